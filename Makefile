@@ -1,0 +1,66 @@
+# Short aliases; Meson and ninja do the work. `make run` and `make check` install what is missing first.
+BUILD ?= build
+MESON_FLAGS ?=
+SIPRECD_FLAGS ?=
+COMPILE = ninja -C $(BUILD)
+
+.PHONY: all build run check bench asan tsan fuzz lab tidy format clean deps deps-test
+
+all: build
+
+deps:
+	@scripts/install-deps build
+
+deps-test:
+	@scripts/install-deps build test
+
+$(BUILD)/build.ninja:
+	meson setup $(BUILD) $(MESON_FLAGS)
+
+build: deps
+	@$(MAKE) --no-print-directory $(BUILD)/build.ninja
+	$(COMPILE)
+
+run: build
+	$(BUILD)/siprecd --recordings.directory=./recordings $(SIPRECD_FLAGS)
+
+check: deps-test
+	@$(MAKE) --no-print-directory $(BUILD)/build.ninja
+	$(COMPILE)
+	tests/run $(BUILD)
+
+bench: build
+	tests/bench/run $(BUILD)
+
+asan: deps-test
+	@[ -f build-asan/build.ninja ] || meson setup build-asan -Db_sanitize=address,undefined -Db_lundef=false
+	ninja -C build-asan
+	tests/run build-asan
+
+tsan: deps-test
+	@[ -f build-tsan/build.ninja ] || meson setup build-tsan -Db_sanitize=thread -Db_lundef=false
+	ninja -C build-tsan
+	tests/run build-tsan
+
+# make fuzz [FUZZ=target] [SECONDS=60]: each target for a while, from its corpus.
+FUZZ ?=
+SECONDS ?= 60
+fuzz: deps-test
+	@[ -f build-fuzz/build.ninja ] || CC=clang meson setup build-fuzz -Dfuzz=true \
+	    -Db_sanitize=address,undefined -Db_lundef=false -Dc_args=-fsanitize=fuzzer-no-link
+	ninja -C build-fuzz
+	tests/fuzz/run build-fuzz $(SECONDS) $(FUZZ)
+
+lab: deps-test
+	@$(MAKE) --no-print-directory build
+	tests/run $(BUILD) --suite interop
+
+tidy: deps-test
+	@$(MAKE) --no-print-directory $(BUILD)/build.ninja
+	clang-tidy --quiet -p $(BUILD) $$(git ls-files 'src/*.c')
+
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+clean:
+	rm -rf $(BUILD) build-asan build-tsan build-fuzz

@@ -1,0 +1,129 @@
+/* metrics: the table of series and their values.
+ * Not here: the exposition format.
+ * RFC: none. */
+#include "base/metrics.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+
+static _Atomic int64_t values[METRIC_COUNT];
+
+static const struct metric_info infos[METRIC_COUNT] = {
+    [METRIC_SIP_MESSAGES_RECEIVED] = {"siprecd_sip_messages_received_total",
+                                      "SIP messages received, broken ones too", METRIC_COUNTER},
+    [METRIC_SIP_MESSAGES_SENT] = {"siprecd_sip_messages_sent_total", "SIP messages sent",
+                                  METRIC_COUNTER},
+    [METRIC_SIP_MALFORMED] = {"siprecd_sip_malformed_total",
+                              "SIP messages refused because they could not be read",
+                              METRIC_COUNTER},
+    [METRIC_SIP_TRUNCATED] =
+        {"siprecd_sip_truncated_total",
+         "SIP datagrams shorter than their Content-Length: let the SRC use TCP", METRIC_COUNTER},
+    [METRIC_SIP_RETRANSMISSIONS_RECEIVED] = {"siprecd_sip_retransmissions_received_total",
+                                             "SIP requests that had been received before",
+                                             METRIC_COUNTER},
+    [METRIC_SIP_RETRANSMISSIONS_SENT] = {"siprecd_sip_retransmissions_sent_total",
+                                         "SIP messages sent again", METRIC_COUNTER},
+    [METRIC_SIP_ACK_TIMEOUTS] = {"siprecd_sip_ack_timeouts_total",
+                                 "INVITEs whose 200 was never acknowledged", METRIC_COUNTER},
+    [METRIC_SIP_DIALOGS] = {"siprecd_sip_dialogs", "SIP dialogs now", METRIC_GAUGE},
+    [METRIC_SIP_CONNECTIONS] = {"siprecd_sip_connections", "SIP connections over TCP now",
+                                METRIC_GAUGE},
+    [METRIC_INVITES_ACCEPTED] = {"siprecd_invites_accepted_total",
+                                 "INVITEs for a new recording that were answered 200",
+                                 METRIC_COUNTER},
+    [METRIC_INVITES_REFUSED] = {"siprecd_invites_refused_total",
+                                "INVITEs for a new recording that were refused", METRIC_COUNTER},
+    [METRIC_RECORDINGS_ACTIVE] = {"siprecd_recordings_active", "recordings going on", METRIC_GAUGE},
+    [METRIC_RECORDINGS_FINISHED] = {"siprecd_recordings_finished_total",
+                                    "recordings that ended and were kept", METRIC_COUNTER},
+    [METRIC_RECORDINGS_FAILED] = {"siprecd_recordings_failed_total",
+                                  "recordings that could not be kept", METRIC_COUNTER},
+    [METRIC_RECORDINGS_RECOVERED] = {"siprecd_recordings_recovered_total",
+                                     "recordings rebuilt from their journal at start",
+                                     METRIC_COUNTER},
+    [METRIC_WARNINGS] = {"siprecd_warnings_total", "warnings put on recordings", METRIC_COUNTER},
+    [METRIC_STREAMS_ACTIVE] = {"siprecd_streams_active", "media streams going on", METRIC_GAUGE},
+    [METRIC_STREAMS_SILENT] = {"siprecd_streams_silent_total",
+                               "streams that had no packet some seconds after the ACK",
+                               METRIC_COUNTER},
+    [METRIC_RTP_PACKETS_RECEIVED] = {"siprecd_rtp_packets_received_total", "RTP packets recorded",
+                                     METRIC_COUNTER},
+    [METRIC_RTP_BYTES_RECEIVED] = {"siprecd_rtp_bytes_received_total",
+                                   "bytes of RTP recorded, headers included", METRIC_COUNTER},
+    [METRIC_RTP_PACKETS_LOST] = {"siprecd_rtp_packets_lost_total",
+                                 "RTP packets missing by sequence number, of ended streams",
+                                 METRIC_COUNTER},
+    [METRIC_RTP_MALFORMED] = {"siprecd_rtp_malformed_total",
+                              "datagrams on media ports that are neither RTP nor RTCP",
+                              METRIC_COUNTER},
+    [METRIC_RTP_FOREIGN] = {"siprecd_rtp_foreign_total",
+                            "RTP packets from a sender that is not the stream's", METRIC_COUNTER},
+    [METRIC_RTP_PAUSED] = {"siprecd_rtp_paused_total",
+                           "RTP packets not recorded because the stream was inactive",
+                           METRIC_COUNTER},
+    [METRIC_RTP_EPOCHS] = {"siprecd_rtp_epochs_total", "changes of a stream's SSRC",
+                           METRIC_COUNTER},
+    [METRIC_RTCP_PACKETS_RECEIVED] = {"siprecd_rtcp_packets_received_total",
+                                      "RTCP packets received", METRIC_COUNTER},
+    [METRIC_RTCP_PACKETS_SENT] = {"siprecd_rtcp_packets_sent_total", "RTCP packets sent",
+                                  METRIC_COUNTER},
+    [METRIC_SOCKET_OVERFLOWS] = {"siprecd_socket_overflows_total",
+                                 "datagrams the kernel dropped because a receive buffer was full",
+                                 METRIC_COUNTER},
+    [METRIC_PORTS_LENT] = {"siprecd_ports_lent", "media ports in use", METRIC_GAUGE},
+    [METRIC_PORTS_HURRIED] = {"siprecd_ports_hurried_total",
+                              "media ports used again before their 30 seconds of rest",
+                              METRIC_COUNTER},
+    [METRIC_PORTS_EXHAUSTED] = {"siprecd_ports_exhausted_total",
+                                "times that no media port was free", METRIC_COUNTER},
+    [METRIC_JOURNAL_BYTES_WRITTEN] = {"siprecd_journal_bytes_written_total",
+                                      "bytes written to journals", METRIC_COUNTER},
+    [METRIC_JOURNAL_WRITE_ERRORS] = {"siprecd_journal_write_errors_total",
+                                     "writes to journals that failed", METRIC_COUNTER},
+    [METRIC_DISK_SYNCS] = {"siprecd_disk_syncs_total", "times the recordings were synced to disk",
+                           METRIC_COUNTER},
+    [METRIC_DISK_FREE_BYTES] = {"siprecd_disk_free_bytes", "free bytes where recordings go",
+                                METRIC_GAUGE},
+    [METRIC_DISK_FULL] = {"siprecd_disk_full", "1 while new calls are refused for lack of room",
+                          METRIC_GAUGE},
+    [METRIC_CATALOG_ERRORS] = {"siprecd_catalog_errors_total",
+                               "catalogue writes that failed and are made up for later",
+                               METRIC_COUNTER},
+    [METRIC_RENDERS_DONE] = {"siprecd_renders_done_total", "audio files rendered", METRIC_COUNTER},
+    [METRIC_RENDERS_FAILED] = {"siprecd_renders_failed_total", "renders that failed",
+                               METRIC_COUNTER},
+    [METRIC_RENDERS_WAITING] = {"siprecd_renders_waiting", "renders waiting or running",
+                                METRIC_GAUGE},
+    [METRIC_RECORDINGS_DELETED] = {"siprecd_recordings_deleted_total", "recordings deleted",
+                                   METRIC_COUNTER},
+    [METRIC_HTTP_REQUESTS] = {"siprecd_http_requests_total", "HTTP requests answered",
+                              METRIC_COUNTER},
+    [METRIC_HTTP_REFUSED] = {"siprecd_http_refused_total",
+                             "HTTP requests refused by the Host or content-type rules",
+                             METRIC_COUNTER},
+};
+
+const struct metric_info *metric_info(enum metric metric)
+{
+    assert(metric < METRIC_COUNT);
+    return &infos[metric];
+}
+
+void metric_add(enum metric metric, int64_t by)
+{
+    assert(metric < METRIC_COUNT);
+    atomic_fetch_add_explicit(&values[metric], by, memory_order_relaxed);
+}
+
+void metric_set(enum metric metric, int64_t to)
+{
+    assert(metric < METRIC_COUNT && infos[metric].kind == METRIC_GAUGE);
+    atomic_store_explicit(&values[metric], to, memory_order_relaxed);
+}
+
+int64_t metric_value(enum metric metric)
+{
+    assert(metric < METRIC_COUNT);
+    return atomic_load_explicit(&values[metric], memory_order_relaxed);
+}

@@ -1,0 +1,229 @@
+/* media: one worker thread's media: streams, their recordings' journal bytes, their RTCP.
+ * Not here: sockets, files, clocks (io drives it); SIP and SDP (recorder knows what a stream is).
+ * RFC 3550, 4733, 4961, 5761, 7983. */
+#ifndef MEDIA_MEDIA_H
+#define MEDIA_MEDIA_H
+
+#include "base/addr.h"
+#include "base/datagram.h"
+#include "base/limits.h"
+#include "base/pool.h"
+#include "base/tick.h"
+#include "base/uuid.h"
+
+/* One worker drives one `struct media`, on one thread, like this, once a sweep:
+ *
+ *     take every mailbox item           media_command()      before the sockets: see below
+ *     receive a batch                   media_input()        until it took all of it
+ *     if media_deadline() is due        media_expire()
+ *     media_write()   until false       append to the journals' files
+ *     media_output()  until false       send datagrams
+ *     media_event()   until false       post to signalling
+ *     media_release() until false       the port goes to rest
+ *
+ * Commands come before sockets because recorder posts a stream before its answer leaves: the first
+ * packet then always finds its stream. media_write() comes before media_event() because
+ * MEDIA_EVENT_CLOSED promises that the journal is complete. */
+struct media;
+
+enum {
+    MEDIA_LABEL_SIZE = 64,     /* labels (RFC 4574) seen have up to 10 characters; cut if longer */
+    MEDIA_CODECS = 24,         /* payload types of one answer that matter; we know 13 codecs */
+    MEDIA_DIRECTORY_SIZE = 64, /* "2026/11/23/<uuid>" */
+};
+
+struct media_config {
+    uint32_t recordings; /* how many at once, lingering ones included */
+    uint32_t streams;    /* how many at once */
+    uint32_t ports;      /* port ids run from 0 to ports - 1 */
+    /* A stream that never had a packet this long after the ACK is reported: 5 s. Long enough for an
+     * SRC that starts RTP after its own callee answered, short enough for somebody to look. */
+    int64_t silent_after_ms;
+    int64_t linger_ms;     /* after the end: closed when quiet this long: 200 ms */
+    int64_t linger_max_ms; /* and at the latest after this: 2000 ms */
+    uint32_t foreign_max;  /* bytes of a second sender kept per stream: 64 KiB */
+    uint8_t seed[32];      /* for SSRCs and RTCP intervals */
+};
+
+/* Creates a worker's media. Every pool is allocated here. NULL when memory is short. */
+struct media *media_create(const struct media_config *config);
+void media_destroy(struct media *media);
+
+/* ---- What signalling tells a worker ------------------------------------------------------- */
+
+/* A recording's name between the two threads is recorder's generation-checked id. */
+
+enum media_command_kind {
+    MEDIA_OPEN,    /* a recording begins; first command of every recording */
+    MEDIA_STREAM,  /* a stream begins, or what was agreed about it has changed */
+    MEDIA_DROP,    /* the SRC removed the stream (port 0); its port is released */
+    MEDIA_SIP,     /* a SIP message of the recording's dialog, to journal */
+    MEDIA_MARK,    /* something decided or noticed, to journal: one line of journal/event.h */
+    MEDIA_CONFIRM, /* the ACK came: silence counts from here */
+    MEDIA_CLOSE,   /* the call is over; last command of every recording */
+};
+
+/* MEDIA_OPEN. `bytes` of the command: JSON members for journal_writer_start(). */
+struct media_open {
+    struct uuid uuid;
+    char directory[MEDIA_DIRECTORY_SIZE]; /* below recordings.directory */
+};
+
+struct media_codec {
+    uint8_t payload_type;
+    enum media_codec_kind { MEDIA_AUDIO, MEDIA_NOISE, MEDIA_DIGITS } kind;
+    uint32_t clock_hz;
+};
+
+/* MEDIA_STREAM. Sent again whole whenever any of it changes; what is the same stays undisturbed. */
+struct media_stream_facts {
+    uint8_t stream; /* its number in the recording, for life */
+    uint8_t mline;  /* its place in the SDP now */
+    bool paused;    /* agreed direction inactive, or c=0.0.0.0: counted, not journaled */
+    bool rtcp_mux;  /* RFC 5761: RTCP on the RTP port */
+    bool listed;    /* the SRC is in sip.allow: any address of its SDP may get our RTCP */
+    uint32_t port;  /* the ticket's port id: MEDIA_SOCKET_PORT(datagram.socket) */
+    uint32_t generation;
+    char label[MEDIA_LABEL_SIZE]; /* "" when the SDP had none */
+    struct addr bound, bound_rtcp;
+    struct addr advertised, advertised_rtcp; /* what our SDP says: the journal's destination */
+    struct addr offered, offered_rtcp;       /* what the SRC's SDP says; family 0: nothing */
+    struct addr signalled;                   /* where the SRC's SIP came from */
+    uint8_t codec_count;
+    struct media_codec codecs[MEDIA_CODECS];
+};
+
+/* MEDIA_SIP. `bytes` of the command: the message as it was on the wire. */
+struct media_sip {
+    struct addr from, to;
+    bool tcp;
+    bool sent; /* by us */
+};
+
+/* MEDIA_MARK. `bytes`: the event; `stream` or -1 for the recording as a whole. */
+struct media_mark {
+    int stream;
+};
+
+/* MEDIA_CLOSE. `bytes`: the last event, {"siprecd":"ended",...}. */
+
+/* A plain struct for a mailbox. `bytes` is one malloc block that goes with it: whoever holds the
+ * command owns it, and media_command() takes it. */
+struct media_command {
+    enum media_command_kind kind;
+    struct pool_id recording;
+    struct wall at; /* when signalling decided it; a pause cuts the media at this very time */
+    union {
+        struct media_open open;
+        struct media_stream_facts stream;
+        struct media_sip sip;
+        struct media_mark mark;
+        uint8_t drop; /* stream number */
+    };
+    uint8_t *bytes;
+    size_t len;
+};
+
+/* Does what the command says. Takes `command->bytes`. Commands for recordings that are gone are
+ * dropped. */
+void media_command(struct media *media, struct tick now, struct media_command *command);
+
+/* Frees what a command holds, for one that never arrives. */
+void media_command_finish(struct media_command *command);
+
+/* ---- What the network tells it -------------------------------------------------------------- */
+
+/* datagram.socket of a media socket: the port's id, and whether it is the port's own RTCP socket.
+ */
+#define MEDIA_SOCKET(port, rtcp)  ((port)*2 + ((rtcp) ? 1 : 0))
+#define MEDIA_SOCKET_PORT(socket) ((socket) / 2)
+#define MEDIA_SOCKET_RTCP(socket) ((socket) % 2 == 1)
+
+/* Takes datagrams in the order of the batch and journals what belongs to a stream. Borrows them.
+ * Returns how many it took: fewer than `count` when a journal buffer or the event queue is full;
+ * then drain media_write() and media_event() and call again with the rest. No lock and no
+ * allocation. Datagrams of unlent ports are counted and dropped (RFC 7983 order of checks). */
+size_t media_input(struct media *media, struct tick now, const struct datagram *batch,
+                   size_t count);
+
+struct tick media_deadline(const struct media *media); /* TICK_NEVER if none */
+void media_expire(struct media *media, struct tick now);
+
+/* ---- What it wants done ---------------------------------------------------------------------- */
+
+/* Bytes for a journal. Valid until the next call of any media function: append them at once. */
+struct media_write {
+    uint32_t slot; /* dense, below config.recordings: index your descriptors by it */
+    struct pool_id recording;
+    bool first;            /* create the file (and its directories) before */
+    bool last;             /* close it after */
+    const char *directory; /* as in MEDIA_OPEN */
+    struct view bytes;     /* may be empty when last */
+};
+bool media_write(struct media *media, struct media_write *out);
+
+/* The journal of `recording` could not be written (errno `error`): nothing more is journaled,
+ * MEDIA_EVENT_FAILED tells the recorder, and the recording closes when it says so. */
+void media_write_failed(struct media *media, struct pool_id recording, int error);
+
+/* A datagram to send (RTCP; a first one right after the answer: lessons A6). */
+struct media_packet {
+    uint32_t socket; /* as datagram.socket */
+    struct addr to;
+    struct view bytes; /* valid until the next call */
+};
+bool media_output(struct media *media, struct tick now, struct media_packet *out);
+
+/* A lent port that may rest now. */
+struct media_port {
+    uint32_t port, generation;
+};
+bool media_release(struct media *media, struct media_port *out);
+
+enum media_event_kind {
+    MEDIA_EVENT_FIRST,   /* first packet of the stream: addr, ssrc, payload_type */
+    MEDIA_EVENT_SILENT,  /* none came for config.silent_after_ms after the ACK */
+    MEDIA_EVENT_EPOCH,   /* a new SSRC: ssrc */
+    MEDIA_EVENT_SOURCE,  /* the stream's packets come from elsewhere now: addr */
+    MEDIA_EVENT_FOREIGN, /* a second sender: addr; once a stream */
+    MEDIA_EVENT_DIGIT,   /* digit, duration_ms (RFC 4733) */
+    MEDIA_EVENT_BYE,     /* RTCP BYE: ssrc */
+    MEDIA_EVENT_COUNT,   /* counters, every few seconds while they move, and before CLOSED */
+    MEDIA_EVENT_FAILED,  /* the journal cannot be written: error (errno) */
+    MEDIA_EVENT_CLOSED,  /* journal complete, ports released; the recording's name is free again */
+};
+
+struct media_counters {
+    uint64_t packets; /* RTP accepted as the stream's, paused ones included */
+    uint64_t bytes;
+    uint64_t lost;    /* RFC 3550 A.3, summed over SSRCs, never below 0 */
+    uint64_t paused;  /* of packets: not journaled because the stream was paused */
+    uint64_t foreign; /* from a second sender; not in packets */
+    uint64_t rtcp;
+};
+
+struct media_event {
+    enum media_event_kind kind;
+    struct pool_id recording;
+    uint8_t stream;
+    struct wall at;
+    struct addr addr;
+    uint32_t ssrc;
+    uint8_t payload_type;
+    char digit;
+    uint32_t duration_ms;
+    int error;
+    struct media_counters counters;
+};
+bool media_event(struct media *media, struct media_event *out);
+
+/* ---- What is in use, for tests and metrics ----------------------------------------------------
+ */
+
+struct media_usage {
+    uint32_t recordings, streams, ports;
+    size_t buffered; /* journal bytes not yet handed out */
+};
+struct media_usage media_usage(const struct media *media);
+
+#endif

@@ -1,0 +1,127 @@
+/* recorder: a recording from its INVITE to its document: admission, answer, streams, metadata, end.
+ * Not here: transactions (sip), grammar (sdp, siprec), packets (media), files and clocks (io).
+ * RFC 7866, 7865, 3264, 3311, 4028. */
+#ifndef RECORDER_RECORDER_H
+#define RECORDER_RECORDER_H
+
+#include "media/media.h"
+#include "recorder/settings.h"
+
+/* What happens to a call:
+ *
+ *     INVITE  sip_event ──► admission ──► offer + tickets ──► answer ──► sip          (no waiting
+ * anywhere) └──► media commands ──► the worker that owns the tickets metadata ──► participants,
+ * warnings ──► document ──► catalog            (after the 200 has left) re-INVITE, UPDATE   the
+ * same, for the streams that changed BYE     answered by sip ──► media: close, linger ──►
+ * MEDIA_EVENT_CLOSED ──► document, render
+ *
+ * The daemon drives it so, on the signalling thread:
+ *
+ *     sip_event() until false       recorder_input()
+ *     from the workers' mailboxes   recorder_media(), recorder_ticket()
+ *     recorder_deadline() is due    recorder_expire()
+ *     recorder_output() until false do what it says, in that order
+ *
+ * and then drains sip's outputs. Media commands are posted before sip's packets leave, so a stream
+ * is known to its worker before the SRC learns its port. */
+struct recorder;
+struct sip;
+struct sip_event;
+
+/* Creates it with room for settings->recordings calls. Borrows sip for life; copies settings. seed:
+ * for UUIDs and SDP session ids. NULL when memory is short. */
+WARN_UNUSED struct recorder *recorder_create(const struct recorder_settings *settings,
+                                             struct sip *sip, const uint8_t seed[32]);
+void recorder_destroy(struct recorder *recorder);
+
+/* New settings for calls to come (SIGHUP). Copies them; recordings (the capacity) stays as it was.
+ */
+void recorder_configure(struct recorder *recorder, const struct recorder_settings *settings);
+
+/* ---- Tickets: media ports that stand ready ------------------------------------------------------
+ */
+
+/* A bound media port, lent by a worker. Plain data; comes from io, goes back as RECORDER_TICKET
+ * when unused. */
+struct recorder_ticket {
+    uint32_t worker;
+    uint32_t port; /* the worker's port id */
+    uint32_t generation;
+    struct addr bound;      /* RTP, even port; the address may be unspecified (wildcard) */
+    struct addr bound_rtcp; /* RTCP, the port above */
+};
+
+void recorder_ticket(struct recorder *recorder, const struct recorder_ticket *ticket);
+
+/* ---- Input --------------------------------------------------------------------------------------
+ */
+
+/* A moment, on both clocks. */
+struct recorder_now {
+    struct tick tick;
+    struct wall wall;
+};
+
+void recorder_input(struct recorder *recorder, struct recorder_now now,
+                    const struct sip_event *event);
+void recorder_media(struct recorder *recorder, struct recorder_now now, uint32_t worker,
+                    const struct media_event *event);
+struct tick recorder_deadline(const struct recorder *recorder); /* TICK_NEVER if none */
+void recorder_expire(struct recorder *recorder, struct recorder_now now);
+
+/* Reasons to take no new call, as bits; while any stands, INVITEs get 503 with Retry-After, OPTIONS
+ * too. */
+enum recorder_refusal {
+    RECORDER_DRAINING = 1,
+    RECORDER_DISK_FULL = 2,
+    RECORDER_SETTLING = 4, /* the daemon is not ready yet */
+};
+/* Sets or clears one reason. */
+void recorder_refuse(struct recorder *recorder, enum recorder_refusal why, bool on);
+
+/* Ends every call with BYE: a drain that took too long. */
+void recorder_hang_up(struct recorder *recorder, struct recorder_now now);
+
+/* ---- Output -------------------------------------------------------------------------------------
+ */
+
+enum recorder_output_kind {
+    RECORDER_COMMAND,  /* post `command` to `worker`; command.bytes passes to the taker */
+    RECORDER_DOCUMENT, /* the catalogue shall keep `document`, and `metadata` unless empty */
+    RECORDER_RENDER,   /* the journal is complete: render it, then recorder_document_merge() */
+    RECORDER_TICKET,   /* `ticket` goes back unused */
+};
+
+struct recorder_output {
+    enum recorder_output_kind kind;
+    uint32_t worker;
+    struct media_command command;
+    struct recorder_ticket ticket;
+    struct uuid recording;
+    char directory[MEDIA_DIRECTORY_SIZE]; /* below recordings.directory */
+    struct view document;                 /* JSON text; borrowed until the next recorder call */
+    struct view metadata;                 /* XML as received; borrowed as document */
+};
+
+/* False when there is nothing to do. */
+bool recorder_output(struct recorder *recorder, struct recorder_output *out);
+
+/* ---- Looking at it ------------------------------------------------------------------------------
+ */
+
+struct recorder_usage {
+    uint32_t recordings; /* alive, finishing ones included */
+    uint32_t streams;
+    uint32_t tickets; /* in stock */
+    uint64_t invites; /* the ledger: every INVITE outside a dialog ends as one of the next two, in
+                         the log too */
+    uint64_t accepted;
+    uint64_t refused;
+};
+struct recorder_usage recorder_usage(const struct recorder *recorder);
+
+/* The documents of all calls going on, as a JSON array; malloc'ed, the caller frees. NULL when
+ * memory is short. */
+char *recorder_sessions(const struct recorder *recorder);
+
+#endif

@@ -1,0 +1,127 @@
+/* logger: the sink of base/log: lines of text or JSON on standard error, with the time.
+ * Not here: what is logged, levels (base/log.h), rotation (the service manager's affair).
+ * RFC 3339 (times), 8259 (JSON). */
+#include "io/logger.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include "base/writer.h"
+#include "io/clock.h"
+
+enum {
+    LOGGER_LINE_SIZE = 8192,
+    LOGGER_CALL_ID_MAX = 256, /* a Call-ID of 10,000 bytes is legal; nobody wants to read it */
+    LOGGER_ESCAPED_MAX = 6,   /* \u001f */
+};
+
+static _Atomic int logger_fd = STDERR_FILENO;
+static _Atomic int logger_format;
+
+/* Length of the well-formed UTF-8 sequence at bytes, 0 if there is none (RFC 3629 section 4). */
+static size_t logger_utf8(struct view bytes)
+{
+    const unsigned char *at = (const unsigned char *)bytes.at;
+    unsigned char low = 0x80;
+    unsigned char high = 0xbf;
+    size_t len;
+
+    if (at[0] < 0x80)
+        return 1;
+    if (at[0] < 0xc2 || at[0] > 0xf4)
+        return 0;
+    len = at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
+    if (at[0] == 0xe0)
+        low = 0xa0;
+    if (at[0] == 0xed)
+        high = 0x9f;
+    if (at[0] == 0xf0)
+        low = 0x90;
+    if (at[0] == 0xf4)
+        high = 0x8f;
+    if (bytes.len < len || at[1] < low || at[1] > high)
+        return 0;
+    for (size_t i = 2; i < len; i++) {
+        if (at[i] < 0x80 || at[i] > 0xbf)
+            return 0;
+    }
+    return len;
+}
+
+/* In text, control bytes and foreign encodings become \xNN; in JSON they become \u00NN. Leaves room
+ * for the end of the line; what does not fit is cut. */
+static void logger_escape(struct writer *out, struct view text, bool json)
+{
+    while (text.len > 0 && out->len + LOGGER_ESCAPED_MAX + 8 < out->size) {
+        size_t len = logger_utf8(text);
+        unsigned char byte = (unsigned char)text.at[0];
+        if (len == 0 || (len == 1 && (byte < 0x20 || byte == 0x7f))) {
+            writer_printf(out, json ? "\\u00%02x" : "\\x%02x", byte);
+            len = 1;
+        } else if (json && (byte == '"' || byte == '\\')) {
+            writer_u8(out, '\\');
+            writer_u8(out, byte);
+        } else {
+            writer_view(out, view_take(text, len));
+        }
+        text = view_skip(text, len);
+    }
+}
+
+static void logger_json(struct writer *out, struct wall at, const struct log_line *line)
+{
+    writer_printf(out, "{\"time\":\"%s\",\"level\":\"%s\",\"module\":\"%s\"", wall_print(at).s,
+                  log_level_name(line->level), line->module);
+    if (line->call_id.len > 0) {
+        writer_string(out, ",\"call_id\":\"");
+        logger_escape(out, view_take(line->call_id, LOGGER_CALL_ID_MAX), true);
+        writer_string(out, "\"");
+    }
+    writer_string(out, ",\"text\":\"");
+    logger_escape(out, line->text, true);
+    writer_string(out, "\"}\n");
+}
+
+static void logger_text(struct writer *out, struct wall at, const struct log_line *line)
+{
+    writer_printf(out, "%s %-5s %s: ", wall_print(at).s, log_level_name(line->level), line->module);
+    if (line->call_id.len > 0) {
+        writer_string(out, "[");
+        logger_escape(out, view_take(line->call_id, LOGGER_CALL_ID_MAX), false);
+        writer_string(out, "] ");
+    }
+    logger_escape(out, line->text, false);
+    writer_string(out, "\n");
+}
+
+size_t io_logger_format_line(enum io_logger_format format, struct wall at,
+                             const struct log_line *line, char *out, size_t size)
+{
+    struct writer writer = writer_of(out, size);
+
+    if (format == IO_LOGGER_JSON)
+        logger_json(&writer, at, line);
+    else
+        logger_text(&writer, at, line);
+    return writer.len;
+}
+
+static void logger_write(void *context, const struct log_line *line)
+{
+    char text[LOGGER_LINE_SIZE];
+    size_t len = io_logger_format_line((enum io_logger_format)logger_format, io_clock_wall(), line,
+                                       text, sizeof(text));
+
+    (void)context;
+    /* One write a line: lines of two threads do not mix. There is nobody to tell if it fails. */
+    if (write(logger_fd, text, len) < 0)
+        return;
+}
+
+void io_logger_install(int fd, enum io_logger_format format)
+{
+    logger_fd = fd;
+    logger_format = (int)format;
+    log_set_sink(logger_write, NULL);
+}

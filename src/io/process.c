@@ -1,0 +1,149 @@
+/* Owns: running another program to its end: start, time limit, what it prints.
+ * Does not: decide how many run at once (io/pool.h), or run a shell.
+ * RFC: none. */
+#include "io/process.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "io/clock.h"
+
+extern char **environ;
+
+/* How often a program that closed its output is looked at until it ends. */
+enum { PROCESS_WAIT_MS = 20 };
+
+/* Starts it with output_fd as its standard output, default signals and an empty signal mask. */
+static int process_start(const char *const *argv, int output_fd, pid_t *pid)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t none;
+    sigset_t all;
+    int error;
+
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attributes);
+    error = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    if (error == 0) {
+        error = posix_spawn_file_actions_adddup2(&actions, output_fd, STDOUT_FILENO);
+    }
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setsigdefault(&attributes, &all);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    if (error == 0) {
+        error = posix_spawn(pid, argv[0], &actions, &attributes, (char **)(uintptr_t)argv, environ);
+    }
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+    return error;
+}
+
+static int process_left_ms(struct tick deadline)
+{
+    int64_t left_ms = (deadline.ns - io_clock_tick().ns) / 1000000;
+
+    return left_ms <= 0 ? 0 : left_ms > 1000000 ? 1000000 : (int)left_ms + 1;
+}
+
+/* Reads what it prints until it closes its output; false when the deadline came first. */
+static bool process_read(int fd, struct tick deadline, char *output, size_t room,
+                         struct io_process_result *result)
+{
+    char spill[512];
+
+    for (;;) {
+        struct pollfd waiting = {.fd = fd, .events = POLLIN};
+        size_t left = room - 1 - result->output_len;
+        int ready = poll(&waiting, 1, process_left_ms(deadline));
+        ssize_t got;
+
+        if (ready == 0) {
+            return false;
+        }
+        if (ready < 0) {
+            continue;
+        }
+        got =
+            left > 0 ? read(fd, output + result->output_len, left) : read(fd, spill, sizeof(spill));
+        if (got == 0) {
+            return true;
+        }
+        if (got > 0 && left > 0) {
+            result->output_len += (size_t)got;
+        } else if (got > 0) {
+            result->output_cut = true;
+        }
+    }
+}
+
+/* Waits for its end; false when the deadline came first. */
+static bool process_wait(pid_t pid, struct tick deadline, int *status)
+{
+    for (;;) {
+        pid_t ended = waitpid(pid, status, WNOHANG);
+        assert(ended >= 0 || errno == EINTR);
+        if (ended == pid) {
+            return true;
+        }
+        if (process_left_ms(deadline) == 0) {
+            return false;
+        }
+        (void)poll(NULL, 0, PROCESS_WAIT_MS);
+    }
+}
+
+struct io_process_result io_process_run(const char *const *argv,
+                                        const struct io_process_limits *limits, char *output,
+                                        size_t output_room)
+{
+    struct io_process_result result = {.end = IO_PROCESS_NOT_RUN};
+    struct tick deadline = {.ns = io_clock_tick().ns + limits->timeout_ns};
+    int ends[2];
+    int status = 0;
+    pid_t pid;
+    bool in_time;
+
+    assert(output_room > 0);
+    output[0] = '\0';
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        result.code = errno;
+        return result;
+    }
+    result.code = process_start(argv, ends[1], &pid);
+    close(ends[1]);
+    if (result.code != 0) {
+        close(ends[0]);
+        return result;
+    }
+    (void)setpriority(PRIO_PROCESS, (id_t)pid, limits->nice_value);
+    in_time = process_read(ends[0], deadline, output, output_room, &result) &&
+              process_wait(pid, deadline, &status);
+    close(ends[0]);
+    output[result.output_len] = '\0';
+    if (!in_time) {
+        pid_t ended;
+        kill(pid, SIGKILL);
+        do {
+            ended = waitpid(pid, &status, 0);
+        } while (ended < 0 && errno == EINTR);
+        result.end = IO_PROCESS_TIMED_OUT;
+        result.code = SIGKILL;
+    } else if (WIFEXITED(status)) {
+        result.end = IO_PROCESS_EXITED;
+        result.code = WEXITSTATUS(status);
+    } else {
+        result.end = IO_PROCESS_KILLED;
+        result.code = WTERMSIG(status);
+    }
+    return result;
+}

@@ -1,0 +1,34 @@
+/* Owns: UDP sockets: opening them as siprecd needs them, and sending from a given local address.
+ * Does not: choose ports (io/ports.h) or receive (io/batch.h, io/sweep.h).
+ * RFC: 3493 (IPv6 API), 3542 (packet information). */
+#ifndef IO_UDP_H
+#define IO_UDP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/addr.h"
+#include "base/view.h"
+
+struct io_udp_options {
+    int receive_buffer; /* bytes asked of the kernel, 0: the system's default */
+    bool want_local;    /* tell each datagram's local address, for wildcard binds that must answer
+                           from the address that was called */
+    bool reuse;         /* never for media: two sockets on a port would share its packets */
+};
+
+/* Opens a non-blocking socket bound to local (port 0: any; *bound gets what it became; may be
+ * NULL). IPv6 sockets are IPv6 only, so that both families can have the same port. Returns the
+ * descriptor, or -1 with errno set. */
+WARN_UNUSED int io_udp_open(const struct addr *local, const struct io_udp_options *options,
+                            struct addr *bound);
+
+/* The receive buffer that the kernel really gave, in bytes of its own accounting. */
+int io_udp_receive_buffer(int fd);
+
+/* Sends bytes to peer, from the address of local unless that is NULL or a wildcard.
+ * Returns 0 or an errno (EAGAIN: the socket's buffer is full, the datagram is dropped). */
+WARN_UNUSED int io_udp_send(int fd, const struct addr *local, const struct addr *peer,
+                            struct view bytes);
+
+#endif

@@ -1,0 +1,38 @@
+/* api: the HTTP API of siprecd: its routes, its server, and two threads for what takes longer
+ * (audio rendered on demand, deleting). Not here: the daemon's own state (board.h carries it), the
+ * catalogue. RFC 9457 (problems), OpenAPI 3.1 (openapi.json). */
+#ifndef API_API_H
+#define API_API_H
+
+#include "api/board.h"
+#include "base/addr.h"
+#include "catalog/catalog.h"
+#include "http/router.h"
+
+struct api;
+
+struct api_options {
+    const struct addr *listen; /* http.listen */
+    size_t listen_count;
+    const char *hostnames;   /* http.hostnames, NULL: none */
+    const char *root;        /* recordings.directory */
+    const char *format;      /* recordings.format: what /audio gives when not told */
+    const char *render;      /* path of siprecd-render, for audio on demand */
+    struct catalog *catalog; /* borrowed */
+    struct api_board *board; /* borrowed */
+};
+
+/* Starts serving. The options' strings are copied. NULL with a sentence in error. */
+struct api *api_create(const struct api_options *options, char *error, size_t error_size);
+/* Stops serving; running renders are ended. NULL is fine. */
+void api_destroy(struct api *api);
+
+/* The port of listener n. */
+uint16_t api_port(const struct api *api, size_t n);
+
+/* Every route there is, for the test that holds them against openapi.json. */
+const struct http_route *api_routes(size_t *count);
+/* The OpenAPI document as served. */
+struct view api_openapi(void);
+
+#endif

@@ -1,0 +1,50 @@
+/* board: the only way between the daemon's threads and the API: what the API wants, what the daemon
+ * shows. The signalling thread never waits for it; whoever reads here gets a copy. Not here: HTTP
+ * (api.h), the catalogue. RFC: none. */
+#ifndef API_BOARD_H
+#define API_BOARD_H
+
+#include "base/view.h"
+
+struct api_board;
+
+struct api_board *api_board_create(void);        /* NULL with errno */
+void api_board_destroy(struct api_board *board); /* NULL is fine */
+
+/* For the daemon. */
+
+enum api_want {
+    API_WANT_SESSIONS = 1 << 0, /* publish the sessions, soon: somebody waits, at most 2 s */
+    API_WANT_DRAIN = 1 << 1,    /* take no more calls, end when the last is over; may come again */
+};
+/* An eventfd that is readable while something is wanted. */
+int api_board_fd(const struct api_board *board);
+/* The wants since the last call, as a mask of enum api_want; clears them and the descriptor. */
+unsigned api_board_take(struct api_board *board);
+
+/* A JSON array of the recordings going on: the objects of GET /v1/recordings. Copied. Any thread. 0
+ * or ENOMEM. */
+WARN_UNUSED int api_board_publish_sessions(struct api_board *board, struct view json);
+
+struct api_health {
+    bool answering; /* SIP is being answered */
+    bool settling;  /* the network profile does not stand yet: OPTIONS gets 503 */
+    bool draining;
+    bool full;      /* no ports or no memory for another call */
+    bool disk_full; /* recordings cannot be written */
+    uint64_t sessions;
+    uint64_t streams;
+};
+/* Whenever one of them changes. Any thread. */
+void api_board_set_health(struct api_board *board, const struct api_health *health);
+
+/* For the API. */
+
+void api_board_want(struct api_board *board, enum api_want want);
+/* Asks for the sessions and waits for an answer newer than the call, at most timeout_ms. A copy
+ * that the caller frees, or NULL when none came. */
+char *api_board_sessions(struct api_board *board, unsigned timeout_ms);
+/* False when the daemon has not said anything yet. */
+bool api_board_health(struct api_board *board, struct api_health *out);
+
+#endif

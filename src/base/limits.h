@@ -27,4 +27,11 @@
 #define LIMIT_XML_DEPTH    64
 #define LIMIT_XML_ELEMENTS 20000
 
+/* Metadata: elements of one kind, and extension values of one element. A persistent recording session of a trading
+ * desk sees some hundred participants a day; lists are searched one by one, so they must stay short. */
+#define LIMIT_METADATA_LIST 1024
+/* Bytes of one document while it is read (text and elements), and of all that a recording keeps of them. */
+#define LIMIT_METADATA_SCRATCH (8 * 1024 * 1024)
+#define LIMIT_METADATA_STATE   (1024 * 1024)
+
 #endif

@@ -1,5 +1,6 @@
-/* agree: what offer and answer together come to, for one m-line, from the two texts as they were
- * sent. Not here: making either of them (answer.h). RFC 3264 §6.1, §7; 5761 §5.1.1. */
+/* agree: what offer and answer come to together, for one m-line, from the two texts.
+ * Not here: making either of them (answer.h).
+ * RFC 3264 §6.1, §7; 5761 §5.1.1. */
 #ifndef SDP_AGREE_H
 #define SDP_AGREE_H
 

@@ -1,0 +1,47 @@
+/* net: the sockets of a call: names to addresses, RTP port pairs, and the one SIP socket or
+ * connection all calls share.
+ * Not here: what is said over them.
+ * RFC 3261 §18; RFC 3550 §11 (an even port for RTP, the next for RTCP). */
+#ifndef TOOLS_SIPREC_CALL_NET_H
+#define TOOLS_SIPREC_CALL_NET_H
+
+#include "base/addr.h"
+
+/* A name or address; the first answer of family (ADDR_NONE: any). False with a reason. */
+WARN_UNUSED bool call_net_resolve(const char *host, uint16_t port, struct addr *out, char *error,
+                                  size_t size);
+/* A pair of bound sockets on ip, ports from *next in [min, max], which moves on. False: none free.
+ * */
+struct call_net_range {
+    uint16_t min, max, next; /* even */
+};
+WARN_UNUSED bool call_net_pair(struct call_net_range *range, const struct addr *ip, int fds[2],
+                               uint16_t *port);
+
+enum call_transport { CALL_UDP, CALL_TCP };
+
+/* Where SIP goes. One for all calls of a run. */
+struct call_wire {
+    enum call_transport transport;
+    int fd;
+    struct addr local, peer;
+    char *in; /* TCP: bytes not yet cut; UDP: the datagram */
+    size_t in_len, in_used;
+    char *out; /* TCP: bytes the kernel has not taken */
+    size_t out_len, out_size;
+    int fault; /* errno of what broke it; 0 while it works */
+};
+
+/* Opens towards peer, from local (port 0: any). TCP waits up to timeout_ms for the connection. */
+WARN_UNUSED bool call_wire_open(struct call_wire *wire, const struct addr *local, int timeout_ms,
+                                char *error, size_t size);
+void call_wire_close(struct call_wire *wire);
+/* Sends a whole message; over TCP to is not looked at. */
+void call_wire_send(struct call_wire *wire, const struct addr *to, struct view bytes);
+/* The next message that has arrived; valid until the next call; false when there is none now. A
+ * refused port
+ * or a closed connection sets fault. */
+WARN_UNUSED bool call_wire_receive(struct call_wire *wire, char **bytes, size_t *len,
+                                   struct addr *from);
+
+#endif

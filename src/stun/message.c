@@ -183,13 +183,10 @@ static void xor_address(struct addr *a, uint32_t head, const struct stun_transac
         a->ip[i] ^= mask[i];
 }
 
-bool stun_read_address(const struct stun_message *m, enum stun_attribute_type type,
-                       struct addr *out)
+bool stun_address_of(const struct stun_message *m, const struct stun_attribute *attribute,
+                     struct addr *out)
 {
-    struct view value;
-    if (!stun_attribute_find(m, type, &value))
-        return false;
-    struct reader r = reader_of(value);
+    struct reader r = reader_of(attribute->value);
     struct addr a = {0};
     reader_skip(&r, 1);
     uint8_t family = reader_u8(&r);
@@ -199,10 +196,17 @@ bool stun_read_address(const struct stun_message *m, enum stun_attribute_type ty
     if (r.failed || reader_left(&r) > 0 || a.family == ADDR_NONE)
         return false;
     memcpy(a.ip, ip.at, ip.len);
-    if (is_xored(type))
+    if (is_xored((enum stun_attribute_type)attribute->type))
         xor_address(&a, m->head, &m->transaction);
     *out = a;
     return true;
+}
+
+bool stun_read_address(const struct stun_message *m, enum stun_attribute_type type,
+                       struct addr *out)
+{
+    struct stun_attribute a = {.type = (uint16_t)type};
+    return stun_attribute_find(m, type, &a.value) && stun_address_of(m, &a, out);
 }
 
 bool stun_read_mapped(const struct stun_message *m, struct addr *out)

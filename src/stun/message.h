@@ -126,6 +126,10 @@ bool stun_attribute_next(const struct stun_message *m, size_t *at, struct stun_a
 bool stun_attribute_find(const struct stun_message *m, enum stun_attribute_type type,
                          struct view *value);
 
+/* The address in one attribute of m; XOR forms are undone (§14.2). False when it is not of the RFC's form. */
+WARN_UNUSED bool stun_address_of(const struct stun_message *m, const struct stun_attribute *a,
+                                 struct addr *out);
+
 /* Typed values; false when absent or not of the form the RFC gives. XOR forms are undone (§14.2).
  */
 WARN_UNUSED bool stun_read_address(const struct stun_message *m, enum stun_attribute_type type,

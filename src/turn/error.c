@@ -1,0 +1,66 @@
+/* error: the table of a TURN client's answers to errors.
+ * Not here: carrying them out (allocation.c).
+ * RFC 8656. */
+#include "turn/error.h"
+
+/* First match wins; method 0 is any, code 0 is any. */
+static const struct {
+    uint16_t method, code;
+    enum turn_action action;
+} table[] = {
+    {STUN_ALLOCATE, 300, TURN_ALTERNATE},   /* §7.4, RFC 8489 §10 */
+    {STUN_ALLOCATE, 405, TURN_SIMPLER},     /* RFC 8016 §3.1.4: without mobility */
+    {STUN_ALLOCATE, 420, TURN_SIMPLER},     /* §7.4: without what it does not know */
+    {STUN_ALLOCATE, 437, TURN_NEW_SOCKET},  /* §7.4 */
+    {STUN_ALLOCATE, 440, TURN_SIMPLER},     /* without that family; with none left, give up */
+    {STUN_ALLOCATE, 486, TURN_WAIT_SERVER}, /* quota of this username */
+    {STUN_ALLOCATE, 508, TURN_SIMPLER},     /* without EVEN-PORT at once, else pause */
+    {STUN_ALLOCATE, 500, TURN_WAIT_SERVER},
+    {STUN_ALLOCATE, 0, TURN_GIVE_UP}, /* 400, 401 again, 403, 441, 442 */
+
+    {STUN_REFRESH, 437, TURN_GONE},   /* §5: it MUST be assumed that it no longer exists */
+    {STUN_REFRESH, 405, TURN_GONE},   /* RFC 8016 §3.2.2: starts afresh */
+    {STUN_REFRESH, 400, TURN_GONE},   /* a ticket that is not taken (RFC 8016 §3.2.2) */
+    {STUN_REFRESH, 441, TURN_GONE},   /* not ours: the username changed */
+    {STUN_REFRESH, 443, TURN_IGNORE}, /* §8.2: that family was never there */
+    {STUN_REFRESH, 0, TURN_GONE},
+
+    {STUN_CREATE_PERMISSION, 437, TURN_GONE},
+    {STUN_CREATE_PERMISSION, 441, TURN_GONE},
+    {STUN_CREATE_PERMISSION, 508, TURN_PEER_LATER}, /* §10.1: capacity */
+    {STUN_CREATE_PERMISSION, 500, TURN_PEER_LATER},
+    {STUN_CREATE_PERMISSION, 0, TURN_PEER_REFUSED}, /* 400, 403, 443 */
+
+    {STUN_CHANNEL_BIND, 437, TURN_GONE},
+    {STUN_CHANNEL_BIND, 441, TURN_GONE},
+    {STUN_CHANNEL_BIND, 508, TURN_PEER_LATER},
+    {STUN_CHANNEL_BIND, 500, TURN_PEER_LATER},
+    /* A channel only saves bytes: without it Send indications do. coturn once answered 400 for 437; the next Refresh
+     * finds that out. */
+    {STUN_CHANNEL_BIND, 0, TURN_PEER_REFUSED},
+};
+
+enum turn_action turn_error_action(uint16_t method, uint16_t code)
+{
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        if (table[i].method == method && (table[i].code == code || table[i].code == 0))
+            return table[i].action;
+    }
+    return TURN_IGNORE;
+}
+
+const char *turn_action_name(enum turn_action action)
+{
+    static const char *const names[] = {
+        [TURN_GIVE_UP] = "give up",
+        [TURN_WAIT_SERVER] = "wait",
+        [TURN_ALTERNATE] = "alternate server",
+        [TURN_NEW_SOCKET] = "new socket",
+        [TURN_SIMPLER] = "ask for less",
+        [TURN_GONE] = "allocate again",
+        [TURN_PEER_REFUSED] = "peer refused",
+        [TURN_PEER_LATER] = "peer later",
+        [TURN_IGNORE] = "ignore",
+    };
+    return names[action];
+}

@@ -23,7 +23,7 @@ enum turn_state {
     TURN_ALLOCATING,
     TURN_READY,
     TURN_MOVING,   /* RFC 8016: a Refresh with the ticket is under way */
-    TURN_CLEARING, /* 437 on Allocate: what stands on our 5-tuple is deleted before we say so */
+    TURN_CLEARING, /* what stands on our 5-tuple is of no use: deleted before we say so */
     TURN_CLOSING,
     TURN_DONE,
 };
@@ -60,6 +60,8 @@ struct turn_allocation {
     struct turn_request requests[TURN_REQUESTS];
     struct turn_status status;
     struct tick refresh_at;
+    enum turn_action clear_action; /* TURN_CLEARING: what to say when it is over */
+    uint16_t clear_code;
     size_t ticket_len;
     uint8_t ticket[TURN_TICKET_MAX];
     struct turn_event events[EVENTS];
@@ -344,16 +346,25 @@ static void take_relayed(struct turn_allocation *t, const struct stun_message *m
     }
 }
 
+/* Deletes what the server has for our 5-tuple, then ends with action and code. */
+static void clear(struct turn_allocation *t, struct tick now, enum turn_action action,
+                  uint16_t code)
+{
+    t->state = TURN_CLEARING;
+    t->clear_action = action;
+    t->clear_code = code;
+    (void)begin_request(t, now, (struct turn_request){.kind = TURN_REQUEST_DELETE});
+}
+
 static void allocated(struct turn_allocation *t, struct tick now, const struct stun_message *m)
 {
     take_relayed(t, m);
-    t->state = TURN_READY;
     if (!addr_is_set(&t->status.relayed_v4) && !addr_is_set(&t->status.relayed_v6)) {
         /* §7.3: a family we cannot use MUST be deleted, and not asked for again. */
-        t->state = TURN_CLEARING;
-        (void)begin_request(t, now, (struct turn_request){.kind = TURN_REQUEST_DELETE});
+        clear(t, now, TURN_GIVE_UP, 440);
         return;
     }
+    t->state = TURN_READY;
     (void)!stun_read_mapped(m, &t->status.mapped);
     take_lifetime(t, now, m);
     take_ticket(t, m);
@@ -423,10 +434,8 @@ static void finish_delete(struct turn_allocation *t)
 {
     if (t->state == TURN_CLOSING)
         finish_closing(t);
-    else if (addr_is_set(&t->status.relayed_v4) || t->status.mapped.family)
-        lose(t, TURN_GONE, 0, false);
     else
-        lose(t, t->state == TURN_CLEARING ? TURN_NEW_SOCKET : TURN_GIVE_UP, 437, false);
+        lose(t, t->clear_action, t->clear_code, false);
 }
 
 /* What of a refused Allocate can be left out; false when nothing is left to leave out. */
@@ -473,8 +482,7 @@ static void allocate_failed(struct turn_allocation *t, struct tick now,
         tell(t, event);
         return;
     case TURN_NEW_SOCKET:
-        t->state = TURN_CLEARING;
-        (void)begin_request(t, now, (struct turn_request){.kind = TURN_REQUEST_DELETE});
+        clear(t, now, TURN_NEW_SOCKET, code);
         return;
     default:
         lose(t, action, code, false);

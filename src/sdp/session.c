@@ -346,7 +346,7 @@ static void finish_media(struct context *c)
     /* RFC 9143 §6: the attribute means something only in a bundled m-line with port 0. */
     m->bundle_only = c->bundle_only && m->bundled && m->port == 0;
     /* RFC 8840 §4.1.1: a trickling agent that has no address yet writes 0.0.0.0 and port 9. */
-    bool awaits_candidates = m->port == 9 && m->ice_ufrag.len > 0;
+    bool awaits_candidates = m->port == 9 && (m->ice_ufrag.len > 0 || c->trickle);
     m->held = addr_is_unspecified(&address) && !awaits_candidates;
     if (m->port && addr_is_set(&address) && !addr_is_unspecified(&address)) {
         m->rtp = addr_with_port(address, m->port);

@@ -98,3 +98,20 @@ void siprec_rules_select(struct siprec_content *content, const struct siprec_bod
     if (unknown_required && !content->has_sdp)
         content->refusal = 415;
 }
+
+void siprec_rules_check(const struct siprec_content *content, const struct sdp_session *sdp,
+                        bool expect_metadata, struct siprec_warnings *warnings)
+{
+    if (expect_metadata && content->metadata_count == 0)
+        siprec_warn(warnings, SIPREC_WARN_METADATA_MISSING, "%s", "");
+    for (size_t i = 0; i < sdp->media_count; i++) {
+        const struct sdp_media *media = &sdp->media[i];
+        if (media->kind == SDP_KIND_AUDIO && media->port && media->label.len == 0)
+            siprec_warn(warnings, SIPREC_WARN_SDP_LABEL_MISSING, "m-line %zu", i + 1);
+        if (sdp_media_label_repeats(sdp, i))
+            siprec_warn(warnings, SIPREC_WARN_SDP_LABEL_REPEATED, VIEW_FMT, VIEW_ARG(media->label));
+    }
+    if (sdp->lost_media || sdp->lost_formats || sdp->lost_candidates)
+        siprec_warn(warnings, SIPREC_WARN_SDP_LIMIT, "%zu m-lines, %zu formats, %zu candidates",
+                    sdp->lost_media, sdp->lost_formats, sdp->lost_candidates);
+}

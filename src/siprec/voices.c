@@ -46,6 +46,14 @@ static bool sends(const struct siprec_participant *participant, const struct sip
     return false;
 }
 
+/* May be heard. One who is only referred to is no match for those who are described (CUBE names a stream where a
+ * participant belongs), except as long as no snapshot has described anybody. */
+static bool counts(const struct siprec_state *state, const struct siprec_participant *participant)
+{
+    return (participant->declared || !state->has_snapshot) &&
+           siprec_state_takes_part(state, participant);
+}
+
 /* It sends, but only streams that nobody described. */
 static bool sends_unknown_only(const struct siprec_state *state,
                                const struct siprec_participant *participant)
@@ -72,7 +80,7 @@ static void add_senders(const struct search *s, struct siprec_voice *voice,
 {
     bool mixed = view_equal_nocase(voice->stream->mode, VIEW_LIT("mixed"));
     for (const struct siprec_participant *p = s->state->participants; p; p = p->next) {
-        if (!siprec_state_takes_part(s->state, p))
+        if (!counts(s->state, p))
             continue;
         /* BroadWorks: both are in the mixed stream, though one names a stream that does not exist.
          */
@@ -145,13 +153,13 @@ static void pair_participants(const struct search *s)
         silent += s->lines[i].active && s->voices[i].count == 0;
     }
     for (const struct siprec_participant *p = s->state->participants; p; p = p->next)
-        unheard += siprec_state_takes_part(s->state, p) && !is_heard(s, p);
+        unheard += counts(s->state, p) && !is_heard(s, p);
     bool everybody = active == 1 && silent == 1;
     if (unheard == 0 || (!everybody && silent != unheard))
         return;
     size_t line = 0;
     for (const struct siprec_participant *p = s->state->participants; p; p = p->next) {
-        if (!siprec_state_takes_part(s->state, p) || (!everybody && is_heard(s, p)))
+        if (!counts(s->state, p) || (!everybody && is_heard(s, p)))
             continue;
         while (line < s->line_count &&
                !(s->lines[line].active && (s->voices[line].count == 0 || everybody)))

@@ -172,7 +172,7 @@ struct sip_call {
     struct view body; /* without SDP: the peer offers, and sip_ack() is owed after the 2xx */
     uint32_t session_expires_s; /* 0: no session timer asked for */
 };
-/* Starts a dialog by INVITE: PROVISIONAL, then RESPONSE with request == dialog's id; a 2xx to an
+/* Starts a dialog by INVITE and returns its id: PROVISIONAL, then RESPONSE come; a 2xx to an
  * INVITE that carried SDP is acknowledged at once. 0: full or memory is out. */
 WARN_UNUSED uint64_t sip_invite(struct sip *sip, struct tick now, const struct sip_call *call);
 /* The ACK with the answer to the offer in a 2xx, when our INVITE (or re-INVITE) had none. False:

@@ -1,5 +1,6 @@
-/* packet: the bytes of a message we send, shared by the transaction that may repeat it, the output
- * and the trace. Not here: how they are composed (print.c). RFC: none. */
+/* packet: the bytes of a message we send, shared by transaction, output queue and trace.
+ * Not here: how they are composed (print.c).
+ * RFC: none. */
 #include "sip/packet.h"
 
 #include <stdlib.h>

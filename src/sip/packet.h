@@ -1,5 +1,6 @@
-/* packet: the bytes of a message we send, shared by the transaction that may repeat it, the output
- * and the trace. Not here: how they are composed (print.h). RFC: none. */
+/* packet: the bytes of a message we send, shared by transaction, output queue and trace.
+ * Not here: how they are composed (print.h).
+ * RFC: none. */
 #ifndef SIP_PACKET_H
 #define SIP_PACKET_H
 

@@ -11,6 +11,10 @@
 /* Bodies above this are answered 413: the largest rs-metadata seen in the field is under 100 KB. */
 #define LIMIT_SIP_BODY (512 * 1024)
 
+/* Calls at once: what one machine's network card and disk are good for, with room; fewer where the
+ * limit on open files (five a call) says so. */
+#define LIMIT_RECORDINGS 4096
+
 /* Two streams a call is normal, eight were seen (NG911); an SRC that mixes video in offers more
  * m-lines, which are rejected but must still be answered in place. */
 #define LIMIT_STREAMS_PER_RECORDING 32

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -42,9 +43,32 @@ int io_file_make_directory(const char *path)
     return 0;
 }
 
+static int file_open_locked(const char *path, int flags)
+{
+    int fd = open(path, flags | O_CLOEXEC, 0640);
+
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        int saved = errno;
+        close(fd);
+        errno = saved;
+        return -1;
+    }
+    return fd;
+}
+
 int io_file_create(const char *path)
 {
-    return open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0640);
+    return file_open_locked(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND);
+}
+
+int io_file_lock(const char *path)
+{
+    return file_open_locked(path, O_RDWR);
+}
+
+int io_file_lock_or_create(const char *path)
+{
+    return file_open_locked(path, O_RDWR | O_CREAT);
 }
 
 /* Skips done bytes at the front of the pieces; returns how many pieces are left. */

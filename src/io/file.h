@@ -15,8 +15,15 @@
 /* Makes the directory path and its parents, mode 0750. Returns 0 (also if it was there) or errno.*/
 WARN_UNUSED int io_file_make_directory(const char *path);
 
-/* Opens a new file for appending, mode 0640; it must not exist. Returns the descriptor or -1. */
+/* Opens a new file for appending, mode 0640; it must not exist. It stays locked (flock) while the
+ * descriptor is open, so that others can tell that it still grows. Returns the descriptor or -1. */
 WARN_UNUSED int io_file_create(const char *path);
+
+/* Opens a file for reading and writing and locks it; -1 with errno EWOULDBLOCK: somebody has it. */
+WARN_UNUSED int io_file_lock(const char *path);
+
+/* The same with a file that is made when it is not there, mode 0640. */
+WARN_UNUSED int io_file_lock_or_create(const char *path);
 
 /* Appends all of the pieces with as few writes as the kernel allows. Returns 0, or an errno after
  * cutting the file back to *size, so that nothing is half written; *size grows by what was

@@ -17,8 +17,10 @@
 
 extern char **environ;
 
-/* How often a program that closed its output is looked at until it ends. */
-enum { PROCESS_WAIT_MS = 20 };
+enum {
+    PROCESS_WAIT_MS = 20,   /* a program that closed its output is looked at this often */
+    PROCESS_CANCEL_MS = 200 /* how often cancel is looked at */
+};
 
 /* Starts it with output_fd as its standard output, default signals and an empty signal mask. */
 static int process_start(const char *const *argv, int output_fd, pid_t *pid)
@@ -48,58 +50,74 @@ static int process_start(const char *const *argv, int output_fd, pid_t *pid)
     return error;
 }
 
-static int process_left_ms(struct tick deadline)
-{
-    int64_t left_ms = (deadline.ns - io_clock_tick().ns) / 1000000;
+enum process_step { PROCESS_DONE, PROCESS_LATE, PROCESS_CANCEL };
 
-    return left_ms <= 0 ? 0 : left_ms > 1000000 ? 1000000 : (int)left_ms + 1;
+/* How long to sleep at most; 0: the deadline has come. */
+static int process_left_ms(struct tick deadline, int most_ms)
+{
+    int64_t left_ms = (deadline.ns - io_clock_tick().ns + 999999) / 1000000;
+
+    return left_ms <= 0 ? 0 : left_ms > most_ms ? most_ms : (int)left_ms;
 }
 
-/* Reads what it prints until it closes its output; false when the deadline came first. */
-static bool process_read(int fd, struct tick deadline, char *output, size_t room,
-                         struct io_process_result *result)
+static bool process_is_cancelled(const struct io_process_limits *limits)
+{
+    return limits->cancel != NULL && atomic_load(limits->cancel);
+}
+
+/* Reads what it prints until it closes its output. */
+static enum process_step process_read(int fd, const struct io_process_limits *limits,
+                                      struct tick deadline, char *output, size_t room,
+                                      struct io_process_result *result)
 {
     char spill[512];
 
     for (;;) {
         struct pollfd waiting = {.fd = fd, .events = POLLIN};
         size_t left = room - 1 - result->output_len;
-        int ready = poll(&waiting, 1, process_left_ms(deadline));
+        int left_ms = process_left_ms(deadline, PROCESS_CANCEL_MS);
         ssize_t got;
 
-        if (ready == 0) {
-            return false;
-        }
-        if (ready < 0) {
+        if (process_is_cancelled(limits))
+            return PROCESS_CANCEL;
+        if (left_ms == 0)
+            return PROCESS_LATE;
+        if (poll(&waiting, 1, left_ms) <= 0)
             continue;
-        }
         got =
             left > 0 ? read(fd, output + result->output_len, left) : read(fd, spill, sizeof(spill));
-        if (got == 0) {
-            return true;
-        }
-        if (got > 0 && left > 0) {
+        if (got == 0)
+            return PROCESS_DONE;
+        if (got > 0 && left > 0)
             result->output_len += (size_t)got;
-        } else if (got > 0) {
+        else if (got > 0)
             result->output_cut = true;
-        }
     }
 }
 
-/* Waits for its end; false when the deadline came first. */
-static bool process_wait(pid_t pid, struct tick deadline, int *status)
+static enum process_step process_wait(pid_t pid, const struct io_process_limits *limits,
+                                      struct tick deadline, int *status)
 {
     for (;;) {
         pid_t ended = waitpid(pid, status, WNOHANG);
         assert(ended >= 0 || errno == EINTR);
-        if (ended == pid) {
-            return true;
-        }
-        if (process_left_ms(deadline) == 0) {
-            return false;
-        }
+        if (ended == pid)
+            return PROCESS_DONE;
+        if (process_is_cancelled(limits))
+            return PROCESS_CANCEL;
+        if (process_left_ms(deadline, PROCESS_WAIT_MS) == 0)
+            return PROCESS_LATE;
         (void)poll(NULL, 0, PROCESS_WAIT_MS);
     }
+}
+
+static void process_kill(pid_t pid)
+{
+    int status;
+
+    kill(pid, SIGKILL);
+    while (waitpid(pid, &status, 0) < 0)
+        assert(errno == EINTR);
 }
 
 struct io_process_result io_process_run(const char *const *argv,
@@ -111,7 +129,7 @@ struct io_process_result io_process_run(const char *const *argv,
     int ends[2];
     int status = 0;
     pid_t pid;
-    bool in_time;
+    enum process_step step;
 
     assert(output_room > 0);
     output[0] = '\0';
@@ -126,17 +144,14 @@ struct io_process_result io_process_run(const char *const *argv,
         return result;
     }
     (void)setpriority(PRIO_PROCESS, (id_t)pid, limits->nice_value);
-    in_time = process_read(ends[0], deadline, output, output_room, &result) &&
-              process_wait(pid, deadline, &status);
+    step = process_read(ends[0], limits, deadline, output, output_room, &result);
+    if (step == PROCESS_DONE)
+        step = process_wait(pid, limits, deadline, &status);
     close(ends[0]);
     output[result.output_len] = '\0';
-    if (!in_time) {
-        pid_t ended;
-        kill(pid, SIGKILL);
-        do {
-            ended = waitpid(pid, &status, 0);
-        } while (ended < 0 && errno == EINTR);
-        result.end = IO_PROCESS_TIMED_OUT;
+    if (step != PROCESS_DONE) {
+        process_kill(pid);
+        result.end = step == PROCESS_LATE ? IO_PROCESS_TIMED_OUT : IO_PROCESS_CANCELLED;
         result.code = SIGKILL;
     } else if (WIFEXITED(status)) {
         result.end = IO_PROCESS_EXITED;

@@ -4,6 +4,7 @@
 #ifndef IO_PROCESS_H
 #define IO_PROCESS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,6 +15,7 @@ enum io_process_end {
     IO_PROCESS_EXITED,    /* code holds its exit code */
     IO_PROCESS_KILLED,    /* by a signal; code holds it */
     IO_PROCESS_TIMED_OUT, /* we killed it */
+    IO_PROCESS_CANCELLED, /* we killed it because the caller changed its mind */
     IO_PROCESS_NOT_RUN,   /* it could not be started; code holds errno */
 };
 
@@ -27,6 +29,7 @@ struct io_process_result {
 struct io_process_limits {
     int64_t timeout_ns;
     int nice_value;
+    const atomic_bool *cancel; /* looked at now and then: true ends it; NULL: never */
 };
 
 /* Runs argv[0] (a path) with argv, waits for its end and keeps what it prints on its standard

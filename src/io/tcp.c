@@ -434,6 +434,19 @@ int io_tcp_connect(struct io_tcp *tcp, struct tick now, uint32_t listener, const
     return 0;
 }
 
+bool io_tcp_find(const struct io_tcp *tcp, const struct addr *peer, uint64_t *flow)
+{
+    for (size_t i = 0; i < tcp->limits.connections_max; i++) {
+        const struct tcp_connection *connection = &tcp->connections[i];
+        if (connection->fd >= 0 && !connection->dead && !connection->closing &&
+            addr_equal(&connection->peer, peer)) {
+            *flow = tcp_flow(tcp, connection);
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- sending ---- */
 
 static void tcp_watch(struct io_tcp *tcp, struct tcp_connection *connection)

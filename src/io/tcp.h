@@ -73,6 +73,9 @@ void io_tcp_unlisten(struct io_tcp *tcp, uint32_t listener);
 WARN_UNUSED int io_tcp_connect(struct io_tcp *tcp, struct tick now, uint32_t listener,
                                const struct addr *local, const struct addr *peer, uint64_t *flow);
 
+/* A connection to peer that can be sent on, whoever made it; false if there is none. */
+bool io_tcp_find(const struct io_tcp *tcp, const struct addr *peer, uint64_t *flow);
+
 /* Sends bytes, or queues (copies) what the kernel does not take. False: there is no such flow. */
 bool io_tcp_send(struct io_tcp *tcp, struct tick now, uint64_t flow, struct view bytes);
 

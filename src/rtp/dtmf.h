@@ -42,7 +42,6 @@ struct rtp_dtmf {
     uint32_t start;    /* timestamp of the event */
     uint32_t segment;  /* timestamp of the running segment */
     uint32_t duration; /* of that segment */
-    uint32_t ssrc;
     struct wall first_arrival, last_arrival;
     struct rtp_dtmf_past past[RTP_DTMF_HISTORY];
     uint8_t next_past;

@@ -22,8 +22,8 @@ enum rtp_sequence_verdict {
 };
 
 /* Where a packet stands: seq's lower 16 bits are the packet's, timestamp's lower 32 likewise.
- * Neither ever jumps by a wrap; a late packet has smaller numbers than the highest. After a restart
- * both go on upwards. */
+ * Neither jumps by a wrap; a late packet has smaller numbers than the highest. After a restart the
+ * sequence number goes on upwards. That of a JUMP is a guess. */
 struct rtp_position {
     int64_t seq;
     int64_t timestamp;
@@ -31,25 +31,25 @@ struct rtp_position {
 
 struct rtp_sequence {
     uint32_t clock_rate;
-    /* Appendix A.1's state, exactly: base_seq .. received. */
+    bool started;
+    /* Appendix A.1's state, exactly. */
+    uint8_t probation; /* packets in a row still wanted until the source is valid */
     uint16_t base_seq, max_seq;
     uint32_t bad_seq;
     uint32_t cycles;
-    uint8_t probation; /* packets still wanted until the source is valid */
-    bool started;
-    bool jumped; /* a jump is pending; its numbers are in jump_* */
     uint64_t received, received_prior, expected_prior;
     /* Ours. */
     int64_t max_ext;       /* the highest position's sequence number */
     int64_t max_timestamp; /* its timestamp */
+    int64_t run_first;     /* the lowest of this run; a restart begins another */
+    uint64_t run_unique;   /* packets of this run without duplicates */
     uint64_t seen[2];      /* bit i: max_ext - i was seen */
-    uint64_t packets;      /* all that came, duplicates too */
+    uint64_t packets;      /* all that came, duplicates and strays too */
     uint64_t duplicates, late, jumps, restarts;
-    int64_t lost_before; /* losses of the runs before a restart */
+    uint64_t lost_before; /* losses of the runs before a restart */
     /* A.8. */
-    int64_t transit;
+    uint32_t transit;
     uint32_t jitter16; /* 16 times the jitter */
-    bool has_transit;
     struct wall first_arrival;
 };
 
@@ -61,7 +61,8 @@ enum rtp_sequence_verdict rtp_sequence_update(struct rtp_sequence *s, uint16_t s
                                               struct rtp_position *position);
 /* A.1: MIN_SEQUENTIAL packets came in a row. */
 bool rtp_sequence_is_valid(const struct rtp_sequence *s);
-/* A.3 over all runs: expected minus received, duplicates counted out, never negative. */
+/* Packets missing between the first and the highest, summed over all runs. Other than A.3's figure
+ * (which the report has) a duplicate hides no loss, and the packets of the probation count. */
 uint64_t rtp_sequence_lost(const struct rtp_sequence *s);
 /* A.8, timestamp units and milliseconds. */
 uint32_t rtp_sequence_jitter(const struct rtp_sequence *s);

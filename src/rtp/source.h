@@ -67,10 +67,11 @@ struct rtp_source_rival {
     struct addr from;
     uint32_t ssrc;
     uint32_t first_timestamp;
-    uint16_t first_seq, last_seq; /* of the run */
-    uint8_t run;
-    bool used, sane;
-    struct tick first, last; /* arrival: of the run's first, of the newest packet */
+    uint16_t first_seq; /* since it shows without a break */
+    uint16_t last_seq;
+    uint8_t run; /* consecutive ones up to last_seq */
+    bool used, proven;
+    struct tick first, last; /* arrivals */
 };
 
 struct rtp_source {

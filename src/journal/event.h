@@ -40,6 +40,8 @@ struct journal_event {
     struct writer out;
 };
 
+/* A plain object, without "siprecd": for the "more" of writer.h. */
+struct journal_event journal_object_begin(void *buffer, size_t size);
 struct journal_event journal_event_begin(void *buffer, size_t size, enum journal_event_kind kind);
 /* key is ours: no characters that JSON would escape. Bytes that are no UTF-8 become U+FFFD. */
 void journal_event_put_text(struct journal_event *e, const char *key, struct view text);

@@ -28,6 +28,8 @@ struct journal_record {
     uint64_t offset; /* of its (last) block in the file */
     uint64_t length; /* of that block, or of the damage */
     uint32_t interface;
+    enum journal_role role; /* of that interface */
+    uint32_t stream;        /* of that interface, when its role is not SIP */
     struct wall time;
     struct addr source, destination;
     bool tcp;
@@ -48,7 +50,7 @@ void journal_reader_destroy(struct journal_reader *r);
 void journal_reader_feed(struct journal_reader *r, struct view file, bool final);
 /* The next record; false where no further whole block is (yet). */
 WARN_UNUSED bool journal_reader_next(struct journal_reader *r, struct journal_record *record);
-/* The end of the last whole block read so far; where the file should be cut. */
+/* Where reading stopped: the end of the last whole block so far, and of damage skipped. */
 uint64_t journal_reader_offset(const struct journal_reader *r);
 
 /* Interfaces seen so far in this section. Views are borrowed from the bytes fed. NULL: no such one.

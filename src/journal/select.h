@@ -8,23 +8,24 @@
 
 /* While a newcomer was being watched its packets went to the apart interface; when it was accepted,
  * a "source" or "epoch" event says from which sequence number on they are the stream's after all.
- * Put every record in, take out the packets that make the audio. Holds views, so the bytes must
- * stay where they are. */
-#define JOURNAL_SELECT_HELD 256
+ * Put every record in, and after each take out what makes the audio. Holds views into the file,
+ * which must stay where it is. */
+#define JOURNAL_SELECT_HELD 1024
 
 struct journal_select {
-    struct journal_record held[JOURNAL_SELECT_HELD]; /* a ring of apart packets */
-    uint32_t held_count, held_next;
+    struct journal_record
+        held[JOURNAL_SELECT_HELD]; /* a ring of apart packets, newest before next */
+    size_t held_next;
     struct journal_record out[JOURNAL_SELECT_HELD + 1];
-    uint32_t out_count, out_next;
+    size_t out_count, out_next;
 };
 
+/* All zero is ready too. */
 void journal_select_init(struct journal_select *s);
-void journal_select_put(struct journal_select *s, struct journal_reader *r,
-                        const struct journal_record *record);
-/* RTP records in the order of their arrival per source; their interface is the stream's media
- * interface, or the apart one that belongs to it: same stream. False when more records are needed.
- */
+/* Everything that was to be taken must have been. */
+void journal_select_put(struct journal_select *s, const struct journal_record *record);
+/* An RTP packet that is its stream's (record->stream); those held come late but in order. False
+ * when more records are needed. */
 WARN_UNUSED bool journal_select_take(struct journal_select *s, struct journal_record *record);
 
 #endif

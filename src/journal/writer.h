@@ -15,8 +15,10 @@
 /* The smallest buffer that takes any block but a SIP message larger than it, which is then put in
  * parts. */
 #define JOURNAL_BUFFER_MIN 8192
+/* Any UDP message with its headers fits into this. */
+#define JOURNAL_BUFFER_SIP (68 * 1024)
 /* Longest comment; a longer one is not written. */
-#define JOURNAL_COMMENT_MAX 4096
+#define JOURNAL_COMMENT_MAX 2048
 #define JOURNAL_TCP_FLOWS   4
 
 enum journal_role {
@@ -36,7 +38,7 @@ struct journal_interface {
     struct addr advertised; /* in our SDP: the destination of the packets */
     struct addr bound;      /* the real local address */
     struct addr relay;      /* unset: none */
-    struct view more;       /* further JSON members, as "\"codec\":\"PCMU\"", may be empty */
+    struct view more;       /* a JSON object whose members join the description, or empty */
 };
 
 /* A TCP connection, for sequence numbers that make sense to a dissector. */
@@ -66,9 +68,9 @@ void journal_writer_use(struct journal_writer *w, void *buffer, size_t size);
 struct view journal_writer_pending(const struct journal_writer *w);
 void journal_writer_clear(struct journal_writer *w);
 
-/* The file's head: section header and interface 0. members: JSON members for the comment, as
- * "\"id\":\"...\"" (one can build them with journal_event_*), may be empty. */
-WARN_UNUSED bool journal_writer_start(struct journal_writer *w, struct view members);
+/* The file's head: section header and interface 0. more: a JSON object whose members join the
+ * comment {"siprecd":1,...}, "id" and "call_id" at least (event.h builds one); may be empty. */
+WARN_UNUSED bool journal_writer_start(struct journal_writer *w, struct view more);
 /* A new interface; *number is what packets and events name. */
 WARN_UNUSED bool journal_writer_interface(struct journal_writer *w,
                                           const struct journal_interface *description,
@@ -78,10 +80,9 @@ WARN_UNUSED bool journal_writer_interface(struct journal_writer *w,
  * a sum. */
 struct journal_flow {
     uint32_t interface;
+    uint32_t ip_sum;  /* of the IPv4 header without its length */
+    uint32_t udp_sum; /* of pseudo-header and ports */
     uint8_t head_len; /* IP and UDP */
-    uint8_t family;
-    uint16_t checksum_base; /* of pseudo-header and ports, folded */
-    uint16_t ip_base;       /* of the IPv4 header without its length */
     uint8_t head[48];
 };
 
@@ -111,7 +112,8 @@ struct journal_message {
 };
 
 /* One SIP message of any size. *done: 0 at first; when the answer is false, take what is there and
- * call again with the same message and *done. What no UDP datagram can carry is written as TCP
+ * call again with the same message and *done. UDP messages are one datagram, so that a buffer of
+ * JOURNAL_BUFFER_SIP is wanted; what fits no empty buffer or no datagram is written as TCP
  * segments. */
 WARN_UNUSED bool journal_writer_sip(struct journal_writer *w, const struct journal_message *message,
                                     size_t *done);

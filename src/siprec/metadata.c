@@ -257,6 +257,20 @@ static void begin_root(struct reader *r, struct view name, struct view uri,
     }
 }
 
+static void add_membership(struct reader *r, struct view session_id)
+{
+    r->membership = siprec_membership_get(r->participant, r->arena, session_id);
+    if (!r->membership)
+        out_of_memory(r);
+}
+
+static void add_name(struct reader *r, struct view aor)
+{
+    r->name = siprec_name_add(r->participant, r->arena, aor);
+    if (!r->name)
+        out_of_memory(r);
+}
+
 static void begin_participant(struct reader *r, const XML_Char **attributes)
 {
     bool repeated;
@@ -273,7 +287,7 @@ static void begin_participant(struct reader *r, const XML_Char **attributes)
     r->participant->declared = true;
     struct view session = ATTRIBUTE("session", "session_id");
     if (session.len)
-        r->membership = siprec_membership_get(r->participant, r->arena, session);
+        add_membership(r, session);
 }
 
 static void begin_element(struct reader *r, enum place place, const XML_Char **attributes)
@@ -305,6 +319,8 @@ static void begin_element(struct reader *r, enum place place, const XML_Char **a
     default:
         return;
     }
+    if (!r->group && !r->session && !r->stream)
+        out_of_memory(r);
     if (repeated)
         siprec_warn(r->warnings, SIPREC_WARN_METADATA_DUPLICATE_ID, VIEW_FMT,
                     VIEW_ARG(ATTRIBUTE("group_id", "session_id", "stream_id", "id")));
@@ -318,6 +334,8 @@ static void begin_assoc(struct reader *r, enum place place, const XML_Char **att
     struct view session = ATTRIBUTE("session_id", "session", "sessionid");
     if (place == AT_SESSION_RECORDING) {
         r->session = siprec_session_get(&m->sessions, r->arena, session, &repeated);
+        if (!r->session)
+            out_of_memory(r);
         return;
     }
     struct view participant = ATTRIBUTE("participant_id", "participant");
@@ -327,7 +345,7 @@ static void begin_assoc(struct reader *r, enum place place, const XML_Char **att
     if (!r->participant)
         out_of_memory(r);
     else if (place == AT_PARTICIPANT_SESSION)
-        r->membership = siprec_membership_get(r->participant, r->arena, session);
+        add_membership(r, session);
     else
         r->participant->flows_stated = true;
 }
@@ -360,11 +378,11 @@ static void begin_place(struct reader *r, enum place place, const XML_Char **att
         break;
     case AT_NAME_ID:
         if (r->participant)
-            r->name = siprec_name_add(r->participant, r->arena, ATTRIBUTE("aor"));
+            add_name(r, ATTRIBUTE("aor"));
         break;
     case AT_NAME:
         if (r->participant && !r->name) /* <name> beside the nameID, not in it */
-            r->name = siprec_name_add(r->participant, r->arena, VIEW_NONE);
+            add_name(r, VIEW_NONE);
         if (r->name)
             r->name->language = keep(r, ATTRIBUTE("lang"));
         break;
@@ -374,6 +392,8 @@ static void begin_place(struct reader *r, enum place place, const XML_Char **att
         break;
     case AT_REASON:
         r->reason = r->session ? siprec_reason_add(r->session, r->arena) : NULL;
+        if (r->session && !r->reason)
+            out_of_memory(r);
         if (r->reason) {
             r->reason->protocol = keep(r, ATTRIBUTE("protocol"));
             r->reason->cause = keep(r, ATTRIBUTE("cause"));
@@ -501,7 +521,7 @@ static void end_place(struct reader *r, enum place place, bool has_children)
         if (r->name && r->name->aor.len == 0)
             r->name->aor = keep(r, text);
         else if (r->participant)
-            r->name = siprec_name_add(r->participant, r->arena, text);
+            add_name(r, text);
         break;
     case AT_NAME_ID:
         r->name = NULL;

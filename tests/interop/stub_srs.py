@@ -108,6 +108,9 @@ class StubSrs:
 
     def handle(self, message):
         self.messages.append(message)
+        message = re.sub(r"\r?\n", "\r\n", message)
+        head, gap, body = message.partition("\r\n\r\n")
+        message = re.sub(r"\r\n[ \t]+", " ", head) + gap + body
         method = message.split(" ", 1)[0]
         if method in ("ACK", "SIP/2.0"):
             return None

@@ -11,7 +11,7 @@ def literal(text):
 
 
 def main():
-    out, name, files = sys.argv[1], sys.argv[2], sorted(sys.argv[3:])
+    out, name, files = sys.argv[1], sys.argv[2], sorted(sys.argv[3:], key=lambda path: os.path.splitext(path)[0])
     with open(out, "w", encoding="utf-8") as c:
         c.write('#include "tools/siprec-call/embedded.h"\n\n')
         c.write(f"const struct call_embedded {name}[] = {{\n")

@@ -89,6 +89,7 @@ bool call_clip_encode(struct call_clip *clip, const struct call_sound *sound, ch
                       size_t size)
 {
     struct coder coder = {0};
+    av_log_set_level(AV_LOG_ERROR); /* a frame left in an encoder at the end is no news */
     size_t samples = clip->codec->sample_hz / 1000 * CALL_PTIME_MS;
     size_t frames = sound->count / samples;
     bool good = coder_init(&coder, clip->codec);

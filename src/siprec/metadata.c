@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "siprec/elements.h"
+#include "siprec/encoding.h"
 
 #include <expat.h>
 #include <stdio.h>
@@ -755,38 +756,6 @@ static bool run_parser(struct reader *r, struct view xml, const char *encoding)
     return ok;
 }
 
-/* Bytes that are no UTF-8: Latin-1 names from a directory, as a rule. */
-static bool has_foreign_bytes(struct view xml)
-{
-    size_t more = 0; /* bytes that must still follow */
-    for (size_t i = 0; i < xml.len; i++) {
-        unsigned char c = (unsigned char)xml.at[i];
-        bool follows = (c & 0xc0) == 0x80;
-        if (follows != (more > 0) || (!follows && c >= 0x80 && (c < 0xc2 || c > 0xf4)))
-            return true;
-        if (follows)
-            more--;
-        else
-            more = c < 0x80 ? 0 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
-    }
-    return more > 0;
-}
-
-/* An encoding other than UTF-8 stands in the XML declaration. */
-static bool declares_other_encoding(struct view xml)
-{
-    struct view head = view_take(xml, view_find(view_take(xml, 200), VIEW_LIT("?>")));
-    size_t at = view_find(head, VIEW_LIT("encoding"));
-    struct view rest = view_skip(head, at);
-    return at < head.len && view_find(rest, VIEW_LIT("UTF-8")) == rest.len &&
-           view_find(rest, VIEW_LIT("utf-8")) == rest.len;
-}
-
-static bool is_utf16(struct view xml)
-{
-    return xml.len >= 2 && (xml.at[0] == 0 || xml.at[1] == 0 || (unsigned char)xml.at[0] >= 0xfe);
-}
-
 void siprec_metadata_parse(struct siprec_metadata *metadata, struct view xml, struct arena *arena,
                            struct siprec_warnings *warnings)
 {
@@ -798,14 +767,13 @@ void siprec_metadata_parse(struct siprec_metadata *metadata, struct view xml, st
     }
     *r = (struct reader){.metadata = metadata, .arena = arena, .warnings = warnings};
     const char *encoding = NULL;
-    if (!is_utf16(xml)) {
-        /* An XML declaration must be the very first thing (XML 1.0 §2.8); a blank line before it is
-         * common. */
+    if (!siprec_encoding_is_utf16(xml)) {
+        /* An XML declaration must be the very first thing (XML 1.0 §2.8); a blank line before it is common. */
         struct view trimmed = view_trim(xml);
         if (trimmed.at != xml.at && view_starts_with(trimmed, VIEW_LIT("<?xml")))
             siprec_warn(warnings, SIPREC_WARN_METADATA_LEADING_BLANK, "%s", "");
         xml = trimmed;
-        if (!declares_other_encoding(xml) && has_foreign_bytes(xml)) {
+        if (!siprec_encoding_is_utf8(xml)) {
             siprec_warn(warnings, SIPREC_WARN_METADATA_ENCODING, "%s", "not UTF-8");
             encoding = "ISO-8859-1";
         }

@@ -30,8 +30,8 @@ struct http_validators {
  * comparison. */
 bool http_range_if(struct view if_range, const struct http_validators *now);
 
-/* RFC 9110 §13.1.2: true when If-None-Match names the present entity (weak comparison, lists, "*").
- */
-bool http_range_none_match(struct view if_none_match, const struct http_validators *now);
+/* True when If-None-Match (weak comparison) or If-Match (strong) names the present entity: a list,
+ * or "*". RFC 9110 §13.1.1, §13.1.2. */
+bool http_range_match(struct view list, const struct http_validators *now, bool strong);
 
 #endif

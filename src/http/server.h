@@ -18,12 +18,15 @@ struct http_server_options {
     unsigned idle_seconds;    /* for a whole request to come in, and between requests; 0: 30 */
 };
 
-/* Binds, and starts the thread. The routes and the context must outlive it. NULL, with a sentence
- * in error, when an address cannot be bound. */
+/* Binds. The routes and the context must outlive it. NULL, with a sentence in error, when an
+ * address cannot be bound. */
 struct http_server *http_server_create(const struct http_server_options *options, char *error,
                                        size_t error_size);
-/* Stops listening, cuts what is open, ends the thread. Posted calls that have not run are run
- * first. NULL is fine. */
+/* Starts the thread: from now the handlers are called. False with errno. */
+WARN_UNUSED bool http_server_start(struct http_server *server);
+/* Ends the thread: no handler is called any more. NULL, or twice, is fine. */
+void http_server_stop(struct http_server *server);
+/* Stops, runs what was posted and has not been run, cuts what is open, frees. NULL is fine. */
 void http_server_destroy(struct http_server *server);
 
 /* The port that listener n got. */

@@ -1,0 +1,151 @@
+/* board: what the daemon shows and the API wants, under one short lock.
+ * Not here: HTTP.
+ * RFC: none. */
+#include "api/board.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+struct api_board {
+    pthread_mutex_t lock;
+    pthread_cond_t published;
+    int fd;
+    unsigned wants;
+    uint64_t asked, answered; /* sessions: numbers of the last question and of the last it covers */
+    uint64_t taken;           /* the last question that api_board_take has handed on */
+    char *sessions;
+    struct api_health health;
+    bool has_health;
+};
+
+struct api_board *api_board_create(void)
+{
+    pthread_condattr_t monotonic;
+    struct api_board *board = calloc(1, sizeof *board);
+    if (!board)
+        return NULL;
+    board->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (board->fd < 0) {
+        int error = errno;
+        free(board);
+        errno = error;
+        return NULL;
+    }
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&board->published, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    pthread_mutex_init(&board->lock, NULL);
+    return board;
+}
+
+void api_board_destroy(struct api_board *board)
+{
+    if (!board)
+        return;
+    close(board->fd);
+    pthread_cond_destroy(&board->published);
+    pthread_mutex_destroy(&board->lock);
+    free(board->sessions);
+    free(board);
+}
+
+int api_board_fd(const struct api_board *board)
+{
+    return board->fd;
+}
+
+unsigned api_board_take(struct api_board *board)
+{
+    uint64_t count;
+    /* Nothing to read means nothing was wanted. */
+    ssize_t n = read(board->fd, &count, sizeof count);
+    (void)n;
+    pthread_mutex_lock(&board->lock);
+    unsigned wants = board->wants;
+    board->wants = 0;
+    if (wants & API_WANT_SESSIONS)
+        board->taken = board->asked;
+    pthread_mutex_unlock(&board->lock);
+    return wants;
+}
+
+int api_board_publish_sessions(struct api_board *board, struct view json)
+{
+    char *copy = malloc(json.len + 1);
+    if (!copy)
+        return ENOMEM;
+    if (json.len > 0)
+        memcpy(copy, json.at, json.len);
+    copy[json.len] = '\0';
+    pthread_mutex_lock(&board->lock);
+    char *old = board->sessions;
+    board->sessions = copy;
+    board->answered = board->taken;
+    pthread_cond_broadcast(&board->published);
+    pthread_mutex_unlock(&board->lock);
+    free(old);
+    return 0;
+}
+
+void api_board_set_health(struct api_board *board, const struct api_health *health)
+{
+    pthread_mutex_lock(&board->lock);
+    board->health = *health;
+    board->has_health = true;
+    pthread_mutex_unlock(&board->lock);
+}
+
+static void want_locked(struct api_board *board, enum api_want want)
+{
+    uint64_t one = 1;
+    board->wants |= want;
+    /* Full means that it is readable anyway. */
+    ssize_t n = write(board->fd, &one, sizeof one);
+    (void)n;
+}
+
+void api_board_want(struct api_board *board, enum api_want want)
+{
+    pthread_mutex_lock(&board->lock);
+    want_locked(board, want);
+    pthread_mutex_unlock(&board->lock);
+}
+
+char *api_board_sessions(struct api_board *board, unsigned timeout_ms)
+{
+    struct timespec end;
+    char *copy = NULL;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_sec += timeout_ms / 1000;
+    end.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
+    if (end.tv_nsec >= 1000000000) {
+        end.tv_sec++;
+        end.tv_nsec -= 1000000000;
+    }
+    pthread_mutex_lock(&board->lock);
+    uint64_t mine = ++board->asked;
+    want_locked(board, API_WANT_SESSIONS);
+    while (board->answered < mine) {
+        if (pthread_cond_timedwait(&board->published, &board->lock, &end) == ETIMEDOUT)
+            break;
+    }
+    if (board->answered >= mine)
+        copy = strdup(board->sessions);
+    pthread_mutex_unlock(&board->lock);
+    return copy;
+}
+
+bool api_board_health(struct api_board *board, struct api_health *out)
+{
+    pthread_mutex_lock(&board->lock);
+    *out = board->health;
+    bool has = board->has_health;
+    pthread_mutex_unlock(&board->lock);
+    return has;
+}

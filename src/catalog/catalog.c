@@ -343,7 +343,7 @@ static bool retain_one(struct catalog *c, unsigned keep_days, double min_free_pe
             catalog_store_oldest(c->store, now_ms - (int64_t)keep_days * 24 * 3600 * 1000, &record);
     if (result == CATALOG_NOT_FOUND && below_min_free(c, min_free_percent)) {
         by = "min_free";
-        result = catalog_store_oldest(c->store, (int64_t)CATALOG_CURSOR_LATEST_MS, &record);
+        result = catalog_store_oldest(c->store, CATALOG_CURSOR_LATEST_MS, &record);
     }
     if (result == CATALOG_NOT_FOUND)
         return false;

@@ -63,7 +63,7 @@ bool catalog_cursor_parse(struct view text, struct catalog_cursor *out)
     uint64_t ms = 0;
     for (size_t i = 0; i < 8; i++)
         ms = ms << 8 | bytes[i];
-    if (ms > CATALOG_CURSOR_LATEST_MS)
+    if (ms > (uint64_t)CATALOG_CURSOR_LATEST_MS)
         return false;
     cursor.started_ms = (int64_t)ms;
     for (size_t i = 8; i < sizeof bytes; i++) {

@@ -12,8 +12,8 @@ struct catalog_cursor {
     struct uuid id;
 };
 
-/* 9999-12-31T23:59:59.999Z, the last time RFC 3339 can write. */
-#define CATALOG_CURSOR_LATEST_MS UINT64_C(253402300799999)
+/* The last millisecond that struct wall can hold, in the year 2262. */
+#define CATALOG_CURSOR_LATEST_MS (INT64_MAX / NS_PER_MS)
 
 /* 24 bytes in base64url, and a NUL. */
 #define CATALOG_CURSOR_SIZE 33

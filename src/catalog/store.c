@@ -368,15 +368,15 @@ enum catalog_result catalog_store_modified(struct catalog_store *store, const st
     return code == SQLITE_DONE ? CATALOG_NOT_FOUND : result_of(code);
 }
 
+const char *const catalog_store_oldest_sql =
+    "SELECT document,directory FROM recordings INDEXED BY recordings_by_end"
+    " WHERE state IN ('finished','failed') AND ended_at<? ORDER BY ended_at,id LIMIT 1";
+
 enum catalog_result catalog_store_oldest(struct catalog_store *store, int64_t before_ms,
                                          struct catalog_record *out)
 {
     sqlite3_stmt *s;
-    int code = prepare(store,
-                       "SELECT document,directory FROM recordings"
-                       " WHERE state IN ('finished','failed') AND ended_at<?"
-                       " ORDER BY ended_at,id LIMIT 1",
-                       &s);
+    int code = prepare(store, catalog_store_oldest_sql, &s);
     if (code == SQLITE_OK)
         bind_time(s, 1, before_ms);
     return one_record(s, code, out);
@@ -407,17 +407,16 @@ enum catalog_result catalog_store_step(struct catalog_store *store, struct uuid 
 /* One statement for each kind of filter, so that each has its index
  * (tests/unit/test_catalog_store.c asks SQLite's planner). "~" sorts behind every time and every
  * id. */
+#define LIST(index, condition)                                                                     \
+    "SELECT document,directory FROM recordings INDEXED BY " index " WHERE " condition              \
+    "(started_at,id)<(?1,?2) ORDER BY started_at DESC,id DESC LIMIT ?3"
 static const char *const list_sql[] = {
-    "SELECT document,directory FROM recordings WHERE (started_at,id)<(?1,?2)"
-    " ORDER BY started_at DESC,id DESC LIMIT ?3",
-    "SELECT document,directory FROM recordings WHERE call_id=?4 AND (started_at,id)<(?1,?2)"
-    " ORDER BY started_at DESC,id DESC LIMIT ?3",
-    "SELECT document,directory FROM recordings WHERE state=?5 AND (started_at,id)<(?1,?2)"
-    " ORDER BY started_at DESC,id DESC LIMIT ?3",
-    "SELECT document,directory FROM recordings WHERE call_id=?4 AND state=?5 AND "
-    "(started_at,id)<(?1,?2)"
-    " ORDER BY started_at DESC,id DESC LIMIT ?3",
+    LIST("recordings_by_start", ""),
+    LIST("recordings_by_call_id", "call_id=?4 AND "),
+    LIST("recordings_by_state", "state=?5 AND "),
+    LIST("recordings_by_call_id", "call_id=?4 AND state=?5 AND "),
 };
+#undef LIST
 
 const char *catalog_store_list_sql(bool by_call_id, bool by_state)
 {

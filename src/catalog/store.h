@@ -80,7 +80,8 @@ struct catalog_page {
 WARN_UNUSED enum catalog_result catalog_store_list(struct catalog_store *store,
                                                    const struct catalog_query *query,
                                                    struct catalog_page *out);
-/* The statement that list runs, for the test that asks whether an index serves it. */
+/* The statements that oldest and list run, for the test that asks whether an index serves them. */
+extern const char *const catalog_store_oldest_sql;
 const char *catalog_store_list_sql(bool by_call_id, bool by_state);
 /* A zeroed page is fine. */
 void catalog_page_finish(struct catalog_page *page);

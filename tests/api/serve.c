@@ -1,0 +1,136 @@
+/* serve: the API over a recordings directory, with a signalling thread that only pretends, for test_api.py. Prints
+ * its ports on one line, ends at the end of its input. Lines of input: "ready", "draining", "full", "disk_full",
+ * "mute" (leave questions unanswered), "sessions JSON", "put JSON", "flush". Each is answered by a number.
+ * Use: api_serve ROOT RENDER FORMAT HOSTNAMES, or api_serve routes: prints the table of routes. */
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "base/log.h"
+
+struct pretence {
+    struct catalog *catalog;
+    struct api_board *board;
+    struct api_health health;
+    bool mute;
+    char sessions[65536];
+};
+
+static void say(void *context, const struct log_line *line)
+{
+    (void)context;
+    fprintf(stderr, "%s %s [" VIEW_FMT "] " VIEW_FMT "\n", log_level_name(line->level),
+            line->module, VIEW_ARG(line->call_id), VIEW_ARG(line->text));
+}
+
+static void obey(struct pretence *p, char *line)
+{
+    char *argument = strchr(line, ' ');
+    if (argument)
+        *argument++ = '\0';
+    if (strcmp(line, "ready") == 0)
+        p->health = (struct api_health){.answering = true};
+    else if (strcmp(line, "draining") == 0)
+        p->health.draining = true;
+    else if (strcmp(line, "full") == 0)
+        p->health.full = true;
+    else if (strcmp(line, "disk_full") == 0)
+        p->health.disk_full = true;
+    else if (strcmp(line, "mute") == 0)
+        p->mute = true;
+    else if (strcmp(line, "sessions") == 0 && argument)
+        snprintf(p->sessions, sizeof p->sessions, "%s", argument);
+    int result = 1;
+    if (strcmp(line, "put") == 0 && argument)
+        result = catalog_put(p->catalog, view_of_string(argument), VIEW_NONE);
+    else if (strcmp(line, "flush") == 0)
+        result = catalog_flush(p->catalog, 20000);
+    api_board_set_health(p->board, &p->health);
+    printf("%d\n", result);
+}
+
+static void answer(struct pretence *p)
+{
+    unsigned wants = p->mute ? 0 : api_board_take(p->board);
+    if (wants & API_WANT_SESSIONS &&
+        api_board_publish_sessions(p->board, view_of_string(p->sessions)) != 0)
+        abort();
+    if (wants & API_WANT_DRAIN) {
+        p->health.draining = true;
+        api_board_set_health(p->board, &p->health);
+    }
+}
+
+static void live(struct pretence *p)
+{
+    static char line[65536];
+    size_t len = 0;
+    for (;;) {
+        struct pollfd fds[] = {{.fd = 0, .events = POLLIN},
+                               {.fd = p->mute ? -1 : api_board_fd(p->board), .events = POLLIN}};
+        if (poll(fds, 2, -1) < 0)
+            return;
+        if (fds[1].revents)
+            answer(p);
+        if (!fds[0].revents)
+            continue;
+        ssize_t n = read(0, line + len, sizeof line - len - 1);
+        if (n <= 0)
+            return;
+        len += (size_t)n;
+        for (char *end; (end = memchr(line, '\n', len));) {
+            *end = '\0';
+            obey(p, line);
+            fflush(stdout);
+            len -= (size_t)(end + 1 - line);
+            memmove(line, end + 1, len);
+        }
+    }
+}
+
+static int print_routes(void)
+{
+    size_t count;
+    const struct http_route *routes = api_routes(&count);
+    for (size_t i = 0; i < count; i++)
+        printf("%s %s\n", http_method_name(routes[i].method), routes[i].path);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 2 && strcmp(argv[1], "routes") == 0)
+        return print_routes();
+    static struct pretence p = {.sessions = "[]"};
+    char error[256];
+    struct addr listen[] = {addr_v4(127, 0, 0, 1, 0), {.family = ADDR_V6, .ip = {[15] = 1}}};
+    if (argc != 5)
+        return 2;
+    log_set_sink(say, NULL);
+    struct catalog_options options = {.root = argv[1], .busy_ms = 50, .tend_ms = 50};
+    p.catalog = catalog_create(&options);
+    p.board = api_board_create();
+    struct api_options wanted = {.listen = listen,
+                                 .listen_count = 2,
+                                 .hostnames = argv[4],
+                                 .root = argv[1],
+                                 .format = argv[3],
+                                 .render = argv[2],
+                                 .catalog = p.catalog,
+                                 .board = p.board};
+    struct api *api = api_create(&wanted, error, sizeof error);
+    if (!api) {
+        fprintf(stderr, "%s\n", error);
+        return 3;
+    }
+    printf("%u %u\n", api_port(api, 0), api_port(api, 1));
+    fflush(stdout);
+    live(&p);
+    api_destroy(api);
+    catalog_destroy(p.catalog, 5000);
+    api_board_destroy(p.board);
+    return 0;
+}

@@ -41,7 +41,7 @@ struct media_config {
     int64_t silent_after_ms;
     int64_t linger_ms;     /* after the end: closed when quiet this long: 200 ms */
     int64_t linger_max_ms; /* and at the latest after this: 2000 ms */
-    uint32_t foreign_max;  /* bytes of a second sender kept per stream: 64 KiB */
+    uint32_t apart_max;    /* bytes kept per stream of senders that are not its own: 64 KiB */
     uint8_t seed[32];      /* for SSRCs and RTCP intervals */
 };
 

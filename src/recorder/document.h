@@ -6,14 +6,28 @@
 
 #include "base/tick.h"
 
+struct recorder_record;
+
+/* All texts are malloc'ed and the caller's to free; NULL when memory is short. */
+
+/* The document of a recording as it stands. */
+WARN_UNUSED char *recorder_document_print(const struct recorder_record *record);
+
+/* Several documents as one JSON array. */
+struct recorder_documents {
+    void *array;
+};
+void recorder_documents_begin(struct recorder_documents *all);
+void recorder_documents_add(struct recorder_documents *all, const struct recorder_record *record);
+WARN_UNUSED char *recorder_documents_end(struct recorder_documents *all);
+
 /* Puts what siprecd-render found into a recording's document: duration, channels, audio, digits,
- * losses by stream, warnings; the state becomes "finished". rendered: the one line of JSON that it
- * printed. Returns the new text, malloc'ed, for the caller to free; NULL when either text is no
- * such JSON or memory is short. */
+ * losses by stream, warnings; the state becomes "finished". rendered: the one line of JSON that
+ * siprecd-render printed. NULL also when either text is no such JSON. */
 WARN_UNUSED char *recorder_document_merge(struct view document, struct view rendered);
 
-/* The same document, state "failed", with a warning "render-failed" and its reason: the journal is
- * whole, the audio is not. malloc'ed; NULL as above. */
+/* The same document with state "failed" and a warning "render-failed": the journal is whole, the
+ * audio could not be made. reason: text for people. */
 WARN_UNUSED char *recorder_document_failed(struct view document, struct view reason,
                                            struct wall at);
 

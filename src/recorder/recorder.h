@@ -9,11 +9,11 @@
 
 /* What happens to a call:
  *
- *     INVITE  sip_event ──► admission ──► offer + tickets ──► answer ──► sip          (no waiting
- * anywhere) └──► media commands ──► the worker that owns the tickets metadata ──► participants,
- * warnings ──► document ──► catalog            (after the 200 has left) re-INVITE, UPDATE   the
- * same, for the streams that changed BYE     answered by sip ──► media: close, linger ──►
- * MEDIA_EVENT_CLOSED ──► document, render
+ *   INVITE ──► allowed? room? SDP? ──► tickets ──► answer ──► sip       nothing here waits
+ *                                         └──► media commands ──► the worker the tickets are of
+ *   once the 200 has left:  metadata ──► participants, warnings ──► document ──► catalog
+ *   re-INVITE, UPDATE       the same again for the streams that changed
+ *   BYE (sip answered it) ──► media: close ──► MEDIA_EVENT_CLOSED ──► document, render
  *
  * The daemon drives it so, on the signalling thread:
  *
@@ -28,18 +28,20 @@ struct recorder;
 struct sip;
 struct sip_event;
 
+/* Recordings that can be alive at once, those included whose tail is still awaited: each worker's
+ * media_config.recordings should be this. */
+uint32_t recorder_slots(const struct recorder_settings *settings);
+
 /* Creates it with room for settings->recordings calls. Borrows sip for life; copies settings. seed:
  * for UUIDs and SDP session ids. NULL when memory is short. */
 WARN_UNUSED struct recorder *recorder_create(const struct recorder_settings *settings,
                                              struct sip *sip, const uint8_t seed[32]);
 void recorder_destroy(struct recorder *recorder);
 
-/* New settings for calls to come (SIGHUP). Copies them; recordings (the capacity) stays as it was.
- */
+/* New settings for calls to come (SIGHUP). Copies them; the capacity stays as it was. */
 void recorder_configure(struct recorder *recorder, const struct recorder_settings *settings);
 
-/* ---- Tickets: media ports that stand ready ------------------------------------------------------
- */
+/* ---- Tickets: media ports that stand ready --------------------------------------------------- */
 
 /* A bound media port, lent by a worker. Plain data; comes from io, goes back as RECORDER_TICKET
  * when unused. */
@@ -53,8 +55,7 @@ struct recorder_ticket {
 
 void recorder_ticket(struct recorder *recorder, const struct recorder_ticket *ticket);
 
-/* ---- Input --------------------------------------------------------------------------------------
- */
+/* ---- Input ----------------------------------------------------------------------------------- */
 
 /* A moment, on both clocks. */
 struct recorder_now {
@@ -69,12 +70,15 @@ void recorder_media(struct recorder *recorder, struct recorder_now now, uint32_t
 struct tick recorder_deadline(const struct recorder *recorder); /* TICK_NEVER if none */
 void recorder_expire(struct recorder *recorder, struct recorder_now now);
 
-/* Reasons to take no new call, as bits; while any stands, INVITEs get 503 with Retry-After, OPTIONS
+/* An offer that finds too few tickets waits for more, half a second at most.
+ *
+ * Reasons to take no new call, as bits; while any stands, INVITEs get 503 with Retry-After, OPTIONS
  * too. */
 enum recorder_refusal {
     RECORDER_DRAINING = 1,
     RECORDER_DISK_FULL = 2,
     RECORDER_SETTLING = 4, /* the daemon is not ready yet */
+    RECORDER_NO_PORTS = 8, /* no media port is to be had at all: who needs one need not wait */
 };
 /* Sets or clears one reason. */
 void recorder_refuse(struct recorder *recorder, enum recorder_refusal why, bool on);
@@ -82,13 +86,13 @@ void recorder_refuse(struct recorder *recorder, enum recorder_refusal why, bool 
 /* Ends every call with BYE: a drain that took too long. */
 void recorder_hang_up(struct recorder *recorder, struct recorder_now now);
 
-/* ---- Output -------------------------------------------------------------------------------------
- */
+/* ---- Output ---------------------------------------------------------------------------------- */
 
 enum recorder_output_kind {
     RECORDER_COMMAND,  /* post `command` to `worker`; command.bytes passes to the taker */
     RECORDER_DOCUMENT, /* the catalogue shall keep `document`, and `metadata` unless empty */
-    RECORDER_RENDER,   /* the journal is complete: render it, then recorder_document_merge() */
+    RECORDER_RENDER,   /* the journal is complete: render it, then recorder_document_merge() what
+                          comes out into `document` */
     RECORDER_TICKET,   /* `ticket` goes back unused */
 };
 
@@ -106,8 +110,7 @@ struct recorder_output {
 /* False when there is nothing to do. */
 bool recorder_output(struct recorder *recorder, struct recorder_output *out);
 
-/* ---- Looking at it ------------------------------------------------------------------------------
- */
+/* ---- Looking at it --------------------------------------------------------------------------- */
 
 struct recorder_usage {
     uint32_t recordings; /* alive, finishing ones included */

@@ -1,0 +1,380 @@
+/* call: offers and answers of one call, and the streams and ports that follow from them.
+ * Not here: which message it was and everything else about a call (recorder.c).
+ * RFC 3264 §6, §8; 7866 §7, §8; 3311. */
+#include "recorder/call.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/metrics.h"
+
+/* One offer and its answer in the making. Until it stands, the call is not touched. */
+struct exchange {
+    struct recorder_call *call;
+    bool first;                     /* the call has no streams yet */
+    int found[LIMIT_SDP_MEDIA];     /* by m-line: the stream, or SDP_MATCH_NEW */
+    int ticket_of[LIMIT_SDP_MEDIA]; /* by m-line: of tickets, or -1 */
+    uint32_t tickets_wanted, tickets_taken;
+    struct recorder_ticket tickets[LIMIT_STREAMS_PER_RECORDING];
+    struct sdp_origin origin;
+    unsigned refused; /* m-lines for which no port was left */
+};
+
+/* ---- Addresses -------------------------------------------------------------------------------- */
+
+static bool in_prefixes(const struct recorder_prefixes *prefixes, const struct addr *a)
+{
+    for (uint32_t i = 0; i < prefixes->count; i++) {
+        if (addr_prefix_contains(&prefixes->list[i], a))
+            return true;
+    }
+    return false;
+}
+
+/* What to name in SDP for a bound port. SIP's flow knows best, since it crossed the same network:
+ * where it advertises another address than it has, media does so too, and a wildcard port is
+ * reached at the address that SIP was. Else the address that is bound. */
+static void advertise(const struct recorder *recorder, const struct recorder_call *call,
+                      struct recorder_lease *lease)
+{
+    const struct addr *bound = &lease->ticket.bound;
+    const struct sip_flow *flow = &call->flow;
+    struct addr ip = *bound;
+    if (bound->family == flow->local.family) {
+        lease->is_static = !addr_equal_ip(&flow->advertised, &flow->local);
+        if (lease->is_static || addr_is_unspecified(bound))
+            ip = flow->advertised;
+    } else {
+        unsigned which = bound->family == ADDR_V6;
+        lease->is_static = addr_is_set(&recorder->settings.external[which]) &&
+                           !in_prefixes(&recorder->settings.local, &flow->peer);
+        if (lease->is_static)
+            ip = recorder->settings.external[which];
+        else if (addr_is_unspecified(bound))
+            ip = recorder->settings.own[which];
+    }
+    lease->advertised = addr_with_port(ip, bound->port);
+    lease->advertised_rtcp = addr_with_port(ip, lease->ticket.bound_rtcp.port);
+}
+
+static void lease_of(const struct recorder *recorder, const struct exchange *x, size_t line,
+                     struct recorder_lease *lease)
+{
+    if (x->ticket_of[line] < 0) {
+        *lease = x->call->leases[x->found[line]];
+        return;
+    }
+    *lease = (struct recorder_lease){.held = true, .ticket = x->tickets[x->ticket_of[line]]};
+    advertise(recorder, x->call, lease);
+}
+
+/* ---- Ports ------------------------------------------------------------------------------------ */
+
+static uint8_t family_of(const struct recorder *recorder, const struct exchange *x)
+{
+    const struct sdp_answer *answer = &recorder->answer;
+    for (size_t i = 0; i < answer->count; i++) {
+        const struct addr *rtp = &answer->offer->media[i].rtp;
+        if (answer->lines[i].reject == SDP_ACCEPTED && addr_is_set(rtp))
+            return rtp->family;
+    }
+    return x->call->flow.local.family;
+}
+
+/* Which lines need a port that the call has not got. */
+static void count_wanted(const struct recorder *recorder, struct exchange *x)
+{
+    for (size_t i = 0; i < recorder->answer.count; i++) {
+        x->ticket_of[i] = -1;
+        bool has = x->found[i] != SDP_MATCH_NEW && x->call->leases[x->found[i]].held;
+        if (recorder->answer.lines[i].reject == SDP_ACCEPTED && !has)
+            x->ticket_of[i] = (int)x->tickets_wanted++;
+    }
+}
+
+static void refuse_from(struct recorder *recorder, struct exchange *x, uint32_t limit)
+{
+    for (size_t i = 0; i < recorder->answer.count; i++) {
+        if (x->ticket_of[i] < (int)limit)
+            continue;
+        x->ticket_of[i] = -1;
+        sdp_answer_refuse(&recorder->answer, i, SDP_REJECT_LOCAL);
+        x->refused++;
+    }
+    if (x->tickets_wanted > limit)
+        x->tickets_wanted = limit;
+}
+
+/* Ports for all lines; within a call, for as many as there are once waiting is over. False: too few. */
+static bool take_ports(struct recorder *recorder, struct exchange *x)
+{
+    struct recorder_wish wish = {
+        .worker = x->first ? RECORDER_ANY_WORKER : x->call->worker,
+        .family = family_of(recorder, x),
+        .near = x->call->flow.local,
+        .has_own = {addr_is_set(&recorder->settings.own[0]),
+                    addr_is_set(&recorder->settings.own[1])},
+    };
+    unsigned streams = x->call->record.stream_count;
+    count_wanted(recorder, x);
+    refuse_from(recorder, x, LIMIT_STREAMS_PER_RECORDING - streams);
+    /* An SRC may well talk IPv4 SIP and offer IPv6 media that we cannot reach: better an answer in
+     * the family that works than none (RFC 6157 §3.2 leaves the choice to the answerer). */
+    if (recorder_stock_count(&recorder->stock, &wish) == 0)
+        wish.family = wish.near.family;
+    if (!x->first && !recorder->patient)
+        refuse_from(recorder, x, recorder_stock_count(&recorder->stock, &wish));
+    if (!recorder_stock_take(&recorder->stock, &wish, x->tickets, x->tickets_wanted)) {
+        if (!recorder->patient)
+            metric_add(METRIC_PORTS_EXHAUSTED, 1);
+        return false;
+    }
+    x->tickets_taken = x->tickets_wanted;
+    for (size_t i = 0; i < recorder->answer.count; i++) {
+        struct sdp_answer_line *line = &recorder->answer.lines[i];
+        if (line->reject != SDP_ACCEPTED)
+            continue;
+        struct recorder_lease lease;
+        lease_of(recorder, x, i, &lease);
+        line->rtp = lease.advertised;
+        line->rtcp = lease.advertised_rtcp;
+    }
+    return true;
+}
+
+static void undo(struct recorder *recorder, struct exchange *x)
+{
+    for (uint32_t i = 0; i < x->tickets_taken; i++)
+        recorder_return_ticket(recorder, &x->tickets[i]);
+    x->tickets_taken = 0;
+}
+
+void recorder_call_return(struct recorder *recorder, struct recorder_call *call)
+{
+    for (unsigned i = 0; i < LIMIT_STREAMS_PER_RECORDING; i++) {
+        if (call->leases[i].held)
+            recorder_return_ticket(recorder, &call->leases[i].ticket);
+        call->leases[i].held = false;
+    }
+}
+
+/* ---- What media is told ----------------------------------------------------------------------- */
+
+static void post_stream(struct recorder *recorder, const struct recorder_call *call,
+                        unsigned number, struct wall at)
+{
+    const struct recorder_stream *stream = &call->record.streams[number];
+    const struct recorder_lease *lease = &call->leases[number];
+    struct media_command command = {.kind = MEDIA_STREAM, .at = at};
+    struct media_stream_facts *facts = &command.stream;
+    *facts = (struct media_stream_facts){
+        .stream = (uint8_t)number,
+        .mline = (uint8_t)stream->mline,
+        .paused = stream->paused,
+        .rtcp_mux = stream->rtcp_mux,
+        .listed = call->listed,
+        .port = lease->ticket.port,
+        .generation = lease->ticket.generation,
+        .bound = lease->ticket.bound,
+        .bound_rtcp = lease->ticket.bound_rtcp,
+        .advertised = lease->advertised,
+        .advertised_rtcp = lease->advertised_rtcp,
+        .offered = stream->offered,
+        .offered_rtcp = stream->offered_rtcp,
+        .signalled = call->flow.peer,
+        .codec_count = (uint8_t)stream->codec_count,
+    };
+    memcpy(facts->label, stream->label, sizeof facts->label);
+    memcpy(facts->codecs, stream->codecs, sizeof facts->codecs);
+    recorder_post(recorder, call, command, NULL, 0);
+
+    char text[1024];
+    struct journal_event line = journal_event_begin(text, sizeof text, JOURNAL_EVENT_STREAM);
+    journal_event_put_number(&line, "stream", number);
+    journal_event_put_text(&line, "label", view_of_string(stream->label));
+    journal_event_put_number(&line, "mline", stream->mline);
+    journal_event_put_text(&line, "codec", view_of_string(stream->codec));
+    journal_event_put_addr(&line, "offered", &stream->offered);
+    journal_event_put_addr(&line, "advertised", &lease->advertised);
+    journal_event_put_addr(&line, "bound", &lease->ticket.bound);
+    journal_event_put_text(&line, "path", view_of_string(lease->is_static ? "static" : "host"));
+    journal_event_put_text(&line, "direction",
+                           view_of_string(stream->paused ? "inactive" : "recvonly"));
+    recorder_post_mark(recorder, call, (int)number, at, journal_event_end(&line));
+}
+
+static void post_drop(struct recorder *recorder, struct recorder_call *call, unsigned number,
+                      struct wall at)
+{
+    char text[128];
+    struct journal_event line = journal_event_begin(text, sizeof text, JOURNAL_EVENT_STREAM);
+    journal_event_put_number(&line, "stream", number);
+    journal_event_put_text(&line, "direction", view_of_string("removed"));
+    recorder_post_mark(recorder, call, (int)number, at, journal_event_end(&line));
+    recorder_post(recorder, call,
+                  (struct media_command){.kind = MEDIA_DROP, .at = at, .drop = (uint8_t)number},
+                  NULL, 0);
+    call->leases[number].held = false;
+}
+
+/* Streams, leases and media after ours and theirs (in the recorder's scratch) came to stand. */
+static void carry_out(struct recorder *recorder, struct exchange *x, bool answered, struct wall at)
+{
+    struct recorder_call *call = x->call;
+    struct recorder_record *record = &call->record;
+    struct recorder_lease by_line[LIMIT_SDP_MEDIA];
+    size_t lines = recorder->ours.media_count;
+    for (size_t i = 0; i < lines; i++) {
+        by_line[i] = (struct recorder_lease){0};
+        if (x->ticket_of[i] >= 0 || x->found[i] != SDP_MATCH_NEW)
+            lease_of(recorder, x, i, &by_line[i]);
+    }
+    recorder_record_agree(record, &recorder->ours, answered ? &recorder->theirs : NULL, x->found,
+                          at);
+    for (size_t i = 0; i < lines; i++) {
+        int number = x->found[i];
+        if (number != SDP_MATCH_NEW) {
+            call->leases[number] = by_line[i];
+            record->streams[number].is_static = by_line[i].is_static;
+            record->streams[number].bound = by_line[i].ticket.bound;
+            post_stream(recorder, call, (unsigned)number, at);
+        } else if (x->ticket_of[i] >= 0) {
+            recorder_return_ticket(recorder, &x->tickets[x->ticket_of[i]]);
+        }
+    }
+    for (unsigned i = 0; i < record->stream_count; i++) {
+        if (record->streams[i].gone && call->leases[i].held)
+            post_drop(recorder, call, i, at);
+    }
+    x->tickets_taken = 0;
+}
+
+/* ---- Descriptions ----------------------------------------------------------------------------- */
+
+static void keep_text(struct view *kept, struct view text)
+{
+    char *copy = malloc(text.len + 1);
+    if (!copy)
+        return;
+    memcpy(copy, text.at, text.len);
+    free((void *)(uintptr_t)kept->at);
+    *kept = view_of(copy, text.len);
+}
+
+static void warn_about(struct recorder *recorder, struct exchange *x, struct wall at)
+{
+    struct siprec_warnings warnings = {0};
+    const struct sdp_session *offer = &recorder->theirs;
+    for (size_t i = 0; i < offer->media_count; i++) {
+        if (recorder->answer.lines[i].reject != SDP_ACCEPTED)
+            continue;
+        if (offer->media[i].label.len == 0)
+            siprec_warn(&warnings, SIPREC_WARN_SDP_LABEL_MISSING, "m-line %zu", i + 1);
+        else if (sdp_media_label_repeats(offer, i))
+            siprec_warn(&warnings, SIPREC_WARN_SDP_LABEL_REPEATED, VIEW_FMT,
+                        VIEW_ARG(offer->media[i].label));
+    }
+    if (offer->lost_media || offer->lost_formats)
+        siprec_warn(&warnings, SIPREC_WARN_SDP_LIMIT, "%zu m-lines, %zu formats left out",
+                    offer->lost_media, offer->lost_formats);
+    recorder_record_warn_siprec(&x->call->record, at, &warnings);
+    if (x->refused)
+        recorder_record_warn(&x->call->record, at, "no-port",
+                             "no media port was free for %u added stream(s): refused", x->refused);
+}
+
+/* What the 200 says, in recorder->answer. False: with this offer there is nothing to record. */
+static bool plan(struct recorder *recorder, struct exchange *x, struct view theirs)
+{
+    struct recorder_call *call = x->call;
+    if (theirs.len) {
+        sdp_session_parse(&recorder->theirs, theirs);
+        sdp_answer_plan(&recorder->answer, &recorder->theirs);
+        recorder_record_match(&call->record, &recorder->theirs, x->found);
+        /* RFC 3264 §6: all m-lines rejected. Within a call the SRC may remove them all itself. */
+        const struct sdp_answer *answer = &recorder->answer;
+        return answer->accepted ||
+               (!x->first && answer->removed && answer->removed == answer->count);
+    }
+    if (call->theirs.len) {
+        sdp_session_parse(&recorder->theirs, call->theirs);
+        sdp_offer_plan_again(&recorder->answer, &recorder->theirs);
+        recorder_record_match(&call->record, &recorder->theirs, x->found);
+    } else {
+        sdp_offer_plan_new(&recorder->answer, &recorder->theirs);
+        recorder_record_match(&call->record, &recorder->theirs, x->found);
+    }
+    return true;
+}
+
+static bool send(struct recorder *recorder, struct exchange *x, struct recorder_now now,
+                 uint64_t request, struct view *sent)
+{
+    struct writer w = writer_of(recorder->text, sizeof recorder->text);
+    if (!sdp_answer_print(&recorder->answer, &x->origin, &w))
+        return false;
+    *sent = writer_done(&w);
+    struct sip_answer answer = {
+        .status = 200,
+        .content_type = VIEW_LIT("application/sdp"),
+        .body = *sent,
+    };
+    return sip_answer(recorder->sip, now.tick, request, &answer);
+}
+
+unsigned recorder_call_offer(struct recorder *recorder, struct recorder_call *call,
+                             struct recorder_now now, uint64_t request, struct view theirs,
+                             bool *gone)
+{
+    struct exchange x = {
+        .call = call, .first = call->record.stream_count == 0, .origin = call->origin};
+    struct view sent = VIEW_NONE;
+    *gone = false;
+    if (!plan(recorder, &x, theirs))
+        return 488;
+    if (!take_ports(recorder, &x))
+        return 503;
+    /* Every line that could have been recorded was refused for want of a port. */
+    if (recorder->answer.accepted == 0 && x.refused) {
+        undo(recorder, &x);
+        return 503;
+    }
+    if (!send(recorder, &x, now, request, &sent)) {
+        undo(recorder, &x);
+        *gone = sent.len > 0;
+        return *gone ? 0 : 500;
+    }
+    if (x.first) {
+        call->worker = x.tickets[0].worker;
+        recorder_call_open(recorder, call, now.wall);
+    }
+    call->origin = x.origin;
+    keep_text(&call->ours, sent);
+    if (theirs.len) {
+        keep_text(&call->theirs, theirs);
+        call->offer_out = false;
+        warn_about(recorder, &x, now.wall);
+    } else {
+        call->offer_out = true;
+    }
+    if (theirs.len || x.first) {
+        sdp_session_parse(&recorder->ours, call->ours);
+        carry_out(recorder, &x, theirs.len > 0, now.wall);
+    }
+    undo(recorder, &x);
+    return 0;
+}
+
+void recorder_call_answered(struct recorder *recorder, struct recorder_call *call,
+                            struct recorder_now now, struct view theirs)
+{
+    struct exchange x = {.call = call};
+    call->offer_out = false;
+    sdp_session_parse(&recorder->ours, call->ours);
+    sdp_session_parse(&recorder->theirs, theirs);
+    recorder_record_match(&call->record, &recorder->ours, x.found);
+    for (size_t i = 0; i < LIMIT_SDP_MEDIA; i++)
+        x.ticket_of[i] = -1;
+    keep_text(&call->theirs, theirs);
+    carry_out(recorder, &x, true, now.wall);
+}

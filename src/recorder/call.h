@@ -1,0 +1,165 @@
+/* call: one call going on, and the engine that holds all of them; private to the module.
+ * Not here: what others may call (recorder.h).
+ * RFC 7866, 3264. */
+#ifndef RECORDER_CALL_H
+#define RECORDER_CALL_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "base/timers.h"
+#include "recorder/record.h"
+#include "recorder/recorder.h"
+#include "recorder/stock.h"
+#include "sdp/answer.h"
+#include "sip/sip.h"
+#include "siprec/rules.h"
+
+#define RECORDER_SDP_SIZE 65536 /* the longest description we write */
+
+/* A port that a stream has. */
+struct recorder_lease {
+    bool held;
+    struct recorder_ticket ticket;
+    struct addr advertised, advertised_rtcp;
+    bool is_static;
+};
+
+/* Metadata that waits until the answer has left. */
+struct recorder_work {
+    struct recorder_work *next;
+    struct wall at;
+    size_t len;
+    char xml[];
+};
+
+struct recorder_call {
+    struct pool_id id;
+    uint64_t dialog;
+    struct map_node node; /* by dialog */
+    struct sip_flow flow; /* of the INVITE */
+    uint32_t worker;
+    bool listed; /* sip.allow names it */
+    struct recorder_record record;
+    struct recorder_lease leases[LIMIT_STREAMS_PER_RECORDING]; /* by stream number */
+
+    struct sdp_origin origin;
+    struct view ours, theirs; /* the last descriptions, malloc'ed; empty: none */
+    bool offer_out;           /* a 200 of ours carries an offer, the ACK shall answer it */
+    bool confirmed;           /* the first ACK came */
+    bool closing;
+
+    struct recorder_work *work, **work_end;
+    bool snapshot_wanted;
+    uint64_t snapshot_request; /* our UPDATE that asks for it; 0: none is out */
+    unsigned snapshot_tries;
+    struct tick snapshot_at;
+    bool document_due;
+    struct tick document_at, document_last;
+    struct timer timer;
+};
+
+/* An offer that waits for media ports, with all that is needed to take it in again. */
+struct recorder_parked {
+    struct list link;
+    struct sip_event event; /* its message is held */
+    struct tick until;
+};
+
+/* An output that waits for recorder_output(). */
+struct recorder_waiting {
+    struct recorder_waiting *next;
+    struct recorder_output output; /* document and metadata malloc'ed */
+};
+
+struct recorder {
+    struct recorder_settings settings;
+    struct sip *sip;
+    struct rng rng;
+    struct pool *calls;
+    struct map by_dialog;
+    struct timers timers;
+    struct recorder_stock stock;
+    unsigned refusals; /* enum recorder_refusal */
+    uint32_t active;   /* calls that are not closing */
+    struct recorder_usage ledger;
+
+    struct list parked; /* oldest first */
+    bool patient;       /* what is answered now may still wait for ports */
+    bool replaying;     /* what is taken in now was parked */
+    bool new_tickets;   /* since the parked were tried last */
+
+    struct recorder_waiting *waiting, **waiting_end;
+    struct recorder_waiting *lent; /* handed out by the last recorder_output() */
+
+    /* Scratch for the message at hand. */
+    struct arena *arena;
+    struct sdp_session ours, theirs;
+    struct sdp_answer answer;
+    char text[RECORDER_SDP_SIZE];
+};
+
+/* ---- call.c: offers, answers, streams --------------------------------------------------------- */
+
+/* Answers the offer of an INVITE, re-INVITE or UPDATE; or makes one, when `theirs` has no bytes, in
+ * the 200 to an INVITE. 0 when that is done, or when sip no longer wanted an answer (*gone); else
+ * the status to refuse with, and nothing has changed. */
+WARN_UNUSED unsigned recorder_call_offer(struct recorder *recorder, struct recorder_call *call,
+                                         struct recorder_now now, uint64_t request,
+                                         struct view theirs, bool *gone);
+/* The ACK brought the answer to our offer. */
+void recorder_call_answered(struct recorder *recorder, struct recorder_call *call,
+                            struct recorder_now now, struct view theirs);
+/* Gives back what the leases hold, where media was never told of them. */
+void recorder_call_return(struct recorder *recorder, struct recorder_call *call);
+
+/* ---- recorder.c ------------------------------------------------------------------------------- */
+
+/* The call's first command: its worker begins a journal. */
+void recorder_call_open(struct recorder *recorder, const struct recorder_call *call,
+                        struct wall at);
+
+/* Posts to the call's worker. bytes: malloc'ed or NULL, taken. */
+void recorder_post(struct recorder *recorder, const struct recorder_call *call,
+                   struct media_command command, void *bytes, size_t len);
+/* A line for the journal; copied. stream -1: of the recording. */
+void recorder_post_mark(struct recorder *recorder, const struct recorder_call *call, int stream,
+                        struct wall at, struct view line);
+void recorder_return_ticket(struct recorder *recorder, const struct recorder_ticket *ticket);
+/* Something changed that the document tells: it goes to the catalogue soon, and new warnings to the
+ * journal. */
+void recorder_call_changed(struct recorder *recorder, struct recorder_call *call,
+                           struct recorder_now now);
+
+/* Sets the call's timer to the earliest of what it waits for. */
+void recorder_arm(struct recorder *recorder, struct recorder_call *call);
+
+/* What an event means, the first time and after waiting. */
+void recorder_take_in(struct recorder *recorder, struct recorder_now now,
+                      const struct sip_event *event);
+
+/* ---- wait.c ----------------------------------------------------------------------------------- */
+
+WARN_UNUSED bool recorder_park(struct recorder *recorder, struct recorder_now now,
+                               const struct sip_event *event);
+void recorder_try_parked(struct recorder *recorder, struct recorder_now now);
+void recorder_unpark(struct recorder_parked *parked);
+
+/* ---- metadata.c: bodies and the documents in them --------------------------------------------- */
+
+/* Takes a message's body apart, into views that last until the next such call. True: it has SDP. */
+bool recorder_read_body(struct recorder *recorder, const struct sip_message *message,
+                        struct siprec_body *body, struct siprec_content *content,
+                        struct siprec_warnings *warnings);
+/* Puts the metadata aside until the answer has left; then does what was put aside. */
+void recorder_put_work(struct recorder *recorder, struct recorder_call *call,
+                       const struct siprec_content *content, struct wall at);
+void recorder_do_work(struct recorder *recorder, struct recorder_call *call,
+                      struct recorder_now now);
+void recorder_finish_work(struct recorder_call *call);
+/* Asks the SRC for all metadata (RFC 7866 §9.2), and hears what it answers. */
+void recorder_ask_snapshot(struct recorder *recorder, struct recorder_call *call,
+                           struct recorder_now now);
+void recorder_take_response(struct recorder *recorder, struct recorder_call *call,
+                            struct recorder_now now, const struct sip_event *event);
+
+#endif

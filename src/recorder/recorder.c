@@ -1,0 +1,749 @@
+/* recorder: what each SIP event and each media event means for the call it belongs to.
+ * Not here: offers and answers (call.c), what is known of a recording (record.c), JSON (document.c).
+ * RFC 7866 §6, §9; 3261 §13.3, §15; 4028. */
+#include "recorder/recorder.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "recorder/call.h"
+#include "recorder/document.h"
+
+#define ARENA_CHUNK       65536
+#define ARENA_LIMIT       (4 * LIMIT_SIP_MESSAGE)
+#define DOCUMENT_EVERY_MS 1000 /* one recording's document goes to the catalogue no more often */
+
+/* ---- Making and unmaking ---------------------------------------------------------------------- */
+
+/* Calls that have ended keep their place until the tail is in, about a second. */
+uint32_t recorder_slots(const struct recorder_settings *settings)
+{
+    return settings->recordings + settings->recordings / 4 + 16;
+}
+
+struct recorder *recorder_create(const struct recorder_settings *settings, struct sip *sip,
+                                 const uint8_t seed[32])
+{
+    struct recorder *recorder = calloc(1, sizeof *recorder);
+    if (!recorder)
+        return NULL;
+    uint32_t slots = recorder_slots(settings);
+    recorder->settings = *settings;
+    recorder->sip = sip;
+    recorder->waiting_end = &recorder->waiting;
+    list_init(&recorder->parked);
+    rng_init(&recorder->rng, seed);
+    recorder->calls = pool_create(sizeof(struct recorder_call), slots);
+    recorder->arena = arena_create(ARENA_CHUNK, ARENA_LIMIT);
+    if (!recorder->calls || !recorder->arena ||
+        !map_init(&recorder->by_dialog, slots, &recorder->rng) ||
+        !timers_init(&recorder->timers, slots)) {
+        recorder_destroy(recorder);
+        return NULL;
+    }
+    return recorder;
+}
+
+static void finish_waiting(struct recorder_waiting *waiting)
+{
+    if (!waiting)
+        return;
+    free((void *)(uintptr_t)waiting->output.document.at);
+    free((void *)(uintptr_t)waiting->output.metadata.at);
+    free(waiting);
+}
+
+static void free_call(struct recorder *recorder, struct recorder_call *call)
+{
+    recorder_finish_work(call);
+    timers_clear(&recorder->timers, &call->timer);
+    map_remove(&recorder->by_dialog, &call->node);
+    recorder_record_finish(&call->record);
+    free((void *)(uintptr_t)call->ours.at);
+    free((void *)(uintptr_t)call->theirs.at);
+    pool_give(recorder->calls, call->id);
+}
+
+void recorder_destroy(struct recorder *recorder)
+{
+    if (!recorder)
+        return;
+    uint32_t index = 0;
+    struct pool_id id;
+    struct recorder_call *call;
+    while (recorder->calls && (call = pool_next(recorder->calls, &index, &id)))
+        free_call(recorder, call);
+    while (!list_is_empty(&recorder->parked))
+        recorder_unpark(container_of(list_first(&recorder->parked), struct recorder_parked, link));
+    while (recorder->waiting) {
+        struct recorder_waiting *waiting = recorder->waiting;
+        recorder->waiting = waiting->next;
+        media_command_finish(&waiting->output.command);
+        finish_waiting(waiting);
+    }
+    finish_waiting(recorder->lent);
+    recorder_stock_finish(&recorder->stock);
+    map_finish(&recorder->by_dialog);
+    timers_finish(&recorder->timers);
+    arena_destroy(recorder->arena);
+    pool_destroy(recorder->calls);
+    free(recorder);
+}
+
+void recorder_configure(struct recorder *recorder, const struct recorder_settings *settings)
+{
+    uint32_t recordings = recorder->settings.recordings;
+    recorder->settings = *settings;
+    recorder->settings.recordings = recordings;
+}
+
+/* ---- Outputs ---------------------------------------------------------------------------------- */
+
+static struct recorder_output *put_output(struct recorder *recorder, enum recorder_output_kind kind)
+{
+    struct recorder_waiting *waiting = calloc(1, sizeof *waiting);
+    /* Commands keep worker and recorder in step; without memory for one nothing below holds. */
+    assert(waiting);
+    waiting->output.kind = kind;
+    *recorder->waiting_end = waiting;
+    recorder->waiting_end = &waiting->next;
+    return &waiting->output;
+}
+
+void recorder_post(struct recorder *recorder, const struct recorder_call *call,
+                   struct media_command command, void *bytes, size_t len)
+{
+    struct recorder_output *out = put_output(recorder, RECORDER_COMMAND);
+    out->worker = call->worker;
+    out->command = command;
+    out->command.recording = call->id;
+    out->command.bytes = bytes;
+    out->command.len = len;
+}
+
+static void *copy_of(struct view v)
+{
+    void *copy = malloc(v.len + 1);
+    if (copy && v.len)
+        memcpy(copy, v.at, v.len);
+    return copy;
+}
+
+void recorder_post_mark(struct recorder *recorder, const struct recorder_call *call, int stream,
+                        struct wall at, struct view line)
+{
+    void *copy = copy_of(line);
+    if (copy)
+        recorder_post(
+            recorder, call,
+            (struct media_command){.kind = MEDIA_MARK, .at = at, .mark = {.stream = stream}}, copy,
+            line.len);
+}
+
+void recorder_return_ticket(struct recorder *recorder, const struct recorder_ticket *ticket)
+{
+    /* It has not been named in any SDP that left: the next call may have it. */
+    if (recorder_stock_put(&recorder->stock, ticket))
+        return;
+    put_output(recorder, RECORDER_TICKET)->ticket = *ticket;
+}
+
+static void put_document(struct recorder *recorder, struct recorder_call *call,
+                         enum recorder_output_kind kind)
+{
+    struct recorder_record *record = &call->record;
+    char *text = recorder_document_print(record);
+    if (!text) /* memory is short: a later one will tell */
+        return;
+    struct recorder_output *out = put_output(recorder, kind);
+    out->recording = record->id;
+    recorder_record_directory(record, out->directory);
+    out->document = view_of_string(text);
+    if (kind == RECORDER_DOCUMENT && record->latest_is_new) {
+        struct view latest = view_of(record->latest, record->latest_len);
+        out->metadata = view_of(copy_of(latest), latest.len);
+        record->latest_is_new = out->metadata.at == NULL;
+    }
+}
+
+bool recorder_output(struct recorder *recorder, struct recorder_output *out)
+{
+    finish_waiting(recorder->lent);
+    recorder->lent = recorder->waiting;
+    if (!recorder->lent)
+        return false;
+    recorder->waiting = recorder->lent->next;
+    if (!recorder->waiting)
+        recorder->waiting_end = &recorder->waiting;
+    *out = recorder->lent->output;
+    return true;
+}
+
+/* ---- A call's own time ------------------------------------------------------------------------ */
+
+void recorder_arm(struct recorder *recorder, struct recorder_call *call)
+{
+    struct tick next = TICK_NEVER;
+    if (call->document_due)
+        next = call->document_at;
+    if (call->snapshot_wanted && !call->snapshot_request)
+        next = tick_min(next, call->snapshot_at);
+    if (call->work)
+        next = (struct tick){0}; /* as soon as the answer has left */
+    timers_set(&recorder->timers, &call->timer, next);
+}
+
+void recorder_call_changed(struct recorder *recorder, struct recorder_call *call,
+                           struct recorder_now now)
+{
+    struct recorder_record *record = &call->record;
+    for (; record->warnings_told < record->warning_count; record->warnings_told++) {
+        const struct recorder_warning *warning = &record->warnings[record->warnings_told];
+        char text[1024];
+        struct journal_event line = journal_event_begin(text, sizeof text, JOURNAL_EVENT_WARNING);
+        journal_event_put_text(&line, "code", view_of_string(warning->code));
+        journal_event_put_text(&line, "text", view_of_string(warning->text));
+        journal_event_put_wall(&line, "at", warning->at);
+        recorder_post_mark(recorder, call, -1, warning->at, journal_event_end(&line));
+        LOG_WARN("recorder", view_of_string(record->call_id), "warning code=%s text=\"%s\"",
+                 warning->code, warning->text);
+    }
+    if (!call->document_due) {
+        call->document_due = true;
+        call->document_at = tick_add_ms(call->document_last, DOCUMENT_EVERY_MS);
+        if (tick_before(call->document_at, now.tick))
+            call->document_at = now.tick;
+    }
+    recorder_arm(recorder, call);
+}
+
+/* ---- The end ---------------------------------------------------------------------------------- */
+
+static void finish_call(struct recorder *recorder, struct recorder_call *call,
+                        struct recorder_now now, const char *why)
+{
+    struct recorder_record *record = &call->record;
+    if (call->closing)
+        return;
+    call->closing = true;
+    call->snapshot_wanted = false;
+    recorder_do_work(recorder, call, now);
+    record->state = RECORDER_FINISHING;
+    record->ended = now.wall;
+    (void)snprintf(record->ended_why, sizeof record->ended_why, "%s", why);
+    recorder_call_changed(recorder, call, now);
+    char text[256];
+    struct journal_event line = journal_event_begin(text, sizeof text, JOURNAL_EVENT_ENDED);
+    journal_event_put_text(&line, "why", view_of_string(why));
+    journal_event_put_wall(&line, "at", now.wall);
+    struct view last = journal_event_end(&line);
+    recorder_post(recorder, call, (struct media_command){.kind = MEDIA_CLOSE, .at = now.wall},
+                  copy_of(last), last.len);
+    recorder->active--;
+    metric_add(METRIC_RECORDINGS_ACTIVE, -1);
+    LOG_INFO("recorder", view_of_string(record->call_id),
+             "recording ended id=%s why=%s duration_ms=%" PRId64, record->id.s, why,
+             wall_diff_ms(record->ended, record->started));
+}
+
+/* An end that the SRC did not ask for is worth a warning. */
+static void warn_end(struct recorder_call *call, struct wall at, enum sip_end end)
+{
+    static const char *const texts[] = {
+        [SIP_END_NO_ACK] = "the SRC never acknowledged our 200: we sent BYE",
+        [SIP_END_EXPIRED] = "the SRC did not refresh the session in time: we sent BYE",
+        [SIP_END_GONE] = "the SRC no longer knew the call",
+        [SIP_END_NO_ANSWER] = "the SRC no longer answered: we sent BYE",
+        [SIP_END_NO_PRACK] = "the SRC never sent PRACK",
+        [SIP_END_DROPPED] = "the call was dropped",
+    };
+    if ((size_t)end < sizeof texts / sizeof texts[0] && texts[end])
+        recorder_record_warn(&call->record, at, sip_end_name(end), "%s", texts[end]);
+}
+
+/* ---- INVITE ----------------------------------------------------------------------------------- */
+
+/* Every INVITE outside a dialog ends in one of these two lines. */
+static void refuse(struct recorder *recorder, struct recorder_now now,
+                   const struct sip_event *event, unsigned status, const char *why)
+{
+    struct sip_answer answer = {.status = status};
+    if (status == 503)
+        answer.retry_after_s = recorder->settings.retry_after_s;
+    if (status == 415)
+        answer.headers = VIEW_LIT("Accept: " SIPREC_ACCEPT "\r\n");
+    if (status == 488)
+        answer.headers = VIEW_LIT("Warning: 304 siprecd \"no audio that can be recorded\"\r\n");
+    (void)sip_answer(recorder->sip, now.tick, event->request, &answer);
+    recorder->ledger.refused++;
+    metric_add(METRIC_INVITES_REFUSED, 1);
+    LOG_WARN("recorder", event->message->call_id, "invite refused status=%u why=\"%s\" peer=%s",
+             status, why, addr_print(&event->flow.peer).s);
+}
+
+static bool is_listed(const struct recorder *recorder, const struct addr *peer)
+{
+    const struct recorder_prefixes *allow = &recorder->settings.allow;
+    for (uint32_t i = 0; i < allow->count; i++) {
+        if (addr_prefix_contains(&allow->list[i], peer))
+            return true;
+    }
+    return false;
+}
+
+/* 0, or why not now. */
+static unsigned admit(const struct recorder *recorder, const struct sip_event *event,
+                      const char **why)
+{
+    if (recorder->settings.allow.count && !is_listed(recorder, &event->flow.peer)) {
+        *why = "not in sip.allow";
+        return 403;
+    }
+    *why = recorder->refusals & RECORDER_DISK_FULL  ? "disk full"
+           : recorder->refusals & RECORDER_DRAINING ? "draining"
+           : recorder->refusals                     ? "not ready yet"
+                                                    : "full";
+    bool full = recorder->active >= recorder->settings.recordings;
+    return recorder->refusals || full ? 503 : 0;
+}
+
+void recorder_call_open(struct recorder *recorder, const struct recorder_call *call, struct wall at)
+{
+    const struct recorder_record *record = &call->record;
+    struct media_command command = {.kind = MEDIA_OPEN, .at = at};
+    command.open.uuid = record->id;
+    recorder_record_directory(record, command.open.directory);
+    /* The members of a line of event.h, without its first, are what the section header carries. */
+    char text[4096];
+    struct journal_event line = journal_event_begin(text, sizeof text, JOURNAL_EVENT_STARTED);
+    journal_event_put_text(&line, "id", view_of_string(record->id.s));
+    journal_event_put_text(&line, "call_id", view_take(view_of_string(record->call_id), 512));
+    journal_event_put_wall(&line, "started_at", record->started);
+    journal_event_put_addr(&line, "src", &call->flow.peer);
+    journal_event_put_addr(&line, "srs", &call->flow.local);
+    struct view members = journal_event_end(&line);
+    members = view_skip(members, view_find_char(members, ',') + 1);
+    members = view_take(members, members.len ? members.len - 1 : 0);
+    recorder_post(recorder, call, command, copy_of(members), members.len);
+}
+
+static struct recorder_call *new_call(struct recorder *recorder, struct recorder_now now,
+                                      const struct sip_event *event)
+{
+    struct pool_id id;
+    struct recorder_call *call = pool_take(recorder->calls, &id);
+    if (!call)
+        return NULL;
+    call->id = id;
+    call->dialog = event->dialog;
+    call->flow = event->flow;
+    call->listed = is_listed(recorder, &event->flow.peer);
+    call->work_end = &call->work;
+    call->document_last = tick_add_ms(now.tick, -DOCUMENT_EVERY_MS);
+    map_insert(&recorder->by_dialog, &call->node, view_of(&call->dialog, sizeof call->dialog));
+    struct uuid uuid = uuid_make(now.wall, &recorder->rng);
+    if (!recorder_record_init(&call->record, &uuid, event->message->call_id, now.wall)) {
+        free_call(recorder, call);
+        return NULL;
+    }
+    sdp_origin_init(&call->origin, rng_u64(&recorder->rng) >> 2, event->flow.local);
+    return call;
+}
+
+static void accept_call(struct recorder *recorder, struct recorder_call *call,
+                        struct recorder_now now, const struct siprec_content *content,
+                        const struct siprec_warnings *warnings)
+{
+    recorder->ledger.accepted++;
+    recorder->active++;
+    metric_add(METRIC_INVITES_ACCEPTED, 1);
+    metric_add(METRIC_RECORDINGS_ACTIVE, 1);
+    recorder_record_warn_siprec(&call->record, now.wall, warnings);
+    if (content->metadata_count == 0) {
+        struct siprec_warnings missing = {0};
+        siprec_warn(&missing, SIPREC_WARN_METADATA_MISSING, "%s", "");
+        recorder_record_warn_siprec(&call->record, now.wall, &missing);
+    }
+    recorder_put_work(recorder, call, content, now.wall);
+    recorder_call_changed(recorder, call, now);
+    LOG_INFO("recorder", view_of_string(call->record.call_id),
+             "invite accepted recording=%s streams=%u worker=%u peer=%s", call->record.id.s,
+             call->record.stream_count, call->worker, addr_print(&call->flow.peer).s);
+}
+
+static void take_trace(struct recorder *recorder, struct recorder_call *call,
+                       struct recorder_now now, const struct sip_event *event)
+{
+    void *copy = copy_of(event->bytes);
+    if (!copy)
+        return;
+    struct media_command command = {.kind = MEDIA_SIP, .at = now.wall};
+    command.sip = (struct media_sip){
+        .from = event->sent ? event->flow.local : event->flow.peer,
+        .to = event->sent ? event->flow.peer : event->flow.local,
+        .tcp = sip_protocol_is_reliable(event->flow.protocol),
+        .sent = event->sent,
+    };
+    recorder_post(recorder, call, command, copy, event->bytes.len);
+}
+
+static void take_invite(struct recorder *recorder, struct recorder_now now,
+                        const struct sip_event *event)
+{
+    const char *why;
+    unsigned status = admit(recorder, event, &why);
+    if (status) {
+        refuse(recorder, now, event, status, why);
+        return;
+    }
+    struct siprec_body body;
+    struct siprec_content content;
+    struct siprec_warnings warnings = {0};
+    (void)recorder_read_body(recorder, event->message, &body, &content, &warnings);
+    if (content.refusal) {
+        refuse(recorder, now, event, (unsigned)content.refusal,
+               "a body part that is required and unknown, and no SDP");
+        return;
+    }
+    struct recorder_call *call = new_call(recorder, now, event);
+    if (!call) {
+        refuse(recorder, now, event, 503, "full");
+        return;
+    }
+    bool gone;
+    struct view sdp = content.has_sdp ? content.sdp : VIEW_NONE;
+    /* An SDP part without a byte in it is an offer of nothing, not an INVITE without offer. */
+    status = content.has_sdp && sdp.len == 0
+                 ? 488
+                 : recorder_call_offer(recorder, call, now, event->request, sdp, &gone);
+    if (status || gone) {
+        free_call(recorder, call);
+        if (status == 503 && recorder_park(recorder, now, event))
+            return;
+        if (status)
+            refuse(recorder, now, event, status,
+                   status == 488 ? "no audio to record" : "no media port free");
+        else
+            recorder->ledger.refused++; /* cancelled before it could be answered */
+        return;
+    }
+    accept_call(recorder, call, now, &content, &warnings);
+    if (recorder->replaying) { /* its trace went by while it waited */
+        struct sip_event trace = *event;
+        trace.bytes = event->message->bytes;
+        take_trace(recorder, call, now, &trace);
+    }
+}
+
+/* ---- Within the call -------------------------------------------------------------------------- */
+
+/* re-INVITE, UPDATE, PRACK with a body. What cannot be agreed leaves everything as it was (RFC 6141
+ * §3, 3261 §14.2). */
+static void take_offer(struct recorder *recorder, struct recorder_call *call,
+                       struct recorder_now now, const struct sip_event *event)
+{
+    struct siprec_body body;
+    struct siprec_content content;
+    struct siprec_warnings warnings = {0};
+    struct sip_answer answer = {.status = 200};
+    bool gone = false;
+    bool has_sdp = recorder_read_body(recorder, event->message, &body, &content, &warnings);
+    if (content.refusal) {
+        answer.status = (unsigned)content.refusal;
+        answer.headers = VIEW_LIT("Accept: " SIPREC_ACCEPT "\r\n");
+    } else if (has_sdp || event->kind == SIP_EVENT_REINVITE) {
+        unsigned status = recorder_call_offer(recorder, call, now, event->request,
+                                              has_sdp ? content.sdp : VIEW_NONE, &gone);
+        if (status == 503 && recorder_park(recorder, now, event))
+            return;
+        answer.status = status ? status : 200;
+        if (status == 503)
+            answer.retry_after_s = recorder->settings.retry_after_s;
+        if (status)
+            LOG_WARN("recorder", view_of_string(call->record.call_id),
+                     "offer refused status=%u: the session stays as it was", status);
+    }
+    bool answered_with_sdp = answer.status == 200 && (has_sdp || event->kind == SIP_EVENT_REINVITE);
+    if (!answered_with_sdp)
+        (void)sip_answer(recorder->sip, now.tick, event->request, &answer);
+    if (gone || answer.status != 200)
+        return;
+    recorder_record_warn_siprec(&call->record, now.wall, &warnings);
+    recorder_put_work(recorder, call, &content, now.wall);
+    if (has_sdp)
+        recorder_record_check_labels(&call->record, now.wall);
+    recorder_call_changed(recorder, call, now);
+}
+
+static void take_metadata(struct recorder *recorder, struct recorder_call *call,
+                          struct recorder_now now, const struct sip_message *message)
+{
+    struct siprec_body body;
+    struct siprec_content content;
+    struct siprec_warnings warnings = {0};
+    if (!message || message->body.len == 0)
+        return;
+    (void)recorder_read_body(recorder, message, &body, &content, &warnings);
+    if (content.metadata_count)
+        recorder_put_work(recorder, call, &content, now.wall);
+}
+
+static void take_ack(struct recorder *recorder, struct recorder_call *call, struct recorder_now now,
+                     const struct sip_message *message)
+{
+    struct siprec_body body;
+    struct siprec_content content = {0};
+    struct siprec_warnings warnings = {0};
+    if (!call->confirmed)
+        recorder_post(recorder, call, (struct media_command){.kind = MEDIA_CONFIRM, .at = now.wall},
+                      NULL, 0);
+    call->confirmed = true;
+    if (message && message->body.len)
+        (void)recorder_read_body(recorder, message, &body, &content, &warnings);
+    if (call->offer_out && content.has_sdp) {
+        recorder_call_answered(recorder, call, now, content.sdp);
+        recorder_record_check_labels(&call->record, now.wall);
+        recorder_call_changed(recorder, call, now);
+    } else if (call->offer_out) {
+        call->offer_out = false;
+        recorder_record_warn(&call->record, now.wall, "answer-missing",
+                             "the SRC's ACK did not answer our offer: what comes is recorded");
+        recorder_call_changed(recorder, call, now);
+    }
+    if (content.metadata_count)
+        recorder_put_work(recorder, call, &content, now.wall);
+}
+
+static struct recorder_call *find_call(const struct recorder *recorder, uint64_t dialog)
+{
+    struct map_node *node = map_find(&recorder->by_dialog, view_of(&dialog, sizeof dialog));
+    return node ? container_of(node, struct recorder_call, node) : NULL;
+}
+
+static void take_in_dialog(struct recorder *recorder, struct recorder_call *call,
+                           struct recorder_now now, const struct sip_event *event)
+{
+    switch (event->kind) {
+    case SIP_EVENT_REINVITE:
+    case SIP_EVENT_UPDATE:
+    case SIP_EVENT_PRACK:
+        if (event->request && call->closing)
+            (void)sip_answer(recorder->sip, now.tick, event->request,
+                             &(struct sip_answer){.status = 481});
+        else if (event->request)
+            take_offer(recorder, call, now, event);
+        break;
+    case SIP_EVENT_INFO:
+        take_metadata(recorder, call, now, event->message);
+        break;
+    case SIP_EVENT_ACK:
+        take_ack(recorder, call, now, event->message);
+        break;
+    case SIP_EVENT_BYE:
+        take_metadata(recorder, call, now, event->message);
+        finish_call(recorder, call, now, "bye");
+        break;
+    case SIP_EVENT_RESPONSE:
+        recorder_take_response(recorder, call, now, event);
+        break;
+    case SIP_EVENT_ENDING:
+    case SIP_EVENT_ENDED:
+        if (!call->closing)
+            warn_end(call, now.wall, event->end);
+        finish_call(recorder, call, now, sip_end_name(event->end));
+        break;
+    case SIP_EVENT_TRACE:
+        take_trace(recorder, call, now, event);
+        break;
+    case SIP_EVENT_INVITE:
+    case SIP_EVENT_CANCEL:
+    case SIP_EVENT_OPTIONS:
+    case SIP_EVENT_REFUSED:
+    case SIP_EVENT_PROVISIONAL:
+        break;
+    }
+}
+
+void recorder_take_in(struct recorder *recorder, struct recorder_now now,
+                      const struct sip_event *event)
+{
+    if (event->kind == SIP_EVENT_INVITE) {
+        take_invite(recorder, now, event);
+    } else if (event->kind == SIP_EVENT_REFUSED) {
+        recorder->ledger.refused++;
+        metric_add(METRIC_INVITES_REFUSED, 1);
+        LOG_WARN("recorder", event->message ? event->message->call_id : VIEW_NONE,
+                 "invite refused status=%u why=\"sip\" peer=%s", event->status,
+                 addr_print(&event->flow.peer).s);
+    } else {
+        struct recorder_call *call = find_call(recorder, event->dialog);
+        if (call)
+            take_in_dialog(recorder, call, now, event);
+        else if (event->request &&
+                 (event->kind == SIP_EVENT_REINVITE || event->kind == SIP_EVENT_UPDATE ||
+                  event->kind == SIP_EVENT_PRACK))
+            /* The recording is closed already, the dialog about to be. */
+            (void)sip_answer(recorder->sip, now.tick, event->request,
+                             &(struct sip_answer){.status = 481});
+    }
+}
+
+void recorder_input(struct recorder *recorder, struct recorder_now now,
+                    const struct sip_event *event)
+{
+    recorder->ledger.invites += event->kind == SIP_EVENT_INVITE || event->kind == SIP_EVENT_REFUSED;
+    recorder->patient = true;
+    recorder_take_in(recorder, now, event);
+}
+
+/* ---- Time, and what may go on ----------------------------------------------------------------- */
+
+struct tick recorder_deadline(const struct recorder *recorder)
+{
+    struct tick deadline = timers_deadline(&recorder->timers);
+    struct list *link = list_first(&recorder->parked);
+    if (!link)
+        return deadline;
+    if (recorder->new_tickets)
+        return (struct tick){0};
+    return tick_min(deadline, container_of(link, struct recorder_parked, link)->until);
+}
+
+void recorder_expire(struct recorder *recorder, struct recorder_now now)
+{
+    struct list *link = list_first(&recorder->parked);
+    if (link && (recorder->new_tickets ||
+                 tick_due(container_of(link, struct recorder_parked, link)->until, now.tick)))
+        recorder_try_parked(recorder, now);
+    struct timer *due;
+    while ((due = timers_take_due(&recorder->timers, now.tick))) {
+        struct recorder_call *call = container_of(due, struct recorder_call, timer);
+        recorder_do_work(recorder, call, now);
+        if (call->snapshot_wanted && !call->snapshot_request &&
+            tick_due(call->snapshot_at, now.tick))
+            recorder_ask_snapshot(recorder, call, now);
+        if (call->document_due && tick_due(call->document_at, now.tick)) {
+            call->document_due = false;
+            call->document_last = now.tick;
+            put_document(recorder, call, RECORDER_DOCUMENT);
+        }
+        recorder_arm(recorder, call);
+    }
+}
+
+void recorder_refuse(struct recorder *recorder, enum recorder_refusal why, bool on)
+{
+    if (on)
+        recorder->refusals |= (unsigned)why;
+    else
+        recorder->refusals &= ~(unsigned)why;
+    sip_set_available(recorder->sip, recorder->refusals == 0, recorder->settings.retry_after_s);
+}
+
+void recorder_hang_up(struct recorder *recorder, struct recorder_now now)
+{
+    uint32_t index = 0;
+    struct pool_id id;
+    struct recorder_call *call;
+    while ((call = pool_next(recorder->calls, &index, &id))) {
+        if (call->closing)
+            continue;
+        sip_bye(recorder->sip, now.tick, call->dialog, VIEW_NONE);
+        recorder_record_warn(&call->record, now.wall, "hung-up",
+                             "siprecd was stopped: it sent BYE");
+        finish_call(recorder, call, now, "stopped");
+    }
+}
+
+/* ---- From the workers ------------------------------------------------------------------------- */
+
+void recorder_ticket(struct recorder *recorder, const struct recorder_ticket *ticket)
+{
+    recorder_return_ticket(recorder, ticket);
+    recorder->new_tickets = true;
+}
+
+/* The journal is whole: the last document, the render, and the call is gone. */
+static void let_go(struct recorder *recorder, struct recorder_call *call, struct recorder_now now)
+{
+    finish_call(recorder, call, now, "lost"); /* only when media gave up before signalling did */
+    put_document(recorder, call, RECORDER_DOCUMENT);
+    put_document(recorder, call, RECORDER_RENDER);
+    metric_add(METRIC_RECORDINGS_FINISHED, 1);
+    free_call(recorder, call);
+}
+
+static void lose_journal(struct recorder *recorder, struct recorder_call *call,
+                         struct recorder_now now, int error)
+{
+    recorder_record_warn(&call->record, now.wall, "journal-failed",
+                         "the journal could not be written any more: %s", strerror(error));
+    metric_add(METRIC_RECORDINGS_FAILED, 1);
+    /* The SRC shall know that nobody records, so that it can go elsewhere (RFC 3326). */
+    if (!call->closing)
+        sip_bye(recorder->sip, now.tick, call->dialog,
+                VIEW_LIT("Reason: SIP;cause=503;text=\"recording failed\"\r\n"));
+    finish_call(recorder, call, now, "journal-failed");
+}
+
+void recorder_media(struct recorder *recorder, struct recorder_now now, uint32_t worker,
+                    const struct media_event *event)
+{
+    struct recorder_call *call = pool_find(recorder->calls, event->recording);
+    if (!call || call->worker != worker)
+        return;
+    switch (event->kind) {
+    case MEDIA_EVENT_CLOSED:
+        let_go(recorder, call, now);
+        return;
+    case MEDIA_EVENT_FAILED:
+        lose_journal(recorder, call, now, event->error);
+        return;
+    case MEDIA_EVENT_COUNT:
+    case MEDIA_EVENT_FIRST:
+    case MEDIA_EVENT_SILENT:
+    case MEDIA_EVENT_EPOCH:
+    case MEDIA_EVENT_SOURCE:
+    case MEDIA_EVENT_FOREIGN:
+    case MEDIA_EVENT_DIGIT:
+    case MEDIA_EVENT_BYE:
+        /* Counters alone are not worth a document each time: the last one has them. */
+        if (recorder_record_media(&call->record, event))
+            recorder_call_changed(recorder, call, now);
+        return;
+    }
+}
+
+/* ---- Looking at it ---------------------------------------------------------------------------- */
+
+struct recorder_usage recorder_usage(const struct recorder *recorder)
+{
+    struct recorder_usage usage = recorder->ledger;
+    usage.recordings = pool_count(recorder->calls);
+    usage.tickets = recorder->stock.count;
+    uint32_t index = 0;
+    struct pool_id id;
+    const struct recorder_call *call;
+    while ((call = pool_next(recorder->calls, &index, &id))) {
+        for (unsigned i = 0; i < LIMIT_STREAMS_PER_RECORDING; i++)
+            usage.streams += call->leases[i].held;
+    }
+    return usage;
+}
+
+char *recorder_sessions(const struct recorder *recorder)
+{
+    struct recorder_documents all;
+    recorder_documents_begin(&all);
+    uint32_t index = 0;
+    struct pool_id id;
+    const struct recorder_call *call;
+    while ((call = pool_next(recorder->calls, &index, &id)))
+        recorder_documents_add(&all, &call->record);
+    return recorder_documents_end(&all);
+}

@@ -1,0 +1,35 @@
+/* stock: the media ports that workers have lent and no call has taken yet.
+ * Not here: binding them (io), what is said about them in SDP (call.c).
+ * RFC: none. */
+#ifndef RECORDER_STOCK_H
+#define RECORDER_STOCK_H
+
+#include "recorder/recorder.h"
+
+struct recorder_stock {
+    struct recorder_ticket *tickets; /* oldest first: a port that rested longest is taken first */
+    uint32_t count, room;
+};
+
+void recorder_stock_finish(struct recorder_stock *stock);
+/* False when memory is short: the ticket was not taken in. */
+WARN_UNUSED bool recorder_stock_put(struct recorder_stock *stock,
+                                    const struct recorder_ticket *ticket);
+
+#define RECORDER_ANY_WORKER UINT32_MAX
+
+/* What a call needs. */
+struct recorder_wish {
+    uint32_t worker;  /* the one that has the recording, or RECORDER_ANY_WORKER */
+    uint8_t family;   /* of the SRC's media */
+    struct addr near; /* where its SIP reached us: ports bound there are taken first */
+    bool has_own[2];  /* a wildcard port of the other family can be named in SDP: IPv4, IPv6 */
+};
+
+/* Takes `count` tickets of one worker; false, and none taken, when no worker has so many. */
+WARN_UNUSED bool recorder_stock_take(struct recorder_stock *stock, const struct recorder_wish *wish,
+                                     struct recorder_ticket out[], uint32_t count);
+/* How many of the wish's worker and family there are. */
+uint32_t recorder_stock_count(const struct recorder_stock *stock, const struct recorder_wish *wish);
+
+#endif

@@ -1,0 +1,58 @@
+/* wait: offers that wait for media ports, and are taken in again when there are some.
+ * Not here: ports (stock.c), what an offer means (recorder.c).
+ * RFC 3261 §17.2.1: the engine answers 100 meanwhile. */
+#include <stdlib.h>
+
+#include "recorder/call.h"
+
+#define PORTS_WAIT_MS 500
+
+void recorder_unpark(struct recorder_parked *parked)
+{
+    list_remove(&parked->link);
+    sip_message_release((struct sip_message *)(uintptr_t)parked->event.message);
+    free(parked);
+}
+
+/* "503 only when none is free": workers lend more within milliseconds of the last ones' use. The
+ * engine sends 100 by itself meanwhile. False: no waiting (any more). */
+bool recorder_park(struct recorder *recorder, struct recorder_now now,
+                   const struct sip_event *event)
+{
+    if (!recorder->patient || (recorder->refusals & RECORDER_NO_PORTS))
+        return false;
+    struct recorder_parked *parked = calloc(1, sizeof *parked);
+    if (!parked)
+        return false;
+    parked->event = *event;
+    parked->event.message = sip_message_hold((struct sip_message *)(uintptr_t)event->message);
+    parked->until = tick_add_ms(now.tick, PORTS_WAIT_MS);
+    list_append(&recorder->parked, &parked->link);
+    return true;
+}
+
+/* Takes the parked in again, oldest first; each for good when its time is over. */
+void recorder_try_parked(struct recorder *recorder, struct recorder_now now)
+{
+    struct list again;
+    list_init(&again);
+    while (!list_is_empty(&recorder->parked)) {
+        struct list *link = list_first(&recorder->parked);
+        list_remove(link);
+        list_append(&again, link);
+    }
+    recorder->new_tickets = false;
+    while (!list_is_empty(&again)) {
+        struct recorder_parked *parked =
+            container_of(list_first(&again), struct recorder_parked, link);
+        struct tick until = parked->until;
+        struct list *last = recorder->parked.prev;
+        recorder->patient = tick_before(now.tick, until);
+        recorder->replaying = true;
+        recorder_take_in(recorder, now, &parked->event);
+        recorder->replaying = false;
+        if (recorder->parked.prev != last) /* parked once more: its time goes on running */
+            container_of(recorder->parked.prev, struct recorder_parked, link)->until = until;
+        recorder_unpark(parked);
+    }
+}

@@ -19,6 +19,7 @@
 enum sip_timed_kind {
     SIP_TIMED_TRANSACTION,
     SIP_TIMED_DIALOG,
+    SIP_TIMED_CONNECTION,
 };
 
 /* The head of whatever has a timer in the engine's heap. */

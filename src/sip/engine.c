@@ -8,9 +8,13 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#define LOG_INTERVAL_MS         10000
 #define DIALOGS_DEFAULT         4096
 #define CONNECTIONS_DEFAULT     1024
 #define TRANSACTIONS_PER_DIALOG 4
+/* A message that is not whole after this long never will be: its Content-Length lies, or somebody holds connections
+ * open on purpose. */
+#define INCOMPLETE_MS INT64_C(32000)
 /* Head and body of the largest message we compose. */
 #define HEAD_MAX (3 * LIMIT_SIP_DATAGRAM)
 
@@ -51,7 +55,9 @@ struct sip *sip_create(const struct sip_config *config)
     ok = map_init(&sip->by_transaction, c->transactions_max, &sip->rng) && ok;
     ok = map_init(&sip->by_merge, c->transactions_max, &sip->rng) && ok;
     ok = map_init(&sip->by_flow, c->connections_max, &sip->rng) && ok;
-    ok = timers_init(&sip->timers, (size_t)c->dialogs_max + c->transactions_max) && ok;
+    ok = timers_init(&sip->timers,
+                     (size_t)c->dialogs_max + c->transactions_max + c->connections_max) &&
+         ok;
     if (!ok) {
         sip_destroy(sip);
         return NULL;
@@ -61,6 +67,7 @@ struct sip *sip_create(const struct sip_config *config)
 
 static void close_connection(struct sip *sip, struct sip_connection *c)
 {
+    timers_clear(&sip->timers, &c->timed.timer);
     map_remove(&sip->by_flow, &c->node);
     sip_stream_finish(&c->stream);
     pool_give(sip->connections, c->id);
@@ -152,6 +159,7 @@ struct sip_connection *sip_connection_open(struct sip *sip, uint64_t flow_id)
     struct sip_connection *c = pool_take(sip->connections, &id);
     if (!c)
         return NULL;
+    c->timed.kind = SIP_TIMED_CONNECTION;
     c->id = id;
     c->flow_id = flow_id;
     map_insert(&sip->by_flow, &c->node, view_of(&c->flow_id, sizeof(c->flow_id)));
@@ -170,27 +178,72 @@ static void send_pong(struct sip *sip, const struct sip_flow *flow)
 
 /* The framing of this connection is lost: what can be told to the peer is told, then it ends. */
 static void break_connection(struct sip *sip, struct tick now, const struct sip_flow *flow,
-                             struct sip_connection *c, struct view head)
+                             struct sip_connection *c, struct view head, const char *reason)
 {
     struct sip_message *m = head.len > 0 ? sip_message_parse(head, SIP_MESSAGE_STREAM) : NULL;
     uint64_t held_back;
     if (m && m->fault_status == 0) {
         m->fault_status = 400;
-        m->fault_reason = "Missing Content-Length"; /* RFC 3261 §20.14 */
+        m->fault_reason = reason;
     }
-    if (log_limit_pass(&sip->malformed_log, now, 10000, &held_back))
-        LOG_WARN("sip", m ? m->call_id : VIEW_NONE, "connection closed peer=%s reason=framing",
-                 addr_print(&flow->peer).s);
+    if (log_limit_pass(&sip->malformed_log, now, LOG_INTERVAL_MS, &held_back))
+        LOG_WARN("sip", m ? m->call_id : VIEW_NONE,
+                 "connection closed peer=%s reason=\"%s\" held_back=%llu",
+                 addr_print(&flow->peer).s, reason, (unsigned long long)held_back);
     sip_receive(sip, now, flow, m);
+    timers_clear(&sip->timers, &c->timed.timer);
     c->closing = true;
     sip_queue_close(sip, flow);
+}
+
+static void watch(struct sip *sip, struct tick now, struct sip_connection *c)
+{
+    bool incomplete = c->stream.len > 0 || c->stream.discard > 0;
+    if (!incomplete || c->closing)
+        timers_clear(&sip->timers, &c->timed.timer);
+    else if (!timer_is_set(&c->timed.timer))
+        timers_set(&sip->timers, &c->timed.timer, tick_add_ms(now, INCOMPLETE_MS));
+}
+
+static void expire_connection(struct sip *sip, struct tick now, struct sip_connection *c)
+{
+    struct view head = view_of(c->stream.buffer, c->stream.body_at);
+    break_connection(sip, now, &c->flow, c, head, "Message Incomplete");
+}
+
+/* One message, or whatever else the stream has to say. */
+static void take(struct sip *sip, struct tick now, const struct sip_flow *flow,
+                 struct sip_connection *c, enum sip_stream_result result, struct view message)
+{
+    /* Its time starts anew with each message. */
+    timers_clear(&sip->timers, &c->timed.timer);
+    switch (result) {
+    case SIP_STREAM_MESSAGE:
+        sip_receive(sip, now, flow, sip_message_parse(message, SIP_MESSAGE_STREAM));
+        break;
+    case SIP_STREAM_TOO_LARGE:
+        sip_receive(sip, now, flow, sip_message_parse(message, SIP_MESSAGE_HEAD_ONLY));
+        break;
+    case SIP_STREAM_PING:
+        send_pong(sip, flow);
+        break;
+    case SIP_STREAM_BROKEN:
+        /* RFC 3261 §20.14 */
+        break_connection(sip, now, flow, c, message, "Missing Content-Length");
+        break;
+    case SIP_STREAM_NO_MEMORY:
+        break_connection(sip, now, flow, c, VIEW_NONE, "Out Of Memory");
+        break;
+    case SIP_STREAM_MORE:
+        break;
+    }
 }
 
 void sip_input_stream(struct sip *sip, struct tick now, const struct sip_flow *flow,
                       struct view bytes)
 {
     struct sip_connection *c = sip_connection_find(sip, flow->id);
-    enum sip_stream_result result = SIP_STREAM_MESSAGE;
+    enum sip_stream_result result;
     struct view message;
 
     assert(flow->id != 0);
@@ -201,26 +254,14 @@ void sip_input_stream(struct sip *sip, struct tick now, const struct sip_flow *f
         sip_queue_close(sip, flow);
         return;
     }
-    while (!c->closing && result != SIP_STREAM_MORE) {
+    c->flow = *flow;
+    while (!c->closing) {
         result = sip_stream_next(&c->stream, &bytes, sip->config.body_max, &message);
-        switch (result) {
-        case SIP_STREAM_MESSAGE:
-            sip_receive(sip, now, flow, sip_message_parse(message, SIP_MESSAGE_STREAM));
+        if (result == SIP_STREAM_MORE)
             break;
-        case SIP_STREAM_TOO_LARGE:
-            sip_receive(sip, now, flow, sip_message_parse(message, SIP_MESSAGE_HEAD_ONLY));
-            break;
-        case SIP_STREAM_PING:
-            send_pong(sip, flow);
-            break;
-        case SIP_STREAM_BROKEN:
-        case SIP_STREAM_NO_MEMORY:
-            break_connection(sip, now, flow, c, message);
-            break;
-        case SIP_STREAM_MORE:
-            break;
-        }
+        take(sip, now, flow, c, result, message);
     }
+    watch(sip, now, c);
 }
 
 static bool is_same_hop(const struct sip_flow *a, const struct sip_flow *b)
@@ -254,6 +295,10 @@ void sip_expire(struct sip *sip, struct tick now)
         struct sip_timed *timed = container_of(timer, struct sip_timed, timer);
         if (timed->kind == SIP_TIMED_DIALOG) {
             sip_dialog_expire(sip, now, container_of(timed, struct sip_dialog, timed));
+            continue;
+        }
+        if (timed->kind == SIP_TIMED_CONNECTION) {
+            expire_connection(sip, now, container_of(timed, struct sip_connection, timed));
             continue;
         }
         struct sip_transaction *t = container_of(timed, struct sip_transaction, timed);

@@ -49,9 +49,11 @@ struct sip_transaction {
 };
 
 struct sip_connection {
+    struct sip_timed timed; /* runs while a message is incomplete */
     struct pool_id id;
     struct map_node node;
     uint64_t flow_id; /* the key */
+    struct sip_flow flow;
     struct sip_stream stream;
     bool closing; /* we asked for its end */
 };

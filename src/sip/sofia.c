@@ -55,7 +55,6 @@ static void read_headers(struct sip_sofia *s, const sip_t *sip)
         s->via_port = text_of(sip->sip_via->v_port);
         s->via_branch = text_of(sip->sip_via->v_branch);
         s->via_maddr = text_of(sip->sip_via->v_maddr);
-        s->via_rport_asked = sip->sip_via->v_rport && sip->sip_via->v_rport[0] == '\0';
     }
     s->has_call_id = sip->sip_call_id != NULL;
     s->from = address_of((const sip_addr_t *)sip->sip_from);

@@ -16,7 +16,6 @@ struct sip_sofia {
     void *message; /* owns the text behind the views */
     bool has_via, has_call_id, has_cseq;
     struct view via_host, via_port, via_branch, via_maddr;
-    bool via_rport_asked;
     struct sip_sofia_address from, to;
     uint32_t cseq;
     struct view cseq_method;

@@ -172,7 +172,7 @@ static void test_stronger_places(void)
     struct view file = VIEW("[nat]\nbehind_nat = true\n[rtp]\nport_min = 11000\n"
                             "[log]\nlevel = warn\n");
     const char *environment[] = {"BEHIND_NAT=false", "SIPRECD_RTP_PORT_MIN=12000",
-                           "SIPRECD_LOG_LEVEL=", "STUN_SERVER=stun:stun.example.com", NULL};
+                                 "SIPRECD_LOG_LEVEL=", "STUN_SERVER=stun:stun.example.com", NULL};
     const char *arguments[] = {"--rtp.port_min=13000", NULL};
     struct settings_source source = {.file = "f", .file_text = file, .environment = environment};
     struct settings *settings = settings_read(&source);
@@ -195,7 +195,7 @@ static void test_stronger_places(void)
 static void test_prefixed_beats_plain(void)
 {
     const char *environment[] = {"SIPRECD_NAT_EXTERNAL_IP=203.0.113.1", "EXTERNAL_IP=203.0.113.2",
-                           "STUN_SERVERS=none", "STUN_SERVER=stun.example.com", NULL};
+                                 "STUN_SERVERS=none", "STUN_SERVER=stun.example.com", NULL};
     struct settings_source source = {.environment = environment};
     struct settings *settings = settings_read(&source);
 
@@ -207,7 +207,7 @@ static void test_prefixed_beats_plain(void)
 static void test_errors_outside_files(void)
 {
     const char *environment[] = {"SIPRECD_RTP_PORT_MIN=x", "EXTERNAL_IP=example.com",
-                           "SIPRECD_SIP_LISTN=a", "SIPRECD_SERVICE_HOST=10.0.0.1", NULL};
+                                 "SIPRECD_SIP_LISTN=a", "SIPRECD_SERVICE_HOST=10.0.0.1", NULL};
     const char *arguments[] = {"--log.level=loud", "--log.lvl=info", "--rtp.port_max", NULL};
     struct settings_source source = {.environment = environment, .arguments = arguments};
     struct settings *settings = settings_read(&source);

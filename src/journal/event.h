@@ -28,7 +28,7 @@ enum journal_event_kind {
     JOURNAL_EVENT_RTCP_BYE,  /* "rtcp-bye" ssrc reason */
     JOURNAL_EVENT_METADATA,  /* "metadata": what is known beside the SIP messages */
     JOURNAL_EVENT_ENDED,     /* "ended" why: nothing follows */
-    JOURNAL_EVENT_RECOVERED, /* "recovered" last at gap_ms: written after a crash */
+    JOURNAL_EVENT_RECOVERED, /* "recovered" gap_from gap_to gap_ms: written after a crash */
     JOURNAL_EVENT_OTHER,     /* a name from a later version */
 };
 

@@ -90,8 +90,8 @@ struct view journal_recover_event(const struct journal_recovery *recovery, struc
                                   void *buffer, size_t size)
 {
     struct journal_event e = journal_event_begin(buffer, size, JOURNAL_EVENT_RECOVERED);
-    journal_event_put_wall(&e, "last", recovery->last);
-    journal_event_put_wall(&e, "at", now);
+    journal_event_put_wall(&e, "gap_from", recovery->last);
+    journal_event_put_wall(&e, "gap_to", now);
     journal_event_put_number(&e, "gap_ms",
                              recovery->last.ns ? wall_diff_ms(now, recovery->last) : 0);
     return journal_event_end(&e);

@@ -18,7 +18,7 @@
 /* Any UDP message with its headers fits into this. */
 #define JOURNAL_BUFFER_SIP (68 * 1024)
 /* Longest comment; a longer one is not written. */
-#define JOURNAL_COMMENT_MAX 2048
+#define JOURNAL_COMMENT_MAX 4096
 #define JOURNAL_TCP_FLOWS   4
 
 enum journal_role {

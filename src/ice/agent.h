@@ -1,0 +1,147 @@
+/* agent: the inside of struct ice, shared by this module's files.
+ * Not here: what owners may know (ice.h).
+ * RFC 8445. */
+#ifndef ICE_AGENT_H
+#define ICE_AGENT_H
+
+#include "ice/ice.h"
+#include "stun/client.h"
+#include "stun/key.h"
+
+enum ice_pair_state {
+    ICE_FROZEN,
+    ICE_WAITING,
+    ICE_IN_PROGRESS,
+    ICE_SUCCEEDED,
+    ICE_DEAD, /* Failed */
+};
+
+struct ice_local {
+    struct candidate candidate;
+    struct ice_base base;
+    uint16_t local_preference;
+    bool pairable; /* its own base: a reflexive one is never sent from (§6.1.2.4) */
+};
+
+struct ice_remote {
+    struct candidate candidate;
+};
+
+struct ice_pair {
+    uint64_t priority;
+    struct stun_client client; /* the check under way */
+    uint8_t local, remote;     /* indices; local is the base */
+    uint8_t mapped;            /* valid: which local candidate the answer showed */
+    uint8_t state;             /* enum ice_pair_state */
+    uint8_t component;
+    bool triggered;     /* waits in the triggered-check queue */
+    bool use_candidate; /* the check under way, or the next, nominates (controlling) */
+    bool sent_use_candidate;
+    bool
+        nominate_on_success; /* the peer nominated it before our own check was through (§7.3.1.5) */
+    bool valid, nominated;
+    bool sent_as_controlling; /* the role of the check under way: a 487 counts only for it */
+    bool is_cancelled; /* §7.3.1.4: a check that is not sent again, but whose answer still counts */
+    bool cancelled_use_candidate;
+    struct stun_transaction cancelled;
+    uint32_t order; /* place in the triggered-check queue */
+};
+
+/* RFC 7675: answers to any of the last checks keep consent, so their ids are kept for 30 s. */
+enum { ICE_CONSENT_CHECKS = 8 };
+struct ice_consent {
+    struct tick next, expires;
+    struct stun_transaction sent[ICE_CONSENT_CHECKS];
+    uint8_t sent_count; /* ever, modulo 256 */
+};
+
+/* A check that came before the peer's description (§7.3: it is answered, and made up for later). */
+struct ice_early {
+    struct ice_path via;
+    uint32_t priority;
+    bool use_candidate;
+};
+enum { ICE_EARLY = 16, ICE_EVENTS = 32, ICE_ANSWERS = 8 };
+
+struct ice_answer {
+    struct ice_path path;
+    size_t len;
+    uint8_t bytes[160];
+};
+
+struct ice {
+    struct ice_options options;
+    enum ice_role role;
+    enum ice_state state;
+    uint64_t tie_breaker;
+    struct rng rng;
+    char ufrag[ICE_UFRAG_SIZE], pwd[ICE_PWD_SIZE];
+    char remote_ufrag[ICE_REMOTE_CREDENTIAL_SIZE], remote_pwd[ICE_REMOTE_CREDENTIAL_SIZE];
+    struct stun_key *local_key, *remote_key;
+    bool remote_known, remote_lite, local_ended, remote_ended;
+
+    struct ice_local locals[ICE_LOCALS];
+    struct ice_remote remotes[ICE_REMOTES];
+    struct ice_pair pairs[ICE_PAIRS];
+    uint8_t local_count, remote_count, pair_count, early_count;
+    uint32_t triggered_count; /* ever */
+    struct ice_early early[ICE_EARLY];
+
+    struct tick next_check; /* pacing: Ta after the last */
+    struct tick started;    /* the first pair: how long a relay has to wait */
+    struct tick give_up;    /* every pair failed: until here something may still come */
+    size_t checks_sent;
+
+    struct ice_path selected[ICE_COMPONENTS];
+    bool is_selected[ICE_COMPONENTS];
+    uint64_t selected_priority[ICE_COMPONENTS];
+    struct ice_consent consents[ICE_COMPONENTS];
+
+    struct ice_answer answers[ICE_ANSWERS]; /* ring: answers to checks, sent at once */
+    uint8_t answer_first, answer_count;
+    struct ice_event events[ICE_EVENTS];
+    uint8_t event_first, event_count;
+    uint8_t packet[ICE_PACKET_SIZE];
+};
+
+#define ICE_TA_MS      50
+#define ICE_GIVE_UP_MS 5000 /* §7.2.5.4 leaves it open: the peer's own checks may still arrive */
+
+void ice_tell(struct ice *ice, struct ice_event event);
+
+/* ---- checklist.c: which pairs there are and in which state */
+
+/* Pairs of a new local or remote candidate with all of the other side (§6.1.2.2), pruned (§6.1.2.4), ranked, cut to
+ * ICE_PAIRS (§6.1.2.5). */
+void ice_pairs_form(struct ice *ice, struct tick now);
+/* The pair of a base and a remote; NULL when there is none. */
+struct ice_pair *ice_pair_find(struct ice *ice, uint8_t local, uint8_t remote);
+/* Makes room by dropping the worst pair that is not valid, if need be; NULL when all are better. */
+struct ice_pair *ice_pair_add(struct ice *ice, uint8_t local, uint8_t remote);
+void ice_pairs_rank(struct ice *ice); /* after a change of role (§7.2.5.1) */
+void ice_pair_trigger(struct ice *ice, struct tick now, struct ice_pair *pair);
+/* §6.1.4.2: the triggered queue first, then the best Waiting, then the best Frozen whose foundation is not busy. */
+struct ice_pair *ice_pair_next(struct ice *ice);
+void ice_pairs_unfreeze(struct ice *ice, const struct ice_pair *like);
+
+/* ---- check.c: Binding requests and what they bring */
+
+size_t ice_check_write(struct ice *ice, const struct ice_pair *pair);
+size_t ice_consent_write(struct ice *ice, uint8_t component);
+enum ice_input_result ice_check_request(struct ice *ice, struct tick now,
+                                        const struct ice_path *via, const struct stun_message *m);
+enum ice_input_result ice_check_response(struct ice *ice, struct tick now,
+                                         const struct ice_path *via, const struct stun_message *m);
+/* A check of a peer, as far as the checklist is concerned (§7.3.1.3 to §7.3.1.5). */
+void ice_check_taken(struct ice *ice, struct tick now, const struct ice_early *check);
+void ice_check_failed(struct ice *ice, struct tick now, struct ice_pair *pair);
+
+/* ---- nominate.c: which path is chosen, and whether it still may be used */
+
+void ice_nominate(struct ice *ice, struct tick now); /* controlling: picks, when it is time */
+struct tick ice_nominate_deadline(const struct ice *ice);
+void ice_pair_nominated(struct ice *ice, struct tick now, struct ice_pair *pair);
+void ice_settle(struct ice *ice, struct tick now); /* completed, failed, or neither */
+void ice_consent_start(struct ice *ice, struct tick now, uint8_t component);
+
+#endif

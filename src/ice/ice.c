@@ -1,0 +1,398 @@
+/* ice: an agent's life, candidates, and the four verbs.
+ * Not here: checks (check.c), pairs (checklist.c), the choice (nominate.c).
+ * RFC 8445. */
+#include "ice/agent.h"
+
+#include "ice/priority.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool make_credentials(struct ice *ice)
+{
+    rng_text(&ice->rng, ice->ufrag, ICE_UFRAG_SIZE - 1);
+    rng_text(&ice->rng, ice->pwd, ICE_PWD_SIZE - 1);
+    struct stun_key *key = stun_key_create_short(view_of_string(ice->pwd));
+    if (!key)
+        return false;
+    stun_key_destroy(ice->local_key);
+    ice->local_key = key;
+    return true;
+}
+
+struct ice *ice_create(const struct ice_options *options)
+{
+    assert(options->components >= 1 && options->components <= ICE_COMPONENTS);
+    struct ice *ice = calloc(1, sizeof *ice);
+    if (!ice)
+        return NULL;
+    ice->options = *options;
+    if (ice->options.ta_ms == 0)
+        ice->options.ta_ms = ICE_TA_MS;
+    /* A lite agent is controlled, unless both are lite, where it makes no difference to it (§6.1.1). */
+    ice->role = options->lite ? ICE_CONTROLLED : options->role;
+    ice->next_check = ice->started = ice->give_up = TICK_NEVER;
+    for (size_t c = 0; c < ICE_COMPONENTS; c++)
+        ice->consents[c].next = ice->consents[c].expires = TICK_NEVER;
+    rng_init(&ice->rng, options->seed);
+    ice->tie_breaker = rng_u64(&ice->rng);
+    if (make_credentials(ice))
+        return ice;
+    ice_destroy(ice);
+    return NULL;
+}
+
+void ice_destroy(struct ice *ice)
+{
+    if (!ice)
+        return;
+    stun_key_destroy(ice->local_key);
+    stun_key_destroy(ice->remote_key);
+    free(ice);
+}
+
+const char *ice_ufrag(const struct ice *ice)
+{
+    return ice->ufrag;
+}
+
+const char *ice_pwd(const struct ice *ice)
+{
+    return ice->pwd;
+}
+
+void ice_tell(struct ice *ice, struct ice_event event)
+{
+    if (ice->event_count == ICE_EVENTS)
+        return; /* nobody listens: the status tells the same */
+    ice->events[(ice->event_first + ice->event_count++) % ICE_EVENTS] = event;
+}
+
+bool ice_event(struct ice *ice, struct ice_event *out)
+{
+    if (ice->event_count == 0)
+        return false;
+    *out = ice->events[ice->event_first];
+    ice->event_first = (uint8_t)((ice->event_first + 1) % ICE_EVENTS);
+    ice->event_count--;
+    return true;
+}
+
+/* ---- candidates ------------------------------------------------------------------------------------------ */
+
+/* §5.1.1.3: the same for the same type, base address and server; a number of each such group. */
+static void make_foundation(const struct ice *ice, struct candidate *candidate)
+{
+    for (size_t i = 0; i < ice->local_count; i++) {
+        const struct candidate *other = &ice->locals[i].candidate;
+        const struct addr *their_base =
+            other->type == CANDIDATE_HOST ? &other->address : &other->related;
+        const struct addr *our_base =
+            candidate->type == CANDIDATE_HOST ? &candidate->address : &candidate->related;
+        if (other->type == candidate->type && other->transport == candidate->transport &&
+            addr_equal_ip(their_base, our_base)) {
+            memcpy(candidate->foundation, other->foundation, sizeof candidate->foundation);
+            return;
+        }
+    }
+    (void)snprintf(candidate->foundation, sizeof candidate->foundation, "%u",
+                   (unsigned)ice->local_count + 1);
+}
+
+bool ice_add_local(struct ice *ice, struct candidate candidate, struct ice_base base,
+                   uint16_t local_preference)
+{
+    if (ice->local_count == ICE_LOCALS || candidate.transport != CANDIDATE_UDP ||
+        candidate.component < 1 || candidate.component > ice->options.components ||
+        !addr_is_set(&candidate.address))
+        return false;
+    for (size_t i = 0; i < ice->local_count; i++) {
+        const struct ice_local *known = &ice->locals[i];
+        if (known->candidate.component == candidate.component &&
+            known->base.number == base.number &&
+            addr_equal(&known->candidate.address, &candidate.address))
+            return false; /* §5.1.3: the same address and base */
+    }
+    if (!candidate.priority)
+        candidate.priority =
+            ice_candidate_priority(candidate.type, local_preference, candidate.component);
+    if (!candidate.foundation[0])
+        make_foundation(ice, &candidate);
+    ice->locals[ice->local_count++] = (struct ice_local){
+        .candidate = candidate,
+        .base = base,
+        .local_preference = local_preference,
+        .pairable = candidate.type == CANDIDATE_HOST || candidate.type == CANDIDATE_RELAYED,
+    };
+    return true;
+}
+
+void ice_end_local(struct ice *ice)
+{
+    ice->local_ended = true;
+}
+
+size_t ice_local_candidates(const struct ice *ice, struct candidate *out, size_t size)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < ice->local_count; i++) {
+        if (ice->locals[i].candidate.type == CANDIDATE_PEER_REFLEXIVE)
+            continue; /* known to the peer: it told us */
+        if (count < size)
+            out[count] = ice->locals[i].candidate;
+        count++;
+    }
+    return count;
+}
+
+bool ice_set_remote(struct ice *ice, struct tick now, struct view ufrag, struct view pwd,
+                    bool remote_lite)
+{
+    if (ufrag.len < 4 || ufrag.len > 256 || pwd.len < 22 || pwd.len > 256)
+        return false;
+    struct stun_key *key = stun_key_create_short(pwd);
+    if (!key)
+        return false;
+    stun_key_destroy(ice->remote_key);
+    ice->remote_key = key;
+    (void)view_copy(ufrag, ice->remote_ufrag, sizeof ice->remote_ufrag);
+    (void)view_copy(pwd, ice->remote_pwd, sizeof ice->remote_pwd);
+    ice->remote_known = true;
+    ice->remote_lite = remote_lite;
+    /* §6.1.1: against a lite agent the full one controls. */
+    if (remote_lite && !ice->options.lite && ice->role == ICE_CONTROLLED) {
+        ice->role = ICE_CONTROLLING;
+        ice_tell(ice, (struct ice_event){.kind = ICE_ROLE_CHANGED});
+    }
+    ice->state = ICE_STATE_RUNNING;
+    ice_pairs_form(ice, now);
+    for (size_t i = 0; i < ice->early_count; i++)
+        ice_check_taken(ice, now, &ice->early[i]);
+    ice->early_count = 0;
+    return true;
+}
+
+static bool may_be_sent_to(const struct addr *address)
+{
+    return address->port != 0 && !addr_is_unspecified(address) && !addr_is_multicast(address) &&
+           !addr_is_reserved(address);
+}
+
+bool ice_add_remote(struct ice *ice, struct tick now, const struct candidate *candidate)
+{
+    if (candidate->transport != CANDIDATE_UDP || candidate->component < 1 ||
+        candidate->component > ice->options.components || !may_be_sent_to(&candidate->address))
+        return false;
+    for (size_t i = 0; i < ice->remote_count; i++) {
+        struct candidate *known = &ice->remotes[i].candidate;
+        if (known->component != candidate->component ||
+            !addr_equal(&known->address, &candidate->address))
+            continue;
+        /* A check came first and showed it as peer-reflexive: now its name is known (RFC 8838 §11.4). */
+        if (known->type == CANDIDATE_PEER_REFLEXIVE) {
+            *known = *candidate;
+            ice_pairs_rank(ice);
+        }
+        return true;
+    }
+    if (ice->remote_count == ICE_REMOTES)
+        return false;
+    ice->remotes[ice->remote_count++].candidate = *candidate;
+    ice_pairs_form(ice, now);
+    return true;
+}
+
+void ice_end_remote(struct ice *ice, struct tick now)
+{
+    ice->remote_ended = true;
+    ice_settle(ice, now);
+}
+
+void ice_restart(struct ice *ice)
+{
+    uint8_t kept = 0;
+    if (!make_credentials(ice))
+        return;
+    for (uint8_t i = 0; i < ice->local_count; i++) {
+        if (ice->locals[i].candidate.type != CANDIDATE_PEER_REFLEXIVE)
+            ice->locals[kept++] = ice->locals[i];
+    }
+    ice->local_count = kept;
+    ice->remote_count = ice->pair_count = ice->early_count = 0;
+    ice->remote_known = ice->remote_ended = false;
+    ice->state = ICE_STATE_WAITING;
+    ice->next_check = ice->started = ice->give_up = TICK_NEVER;
+    ice->tie_breaker = rng_u64(&ice->rng);
+    for (size_t c = 0; c < ICE_COMPONENTS; c++)
+        ice->selected_priority[c] = 0; /* the path stands until any new one is chosen */
+}
+
+/* ---- the verbs --------------------------------------------------------------------------------------------- */
+
+enum ice_input_result ice_input(struct ice *ice, struct tick now, const struct ice_path *via,
+                                struct view datagram)
+{
+    struct stun_message m;
+    enum ice_input_result result;
+    if (stun_message_decode(datagram, &m) != STUN_DECODED || m.classic || m.method != STUN_BINDING)
+        return ICE_NOT_MINE;
+    if (m.class == STUN_REQUEST)
+        result = ice_check_request(ice, now, via, &m);
+    else if (m.class == STUN_INDICATION)
+        return ICE_NOT_MINE; /* a keepalive: of whom it is, it does not say (§11) */
+    else
+        result = ice_check_response(ice, now, via, &m);
+    ice_nominate(ice, now);
+    return result;
+}
+
+static void expire_consent(struct ice *ice, struct tick now)
+{
+    for (uint8_t c = 1; c <= ice->options.components; c++) {
+        struct ice_consent *consent = &ice->consents[c - 1];
+        if (tick_is_never(consent->expires) || !tick_due(consent->expires, now))
+            continue;
+        consent->next = consent->expires = TICK_NEVER;
+        ice_tell(ice, (struct ice_event){
+                          .kind = ICE_CONSENT_LOST, .component = c, .path = ice->selected[c - 1]});
+    }
+}
+
+void ice_expire(struct ice *ice, struct tick now)
+{
+    expire_consent(ice, now);
+    ice_nominate(ice, now);
+    if (tick_due(ice->give_up, now) && !tick_is_never(ice->give_up)) {
+        ice->give_up = TICK_NEVER;
+        ice->state = ICE_STATE_FAILED;
+        ice_tell(ice, (struct ice_event){.kind = ICE_FAILED});
+    }
+}
+
+struct tick ice_deadline(const struct ice *ice)
+{
+    struct tick first = tick_min(ice->next_check, ice->give_up);
+    for (size_t i = 0; i < ice->pair_count; i++)
+        first = tick_min(first, stun_client_deadline(&ice->pairs[i].client));
+    for (size_t c = 0; c < ICE_COMPONENTS; c++)
+        first = tick_min(first, tick_min(ice->consents[c].next, ice->consents[c].expires));
+    return tick_min(first, ice_nominate_deadline(ice));
+}
+
+static bool output_answer(struct ice *ice, struct ice_packet *out)
+{
+    if (ice->answer_count == 0)
+        return false;
+    const struct ice_answer *answer = &ice->answers[ice->answer_first];
+    memcpy(ice->packet, answer->bytes, answer->len);
+    *out = (struct ice_packet){answer->path, view_of(ice->packet, answer->len)};
+    ice->answer_first = (uint8_t)((ice->answer_first + 1) % ICE_ANSWERS);
+    ice->answer_count--;
+    return out->bytes.len > 0;
+}
+
+static void fill_check(struct ice *ice, const struct ice_pair *pair, struct ice_packet *out)
+{
+    size_t len = ice_check_write(ice, pair);
+    ice->checks_sent++;
+    *out = (struct ice_packet){
+        .path = {ice->locals[pair->local].base, ice->remotes[pair->remote].candidate.address},
+        .bytes = view_of(ice->packet, len),
+    };
+}
+
+static bool output_again(struct ice *ice, struct tick now, struct ice_packet *out)
+{
+    for (size_t i = 0; i < ice->pair_count; i++) {
+        struct ice_pair *pair = &ice->pairs[i];
+        switch (stun_client_step(&pair->client, now)) {
+        case STUN_CLIENT_SEND:
+            fill_check(ice, pair, out);
+            return true;
+        case STUN_CLIENT_TIMEOUT:
+            if (pair->state == ICE_IN_PROGRESS)
+                ice_check_failed(ice, now, pair);
+            break;
+        case STUN_CLIENT_WAIT:
+            break;
+        }
+    }
+    return false;
+}
+
+/* §14.3: RTO = MAX(500 ms, Ta * (pairs Waiting or In-Progress)). */
+static int64_t rto_ms(const struct ice *ice)
+{
+    int64_t busy = 0;
+    for (size_t i = 0; i < ice->pair_count; i++)
+        busy += ice->pairs[i].state == ICE_WAITING || ice->pairs[i].state == ICE_IN_PROGRESS;
+    return busy * ice->options.ta_ms;
+}
+
+static bool output_check(struct ice *ice, struct tick now, struct ice_packet *out)
+{
+    if (tick_is_never(ice->next_check) || !tick_due(ice->next_check, now))
+        return false;
+    struct ice_pair *pair = ice->state == ICE_STATE_FAILED ? NULL : ice_pair_next(ice);
+    if (!pair) {
+        ice->next_check = TICK_NEVER; /* until something is waiting again */
+        return false;
+    }
+    const struct stun_client_options schedule = {.rto_ms = rto_ms(ice)};
+    stun_client_start(&pair->client, now, &ice->rng, &schedule);
+    (void)stun_client_step(&pair->client, now);
+    pair->triggered = false;
+    pair->state = ICE_IN_PROGRESS;
+    pair->sent_use_candidate = pair->use_candidate && ice->role == ICE_CONTROLLING;
+    pair->sent_as_controlling = ice->role == ICE_CONTROLLING;
+    ice->next_check = tick_add_ms(now, ice->options.ta_ms);
+    fill_check(ice, pair, out);
+    return true;
+}
+
+static bool output_consent(struct ice *ice, struct tick now, struct ice_packet *out)
+{
+    for (uint8_t c = 1; c <= ice->options.components; c++) {
+        struct ice_consent *consent = &ice->consents[c - 1];
+        if (tick_is_never(consent->next) || !tick_due(consent->next, now) || !ice->remote_key)
+            continue;
+        size_t len = ice_consent_write(ice, c);
+        consent->next = tick_add_ms(now, 4000 + (int64_t)rng_below(&ice->rng, 2001));
+        *out = (struct ice_packet){ice->selected[c - 1], view_of(ice->packet, len)};
+        return true;
+    }
+    return false;
+}
+
+bool ice_output(struct ice *ice, struct tick now, struct ice_packet *out)
+{
+    return output_answer(ice, out) || output_again(ice, now, out) || output_check(ice, now, out) ||
+           output_consent(ice, now, out);
+}
+
+struct ice_status ice_status(const struct ice *ice)
+{
+    struct ice_status status = {
+        .state = ice->state,
+        .role = ice->role,
+        .locals = ice->local_count,
+        .remotes = ice->remote_count,
+        .pairs = ice->pair_count,
+        .checks_sent = ice->checks_sent,
+    };
+    for (size_t c = 0; c < ICE_COMPONENTS; c++)
+        status.consent[c] =
+            ice->is_selected[c] && (ice->options.lite || !tick_is_never(ice->consents[c].expires));
+    return status;
+}
+
+bool ice_selected(const struct ice *ice, uint8_t component, struct ice_path *out)
+{
+    assert(component >= 1 && component <= ICE_COMPONENTS);
+    if (!ice->is_selected[component - 1])
+        return false;
+    *out = ice->selected[component - 1];
+    return true;
+}

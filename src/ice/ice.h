@@ -1,0 +1,137 @@
+/* ice: one ICE agent of one data stream, full or lite, sans-IO: candidates and datagrams in, checks and events out.
+ * Not here: sockets, TURN (the owner sends from a base, which may be a relay), SDP text (sdp/candidate.h).
+ * RFC 8445; RFC 8838 trickle; RFC 7675 consent; RFC 8421 dual stack by priorities. */
+#ifndef ICE_ICE_H
+#define ICE_ICE_H
+
+#include "base/candidate.h"
+#include "base/tick.h"
+#include "stun/message.h"
+
+enum {
+    ICE_COMPONENTS = 2, /* RTP, and RTCP where it is not muxed */
+    ICE_LOCALS = 24,    /* candidates of ours, both components, found ones included */
+    ICE_REMOTES = 32,   /* of the peer's; offers with hundreds are cut, best first come first */
+    ICE_PAIRS = 100,    /* RFC 8445 §6.1.2.5 */
+    ICE_UFRAG_SIZE = 9, /* 8 characters of 5 bits: §5.3 wants at least 24 bits */
+    ICE_PWD_SIZE = 27,  /* 26 characters: at least 128 bits */
+    ICE_REMOTE_CREDENTIAL_SIZE = 257, /* RFC 8839 §5.4: up to 256 */
+    ICE_PACKET_SIZE = 640,            /* a check with two credentials of 256 fits */
+};
+
+enum ice_role {
+    ICE_CONTROLLED,
+    ICE_CONTROLLING,
+};
+
+struct ice_options {
+    enum ice_role role;
+    bool lite;          /* §2.5: host candidates only, answers checks, sends none */
+    uint8_t components; /* 1 or 2 */
+    int64_t ta_ms;      /* 0: 50 ms, the pace of checks (§14.2) */
+    uint8_t seed[32];   /* for credentials, tie-breaker and transactions */
+};
+
+struct ice;
+
+/* NULL when memory is out. */
+WARN_UNUSED struct ice *ice_create(const struct ice_options *options);
+void ice_destroy(struct ice *ice);
+
+/* Ours for the SDP; both change with ice_restart. */
+const char *ice_ufrag(const struct ice *ice);
+const char *ice_pwd(const struct ice *ice);
+
+/* ---- Candidates ------------------------------------------------------------------------------------------------- */
+
+/* Where datagrams of a candidate leave and arrive: the owner's number of a socket or a relay. */
+struct ice_base {
+    uint32_t number;
+};
+
+/* One of ours, before or during checks (trickle). priority 0 and an empty foundation are filled in (§5.1.2, §5.1.1.3,
+ * local_preference 0..65535, RFC 8421 interleaves families by it). A reflexive candidate names its base and, as related
+ * address, the base's. False when the table is full or it is redundant (§5.1.3). */
+bool ice_add_local(struct ice *ice, struct candidate candidate, struct ice_base base,
+                   uint16_t local_preference);
+/* No more of ours will come (RFC 8838 §8.2). */
+void ice_end_local(struct ice *ice);
+
+/* Copies in the order that they stand, for the SDP. Returns how many there are; writes at most size. */
+size_t ice_local_candidates(const struct ice *ice, struct candidate *out, size_t size);
+
+/* The peer's side. Checks that came before are made up for now. False when a credential is too short or too long
+ * (§5.4 of RFC 8839: ufrag 4 to 256, password 22 to 256). */
+WARN_UNUSED bool ice_set_remote(struct ice *ice, struct tick now, struct view ufrag,
+                                struct view pwd, bool remote_lite);
+/* Ignored when unusable: another transport than UDP, component out of range, an address nobody may be sent to. */
+bool ice_add_remote(struct ice *ice, struct tick now, const struct candidate *candidate);
+void ice_end_remote(struct ice *ice, struct tick now);
+
+/* New credentials, new checks; the selected path keeps carrying media until another is selected (§9). */
+void ice_restart(struct ice *ice);
+
+/* ---- The verbs ---------------------------------------------------------------------------------------------------- */
+
+/* A datagram's way: our base, the peer's address. */
+struct ice_path {
+    struct ice_base base;
+    struct addr peer;
+};
+
+enum ice_input_result {
+    ICE_TAKEN,
+    ICE_NOT_MINE,      /* no STUN message, or one of another agent: let others look */
+    ICE_REFUSED_INPUT, /* STUN for us, but without valid integrity, or broken: counted by the owner */
+};
+enum ice_input_result ice_input(struct ice *ice, struct tick now, const struct ice_path *via,
+                                struct view datagram);
+void ice_expire(struct ice *ice, struct tick now);
+struct tick ice_deadline(const struct ice *ice);
+
+struct ice_packet {
+    struct ice_path path;
+    struct view bytes; /* borrowed until the next call */
+};
+bool ice_output(struct ice *ice, struct tick now, struct ice_packet *out);
+
+enum ice_event_kind {
+    ICE_SELECTED, /* a component's path is chosen, or changed; `path`, `local_type`, `remote_type`, `relayed` */
+    ICE_COMPLETED,    /* every component has one (§8) */
+    ICE_FAILED,       /* no pair is left to hope for */
+    ICE_CONSENT_LOST, /* RFC 7675: 30 s without an answer: stop sending on this component */
+    ICE_ROLE_CHANGED, /* a conflict was settled (§7.3.1.1) */
+};
+struct ice_event {
+    enum ice_event_kind kind;
+    uint8_t component;
+    struct ice_path path;
+    enum candidate_type local_type, remote_type;
+};
+bool ice_event(struct ice *ice, struct ice_event *out);
+
+/* ---- Looking at it -------------------------------------------------------------------------------------------------- */
+
+enum ice_state {
+    ICE_STATE_WAITING, /* for the peer's credentials */
+    ICE_STATE_RUNNING,
+    ICE_STATE_COMPLETED,
+    ICE_STATE_FAILED,
+};
+
+struct ice_status {
+    enum ice_state state;
+    enum ice_role role;
+    size_t locals, remotes, pairs;
+    size_t checks_sent;
+    bool consent[ICE_COMPONENTS]; /* may be sent to now (RFC 7675) */
+};
+struct ice_status ice_status(const struct ice *ice);
+
+/* The chosen path of a component (1 or 2); false while there is none. */
+bool ice_selected(const struct ice *ice, uint8_t component, struct ice_path *out);
+
+/* True when a STUN request's USERNAME begins with this agent's ufrag: how one port serves many agents. */
+struct view ice_request_ufrag(const struct stun_message *m);
+
+#endif

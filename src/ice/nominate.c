@@ -1,0 +1,162 @@
+/* nominate: choosing a path, saying when all is done or lost, and keeping consent.
+ * Not here: checks (check.c).
+ * RFC 8445 §8, RFC 7675. */
+#include "ice/agent.h"
+
+#define CONSENT_MS         5000 /* RFC 7675 §5.1: every 5 s, times 0.8 to 1.2 */
+#define CONSENT_EXPIRES_MS 30000
+
+/* How long a valid pair waits for a better one before it is nominated, by the worse of its two ends: a relay costs, so
+ * direct paths get their chance first. */
+static int64_t patience_ms(const struct ice *ice, const struct ice_pair *pair)
+{
+    static const int64_t by_type[] = {
+        [CANDIDATE_HOST] = 0,
+        [CANDIDATE_SERVER_REFLEXIVE] = 200,
+        [CANDIDATE_PEER_REFLEXIVE] = 400,
+        [CANDIDATE_RELAYED] = 2000,
+    };
+    int64_t ours = by_type[ice->locals[pair->mapped].candidate.type];
+    int64_t theirs = by_type[ice->remotes[pair->remote].candidate.type];
+    return ours > theirs ? ours : theirs;
+}
+
+/* The best valid pair of a component, and whether one that ranks higher may still succeed. Pairs are in order of
+ * rank. */
+static struct ice_pair *best_valid(struct ice *ice, uint8_t component, bool *better_may_come)
+{
+    *better_may_come = false;
+    for (size_t i = 0; i < ice->pair_count; i++) {
+        struct ice_pair *pair = &ice->pairs[i];
+        if (pair->component != component)
+            continue;
+        if (pair->valid)
+            return pair;
+        *better_may_come |= pair->state != ICE_DEAD;
+    }
+    return NULL;
+}
+
+static bool is_nominating(const struct ice *ice, uint8_t component)
+{
+    for (size_t i = 0; i < ice->pair_count; i++) {
+        if (ice->pairs[i].component == component && ice->pairs[i].use_candidate)
+            return true;
+    }
+    return false;
+}
+
+static bool wants_nomination(const struct ice *ice, uint8_t component)
+{
+    return ice->role == ICE_CONTROLLING && ice->state == ICE_STATE_RUNNING && !ice->options.lite &&
+           !ice->is_selected[component - 1] && !is_nominating(ice, component);
+}
+
+void ice_nominate(struct ice *ice, struct tick now)
+{
+    for (uint8_t c = 1; c <= ice->options.components; c++) {
+        bool better;
+        struct ice_pair *pair = wants_nomination(ice, c) ? best_valid(ice, c, &better) : NULL;
+        if (!pair || (better && !tick_due(tick_add_ms(ice->started, patience_ms(ice, pair)), now)))
+            continue;
+        pair->use_candidate = true; /* §8.1.1: the check again, with USE-CANDIDATE */
+        ice_pair_trigger(ice, now, pair);
+    }
+}
+
+struct tick ice_nominate_deadline(const struct ice *ice)
+{
+    struct tick first = TICK_NEVER;
+    for (uint8_t c = 1; c <= ice->options.components; c++) {
+        if (!wants_nomination(ice, c))
+            continue;
+        for (size_t i = 0; i < ice->pair_count; i++) {
+            const struct ice_pair *pair = &ice->pairs[i];
+            if (pair->component == c && pair->valid) {
+                first = tick_min(first, tick_add_ms(ice->started, patience_ms(ice, pair)));
+                break;
+            }
+        }
+    }
+    return first;
+}
+
+void ice_consent_start(struct ice *ice, struct tick now, uint8_t component)
+{
+    struct ice_consent *consent = &ice->consents[component - 1];
+    int64_t spread = rng_below(&ice->rng, CONSENT_MS * 4 / 10 + 1);
+    consent->expires = tick_add_ms(now, CONSENT_EXPIRES_MS);
+    if (tick_is_never(consent->next) || tick_due(consent->next, now))
+        consent->next = tick_add_ms(now, CONSENT_MS * 8 / 10 + spread);
+}
+
+/* §8.1.2: what is not yet under way for this component is not checked any more. */
+static void stop_others(struct ice *ice, const struct ice_pair *chosen)
+{
+    for (size_t i = 0; i < ice->pair_count; i++) {
+        struct ice_pair *pair = &ice->pairs[i];
+        if (pair == chosen || pair->component != chosen->component)
+            continue;
+        if (pair->state == ICE_FROZEN ||
+            (pair->state == ICE_WAITING && !pair->nominate_on_success)) {
+            pair->state = ICE_DEAD;
+            pair->triggered = false;
+        }
+    }
+}
+
+void ice_pair_nominated(struct ice *ice, struct tick now, struct ice_pair *pair)
+{
+    size_t at = pair->component - 1u;
+    pair->nominated = true;
+    pair->use_candidate = pair->nominate_on_success = false;
+    /* A peer that nominates aggressively (RFC 5245) names several: the best of them counts. */
+    if (ice->is_selected[at] && ice->selected_priority[at] >= pair->priority)
+        return;
+    struct ice_path path = {ice->locals[pair->local].base,
+                            ice->remotes[pair->remote].candidate.address};
+    ice->selected[at] = path;
+    ice->selected_priority[at] = pair->priority;
+    ice->is_selected[at] = true;
+    ice->consents[at] = (struct ice_consent){.next = TICK_NEVER, .expires = TICK_NEVER};
+    if (!ice->options.lite)
+        ice_consent_start(ice, now, pair->component);
+    stop_others(ice, pair);
+    ice_tell(ice, (struct ice_event){
+                      .kind = ICE_SELECTED,
+                      .component = pair->component,
+                      .path = path,
+                      .local_type = ice->locals[pair->mapped].candidate.type,
+                      .remote_type = ice->remotes[pair->remote].candidate.type,
+                  });
+}
+
+void ice_settle(struct ice *ice, struct tick now)
+{
+    bool all = true, hope = false;
+    if (ice->state != ICE_STATE_RUNNING)
+        return;
+    for (size_t c = 0; c < ice->options.components; c++)
+        all &= ice->is_selected[c];
+    if (all) {
+        ice->state = ICE_STATE_COMPLETED;
+        ice->give_up = TICK_NEVER;
+        ice_tell(ice, (struct ice_event){.kind = ICE_COMPLETED});
+        return;
+    }
+    for (uint8_t c = 1; c <= ice->options.components; c++) {
+        bool alive = ice->is_selected[c - 1];
+        for (size_t i = 0; i < ice->pair_count; i++)
+            alive |= ice->pairs[i].component == c && ice->pairs[i].state != ICE_DEAD;
+        if (!alive) {
+            hope = false;
+            /* §7.2.5.4 would fail now; but a peer behind a NAT may still reach us, and more candidates may trickle in. */
+            if (tick_is_never(ice->give_up))
+                ice->give_up = tick_add_ms(now, ICE_GIVE_UP_MS);
+            return;
+        }
+        hope = true;
+    }
+    if (hope)
+        ice->give_up = TICK_NEVER;
+}

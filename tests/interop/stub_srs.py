@@ -1,5 +1,6 @@
 """A recording server of a hundred lines: answers INVITE, re-INVITE, UPDATE, OPTIONS, INFO, CANCEL and BYE over UDP and
 TCP, receives RTP, and keeps all it saw. The witness siprec-call is tried against before siprecd is."""
+import random
 import re
 import selectors
 import socket
@@ -58,7 +59,7 @@ class StubSrs:
 
     def pair(self, index):
         while len(self.ports) <= index:
-            for port in range(15640, 15698, 2):
+            for port in random.sample(range(38000, 39998, 2), 200):
                 rtp, rtcp = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
                 try:
                     rtp.bind((self.ip, port))

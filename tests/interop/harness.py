@@ -1,0 +1,293 @@
+"""What every interop test shares: TAP, free ports, a siprecd of one's own, its API, and the tools that judge it.
+
+A test is a script: test.py BUILD. It prints TAP, waits for states with a bound and never sleeps to be safe, and ends
+only what it started."""
+import concurrent.futures
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+import urllib.error
+import urllib.request
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+BUILD = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else os.environ.get("BUILD", ROOT / "build")).resolve()
+
+
+class Tap:
+    def __init__(self):
+        self.count = self.failed = 0
+        self.lock = threading.Lock()
+
+    def ok(self, good, name, *details):
+        with self.lock:
+            self.count += 1
+            print(("ok" if good else "not ok"), self.count, "-", name, flush=True)
+            if not good:
+                self.failed += 1
+                for detail in details:
+                    for line in str(detail).splitlines()[:40]:
+                        print("#", line, flush=True)
+        return good
+
+    def equal(self, got, want, name, *details):
+        return self.ok(got == want, name, f"got  {got!r}", f"want {want!r}", *details)
+
+    def skip(self, name, why):
+        self.count += 1
+        print("ok", self.count, "-", name, "# SKIP", why, flush=True)
+
+    def together(self, *functions, at_once=6):
+        """Runs functions side by side; what one of them throws is a failed test."""
+        with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+            for function, future in [(f, pool.submit(f)) for f in functions]:
+                try:
+                    future.result()
+                except Exception:  # noqa: BLE001: reported, and the others go on
+                    self.ok(False, f"{getattr(function, '__name__', function)} ran to its end", traceback.format_exc())
+
+    def done(self):
+        print(f"1..{self.count}", flush=True)
+        sys.exit(1 if self.failed else 0)
+
+
+def skip_all(why):
+    print("1..0 # SKIP", why)
+    sys.exit(77)
+
+
+def need(*programs):
+    """Ends the test as skipped when a program of Debian's is missing."""
+    for program in programs:
+        if not shutil.which(program):
+            skip_all(f"{program} is not installed")
+
+
+def built(name):
+    path = BUILD / name
+    if not path.exists():
+        skip_all(f"{name} is not built")
+    return str(path)
+
+
+def wait_for(condition, seconds, every=0.02):
+    """The first true value of condition(), or its last one when time is over."""
+    until = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value or time.monotonic() > until:
+            return value
+        time.sleep(every)
+
+
+def free_port(ip="127.0.0.1"):
+    """A port that neither UDP nor TCP has in use."""
+    for _ in range(200):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp:
+            tcp.bind((ip, 0))
+            port = tcp.getsockname()[1]
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+                try:
+                    udp.bind((ip, port))
+                    return port
+                except OSError:
+                    continue
+    raise RuntimeError("no free port")
+
+
+class Siprecd:
+    """A siprecd with a folder and ports of its own, no STUN, no port mapping; listens on 127.0.0.1."""
+
+    slots = 0
+
+    def __init__(self, *arguments, sip_ip="127.0.0.1", rtp=None, keep=None):
+        self.folder = pathlib.Path(keep or tempfile.mkdtemp(prefix="siprecd-test-"))
+        self.keep = keep is not None
+        self.recordings_folder = self.folder / "recordings"
+        self.log_path = self.folder / "log"
+        self.port, self.http = free_port(), free_port()
+        self.ip = sip_ip
+        if rtp is None:
+            # Tests may run side by side: each process takes another thousand ports.
+            base = 33000 + (os.getpid() % 13) * 2000 + (Siprecd.slots % 2) * 1000
+            rtp = (base, base + 999)
+        Siprecd.slots += 1
+        host = f"[{sip_ip}]" if ":" in sip_ip else sip_ip
+        self.uri = f"sip:srs@{host}:{self.port}"
+        self.arguments = [
+            built("siprecd"),
+            f"--sip.listen=udp:{host}:{self.port},tcp:{host}:{self.port}",
+            f"--http.listen=127.0.0.1:{self.http}",
+            f"--recordings.directory={self.recordings_folder}",
+            f"--rtp.port_min={rtp[0]}", f"--rtp.port_max={rtp[1]}",
+            *arguments,
+        ]
+        self.process = None
+
+    def start(self):
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("SIPRECD_")}
+        environment.update(STUN_SERVERS="none", SIPRECD_NAT_PORTMAP="false")
+        self.log_file = open(self.log_path, "ab")
+        self.process = subprocess.Popen(self.arguments, stdout=self.log_file, stderr=self.log_file,
+                                        stdin=subprocess.DEVNULL, env=environment, cwd=self.folder)
+        wait_for(lambda: self.ready() or self.process.poll() is not None, 20)
+        if not self.ready():
+            log = self.log()
+            self.stop()
+            raise RuntimeError("siprecd did not become ready:\n" + log[-4000:])
+        return self
+
+    __enter__ = start
+
+    def __exit__(self, *_):
+        self.stop()
+        if not self.keep:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def log(self):
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def stop(self, sign=signal.SIGTERM, seconds=20):
+        """Ends it; its exit status, or None when it had to be killed."""
+        if not self.process or self.process.poll() is not None:
+            return self.process.returncode if self.process else None
+        self.process.send_signal(sign)
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            return None
+        finally:
+            self.log_file.close()
+
+    # The API
+
+    def get(self, path, headers=None):
+        """(status, headers, bytes)"""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.http}{path}", headers=headers or {})
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.status, answer.headers, answer.read()
+        except urllib.error.HTTPError as fault:
+            return fault.code, fault.headers, fault.read()
+
+    def ready(self):
+        try:
+            return self.get("/health/ready")[0] == 200
+        except OSError:
+            return False
+
+    def json(self, path):
+        status, _, body = self.get(path)
+        return json.loads(body) if status == 200 else None
+
+    def recordings(self):
+        return (self.json("/v1/recordings?limit=500") or self.json("/v1/recordings") or {}).get("recordings", [])
+
+    def recording(self, call_id, state="finished", seconds=20):
+        """The recording of a call once it is in that state; whatever there is when time is over."""
+        def look():
+            found = [r for r in self.recordings() if r["call_id"] == call_id]
+            return found[0] if found and (state is None or found[0]["state"] == state) else None
+        got = wait_for(look, seconds, every=0.1)
+        if got:
+            return got
+        found = [r for r in self.recordings() if r["call_id"] == call_id]
+        return found[0] if found else None
+
+    def path_of(self, recording):
+        day = recording["started_at"][:10].split("-")
+        return self.recordings_folder.joinpath(*day, recording["id"])
+
+    def document(self, recording):
+        return json.loads((self.path_of(recording) / "recording.json").read_text())
+
+    def metric(self, name):
+        """Sum of a series over its labels."""
+        total, seen = 0.0, False
+        for line in self.get("/metrics")[2].decode().splitlines():
+            if line.startswith(name) and line[len(name):len(name) + 1] in ("{", " "):
+                total, seen = total + float(line.rsplit(" ", 1)[1]), True
+        return total if seen else None
+
+
+def siprec_call(uri, *arguments, timeout=120):
+    """(exit status, report) of one run of siprec-call."""
+    done = subprocess.run([built("siprec-call"), uri, "--json", *map(str, arguments)], capture_output=True, text=True,
+                          timeout=timeout)
+    try:
+        report = json.loads(done.stdout)
+    except ValueError:
+        report = {"results": [{"fault": done.stdout + done.stderr, "notes": [], "steps": [], "streams": [],
+                               "call_id": "", "code": 0}]}
+    return done.returncode, report
+
+
+# Witnesses
+
+def run(*command, timeout=60):
+    return subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=timeout)
+
+
+def probe(path):
+    """ffprobe's view of an audio file: its first stream, with the duration in seconds."""
+    done = run("ffprobe", "-v", "error", "-show_streams", "-show_format", "-of", "json", path)
+    told = json.loads(done.stdout or "{}")
+    stream = (told.get("streams") or [{}])[0]
+    stream["seconds"] = float(stream.get("duration") or told.get("format", {}).get("duration") or 0)
+    return stream
+
+
+def tone_hz(path, channel, start=0.0, seconds=None):
+    """What sox hears in one channel (from 1): its rough frequency, or 0 when there is no sound to speak of."""
+    trim = ["trim", str(start)] + ([str(seconds)] if seconds else [])
+    done = run("sox", path, "-n", "remix", channel, *trim, "stat")
+    values = {}
+    for line in done.stderr.splitlines():
+        name, _, value = line.partition(":")
+        try:
+            values["".join(name.split())] = float(value)
+        except ValueError:
+            pass
+    if values.get("RMSamplitude", 0) < 0.005:
+        return 0
+    return int(values.get("Roughfrequency", 0))
+
+
+def near(got, want, part=0.05):
+    return abs(got - want) <= want * part
+
+
+def tshark(path, display_filter, *fields):
+    """Rows of a capture's packets that pass the filter, one list of the fields' values each."""
+    command = ["tshark", "-n", "-r", path, "-Y", display_filter, "-T", "fields"]
+    for field in fields or ("frame.number",):
+        command += ["-e", field]
+    done = run(*command, timeout=120)
+    return [line.split("\t") for line in done.stdout.splitlines()]
+
+
+def rtp_streams(path):
+    """tshark's own list of RTP streams: [(source, source port, destination, port, ssrc, payload, packets, lost)]."""
+    done = run("tshark", "-n", "-r", path, "-q", "-z", "rtp,streams", timeout=120)
+    rows = []
+    for line in done.stdout.splitlines():
+        words = line.split()
+        at = next((i for i, word in enumerate(words) if word.startswith("0x")), None)
+        if at is None or at < 4:
+            continue
+        numbers = [int(word) for word in words[at + 1:] if word.isdigit()]
+        rows.append({"source": words[at - 4], "source_port": int(words[at - 3]), "destination": words[at - 2],
+                     "port": int(words[at - 1]), "ssrc": int(words[at], 16), "codec": words[at + 1],
+                     "packets": numbers[0], "lost": numbers[1]})
+    return rows

@@ -1,0 +1,332 @@
+/* srs: see srs.h. What io does between the engines, without any I/O.
+ * Not here: tests. */
+#include "srs.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_PORT 20000
+
+static void pump(struct srs *srs);
+
+void srs_init(struct srs *srs, struct world *world, const struct srs_options *options)
+{
+    memset(srs, 0, sizeof *srs);
+    srs->world = world;
+    world->srs = srs;
+    srs->address = addr_v4(198, 51, 100, 20, 5060);
+    srs->media_ip = addr_v4(198, 51, 100, 20, 0);
+    srs->sweep_ms = 100;
+    uint8_t seed[32] = {0};
+    memcpy(seed, &world->seed, sizeof world->seed);
+
+    struct sip_config sip = {.product = VIEW_LIT("siprecd"),
+                             .contact_params = VIEW_LIT(";+sip.srs")};
+    memcpy(sip.seed, seed, sizeof seed);
+    srs->sip = sip_create(&sip);
+
+    struct recorder_settings settings = {.recordings = 64, .retry_after_s = 5};
+    if (options && options->recordings)
+        settings.recordings = options->recordings;
+    if (options && options->allow)
+        settings.allow = *options->allow;
+    srs->recorder = recorder_create(&settings, srs->sip, seed);
+
+    struct media_config media = {
+        .recordings = recorder_slots(&settings),
+        .streams = SRS_PORTS,
+        .ports = SRS_PORTS,
+        .silent_after_ms = 5000,
+        .linger_ms = 200,
+        .linger_max_ms = 2000,
+        .apart_max = 65536,
+    };
+    memcpy(media.seed, seed, sizeof seed);
+    srs->media = media_create(&media);
+    assert(srs->sip && srs->recorder && srs->media);
+    srs->sweep_at = TICK_NEVER;
+    srs->ports_lent = options && options->ports ? options->ports : 64;
+    pump(srs);
+}
+
+/* SIM_DUMP=<folder>: every journal also becomes a file there, for tshark and for eyes. */
+static void dump(const struct srs_file *file)
+{
+    const char *folder = getenv("SIM_DUMP");
+    char path[512];
+    if (!folder)
+        return;
+    (void)snprintf(path, sizeof path, "%s/%s.pcapng", folder, file->id.s);
+    FILE *out = fopen(path, "wb");
+    assert(out);
+    (void)fwrite(file->journal, 1, file->journal_len, out);
+    (void)fclose(out);
+    (void)snprintf(path, sizeof path, "%s/%s.json", folder, file->id.s);
+    out = fopen(path, "wb");
+    assert(out);
+    (void)fputs(file->document ? file->document : "null", out);
+    (void)fclose(out);
+}
+
+void srs_finish(struct srs *srs)
+{
+    for (unsigned i = 0; i < srs->file_count; i++)
+        dump(&srs->files[i]);
+    sip_destroy(srs->sip);
+    recorder_destroy(srs->recorder);
+    media_destroy(srs->media);
+    for (size_t i = 0; i < srs->waiting; i++)
+        free((void *)(uintptr_t)srs->sockets[i].bytes.at);
+    for (unsigned i = 0; i < srs->file_count; i++) {
+        free(srs->files[i].journal);
+        free(srs->files[i].document);
+        free(srs->files[i].metadata);
+    }
+}
+
+struct recorder_now srs_now(const struct srs *srs)
+{
+    return (struct recorder_now){srs->world->now, world_wall(srs->world)};
+}
+
+/* ---- Ports ------------------------------------------------------------------------------------ */
+
+/* Keeps `ports_lent` tickets in the recorder's stock: port i is 20000 + 2i, and rests 2 s. */
+static void lend(struct srs *srs)
+{
+    while (!srs->stingy && recorder_usage(srs->recorder).tickets < srs->ports_lent) {
+        uint32_t i = 0;
+        while (i < SRS_PORTS &&
+               (srs->port_used[i] || !tick_due(srs->port_rests[i], srs->world->now)))
+            i++;
+        if (i == SRS_PORTS)
+            return;
+        srs->port_used[i] = true;
+        struct recorder_ticket ticket = {
+            .port = i,
+            .generation = ++srs->generation,
+            .bound = addr_with_port(srs->media_ip, (uint16_t)(FIRST_PORT + 2 * i)),
+            .bound_rtcp = addr_with_port(srs->media_ip, (uint16_t)(FIRST_PORT + 2 * i + 1)),
+        };
+        recorder_ticket(srs->recorder, &ticket);
+    }
+}
+
+static void take_back(struct srs *srs, uint32_t port)
+{
+    assert(srs->port_used[port]);
+    srs->port_used[port] = false;
+    srs->port_rests[port] = tick_add_ms(srs->world->now, 2000);
+}
+
+/* ---- Disk and catalogue ----------------------------------------------------------------------- */
+
+static struct srs_file *file_of(struct srs *srs, const char *directory)
+{
+    for (unsigned i = 0; i < srs->file_count; i++) {
+        if (strcmp(srs->files[i].directory, directory) == 0)
+            return &srs->files[i];
+    }
+    assert(srs->file_count < SRS_FILES);
+    struct srs_file *file = &srs->files[srs->file_count++];
+    memset(file, 0, sizeof *file);
+    (void)view_copy(view_of_string(directory), file->directory, sizeof file->directory);
+    return file;
+}
+
+static char *text_copy(struct view v)
+{
+    char *copy = malloc(v.len + 1);
+    assert(copy);
+    memcpy(copy, v.at, v.len);
+    copy[v.len] = 0;
+    return copy;
+}
+
+static void write_journals(struct srs *srs)
+{
+    struct media_write write;
+    while (media_write(srs->media, &write)) {
+        struct srs_file *file = file_of(srs, write.directory);
+        assert(!file->closed);
+        if (srs->disk_error) {
+            media_write_failed(srs->media, write.recording, (int)srs->disk_error);
+            continue;
+        }
+        file->journal = realloc(file->journal, file->journal_len + write.bytes.len + 1);
+        assert(file->journal);
+        if (write.bytes.len)
+            memcpy(file->journal + file->journal_len, write.bytes.at, write.bytes.len);
+        file->journal_len += write.bytes.len;
+        file->closed = write.last;
+    }
+}
+
+static void keep_document(struct srs *srs, const struct recorder_output *out)
+{
+    struct srs_file *file = file_of(srs, out->directory);
+    file->id = out->recording;
+    free(file->document);
+    file->document = text_copy(out->document);
+    file->documents++;
+    if (out->metadata.len) {
+        free(file->metadata);
+        file->metadata = text_copy(out->metadata);
+    }
+}
+
+struct srs_file *srs_only_file(struct srs *srs)
+{
+    if (srs->file_count == 1)
+        return &srs->files[0];
+    printf("# %u recordings, not one\n", srs->file_count);
+    return NULL;
+}
+
+/* ---- Between the engines ---------------------------------------------------------------------- */
+
+static void do_outputs(struct srs *srs)
+{
+    struct recorder_output out;
+    while (recorder_output(srs->recorder, &out)) {
+        switch (out.kind) {
+        case RECORDER_COMMAND:
+            media_command(srs->media, srs->world->now, &out.command);
+            break;
+        case RECORDER_DOCUMENT:
+            keep_document(srs, &out);
+            break;
+        case RECORDER_RENDER:
+            keep_document(srs, &out);
+            assert(file_of(srs, out.directory)->closed || srs->disk_error);
+            file_of(srs, out.directory)->rendered = true;
+            break;
+        case RECORDER_TICKET:
+            take_back(srs, out.ticket.port);
+            break;
+        }
+    }
+}
+
+/* One turn of the signalling loop and of the worker's, until nothing is left to do. */
+static void pump(struct srs *srs)
+{
+    struct sip_event event;
+    while (sip_event(srs->sip, &event)) {
+        recorder_input(srs->recorder, srs_now(srs), &event);
+        lend(srs);
+    }
+    do_outputs(srs);
+    struct sip_output sent;
+    while (sip_output(srs->sip, &sent)) {
+        if (sent.kind == SIP_OUTPUT_SEND)
+            world_send(srs->world, sent.flow.local, sent.flow.peer, sent.bytes);
+    }
+    write_journals(srs);
+    struct media_packet packet;
+    while (media_output(srs->media, srs->world->now, &packet)) {
+        uint16_t port = (uint16_t)(FIRST_PORT + packet.socket);
+        srs->control_sent++;
+        world_send(srs->world, addr_with_port(srs->media_ip, port), packet.to, packet.bytes);
+    }
+    struct media_event heard;
+    while (media_event(srs->media, &heard))
+        recorder_media(srs->recorder, srs_now(srs), 0, &heard);
+    struct media_port released;
+    while (media_release(srs->media, &released))
+        take_back(srs, released.port);
+    do_outputs(srs);
+    lend(srs);
+}
+
+bool srs_owns(const struct srs *srs, const struct addr *to)
+{
+    return addr_equal_ip(to, &srs->media_ip);
+}
+
+void srs_receive(struct srs *srs, struct addr from, struct addr to, struct view bytes)
+{
+    if (addr_equal(&to, &srs->address)) {
+        struct sip_flow flow = {.protocol = SIP_PROTOCOL_UDP,
+                                .local = srs->address,
+                                .advertised = srs->address,
+                                .peer = from};
+        sip_input_datagram(srs->sip, srs->world->now, &flow, bytes, false);
+        pump(srs);
+        return;
+    }
+    assert(srs->waiting < sizeof srs->sockets / sizeof srs->sockets[0]);
+    srs->sockets[srs->waiting++] = (struct datagram){
+        .socket = (uint32_t)(to.port - FIRST_PORT),
+        .from = from,
+        .to = to,
+        .at = world_wall(srs->world),
+        .bytes = view_of(text_copy(bytes), bytes.len),
+    };
+    if (tick_is_never(srs->sweep_at))
+        srs->sweep_at = tick_add_ms(srs->world->now, srs->sweep_ms);
+}
+
+struct tick srs_deadline(const struct srs *srs)
+{
+    struct tick next = tick_min(sip_deadline(srs->sip), recorder_deadline(srs->recorder));
+    return tick_min(next, tick_min(media_deadline(srs->media), srs->sweep_at));
+}
+
+static int by_socket(const void *a, const void *b)
+{
+    const struct datagram *x = a, *y = b;
+    if (x->socket != y->socket)
+        return x->socket < y->socket ? -1 : 1;
+    return x->at.ns < y->at.ns ? -1 : x->at.ns > y->at.ns;
+}
+
+static void sweep(struct srs *srs)
+{
+    qsort(srs->sockets, srs->waiting, sizeof srs->sockets[0], by_socket);
+    for (size_t done = 0; done < srs->waiting;) {
+        done += media_input(srs->media, srs->world->now, srs->sockets + done, srs->waiting - done);
+        write_journals(srs);
+        struct media_event heard;
+        while (media_event(srs->media, &heard))
+            recorder_media(srs->recorder, srs_now(srs), 0, &heard);
+    }
+    for (size_t i = 0; i < srs->waiting; i++)
+        free((void *)(uintptr_t)srs->sockets[i].bytes.at);
+    srs->waiting = 0;
+    srs->sweep_at = TICK_NEVER;
+}
+
+void srs_expire(struct srs *srs)
+{
+    struct tick now = srs->world->now;
+    sip_expire(srs->sip, now);
+    recorder_expire(srs->recorder, srs_now(srs));
+    if (tick_due(srs->sweep_at, now))
+        sweep(srs);
+    media_expire(srs->media, now);
+    pump(srs);
+}
+
+bool srs_at_rest(const struct srs *srs)
+{
+    struct recorder_usage recorder = recorder_usage(srs->recorder);
+    struct media_usage media = media_usage(srs->media);
+    uint32_t used = 0;
+    for (uint32_t i = 0; i < SRS_PORTS; i++)
+        used += srs->port_used[i];
+    bool rest = recorder.recordings == 0 && recorder.streams == 0 && media.recordings == 0 &&
+                media.streams == 0 && media.ports == 0 && media.buffered == 0 &&
+                sip_dialog_count(srs->sip) == 0 && used == recorder.tickets &&
+                recorder.invites == recorder.accepted + recorder.refused;
+    if (!rest)
+        printf("# left: %u recordings %u leases; media %u/%u/%u %zu bytes; %u dialogs; %u ports "
+               "used, %u tickets; %llu invites = %llu + %llu\n",
+               recorder.recordings, recorder.streams, media.recordings, media.streams, media.ports,
+               media.buffered, sip_dialog_count(srs->sip), used, recorder.tickets,
+               (unsigned long long)recorder.invites, (unsigned long long)recorder.accepted,
+               (unsigned long long)recorder.refused);
+    return rest;
+}

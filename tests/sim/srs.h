@@ -1,0 +1,72 @@
+/* srs: siprecd in the simulated world: sip, recorder, media and journal as they ship, io replaced by
+ * a few lines: a port stock, journals in memory, a catalogue that keeps texts.
+ * Not here: expected values. */
+#ifndef SIM_SRS_H
+#define SIM_SRS_H
+
+#include "journal/reader.h"
+#include "media/media.h"
+#include "recorder/recorder.h"
+#include "sip/sip.h"
+#include "world.h"
+
+enum { SRS_PORTS = 256, SRS_FILES = 512 };
+
+/* What the disk and the catalogue have of one recording. */
+struct srs_file {
+    struct uuid id;
+    char directory[MEDIA_DIRECTORY_SIZE];
+    char *journal;
+    size_t journal_len;
+    bool closed;    /* the journal */
+    char *document; /* the newest */
+    char *metadata; /* the newest, or NULL */
+    unsigned documents;
+    bool rendered; /* a render was asked for */
+};
+
+struct srs {
+    struct world *world;
+    struct addr address; /* SIP, UDP and TCP */
+    struct addr media_ip;
+    struct sip *sip;
+    struct recorder *recorder;
+    struct media *media;
+    struct tick sweep_at;
+    int64_t sweep_ms;
+    struct datagram sockets[4096]; /* what waits in the sockets until the sweep */
+    size_t waiting;
+    uint32_t ports_lent;
+    bool port_used[SRS_PORTS];
+    struct tick port_rests[SRS_PORTS];
+    struct srs_file files[SRS_FILES];
+    unsigned file_count;
+    unsigned disk_error;   /* errno of the next journal writes; 0: none */
+    uint64_t control_sent; /* RTCP and probes */
+    uint32_t generation;
+    bool stingy; /* lends nothing more */
+};
+
+struct srs_options {
+    uint32_t recordings;                   /* 0: 64 */
+    const struct recorder_prefixes *allow; /* NULL: anyone */
+    uint32_t ports;                        /* lent at first; 0: 64 */
+};
+
+void srs_init(struct srs *srs, struct world *world, const struct srs_options *options);
+void srs_finish(struct srs *srs);
+struct recorder_now srs_now(const struct srs *srs);
+
+/* As the world sees it. */
+bool srs_owns(const struct srs *srs, const struct addr *to);
+void srs_receive(struct srs *srs, struct addr from, struct addr to, struct view bytes);
+struct tick srs_deadline(const struct srs *srs);
+void srs_expire(struct srs *srs);
+
+/* The only recording there is; NULL, with a failed check, when there is none or more. */
+struct srs_file *srs_only_file(struct srs *srs);
+
+/* What must be zero when no call is left. Prints what is not. */
+bool srs_at_rest(const struct srs *srs);
+
+#endif

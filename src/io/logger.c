@@ -3,8 +3,10 @@
  * RFC 3339 (times), 8259 (JSON). */
 #include "io/logger.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/writer.h"
@@ -14,10 +16,19 @@ enum {
     LOGGER_LINE_SIZE = 8192,
     LOGGER_CALL_ID_MAX = 256, /* a Call-ID of 10,000 bytes is legal; nobody wants to read it */
     LOGGER_ESCAPED_MAX = 6,   /* \u001f */
+    LOGGER_HELD_SIZE = 65536,
 };
 
 static _Atomic int logger_fd = STDERR_FILENO;
 static _Atomic int logger_format;
+
+/* Lines held back; the lock is taken only while holding. */
+static struct {
+    atomic_bool on;
+    pthread_mutex_t lock;
+    size_t len;
+    char lines[LOGGER_HELD_SIZE];
+} logger_held = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* Length of the well-formed UTF-8 sequence at bytes, 0 if there is none (RFC 3629 section 4). */
 static size_t logger_utf8(struct view bytes)
@@ -107,6 +118,27 @@ size_t io_logger_format_line(enum io_logger_format format, struct wall at,
     return writer.len;
 }
 
+/* One write a line: lines of two threads do not mix. There is nobody to tell if it fails. */
+static void logger_put(const char *text, size_t len)
+{
+    if (write(logger_fd, text, len) < 0)
+        return;
+}
+
+static bool logger_keep(const char *text, size_t len)
+{
+    bool kept = false;
+
+    pthread_mutex_lock(&logger_held.lock);
+    if (atomic_load(&logger_held.on) && logger_held.len + len <= LOGGER_HELD_SIZE) {
+        memcpy(logger_held.lines + logger_held.len, text, len);
+        logger_held.len += len;
+        kept = true;
+    }
+    pthread_mutex_unlock(&logger_held.lock);
+    return kept;
+}
+
 static void logger_write(void *context, const struct log_line *line)
 {
     char text[LOGGER_LINE_SIZE];
@@ -114,9 +146,22 @@ static void logger_write(void *context, const struct log_line *line)
                                        text, sizeof(text));
 
     (void)context;
-    /* One write a line: lines of two threads do not mix. There is nobody to tell if it fails. */
-    if (write(logger_fd, text, len) < 0)
-        return;
+    if (!atomic_load(&logger_held.on) || !logger_keep(text, len))
+        logger_put(text, len);
+}
+
+void io_logger_hold(void)
+{
+    atomic_store(&logger_held.on, true);
+}
+
+void io_logger_release(void)
+{
+    pthread_mutex_lock(&logger_held.lock);
+    atomic_store(&logger_held.on, false);
+    logger_put(logger_held.lines, logger_held.len);
+    logger_held.len = 0;
+    pthread_mutex_unlock(&logger_held.lock);
 }
 
 void io_logger_install(int fd, enum io_logger_format format)

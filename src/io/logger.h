@@ -16,6 +16,11 @@ enum io_logger_format {
  * format. Lines go to fd. */
 void io_logger_install(int fd, enum io_logger_format format);
 
+/* Holds lines back (up to 64 KiB; more are written at once) until released: a program's own first
+ * words come before what its parts log while they start. */
+void io_logger_hold(void);
+void io_logger_release(void);
+
 /* One line, ended by a newline, as the sink would write it at that time. Bytes that are not
  * printable, or no UTF-8, are escaped, so that a peer cannot forge a line. Returns its length, at
  * most size. */

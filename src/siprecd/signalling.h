@@ -1,0 +1,54 @@
+/* signalling: the thread that answers SIP and decides about calls: sip and recorder driven by
+ * sockets, workers' mail and clocks. Not here: packets and journals (worker), files and renders
+ * (keeper). RFC 3261 section 18 (transport). */
+#ifndef SIPRECD_SIGNALLING_H
+#define SIPRECD_SIGNALLING_H
+
+#include "api/board.h"
+#include "catalog/catalog.h"
+#include "io/mailbox.h"
+#include "sip/flow.h"
+#include "siprecd/keeper.h"
+#include "siprecd/mail.h"
+#include "siprecd/settings.h"
+#include "siprecd/worker.h"
+
+struct signalling;
+
+enum { SIGNALLING_WORKERS_MAX = 16 };
+
+struct signalling_config {
+    struct signalling_settings settings;
+    enum sip_force_rport force_rport;
+    struct io_mailbox *mailbox; /* its own; borrowed, as all that follows */
+    struct worker *workers[SIGNALLING_WORKERS_MAX];
+    size_t workers_count;
+    struct api_board *board;
+    struct catalog *catalog;
+    struct keeper *keeper;
+};
+
+/* Opens the listeners. NULL with a sentence in error. The thread starts with signalling_start. */
+struct signalling *signalling_create(const struct signalling_config *config, char *error,
+                                     size_t error_size);
+
+/* What listener number index is bound to. */
+struct addr signalling_bound(const struct signalling *signalling, size_t index);
+
+/* From now on SIP is answered. 0 or an errno. */
+WARN_UNUSED int signalling_start(struct signalling *signalling);
+
+/* True once the thread drains and no call is left; or was told to stop. Any thread. */
+bool signalling_is_over(const struct signalling *signalling);
+
+/* Calls going on. Any thread. */
+uint32_t signalling_calls(const struct signalling *signalling);
+
+/* Any thread; false when its mailbox is full. */
+WARN_UNUSED bool signalling_tell(struct signalling *signalling, enum signalling_mail_kind kind,
+                                 bool on);
+
+/* Stops the thread and frees all. NULL is harmless. */
+void signalling_destroy(struct signalling *signalling);
+
+#endif

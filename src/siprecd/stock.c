@@ -1,0 +1,360 @@
+/* stock: a worker's media ports: bound sockets held ready, lent to streams, resting.
+ * Not here: which port numbers rest how long (io/ports.h), what arrives on them.
+ * RFC 3550 section 11 (pairs of ports). */
+#include "siprecd/stock.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "io/ports.h"
+#include "io/udp.h"
+#include "siprecd/mail.h"
+
+enum {
+    /* Enough for the calls that come while a worker is busy writing for some milliseconds. */
+    STOCK_READY_MIN = 32,
+    STOCK_READY_MAX = 512,
+    /* Other programs may sit in our range; looking on for ever would stop the worker. */
+    STOCK_BLOCKED_MAX = 64,
+    STOCK_RETRY_MS = 500,
+    STOCK_SHRINK_MS = 10000,
+    /* Two seconds of 64 kbit/s in the kernel's own accounting (about 750 bytes a packet), for when
+     * the disk makes a worker wait. */
+    STOCK_RECEIVE_BUFFER = 256 * 1024,
+};
+
+enum stock_state { STOCK_CLOSED, STOCK_READY, STOCK_LENT };
+
+struct stock_port {
+    enum stock_state state;
+    uint32_t generation;
+    uint8_t bind;
+    int fd[2]; /* RTP, RTCP */
+    struct addr bound[2];
+    uint32_t dropped[2];
+};
+
+struct stock_bind {
+    struct addr address;
+    struct io_ports *ports;
+    size_t ready;  /* tickets out that no stream has taken */
+    size_t target; /* of ready */
+    size_t taken;  /* since the last refill */
+};
+
+struct stock {
+    struct stock_config config;
+    uint32_t ports_count;
+    struct stock_port *ports;
+    uint32_t *free_ids;
+    size_t free_count;
+    struct stock_bind binds[VALUES_ADDRESSES_MAX];
+    size_t lent;
+    bool exhausted; /* and signalling knows */
+    bool buffer_said;
+    struct tick retry_at;
+    struct tick shrink_at;
+    struct log_limit open_limit;
+};
+
+uint32_t stock_ports(const struct stock_config *config)
+{
+    uint32_t pairs = (uint32_t)(config->port_max - config->port_min + 1) / 2;
+    uint64_t all = (uint64_t)pairs * config->binds_count;
+    uint64_t most = config->streams + (uint64_t)STOCK_READY_MAX * config->binds_count;
+
+    return (uint32_t)(all < most ? all : most) + 1;
+}
+
+struct stock *stock_create(const struct stock_config *config)
+{
+    struct stock *stock = calloc(1, sizeof(*stock));
+    struct io_ports_range range = {.min = config->port_min,
+                                   .max = config->port_max,
+                                   .share = config->worker,
+                                   .shares = config->workers};
+    struct rng rng;
+
+    if (stock == NULL)
+        return NULL;
+    rng_init(&rng, config->seed);
+    stock->config = *config;
+    stock->ports_count = stock_ports(config);
+    stock->ports = calloc(stock->ports_count, sizeof(*stock->ports));
+    stock->free_ids = calloc(stock->ports_count, sizeof(*stock->free_ids));
+    stock->retry_at = TICK_NEVER;
+    stock->shrink_at = TICK_NEVER;
+    if (stock->ports == NULL || stock->free_ids == NULL)
+        goto fail;
+    while (stock->free_count < stock->ports_count) {
+        stock->free_ids[stock->free_count] = (uint32_t)stock->free_count;
+        stock->free_count++;
+    }
+    for (size_t i = 0; i < config->binds_count; i++) {
+        struct stock_bind *bind = &stock->binds[i];
+        bind->address = config->binds[i];
+        bind->target = config->ready == VALUES_AUTO ? STOCK_READY_MIN : (size_t)config->ready;
+        bind->ports = io_ports_create(&range, &rng);
+        if (bind->ports == NULL)
+            goto fail;
+    }
+    return stock;
+fail:
+    stock_destroy(stock);
+    return NULL;
+}
+
+/* Closes a port's sockets and lets its number rest. */
+static void stock_close(struct stock *stock, struct tick now, uint32_t id)
+{
+    struct stock_port *port = &stock->ports[id];
+
+    for (uint32_t k = 0; k < 2; k++) {
+        io_sweep_remove(stock->config.sweep, MEDIA_SOCKET(id, k));
+        close(port->fd[k]);
+    }
+    if (port->state == STOCK_LENT) {
+        stock->lent--;
+        metric_add(METRIC_PORTS_LENT, -1);
+    } else {
+        stock->binds[port->bind].ready--;
+    }
+    port->state = STOCK_CLOSED;
+    io_ports_return(stock->binds[port->bind].ports, now, port->bound[0].port);
+    stock->free_ids[stock->free_count++] = id;
+}
+
+void stock_destroy(struct stock *stock)
+{
+    if (stock == NULL)
+        return;
+    for (uint32_t id = 0; stock->ports != NULL && id < stock->ports_count; id++) {
+        if (stock->ports[id].state != STOCK_CLOSED)
+            stock_close(stock, (struct tick){0}, id);
+    }
+    for (size_t i = 0; i < stock->config.binds_count; i++)
+        io_ports_destroy(stock->binds[i].ports);
+    free(stock->ports);
+    free(stock->free_ids);
+    free(stock);
+}
+
+/* Both sockets of a pair, or neither: an errno then. */
+static int stock_open_pair(struct stock *stock, const struct stock_bind *bind, uint16_t rtp_port,
+                           struct stock_port *port)
+{
+    struct io_udp_options options = {.receive_buffer = STOCK_RECEIVE_BUFFER};
+
+    for (uint16_t k = 0; k < 2; k++) {
+        struct addr local = addr_with_port(bind->address, (uint16_t)(rtp_port + k));
+        port->fd[k] = io_udp_open(&local, &options, &port->bound[k]);
+        if (port->fd[k] < 0) {
+            int error = errno;
+            if (k == 1)
+                close(port->fd[0]);
+            return error;
+        }
+    }
+    if (!stock->buffer_said) {
+        stock->buffer_said = true;
+        LOG_INFO("media", VIEW_NONE, "receive buffer asked=%d got=%d", STOCK_RECEIVE_BUFFER,
+                 io_udp_receive_buffer(port->fd[0]));
+    }
+    return 0;
+}
+
+/* Hands the sockets to the sweep and the ticket to signalling. */
+static bool stock_offer(struct stock *stock, struct stock_bind *bind, uint32_t id)
+{
+    struct stock_port *port = &stock->ports[id];
+    struct signalling_mail mail = {
+        .kind = SIGNALLING_TICKET,
+        .worker = stock->config.worker,
+        .ticket = {.worker = stock->config.worker,
+                   .port = id,
+                   .generation = port->generation + 1,
+                   .bound = port->bound[0],
+                   .bound_rtcp = port->bound[1]},
+    };
+
+    for (uint32_t k = 0; k < 2; k++) {
+        if (io_sweep_add(stock->config.sweep, MEDIA_SOCKET(id, k), port->fd[k], &port->bound[k]) !=
+            0) {
+            if (k == 1)
+                io_sweep_remove(stock->config.sweep, MEDIA_SOCKET(id, 0));
+            return false;
+        }
+    }
+    if (!io_mailbox_post(stock->config.signalling, &mail)) {
+        io_sweep_remove(stock->config.sweep, MEDIA_SOCKET(id, 0));
+        io_sweep_remove(stock->config.sweep, MEDIA_SOCKET(id, 1));
+        return false;
+    }
+    port->generation++;
+    port->state = STOCK_READY;
+    port->dropped[0] = port->dropped[1] = 0;
+    bind->ready++;
+    return true;
+}
+
+/* Makes one port ready. False: none can be made now. */
+static bool stock_add(struct stock *stock, struct tick now, struct stock_bind *bind)
+{
+    uint32_t id;
+    struct stock_port *port;
+    uint64_t held_back;
+    int error = EADDRINUSE;
+
+    if (stock->free_count == 0)
+        return false;
+    id = stock->free_ids[stock->free_count - 1];
+    port = &stock->ports[id];
+    for (int tried = 0; tried < STOCK_BLOCKED_MAX && error == EADDRINUSE; tried++) {
+        uint16_t rtp_port;
+        enum io_ports_result result = io_ports_take(bind->ports, now, &rtp_port);
+        if (result == IO_PORTS_NONE)
+            return false;
+        error = stock_open_pair(stock, bind, rtp_port, port);
+        if (error != 0) {
+            io_ports_blocked(bind->ports, now, rtp_port);
+            continue;
+        }
+        if (result == IO_PORTS_PRESSED)
+            metric_add(METRIC_PORTS_HURRIED, 1);
+        port->bind = (uint8_t)(bind - stock->binds);
+        if (!stock_offer(stock, bind, id)) {
+            close(port->fd[0]);
+            close(port->fd[1]);
+            io_ports_return(bind->ports, now, rtp_port);
+            return false;
+        }
+        stock->free_count--;
+        return true;
+    }
+    if (log_limit_pass(&stock->open_limit, now, 10000, &held_back))
+        LOG_ERROR("media", VIEW_NONE, "media port not opened address=%s error=\"%s\"",
+                  addr_print_ip(&bind->address).s, strerror(error));
+    return false;
+}
+
+/* Demand sets how many stand ready: as many again as one refill had to replace, and fewer once that
+ * is long ago. */
+static void stock_adapt(struct stock *stock, struct tick now)
+{
+    bool shrink = !tick_is_never(stock->shrink_at) && tick_due(stock->shrink_at, now);
+    bool large = false;
+
+    for (size_t i = 0; i < stock->config.binds_count && stock->config.ready == VALUES_AUTO; i++) {
+        struct stock_bind *bind = &stock->binds[i];
+        if (bind->taken * 2 > bind->target && bind->target < STOCK_READY_MAX) {
+            bind->target = bind->target * 2 < STOCK_READY_MAX ? bind->target * 2 : STOCK_READY_MAX;
+            stock->shrink_at = tick_add_ms(now, STOCK_SHRINK_MS);
+        } else if (shrink && bind->target > STOCK_READY_MIN) {
+            bind->target /= 2;
+        }
+        bind->taken = 0;
+        large = large || bind->target > STOCK_READY_MIN;
+    }
+    if (shrink)
+        stock->shrink_at = large ? tick_add_ms(now, STOCK_SHRINK_MS) : TICK_NEVER;
+}
+
+static void stock_tell_exhausted(struct stock *stock)
+{
+    struct signalling_mail mail = {.kind = SIGNALLING_PORTS, .worker = stock->config.worker};
+
+    mail.on = true;
+    for (size_t i = 0; i < stock->config.binds_count; i++)
+        mail.on = mail.on && stock->binds[i].ready == 0;
+    if (mail.on == stock->exhausted || !io_mailbox_post(stock->config.signalling, &mail))
+        return;
+    stock->exhausted = mail.on;
+    if (mail.on) {
+        LOG_WARN("media", VIEW_NONE, "no media port left worker=%u: widen rtp.port_min-port_max",
+                 stock->config.worker);
+    }
+}
+
+void stock_refill(struct stock *stock, struct tick now)
+{
+    bool short_of = false;
+
+    stock_adapt(stock, now);
+    for (size_t i = 0; i < stock->config.binds_count; i++) {
+        struct stock_bind *bind = &stock->binds[i];
+        /* After a failure the next try waits, or every wake-up would cost dozens of binds. */
+        bool may = tick_is_never(stock->retry_at) || tick_due(stock->retry_at, now);
+        while (may && bind->ready < bind->target && stock_add(stock, now, bind))
+            ;
+        short_of = short_of || bind->ready < bind->target;
+    }
+    if (!short_of)
+        stock->retry_at = TICK_NEVER;
+    else if (tick_is_never(stock->retry_at) || tick_due(stock->retry_at, now))
+        stock->retry_at = tick_add_ms(now, STOCK_RETRY_MS);
+    stock_tell_exhausted(stock);
+}
+
+struct tick stock_deadline(const struct stock *stock)
+{
+    return tick_min(stock->retry_at, stock->shrink_at);
+}
+
+static struct stock_port *stock_find(struct stock *stock, uint32_t port, uint32_t generation)
+{
+    if (port >= stock->ports_count || stock->ports[port].state == STOCK_CLOSED ||
+        stock->ports[port].generation != generation)
+        return NULL;
+    return &stock->ports[port];
+}
+
+void stock_lend(struct stock *stock, uint32_t port, uint32_t generation)
+{
+    struct stock_port *found = stock_find(stock, port, generation);
+
+    if (found == NULL || found->state != STOCK_READY)
+        return;
+    found->state = STOCK_LENT;
+    stock->binds[found->bind].ready--;
+    stock->binds[found->bind].taken++;
+    stock->lent++;
+    metric_add(METRIC_PORTS_LENT, 1);
+}
+
+void stock_return(struct stock *stock, struct tick now, uint32_t port, uint32_t generation)
+{
+    if (stock_find(stock, port, generation) != NULL)
+        stock_close(stock, now, port);
+}
+
+int stock_fd(const struct stock *stock, uint32_t socket)
+{
+    uint32_t id = MEDIA_SOCKET_PORT(socket);
+
+    if (id >= stock->ports_count || stock->ports[id].state == STOCK_CLOSED)
+        return -1;
+    return stock->ports[id].fd[MEDIA_SOCKET_RTCP(socket)];
+}
+
+void stock_count_drops(struct stock *stock, const struct datagram *datagrams, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint32_t socket = datagrams[i].socket;
+        uint32_t *known =
+            &stock->ports[MEDIA_SOCKET_PORT(socket)].dropped[MEDIA_SOCKET_RTCP(socket)];
+        if (datagrams[i].dropped > *known) {
+            metric_add(METRIC_SOCKET_OVERFLOWS, datagrams[i].dropped - *known);
+            *known = datagrams[i].dropped;
+        }
+    }
+}
+
+size_t stock_lent(const struct stock *stock)
+{
+    return stock->lent;
+}

@@ -1,0 +1,379 @@
+/* worker: one media worker: a thread that owns media ports, sweeps them, feeds media and writes the
+ * journals. Not here: what a packet means (media), the ports themselves (stock.h).
+ * RFC: none. */
+#include "siprecd/worker.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "io/batch.h"
+#include "io/clock.h"
+#include "io/file.h"
+#include "io/loop.h"
+#include "io/sweep.h"
+#include "io/udp.h"
+#include "siprecd/stock.h"
+
+enum {
+    WORKER_MAILS = 4096,
+    WORKER_BATCH = 256,
+    WORKER_READY_MAX = 4,
+    /* Few streams: soon on disk costs little. Many: a system call for five packets of a stream
+     * costs what one for a single packet does. Either is well below the 180 ms that a killed
+     * process may cost. None: only stray packets come. */
+    WORKER_FEW_STREAMS = 100,
+    WORKER_TICK_FEW_MS = 20,
+    WORKER_TICK_MANY_MS = 100,
+    WORKER_TICK_IDLE_MS = 500,
+    WORKER_SILENT_AFTER_MS = 5000,
+    WORKER_LINGER_MS = 200,
+    WORKER_LINGER_MAX_MS = 2000,
+    WORKER_APART_MAX = 64 * 1024,
+};
+
+struct worker_file {
+    int fd; /* -1: none */
+    int64_t size;
+};
+
+struct worker {
+    struct worker_config config;
+    pthread_t thread;
+    struct io_mailbox *mailbox;
+    struct io_loop *loop;
+    struct io_sweep *sweep;
+    struct io_batch *batch;
+    struct media *media;
+    struct stock *stock;
+    struct worker_file *files; /* by slot */
+    struct tick sweep_at;
+    bool stopping;
+    bool has_held_event; /* the signalling mailbox was full */
+    struct media_event held_event;
+    struct log_limit write_limit;
+};
+
+/* ---- journals ---- */
+
+static int worker_open(struct worker *worker, const struct media_write *write)
+{
+    struct worker_file *file = &worker->files[write->slot];
+    char path[PATH_MAX];
+    int len = snprintf(path, sizeof(path), "%s/%s", worker->config.root, write->directory);
+    int error;
+
+    assert(file->fd < 0);
+    if (len < 0 || (size_t)len + sizeof("/journal.pcapng") > sizeof(path))
+        return ENAMETOOLONG;
+    error = io_file_make_directory(path);
+    if (error != 0)
+        return error;
+    memcpy(path + len, "/journal.pcapng", sizeof("/journal.pcapng"));
+    file->size = 0;
+    file->fd = io_file_create(path);
+    return file->fd >= 0 ? 0 : errno;
+}
+
+static void worker_close(struct worker *worker, uint32_t slot)
+{
+    if (worker->files[slot].fd >= 0) {
+        close(worker->files[slot].fd);
+        worker->files[slot].fd = -1;
+    }
+}
+
+static void worker_write_failed(struct worker *worker, const struct media_write *write, int error)
+{
+    struct signalling_mail mail = {
+        .kind = SIGNALLING_DISK_FULL, .worker = worker->config.index, .on = true};
+    uint64_t held_back;
+
+    metric_add(METRIC_JOURNAL_WRITE_ERRORS, 1);
+    if (log_limit_pass(&worker->write_limit, io_clock_tick(), 1000, &held_back))
+        LOG_ERROR("disk", VIEW_NONE, "journal not written directory=%s error=\"%s\" held_back=%llu",
+                  write->directory, strerror(error), (unsigned long long)held_back);
+    /* Told at once: the next look at the disk's room may be a second away. Full mailbox: that look
+     * will do. */
+    if ((error == ENOSPC || error == EDQUOT) && !io_mailbox_post(worker->config.signalling, &mail))
+        LOG_WARN("disk", VIEW_NONE, "signalling is behind");
+    media_write_failed(worker->media, write->recording, error);
+}
+
+static void worker_write(struct worker *worker)
+{
+    struct media_write write;
+
+    while (media_write(worker->media, &write)) {
+        struct worker_file *file = &worker->files[write.slot];
+        bool last = write.last;
+        uint32_t slot = write.slot;
+        int error = 0;
+
+        if (write.first)
+            error = worker_open(worker, &write);
+        if (error == 0 && write.bytes.len > 0 && file->fd >= 0) {
+            struct iovec piece = {.iov_base = (void *)(uintptr_t)write.bytes.at,
+                                  .iov_len = write.bytes.len};
+            error = io_file_append(file->fd, &piece, 1, &file->size);
+            if (error == 0) {
+                metric_add(METRIC_JOURNAL_BYTES_WRITTEN, (int64_t)write.bytes.len);
+                atomic_fetch_add_explicit(worker->config.written, write.bytes.len,
+                                          memory_order_relaxed);
+            }
+        }
+        if (error != 0)
+            worker_write_failed(worker, &write, error);
+        if (last || error != 0)
+            worker_close(worker, slot);
+    }
+}
+
+/* ---- what media wants ---- */
+
+static void worker_send(struct worker *worker, struct tick now)
+{
+    struct media_packet packet;
+
+    while (media_output(worker->media, now, &packet)) {
+        int fd = stock_fd(worker->stock, packet.socket);
+        /* What does not leave is RTCP: the next report makes up for it. */
+        if (fd >= 0 && io_udp_send(fd, NULL, &packet.to, packet.bytes) != 0)
+            LOG_DEBUG("media", VIEW_NONE, "rtcp not sent error=\"%s\"", strerror(errno));
+    }
+}
+
+static void worker_tell(struct worker *worker)
+{
+    struct signalling_mail mail = {.kind = SIGNALLING_MEDIA, .worker = worker->config.index};
+
+    for (;;) {
+        if (!worker->has_held_event && !media_event(worker->media, &worker->held_event))
+            return;
+        mail.event = worker->held_event;
+        worker->has_held_event = !io_mailbox_post(worker->config.signalling, &mail);
+        if (worker->has_held_event)
+            return; /* the next sweep tries again */
+    }
+}
+
+static void worker_give_back(struct worker *worker, struct tick now)
+{
+    struct media_port port;
+
+    while (media_release(worker->media, &port))
+        stock_return(worker->stock, now, port.port, port.generation);
+}
+
+/* Journals before events: MEDIA_EVENT_CLOSED says that the journal is complete. */
+static void worker_drain(struct worker *worker, struct tick now)
+{
+    worker_write(worker);
+    worker_send(worker, now);
+    worker_tell(worker);
+    worker_give_back(worker, now);
+}
+
+/* ---- what comes in ---- */
+
+static void worker_sweep(struct worker *worker, struct tick now)
+{
+    io_sweep_begin(worker->sweep);
+    while (io_sweep_next(worker->sweep, worker->batch)) {
+        size_t count;
+        const struct datagram *datagrams = io_batch_at(worker->batch, &count);
+        size_t done = 0;
+        stock_count_drops(worker->stock, datagrams, count);
+        while (done < count) {
+            size_t took = media_input(worker->media, now, datagrams + done, count - done);
+            done += took;
+            if (done < count) {
+                worker_write(worker);
+                worker_tell(worker);
+                /* Signalling may be behind; media makes room for events by itself then. */
+                if (took == 0 && worker->has_held_event)
+                    break;
+            }
+        }
+    }
+}
+
+static void worker_take_mail(struct worker *worker, struct tick now)
+{
+    struct worker_mail mail;
+
+    while (io_mailbox_take(worker->mailbox, &mail)) {
+        switch (mail.kind) {
+        case WORKER_COMMAND:
+            if (mail.command.kind == MEDIA_STREAM)
+                stock_lend(worker->stock, mail.command.stream.port, mail.command.stream.generation);
+            media_command(worker->media, now, &mail.command);
+            break;
+        case WORKER_TICKET_BACK:
+            stock_return(worker->stock, now, mail.ticket.port, mail.ticket.generation);
+            break;
+        case WORKER_STOP:
+            worker->stopping = true;
+            break;
+        }
+    }
+}
+
+static int64_t worker_tick_ms(const struct worker *worker)
+{
+    size_t lent = stock_lent(worker->stock);
+
+    return lent == 0                    ? WORKER_TICK_IDLE_MS
+           : lent <= WORKER_FEW_STREAMS ? WORKER_TICK_FEW_MS
+                                        : WORKER_TICK_MANY_MS;
+}
+
+/* Sleeps until mail comes or the next sweep or timer is due. */
+static void worker_sleep(struct worker *worker)
+{
+    struct io_ready ready[WORKER_READY_MAX];
+    struct tick until = tick_min(worker->sweep_at, media_deadline(worker->media));
+
+    if (worker->has_held_event)
+        until = tick_min(until, tick_add_ms(io_clock_tick(), WORKER_TICK_FEW_MS));
+    until = tick_min(until, stock_deadline(worker->stock));
+    if (io_mailbox_sleep(worker->mailbox)) {
+        (void)io_loop_wait(worker->loop, until, ready, WORKER_READY_MAX);
+        io_mailbox_awake(worker->mailbox);
+    }
+}
+
+static void *worker_run(void *argument)
+{
+    struct worker *worker = argument;
+    struct tick now = io_clock_tick();
+    char name[16];
+
+    snprintf(name, sizeof(name), "media%u", worker->config.index);
+    (void)pthread_setname_np(pthread_self(), name);
+    stock_refill(worker->stock, now);
+    worker->sweep_at = now;
+    while (!worker->stopping) {
+        size_t lent_before = stock_lent(worker->stock);
+        worker_sleep(worker);
+        now = io_clock_tick();
+        worker_take_mail(worker, now);
+        /* The first call after quiet must not wait for the end of a long sleep. */
+        if (lent_before == 0 && stock_lent(worker->stock) > 0)
+            worker->sweep_at = tick_min(worker->sweep_at, tick_add_ms(now, WORKER_TICK_FEW_MS));
+        if (tick_due(worker->sweep_at, now) || worker->stopping) {
+            worker_sweep(worker, now);
+            worker->sweep_at = tick_add_ms(now, worker_tick_ms(worker));
+        }
+        if (tick_due(media_deadline(worker->media), now))
+            media_expire(worker->media, now);
+        worker_drain(worker, now);
+        stock_refill(worker->stock, now);
+    }
+    return NULL;
+}
+
+/* ---- life ---- */
+
+static bool worker_make_parts(struct worker *worker)
+{
+    const struct worker_config *config = &worker->config;
+    struct media_config media = {.recordings = config->recordings,
+                                 .streams = config->streams,
+                                 .silent_after_ms = WORKER_SILENT_AFTER_MS,
+                                 .linger_ms = WORKER_LINGER_MS,
+                                 .linger_max_ms = WORKER_LINGER_MAX_MS,
+                                 .apart_max = WORKER_APART_MAX};
+    struct stock_config stock = {.worker = config->index,
+                                 .workers = config->workers,
+                                 .port_min = config->port_min,
+                                 .port_max = config->port_max,
+                                 .binds_count = config->binds_count,
+                                 .ready = config->ready,
+                                 .streams = config->streams,
+                                 .signalling = config->signalling};
+
+    io_clock_seed(media.seed, sizeof(media.seed));
+    io_clock_seed(stock.seed, sizeof(stock.seed));
+    memcpy(stock.binds, config->binds, sizeof(stock.binds));
+    media.ports = stock_ports(&stock);
+    worker->mailbox = io_mailbox_create(sizeof(struct worker_mail), WORKER_MAILS);
+    worker->loop = io_loop_create();
+    worker->sweep = io_sweep_create((size_t)media.ports * 2);
+    worker->batch = io_batch_create(WORKER_BATCH);
+    worker->media = media_create(&media);
+    worker->files = calloc(config->recordings, sizeof(*worker->files));
+    if (worker->mailbox == NULL || worker->loop == NULL || worker->sweep == NULL ||
+        worker->batch == NULL || worker->media == NULL || worker->files == NULL)
+        return false;
+    for (size_t i = 0; i < config->recordings; i++)
+        worker->files[i].fd = -1;
+    stock.sweep = worker->sweep;
+    worker->stock = stock_create(&stock);
+    return worker->stock != NULL &&
+           io_loop_add(worker->loop, io_mailbox_fd(worker->mailbox), IO_READ, 0) == 0;
+}
+
+static void worker_free(struct worker *worker)
+{
+    struct worker_mail mail;
+
+    while (worker->mailbox != NULL && io_mailbox_take(worker->mailbox, &mail)) {
+        if (mail.kind == WORKER_COMMAND)
+            media_command_finish(&mail.command);
+    }
+    for (uint32_t i = 0; worker->files != NULL && i < worker->config.recordings; i++)
+        worker_close(worker, i);
+    free(worker->files);
+    stock_destroy(worker->stock);
+    media_destroy(worker->media);
+    io_batch_destroy(worker->batch);
+    io_sweep_destroy(worker->sweep);
+    io_loop_destroy(worker->loop);
+    io_mailbox_destroy(worker->mailbox);
+    free(worker);
+}
+
+struct worker *worker_create(const struct worker_config *config)
+{
+    struct worker *worker = calloc(1, sizeof(*worker));
+    int error;
+
+    if (worker == NULL)
+        return NULL;
+    worker->config = *config;
+    if (!worker_make_parts(worker)) {
+        worker_free(worker);
+        errno = ENOMEM;
+        return NULL;
+    }
+    error = pthread_create(&worker->thread, NULL, worker_run, worker);
+    if (error != 0) {
+        worker_free(worker);
+        errno = error;
+        return NULL;
+    }
+    return worker;
+}
+
+struct io_mailbox *worker_mailbox(struct worker *worker)
+{
+    return worker->mailbox;
+}
+
+void worker_destroy(struct worker *worker)
+{
+    if (worker == NULL)
+        return;
+    pthread_join(worker->thread, NULL);
+    worker_free(worker);
+}

@@ -94,6 +94,7 @@ struct ice {
 
     struct ice_path selected[ICE_COMPONENTS];
     bool is_selected[ICE_COMPONENTS];
+    bool is_chosen[ICE_COMPONENTS]; /* since the last restart: an older path only carries on */
     uint64_t selected_priority[ICE_COMPONENTS];
     struct ice_consent consents[ICE_COMPONENTS];
 

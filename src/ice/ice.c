@@ -226,7 +226,7 @@ void ice_restart(struct ice *ice)
     ice->next_check = ice->started = ice->give_up = TICK_NEVER;
     ice->tie_breaker = rng_u64(&ice->rng);
     for (size_t c = 0; c < ICE_COMPONENTS; c++)
-        ice->selected_priority[c] = 0; /* the path stands until any new one is chosen */
+        ice->is_chosen[c] = false; /* the path stands until a new one is chosen */
 }
 
 /* ---- the verbs --------------------------------------------------------------------------------------------- */

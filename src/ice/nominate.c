@@ -49,7 +49,7 @@ static bool is_nominating(const struct ice *ice, uint8_t component)
 static bool wants_nomination(const struct ice *ice, uint8_t component)
 {
     return ice->role == ICE_CONTROLLING && ice->state == ICE_STATE_RUNNING && !ice->options.lite &&
-           !ice->is_selected[component - 1] && !is_nominating(ice, component);
+           !ice->is_chosen[component - 1] && !is_nominating(ice, component);
 }
 
 void ice_nominate(struct ice *ice, struct tick now)
@@ -111,13 +111,13 @@ void ice_pair_nominated(struct ice *ice, struct tick now, struct ice_pair *pair)
     pair->nominated = true;
     pair->use_candidate = pair->nominate_on_success = false;
     /* A peer that nominates aggressively (RFC 5245) names several: the best of them counts. */
-    if (ice->is_selected[at] && ice->selected_priority[at] >= pair->priority)
+    if (ice->is_chosen[at] && ice->selected_priority[at] >= pair->priority)
         return;
     struct ice_path path = {ice->locals[pair->local].base,
                             ice->remotes[pair->remote].candidate.address};
     ice->selected[at] = path;
     ice->selected_priority[at] = pair->priority;
-    ice->is_selected[at] = true;
+    ice->is_selected[at] = ice->is_chosen[at] = true;
     ice->consents[at] = (struct ice_consent){.next = TICK_NEVER, .expires = TICK_NEVER};
     if (!ice->options.lite)
         ice_consent_start(ice, now, pair->component);
@@ -137,7 +137,7 @@ void ice_settle(struct ice *ice, struct tick now)
     if (ice->state != ICE_STATE_RUNNING)
         return;
     for (size_t c = 0; c < ice->options.components; c++)
-        all &= ice->is_selected[c];
+        all &= ice->is_chosen[c];
     if (all) {
         ice->state = ICE_STATE_COMPLETED;
         ice->give_up = TICK_NEVER;
@@ -145,7 +145,7 @@ void ice_settle(struct ice *ice, struct tick now)
         return;
     }
     for (uint8_t c = 1; c <= ice->options.components; c++) {
-        bool alive = ice->is_selected[c - 1];
+        bool alive = ice->is_chosen[c - 1];
         for (size_t i = 0; i < ice->pair_count; i++)
             alive |= ice->pairs[i].component == c && ice->pairs[i].state != ICE_DEAD;
         if (!alive) {

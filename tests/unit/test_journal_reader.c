@@ -184,6 +184,39 @@ static void test_damage(void)
     fixture_finish(&f);
 }
 
+/* Two equal lengths make a block, and a length that runs past the end may be one whose rest is to come: as
+ * long as the file grows. */
+static void test_wrong_lengths(void)
+{
+    static struct fixture f;
+    struct journal_record record;
+    uint32_t head, second, wrong = 20000;
+    make_call(&f);
+    memcpy(&head, f.file + 4, 4);
+    memcpy(&second, f.file + head + 4, 4);
+    size_t invite_at = head + second;
+    for (int which = 0; which < 2; which++) {
+        uint32_t total;
+        char *copy = malloc(f.len);
+        memcpy(copy, f.file, f.len);
+        memcpy(&total, copy + invite_at + 4, 4);
+        memcpy(copy + invite_at + (which ? 4 : total - 4), &wrong, 4);
+        struct journal_reader *r = journal_reader_create();
+        journal_reader_feed(r, view_of(copy, f.len), false);
+        CHECK(journal_reader_next(r, &record) && journal_reader_next(r, &record));
+        if (which)
+            CHECK(!journal_reader_next(r, &record));
+        journal_reader_feed(r, view_of(copy, f.len), true);
+        CHECK(journal_reader_next(r, &record));
+        CHECK_INT(record.kind, JOURNAL_RECORD_DAMAGE);
+        CHECK_INT(record.offset, invite_at);
+        CHECK_INT(record.length, total);
+        journal_reader_destroy(r);
+        free(copy);
+    }
+    fixture_finish(&f);
+}
+
 static void put_block_be(struct writer *out, uint32_t type, struct view body)
 {
     writer_u32(out, type);
@@ -218,6 +251,25 @@ static void test_other_order(void)
     journal_reader_destroy(r);
 }
 
+/* An IP header that promises more than was captured gives nothing away. */
+static void test_lying_header(void)
+{
+    static struct fixture f;
+    struct journal_record record;
+    fixture_start(&f);
+    size_t at = f.len;
+    fixture_sip(&f, 1, false, false, VIEW_LIT("short"));
+    f.file[at + 28 + 2] = 0x7f;
+    struct journal_reader *r = journal_reader_create();
+    journal_reader_feed(r, fixture_file(&f), true);
+    CHECK(journal_reader_next(r, &record) && journal_reader_next(r, &record));
+    CHECK(journal_reader_next(r, &record));
+    CHECK_INT(record.kind, JOURNAL_RECORD_OTHER);
+    CHECK_INT(record.payload.len, 0);
+    journal_reader_destroy(r);
+    fixture_finish(&f);
+}
+
 static void test_not_a_journal(void)
 {
     struct journal_reader *r = journal_reader_create();
@@ -237,7 +289,9 @@ int main(void)
     RUN(test_growing);
     RUN(test_large_message);
     RUN(test_damage);
+    RUN(test_wrong_lengths);
     RUN(test_other_order);
+    RUN(test_lying_header);
     RUN(test_not_a_journal);
     return tap_done();
 }

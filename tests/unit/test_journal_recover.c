@@ -140,6 +140,29 @@ static void test_patch(void)
     fixture_finish(&f);
 }
 
+/* More than any block of ours can hold is patched over by one all the same. */
+static void test_patch_a_large_hole(void)
+{
+    static struct fixture f;
+    struct journal_recovery v, again;
+    make_call(&f, true);
+    size_t hole = 400 * 1024, len = f.len + hole;
+    char *file = calloc(1, len);
+    memcpy(file, f.file, ends[6]);
+    memcpy(file + ends[6] + hole, f.file + ends[6], f.len - ends[6]);
+    journal_recover(view_of(file, len), &v, NULL, 0);
+    CHECK_INT(v.damages, 1);
+    CHECK_INT(v.damaged_bytes, hole);
+    struct journal_patch patch = journal_patch(&v.damage[0]);
+    memcpy(file + ends[6], patch.head, sizeof patch.head);
+    memcpy(file + ends[6] + hole - sizeof patch.tail, patch.tail, sizeof patch.tail);
+    journal_recover(view_of(file, len), &again, NULL, 0);
+    CHECK(again.ended && again.damages == 0);
+    CHECK_INT(again.records, v.records + 1);
+    free(file);
+    fixture_finish(&f);
+}
+
 static void test_zero_tail(void)
 {
     static struct fixture f;
@@ -162,6 +185,7 @@ int main(void)
     RUN(test_cut_at_every_byte);
     RUN(test_goes_on);
     RUN(test_patch);
+    RUN(test_patch_a_large_hole);
     RUN(test_zero_tail);
     return tap_done();
 }

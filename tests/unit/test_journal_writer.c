@@ -146,6 +146,24 @@ static void test_random_checksums(void)
     }
 }
 
+/* RFC 768: a sum that comes out as zero is written as all ones, for zero says that there is none. */
+static void test_checksum_of_zero(void)
+{
+    static char buffer[JOURNAL_BUFFER_MIN];
+    struct journal_writer w;
+    struct journal_flow flow;
+    struct addr a = addr_v4(192, 0, 2, 10, 4000);
+    char payload[2] = {0};
+    start(&w, buffer, sizeof buffer);
+    journal_flow_init(&flow, 0, &a, &a);
+    for (int i = 0; i < 2; i++) {
+        journal_writer_clear(&w);
+        CHECK(journal_writer_packet(&w, &flow, (struct wall){1}, view_of(payload, 2), VIEW_NONE));
+        memcpy(payload, bytes_of(journal_writer_pending(&w)) + 28 + 26, 2);
+    }
+    CHECK_INT(u16_be((const uint8_t *)payload), 0xffff);
+}
+
 /* We advertised IPv4 and the peer came by IPv6: both are written as IPv6. */
 static void test_mixed_families(void)
 {
@@ -286,6 +304,7 @@ int main(void)
     RUN(test_head);
     RUN(test_packet_bytes);
     RUN(test_random_checksums);
+    RUN(test_checksum_of_zero);
     RUN(test_mixed_families);
     RUN(test_full_buffer);
     RUN(test_tcp_segments);

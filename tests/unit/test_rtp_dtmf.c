@@ -152,6 +152,14 @@ static void test_long_event(void)
     CHECK_INT(last.duration, 2 * 0xffff + 1600);
     CHECK_INT(last.timestamp, 1000);
     CHECK_TEXT(heard, "5");
+
+    /* The end of a segment may be lost. */
+    (void)put(&d, 500000, true, 6, 400, false, 30000);
+    (void)put(&d, 500000, false, 6, 60000, false, 37000);
+    (void)put(&d, 500000 + 0xffff, false, 6, 400, false, 38500);
+    (void)put(&d, 500000 + 0xffff, false, 6, 800, true, 38600);
+    CHECK_TEXT(heard, "56");
+    CHECK_INT(last.duration, 0xffff + 800);
 }
 
 static void test_clock_48000_and_wrap(void)
@@ -180,6 +188,7 @@ static void test_packed(void)
     CHECK_TEXT(heard, "12");
     /* Zeros behind the event are padding of a sender that likes round sizes, not the digit 0. */
     CHECK_INT(give(&d, 8000, true, (struct view)VIEW("\x03\x8a\x03\x20\0\0\0\0\0\0\0\0"), 1000), 1);
+    CHECK(!d.active);
     CHECK_TEXT(heard, "123");
 }
 

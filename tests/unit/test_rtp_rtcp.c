@@ -130,6 +130,8 @@ static void test_bad_compounds(void)
     CHECK_INT(check(padded, sizeof padded), RTCP_OK);
     static const uint8_t overpadded[] = {0xa0, 201, 0, 2, 1, 2, 3, 4, 0, 0, 0, 40};
     CHECK_INT(check(overpadded, sizeof overpadded), RTCP_PADDING);
+    static const uint8_t oddly_padded[] = {0xa0, 201, 0, 2, 1, 2, 3, 4, 0, 0, 0, 3};
+    CHECK_INT(check(oddly_padded, sizeof oddly_padded), RTCP_PADDING);
     static const uint8_t many_byes[] = {0x9f, 203, 0, 1, 1, 2, 3, 4};
     CHECK_INT(check(many_byes, sizeof many_byes), RTCP_TRUNCATED);
 }

@@ -254,6 +254,22 @@ static void test_stray_and_restart(void)
     CHECK_INT(rtp_sequence_lost(&s), 63 - 13 + 1);
 }
 
+/* As far behind as A.1 allows: told apart from a double all the same. */
+static void test_very_late(void)
+{
+    struct rtp_sequence s;
+    int64_t ext;
+    rtp_sequence_init(&s, 8000);
+    for (unsigned i = 0; i < 200; i++)
+        if (i != 100)
+            (void)put(&s, i, 160 * i, &ext);
+    CHECK_INT(rtp_sequence_lost(&s), 1);
+    CHECK_INT(put(&s, 101, 160 * 101, &ext), RTP_SEQUENCE_DUPLICATE);
+    CHECK_INT(put(&s, 100, 160 * 100, &ext), RTP_SEQUENCE_LATE);
+    CHECK_INT(put(&s, 100, 160 * 100, &ext), RTP_SEQUENCE_DUPLICATE);
+    CHECK_INT(rtp_sequence_lost(&s), 0);
+}
+
 /* A stray first packet opens no gap. */
 static void test_stray_first(void)
 {
@@ -302,6 +318,7 @@ int main(void)
     RUN(test_networks);
     RUN(test_late_at_the_wrap);
     RUN(test_stray_and_restart);
+    RUN(test_very_late);
     RUN(test_stray_first);
     RUN(test_jitter);
     RUN(test_size);

@@ -185,6 +185,20 @@ static void test_taken_over_by_trusted(void)
     CHECK_INT(s.epochs, 2);
 }
 
+/* Two of them at once after the silence: neither. */
+static void test_contested_takeover(void)
+{
+    start();
+    struct addr second = addr_with_port(sdp, 62000);
+    (void)talk(&sdp, 1, 0, 10);
+    unsigned accepted = 0;
+    for (unsigned i = 0; i < 200; i++)
+        accepted += talk(&nat, 2, i, 1) + talk(&second, 3, i, 1);
+    CHECK_INT(accepted, 0);
+    CHECK_INT(v.class, RTP_SOURCE_QUARANTINE);
+    CHECK(talk(&second, 3, 200, 100) > 0); /* until one gives up */
+}
+
 /* lessons A 26: a stray packet of another SSRC does not flip; a sustained one does; re-INVITE at
  * once. */
 static void test_ssrc_change(void)
@@ -332,6 +346,7 @@ int main(void)
     RUN(test_second_sender_is_foreign);
     RUN(test_moved_by_nat);
     RUN(test_taken_over_by_trusted);
+    RUN(test_contested_takeover);
     RUN(test_ssrc_change);
     RUN(test_restart_with_stale_first);
     RUN(test_previous_call);

@@ -79,7 +79,8 @@ static void unfold(char *text, size_t len)
     for (size_t i = 0; i < len; i++) {
         bool bare_cr = text[i] == '\r' && (i + 1 >= len || text[i + 1] != '\n');
         bool folded = text[i] == '\n' && i + 1 < len && is_blank(text[i + 1]);
-        if (bare_cr || folded)
+        /* Legal where quoted (RFC 4475 §3.1.1.2), but an end to whoever reads strings. */
+        if (bare_cr || folded || text[i] == '\0')
             text[i] = ' ';
         if (folded && i > 0 && text[i - 1] == '\r')
             text[i - 1] = ' ';
@@ -302,8 +303,10 @@ static void read_request_line(struct sip_message *m, struct view line)
     m->uri = uri;
     size_t colon = view_find_char(uri, ':');
     m->uri_scheme = colon < uri.len ? view_take(uri, colon) : VIEW_NONE;
-    if (uri.len == 0 || view_find_char(uri, ' ') < uri.len || view_find_char(uri, '<') < uri.len ||
-        view_find_char(uri, '\t') < uri.len || colon == uri.len)
+    bool broken = uri.len == 0 || colon == uri.len;
+    for (size_t i = 0; i < uri.len; i++)
+        broken = broken || (unsigned char)uri.at[i] <= ' ' || uri.at[i] == '<';
+    if (broken)
         fault(m, 400, "Malformed Request-URI");
 }
 
@@ -410,9 +413,27 @@ static void check_required(struct sip_message *m, const struct sip_sofia *s)
         fault(m, 400, "Malformed From");
     if (!s->to.valid)
         fault(m, 400, "Malformed To");
+}
+
+static void read_cseq(struct sip_message *m)
+{
+    struct view method = sip_message_header(m, VIEW_LIT("CSeq"));
+    size_t digits = 0;
+    while (digits < method.len && method.at[digits] >= '0' && method.at[digits] <= '9')
+        digits++;
+    struct view number = view_take(method, digits);
+    method = view_trim(view_skip(method, digits));
     /* RFC 3261 §8.1.1.5: less than 2**31. */
-    if (!s->has_cseq || s->cseq > 0x7fffffff)
+    if (!view_parse_u32(number, &m->cseq) || m->cseq > 0x7fffffff || !is_token(method)) {
         fault(m, 400, "Malformed CSeq");
+        return;
+    }
+    if (!m->is_request) {
+        m->method = sip_method_parse(method);
+        m->method_name = method;
+    } else if (!view_equal(method, m->method_name)) {
+        fault(m, 400, "CSeq Method Mismatch");
+    }
 }
 
 static uint32_t cap(unsigned long n)
@@ -435,13 +456,7 @@ static void read_headers(struct sip_message *m, const struct sip_sofia *s)
     m->to_display = s->to.display;
     m->from_tag = s->from.tag;
     m->to_tag = s->to.tag;
-    m->cseq = s->cseq;
-    if (!m->is_request) {
-        m->method = sip_method_parse(s->cseq_method);
-        m->method_name = s->cseq_method;
-    } else if (s->has_cseq && !view_equal(s->cseq_method, m->method_name)) {
-        fault(m, 400, "CSeq Method Mismatch");
-    }
+    read_cseq(m);
     m->content_type = sip_message_header(m, VIEW_LIT("Content-Type"));
     read_contact(m);
     m->session_expires_s = cap(s->session_expires_s);
@@ -500,10 +515,6 @@ static bool read_message(struct sip_message *m, size_t head_len, size_t body_at,
         start.len--;
     if (!read_start_line(m, start)) {
         fault(m, 400, "Not SIP");
-        return true;
-    }
-    if (view_find_char(raw, '\0') < raw.len) {
-        fault(m, 400, "NUL In Header");
         return true;
     }
     if (!sip_sofia_read(&m->parsed, m->head))

@@ -59,11 +59,6 @@ static void read_headers(struct sip_sofia *s, const sip_t *sip)
     s->has_call_id = sip->sip_call_id != NULL;
     s->from = address_of((const sip_addr_t *)sip->sip_from);
     s->to = address_of((const sip_addr_t *)sip->sip_to);
-    if (sip->sip_cseq) {
-        s->has_cseq = true;
-        s->cseq = sip->sip_cseq->cs_seq;
-        s->cseq_method = text_of(sip->sip_cseq->cs_method_name);
-    }
     read_extensions(s, sip);
 }
 

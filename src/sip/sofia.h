@@ -14,11 +14,9 @@ struct sip_sofia_address {
 /* What sofia made of the header lines; a header that is missing or broken is not valid or empty. */
 struct sip_sofia {
     void *message; /* owns the text behind the views */
-    bool has_via, has_call_id, has_cseq;
+    bool has_via, has_call_id;
     struct view via_host, via_port, via_branch, via_maddr;
     struct sip_sofia_address from, to;
-    uint32_t cseq;
-    struct view cseq_method;
     unsigned long session_expires_s, min_se_s; /* 0: none */
     struct view refresher;
     unsigned long rseq, rack_rseq, rack_cseq;

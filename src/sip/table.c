@@ -91,7 +91,8 @@ struct view sip_server_key(const struct sip_message *m, enum sip_method method)
     struct view name = method == m->method ? m->method_name : sip_method_text(method);
     struct view via = sip_message_header(m, VIEW_LIT("Via"));
 
-    if (view_starts_with(m->via.branch, VIEW_LIT("z9hG4bK"))) {
+    /* A bare cookie identifies nothing: RFC 4475 §3.2.1. */
+    if (view_starts_with(m->via.branch, VIEW_LIT("z9hG4bK")) && m->via.branch.len > 7) {
         writer_printf(&w, "%u", m->via.port);
         struct view pieces[] = {VIEW_LIT("s"), m->via.branch, m->via.host, writer_done(&w), name};
         return join(pieces, 5);

@@ -84,6 +84,8 @@ static void send_packet(struct sip *sip, struct tick now, struct sip_transaction
     sip_transaction_step(&t->timing, input_of(status), now);
     t->final = t->final || status >= 200;
     sip_transaction_send(sip, t, packet);
+    if (status >= 200)
+        sip_packet_replace(&t->frame, NULL); /* no other answer will need it */
     if (d)
         sip_trace_sent(sip, d, &t->flow, t->packet);
     sip_transaction_settle(sip, t);

@@ -153,6 +153,7 @@ static void turn_over(struct media *media, struct media_stream *stream,
     uint16_t held = (uint16_t)(packet->seq - verdict->from_seq);
     if (epoch) {
         media_stream_digits(media, stream, datagram->at, true);
+        stream->digits.clock_rate = 0; /* its timestamps say nothing about the next SSRC's */
         stream->lost_before = stream->counters.lost;
         stream->taken_in = 0;
         stream->ssrc = packet->ssrc;

@@ -1,0 +1,195 @@
+"""siprecctl against a real server over a recordings directory made up for the test: tables, JSON, exit codes.
+Speaks TAP. Use: test_siprecctl.py API_SERVE SIPRECCTL"""
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import traceback
+
+SERVE, CTL = sys.argv[1:]
+
+
+def uuid(n):
+    ms = 1772366400000 + n * 1000  # 2026-03-01T12:00:00Z and on
+    return f"{ms >> 16:08x}-{ms & 0xffff:04x}-7000-8000-{n:012x}"
+
+
+def document(n, state="finished", **more):
+    over = state == "finished"
+    return {"id": uuid(n), "call_id": f"call-{n}@example.com", "state": state, "recovered": False,
+            "started_at": f"2026-03-01T12:{n // 60:02d}:{n % 60:02d}.000Z",
+            "ended_at": f"2026-03-01T13:{n // 60:02d}:{n % 60:02d}.000Z" if over else None,
+            "duration_ms": 3600000 if over else None,
+            "participants": [{"id": "p1", "aor": "sip:alice@example.com", "name": "Alice", "label": "1"},
+                             {"id": "p2", "aor": "sip:bob@example.com", "name": None, "label": "2"}],
+            "streams": [{"label": "1", "participant": "p1", "codec": "PCMU/8000", "packets": 1234, "lost": 5,
+                         "offered": "192.0.2.1:4000", "advertised": "198.51.100.1:10000",
+                         "bound": "198.51.100.1:10000", "observed": "203.0.113.9:4321", "path": "host",
+                         "relay": None, "verdict": {}}],
+            "warnings": [], **more}
+
+
+class World:
+    def __init__(self):
+        self.root = pathlib.Path(tempfile.mkdtemp(prefix="siprecd-ctl-"))
+        (self.root / "recordings").mkdir()
+        self.process = subprocess.Popen([SERVE, str(self.root / "recordings"), "/bin/false", "wav", ""],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.DEVNULL, text=True)
+        self.port = int(self.process.stdout.readline().split()[0])
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def ask(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().strip()
+
+    def put(self, doc):
+        assert self.ask("put " + json.dumps(doc)) == "0" and self.ask("flush") == "1"
+
+    def ctl(self, *arguments, url=None):
+        done = subprocess.run([CTL, *arguments], capture_output=True, text=True, check=False,
+                              env={**os.environ, "SIPRECCTL_URL": url or self.url, "http_proxy": "http://127.0.0.1:9"})
+        for line in done.stdout.splitlines():
+            assert len(line) <= 100 or "--json" in arguments, line
+            assert line == line.rstrip() and line.isprintable(), repr(line)
+        return done.returncode, done.stdout, done.stderr
+
+
+def test_empty(w):
+    assert w.ctl("recordings") == (0, "No recordings.\n", "")
+    assert w.ctl("sessions") == (0, "No calls are being recorded.\n", "")
+    assert json.loads(w.ctl("recordings", "--json")[1]) == {"recordings": [], "next": None}
+
+
+def test_list(w):
+    for n in range(30):
+        w.put(document(n))
+    code, out, _ = w.ctl("recordings")
+    lines = out.splitlines()
+    assert code == 0 and len(lines) == 22 and lines[0].split() == ["ID", "STARTED", "(UTC)", "LENGTH", "STATE",
+                                                                    "PARTICIPANTS"]
+    assert lines[1].startswith(uuid(29)) and "2026-03-01 12:00:29  1:00:00   finished   Alice, sip:bob@exam~" in lines[1], lines[1]
+    assert "--limit" in lines[-1]
+    assert len(w.ctl("recordings", "--limit", "2")[1].splitlines()) == 4
+    assert len(w.ctl("recordings", "--limit", "30")[1].splitlines()) == 31
+    code, out, _ = w.ctl("--json", "recordings", "--limit", "5000")
+    assert [r["id"] for r in json.loads(out)["recordings"]] == [uuid(n) for n in range(29, -1, -1)]
+    code, out, _ = w.ctl("recordings", "--call-id", "call-7@example.com")
+    assert code == 0 and len(out.splitlines()) == 2 and uuid(7) in out
+    assert w.ctl("recordings", "--state", "failed")[1] == "No recordings.\n"
+    # The environment names the server; the option goes before it.
+    assert w.ctl("--url", w.url + "/", "recordings", url="http://127.0.0.1:1")[0] == 0
+
+
+def test_one(w):
+    code, out, _ = w.ctl("recordings", uuid(3))
+    for piece in (uuid(3), "call-3@example.com", "2026-03-01 12:00:03", "1:00:00", "Alice", "sip:bob@example.com",
+                  "PCMU/8000", "1234", "203.0.113.9:4321", "198.51.100.1:10000", "host"):
+        assert piece in out, piece
+    assert code == 0
+    assert json.loads(w.ctl("recordings", uuid(3), "--json")[1]) == document(3)
+
+
+def test_names_cannot_command_the_terminal(w):
+    w.put(document(40, participants=[{"id": "p", "aor": "sip:x@example.com", "label": "1",
+                                      "name": "\x1b]0;owned\x07\u009bJä\u202eö"}],
+                   warnings=[{"code": "a\nb", "text": "c\x1b[2Jd", "at": "2026-03-01T12:00:00Z"}]))
+    code, out, _ = w.ctl("recordings", uuid(40))
+    assert code == 0 and "?]0;owned??Jä?ö" in out and "a?b: c?[2Jd" in out, out
+    code, out, _ = w.ctl("recordings", "--limit", "1")
+    assert code == 0 and "(!)" in out
+    assert w.ctl("recordings", uuid(40), "--delete")[0] == 0
+
+
+def test_sessions(w):
+    w.ask("sessions " + json.dumps([document(50, state="active")]))
+    code, out, _ = w.ctl("sessions")
+    lines = out.splitlines()
+    assert code == 0 and len(lines) == 2 and lines[1].startswith(uuid(50)) and "1234" in lines[1] and "Alice" in lines[1]
+    assert json.loads(w.ctl("sessions", "--json")[1])["sessions"][0]["id"] == uuid(50)
+
+
+def test_delete(w):
+    w.put(document(60, state="active"))
+    assert w.ctl("recordings", uuid(60), "--delete")[0] == 1
+    assert w.ctl("recordings", uuid(5), "--delete") == (0, f"Deleted {uuid(5)}.\n", "")
+    code, out, err = w.ctl("recordings", uuid(5))
+    assert code == 1 and out == "" and "no such recording" in err
+    assert json.loads(w.ctl("recordings", uuid(6), "--delete", "--json")[1]) == {"deleted": uuid(6)}
+
+
+def test_wrong_usage(w):
+    for arguments in ((), ("unknown",), ("recordings", "not-an-id"), ("recordings", uuid(1), uuid(2)),
+                      ("recordings", "--limit", "0"), ("recordings", "--limit", "x"), ("recordings", "--delete"),
+                      ("recordings", uuid(1), "--limit", "3"), ("sessions", "x"), ("sessions", "--limit", "3"),
+                      ("--bogus", "recordings"), ("recordings", "--state", "x"), ("--url", "ftp://x", "drain"),
+                      ("recordings", "--call-id"), ("drain", "--delete"), ("recordings", "--call-id", "")):
+        code, out, err = w.ctl(*arguments)
+        assert code == 2 and out == "" and err, arguments
+    for later in ("nat", "doctor"):
+        code, _, err = w.ctl(later)
+        assert code == 2 and "yet" in err
+
+
+def test_help(w):
+    for command in ("recordings", "sessions", "drain"):
+        code, out, err = w.ctl(command, "--help")
+        assert code == 0 and out.startswith(f"Usage: siprecctl {command}") and not err
+    code, out, _ = w.ctl("--help")
+    assert code == 0 and all(word in out for word in ("recordings", "sessions", "drain", "SIPRECCTL_URL"))
+    assert w.ctl("--version")[0] == 0
+
+
+def test_unreachable(w):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{s.getsockname()[1]}"
+        code, out, err = w.ctl("recordings", url=url)
+        assert code == 3 and out == "" and "cannot reach" in err
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        process = subprocess.Popen([CTL, "--url", url, "sessions"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        peer, _ = server.accept()
+        peer.recv(4096)
+        peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+        peer.close()
+        assert process.wait(30) == 3
+        process.communicate()
+
+
+def test_drain(w):
+    code, out, _ = w.ctl("drain")
+    assert code == 0 and out.startswith("Draining")
+    assert json.loads(w.ctl("drain", "--json")[1])["draining"] is True
+
+
+def main():
+    world = World()
+    tests = [value for name, value in globals().items() if name.startswith("test_")]
+    failed = 0
+    print(f"1..{len(tests)}")
+    try:
+        for number, test in enumerate(tests, 1):
+            try:
+                test(world)
+                print(f"ok {number} - {test.__name__}", flush=True)
+            except Exception:
+                failed += 1
+                for line in traceback.format_exc().splitlines()[-6:]:
+                    print("#", line[:600])
+                print(f"not ok {number} - {test.__name__}", flush=True)
+        world.process.stdin.close()
+        assert world.process.wait(30) == 0
+    finally:
+        if world.process.poll() is None:
+            world.process.kill()
+        shutil.rmtree(world.root, ignore_errors=True)
+    sys.exit(bool(failed))
+
+
+main()

@@ -595,6 +595,9 @@ struct catalog *catalog_create(const struct catalog_options *options)
         error = ENAMETOOLONG;
     if (!error)
         error = catalog_files_make_root(c->root);
+    /* Before anybody reads: whoever asks at once finds a database. */
+    if (!error)
+        (void)database_ready(c);
     if (!error)
         error = pthread_create(&c->thread, NULL, catalog_thread, c);
     if (error) {

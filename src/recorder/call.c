@@ -298,7 +298,8 @@ static bool plan(struct recorder *recorder, struct exchange *x, struct view thei
     }
     if (call->theirs.len) {
         sdp_session_parse(&recorder->theirs, call->theirs);
-        sdp_offer_plan_again(&recorder->answer, &recorder->theirs);
+        sdp_session_parse(&recorder->ours, call->ours);
+        sdp_offer_plan_again(&recorder->answer, &recorder->theirs, &recorder->ours);
         recorder_record_match(&call->record, &recorder->theirs, x->found);
     } else {
         sdp_offer_plan_new(&recorder->answer, &recorder->theirs);

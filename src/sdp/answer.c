@@ -100,6 +100,7 @@ void sdp_answer_plan(struct sdp_answer *answer, const struct sdp_session *offer)
         struct sdp_answer_line *line = &answer->lines[i];
         line->reject = judge(media);
         line->direction = answer_direction(media);
+        line->label = media->label;
         if (line->reject == SDP_ACCEPTED)
             choose_formats(line, offer, media);
         if (line->reject == SDP_ACCEPTED)
@@ -144,10 +145,13 @@ void sdp_offer_plan_new(struct sdp_answer *answer, struct sdp_session *session)
     assert(answer->accepted == 2);
 }
 
-void sdp_offer_plan_again(struct sdp_answer *answer, const struct sdp_session *theirs)
+void sdp_offer_plan_again(struct sdp_answer *answer, const struct sdp_session *theirs,
+                          const struct sdp_session *ours)
 {
     sdp_answer_plan(answer, theirs);
     for (size_t i = 0; i < answer->count; i++) {
+        if (answer->lines[i].label.len == 0 && ours && i < ours->media_count)
+            answer->lines[i].label = ours->media[i].label;
         if (answer->lines[i].direction == SDP_INACTIVE)
             answer->lines[i].direction = SDP_RECVONLY;
     }
@@ -189,16 +193,16 @@ static void print_connection(struct writer *w, const struct addr *address)
 
 /* RFC 4574 for the label; RFC 9143 §7.3 and 5888 §9.1 for the mid, which is echoed though no group
  * is. */
-static void print_identity(struct writer *w, const struct sdp_media *media)
+static void print_identity(struct writer *w, struct view label, struct view mid)
 {
-    if (media->label.len) {
+    if (label.len) {
         writer_string(w, "a=label:");
-        print_safe(w, media->label);
+        print_safe(w, label);
         writer_string(w, "\r\n");
     }
-    if (is_token(media->mid)) {
+    if (is_token(mid)) {
         writer_string(w, "a=mid:");
-        writer_view(w, media->mid);
+        writer_view(w, mid);
         writer_string(w, "\r\n");
     }
 }
@@ -232,7 +236,7 @@ static void print_accepted(struct writer *w, const struct sdp_answer *answer, si
     if (media->maxptime_ms)
         writer_printf(w, "a=maxptime:%u\r\n", (unsigned)media->maxptime_ms);
     writer_printf(w, "a=%s\r\n", sdp_direction_name(line->direction));
-    print_identity(w, media);
+    print_identity(w, line->label, media->mid);
     if (line->rtcp_mux)
         writer_string(w, "a=rtcp-mux\r\n");
     else if (line->rtcp.port && addr_equal_ip(&line->rtcp, &line->rtp))
@@ -245,7 +249,7 @@ static void print_accepted(struct writer *w, const struct sdp_answer *answer, si
 }
 
 /* RFC 3264 §6: in its place, port 0, at least one format, here those of the offer. */
-static void print_rejected(struct writer *w, const struct sdp_media *media)
+static void print_rejected(struct writer *w, const struct sdp_media *media, struct view label)
 {
     struct view rest = media->formats_text, word;
     bool any = false;
@@ -260,7 +264,7 @@ static void print_rejected(struct writer *w, const struct sdp_media *media)
     }
     writer_string(w, any ? "\r\n" : " 0\r\n");
     writer_string(w, "a=inactive\r\n");
-    print_identity(w, media);
+    print_identity(w, label, media->mid);
 }
 
 /* m-lines beyond what is read: they must still be answered, in their places. */
@@ -276,7 +280,7 @@ static void print_lost(struct writer *w, struct view text)
         if (view_cut(&words, ' ', &media.media) && view_cut(&words, ' ', &word) &&
             view_cut(&words, ' ', &media.protocol))
             media.formats_text = words;
-        print_rejected(w, &media);
+        print_rejected(w, &media, VIEW_NONE);
     }
 }
 
@@ -308,7 +312,7 @@ static void print_with_version(const struct sdp_answer *answer, const struct sdp
         if (answer->lines[i].reject == SDP_ACCEPTED)
             print_accepted(w, answer, i, &session_address);
         else
-            print_rejected(w, &answer->offer->media[i]);
+            print_rejected(w, &answer->offer->media[i], answer->lines[i].label);
     }
     if (answer->offer->lost_media)
         print_lost(w, answer->offer->lost_text);

@@ -29,6 +29,7 @@ struct sdp_ice {
 struct sdp_answer_line {
     enum sdp_reject reject;
     enum sdp_direction direction; /* ours: recvonly, sendonly or inactive */
+    struct view label;            /* a=label to print; borrows */
     bool rtcp_mux;                /* answered with a=rtcp-mux: no RTCP port is needed */
     uint8_t format_count;
     uint8_t format_at[LIMIT_SDP_FORMATS]; /* which of the offer's formats, in its order */
@@ -70,8 +71,11 @@ void sdp_answer_refuse(struct sdp_answer *answer, size_t line, enum sdp_reject r
  * recvonly, every codec we know. session is scratch that the answer borrows. */
 void sdp_offer_plan_new(struct sdp_answer *answer, struct sdp_session *session);
 /* Our offer within a session: the lines that stand, from the last description of theirs, none added
- * (RFC 7866 §7.2), recvonly where they had stopped, so that the SRC may resume. */
-void sdp_offer_plan_again(struct sdp_answer *answer, const struct sdp_session *theirs);
+ * (RFC 7866 §7.2), recvonly where they had stopped, so that the SRC may resume. ours, our own last
+ * description, gives the labels that theirs left out, as an SRC that answers our offer may; NULL:
+ * none. Borrows both. */
+void sdp_offer_plan_again(struct sdp_answer *answer, const struct sdp_session *theirs,
+                          const struct sdp_session *ours);
 
 /* Writes the description, with the version that is right after the last one printed with this
  * origin, which it updates: print only what is then sent. False when w is too small (w->failed). */

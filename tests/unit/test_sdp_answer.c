@@ -244,7 +244,7 @@ static void test_offer_within_a_session(void)
     sdp_session_parse(&offer,
                       VIEW_LIT("c=IN IP4 192.0.2.1\nm=audio 1 RTP/AVP 8 0\na=inactive\na=label:9\n"
                                "m=audio 0 RTP/AVP 0\na=label:8\nm=video 3 RTP/AVP 96\n"));
-    sdp_offer_plan_again(&answer, &offer);
+    sdp_offer_plan_again(&answer, &offer, NULL);
     fill_ports();
     sdp_origin_init(&origin, 5, addr_v4(192, 0, 2, 200, 0));
     (void)print(&origin);
@@ -252,6 +252,37 @@ static void test_offer_within_a_session(void)
     CHECK(printed.media[0].direction == SDP_RECVONLY); /* so that the SRC may resume */
     CHECK_VIEW(printed.media[0].label, "9");
     CHECK_VIEW(printed.media[0].formats_text, "8 0");
+    CHECK(printed.media[1].port == 0 && printed.media[2].port == 0);
+}
+
+/* The SRC's answer to our offer had no labels; ours go on. */
+static void test_labels_of_our_own_offer_stay(void)
+{
+    static struct sdp_session ours;
+    struct sdp_origin origin;
+    sdp_session_parse(&ours,
+                      VIEW_LIT("m=audio 10000 RTP/AVP 0 8\na=label:1\nm=audio 10002 RTP/AVP 0\n"
+                               "a=label:2\n"));
+    sdp_session_parse(&offer, VIEW_LIT("m=audio 1 RTP/AVP 8\na=sendonly\nm=audio 3 RTP/AVP 0\n"
+                                       "a=sendonly\na=label:theirs\n"));
+    sdp_offer_plan_again(&answer, &offer, &ours);
+    fill_ports();
+    sdp_origin_init(&origin, 5, addr_v4(192, 0, 2, 200, 0));
+    (void)print(&origin);
+    CHECK_VIEW(printed.media[0].label, "1");
+    CHECK_VIEW(printed.media[1].label, "theirs");
+    CHECK_VIEW(printed.media[0].formats_text, "8");
+}
+
+/* RFC 9143 §7.3.2: refused by us, not removed by the SRC; but without a bundle it is only a removed line (§6). */
+static void test_bundle_only_is_refused(void)
+{
+    (void)answer_to(
+        VIEW_LIT("a=group:BUNDLE a b\nm=audio 1 RTP/AVP 0\na=mid:a\nm=audio 0 RTP/AVP 0\n"
+                 "a=mid:b\na=bundle-only\nm=audio 0 RTP/AVP 0\na=bundle-only\n"));
+    CHECK(answer.lines[1].reject == SDP_REJECT_BUNDLE_ONLY);
+    CHECK(answer.lines[2].reject == SDP_REJECT_REMOVED);
+    CHECK_INT(answer.removed, 1);
     CHECK(printed.media[1].port == 0 && printed.media[2].port == 0);
 }
 
@@ -365,6 +396,8 @@ int main(void)
     RUN(test_every_m_line_is_answered);
     RUN(test_our_own_offer);
     RUN(test_offer_within_a_session);
+    RUN(test_labels_of_our_own_offer_stay);
+    RUN(test_bundle_only_is_refused);
     RUN(test_ice_has_its_place);
     RUN(test_control_bytes_do_not_come_back);
     RUN(test_golden_answers);

@@ -475,7 +475,8 @@ static void take_offer(struct recorder *recorder, struct recorder_call *call,
         return;
     recorder_record_warn_siprec(&call->record, now.wall, &warnings);
     recorder_put_work(recorder, call, &content, now.wall);
-    if (has_sdp)
+    /* The message's own metadata is read later, and its labels are looked up then. */
+    if (has_sdp && content.metadata_count == 0)
         recorder_record_check_labels(&call->record, now.wall);
     recorder_call_changed(recorder, call, now);
 }

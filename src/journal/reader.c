@@ -250,6 +250,17 @@ static enum journal_role role_of(struct view description)
     return JOURNAL_ROLE_SIP;
 }
 
+/* Interfaces are numbered by their order in the file, so one that was lost with its page would shift
+ * all that follow: ours say their number, and what is missing before it becomes an interface of nobody. */
+static void fill_lost_interfaces(struct journal_reader *r, struct view description)
+{
+    int64_t number;
+    if (!journal_event_number(description, "interface", &number) || number >= INTERFACES_MAX)
+        return;
+    while (r->count < number && grow_interfaces(r))
+        r->interfaces[r->count++] = (struct interface){.link = UINT16_MAX};
+}
+
 static void read_interface(struct journal_reader *r, const struct block *b,
                            struct journal_record *record)
 {
@@ -270,6 +281,7 @@ static void read_interface(struct journal_reader *r, const struct block *b,
     found.role = role_of(json);
     if (journal_event_number(json, "stream", &stream))
         found.stream = (uint32_t)stream;
+    fill_lost_interfaces(r, json);
     if (!grow_interfaces(r))
         return;
     record->role = found.role;

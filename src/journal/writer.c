@@ -219,6 +219,7 @@ bool journal_writer_interface(struct journal_writer *w, const struct journal_int
 
     struct journal_event e = journal_object_begin(json, sizeof json);
     journal_event_put_text(&e, "role", apart ? VIEW_LIT("apart") : VIEW_LIT("media"));
+    journal_event_put_number(&e, "interface", w->interfaces);
     journal_event_put_number(&e, "stream", d->stream);
     journal_event_put_text(&e, "label", view_take(d->label, NAME_MAX));
     journal_event_put_number(&e, "mline", d->mline);

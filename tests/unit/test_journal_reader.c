@@ -184,6 +184,35 @@ static void test_damage(void)
     fixture_finish(&f);
 }
 
+/* The page with an interface is lost: packets of the next one are not taken for its packets. */
+static void test_lost_interface(void)
+{
+    static struct fixture f;
+    struct journal_flow flow;
+    struct journal_record record;
+    struct addr from = addr_v4(192, 0, 2, 10, 4000), to = addr_v4(198, 51, 100, 5, 10002);
+    fixture_start(&f);
+    size_t lost = f.len;
+    (void)fixture_interface(&f, JOURNAL_ROLE_MEDIA, 0);
+    memset(f.file + lost, 0, f.len - lost);
+    journal_flow_init(&flow, fixture_interface(&f, JOURNAL_ROLE_MEDIA, 1), &from, &to);
+    fixture_rtp(&f, &flow, 7, 0, VIEW_NONE);
+    journal_flow_init(&flow, 1, &from, &to);
+    fixture_rtp(&f, &flow, 8, 0, VIEW_NONE);
+    struct journal_reader *r = journal_reader_create();
+    journal_reader_feed(r, fixture_file(&f), true);
+    CHECK(journal_reader_next(r, &record) && journal_reader_next(r, &record));
+    CHECK(journal_reader_next(r, &record) && record.kind == JOURNAL_RECORD_DAMAGE);
+    CHECK(journal_reader_next(r, &record) && record.kind == JOURNAL_RECORD_INTERFACE);
+    CHECK_INT(record.interface, 2);
+    CHECK(journal_reader_next(r, &record) && record.kind == JOURNAL_RECORD_RTP);
+    CHECK_INT(record.stream, 1);
+    CHECK(journal_reader_next(r, &record) && record.kind == JOURNAL_RECORD_OTHER);
+    CHECK_INT(journal_reader_interfaces(r), 3);
+    journal_reader_destroy(r);
+    fixture_finish(&f);
+}
+
 /* Two equal lengths make a block, and a length that runs past the end may be one whose rest is to come: as
  * long as the file grows. */
 static void test_wrong_lengths(void)
@@ -289,6 +318,7 @@ int main(void)
     RUN(test_growing);
     RUN(test_large_message);
     RUN(test_damage);
+    RUN(test_lost_interface);
     RUN(test_wrong_lengths);
     RUN(test_other_order);
     RUN(test_lying_header);

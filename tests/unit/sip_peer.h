@@ -3,6 +3,7 @@
 #ifndef TESTS_SIP_PEER_H
 #define TESTS_SIP_PEER_H
 
+#include "base/metrics.h"
 #include "sip/sip.h"
 #include "tap.h"
 

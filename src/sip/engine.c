@@ -71,7 +71,6 @@ static void close_connection(struct sip *sip, struct sip_connection *c)
     map_remove(&sip->by_flow, &c->node);
     sip_stream_finish(&c->stream);
     pool_give(sip->connections, c->id);
-    metric_add(METRIC_SIP_CONNECTIONS, -1);
 }
 
 static void close_all(struct sip *sip)
@@ -163,7 +162,6 @@ struct sip_connection *sip_connection_open(struct sip *sip, uint64_t flow_id)
     c->id = id;
     c->flow_id = flow_id;
     map_insert(&sip->by_flow, &c->node, view_of(&c->flow_id, sizeof(c->flow_id)));
-    metric_add(METRIC_SIP_CONNECTIONS, 1);
     return c;
 }
 

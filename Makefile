@@ -30,7 +30,7 @@ check: deps-test
 	tests/run $(BUILD)
 
 bench: build
-	tests/bench/run $(BUILD)
+	python3 tests/bench/bench.py $(BUILD)
 
 asan: deps-test
 	@[ -f build-asan/build.ninja ] || meson setup build-asan -Db_sanitize=address,undefined -Db_lundef=false

@@ -9,6 +9,11 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+/* A socket is either watched by epoll or, while packets keep coming, busy: then it is drained in
+ * every sweep without asking, which for a stream of 50 packets a second saves what epoll costs on
+ * each packet's arrival and in each sweep. After some sweeps without a packet it is watched again.
+ */
+
 enum {
     SWEEP_EVENTS_MAX = 512,
     /* A socket that is refilled as fast as we drain it must not keep the others waiting: it gets
@@ -16,10 +21,15 @@ enum {
     SWEEP_RECEIVES_MAX = 8,
     /* Below this the batch is handed over first: a system call for a few packets costs most. */
     SWEEP_ROOM_MIN = 16,
+    SWEEP_EMPTY_MAX = 5,
 };
 
+static const uint32_t sweep_not_busy = UINT32_MAX;
+
 struct sweep_socket {
-    int fd; /* -1: none */
+    int fd;         /* -1: none */
+    uint32_t place; /* in busy, or sweep_not_busy */
+    unsigned empty; /* sweeps in a row that found nothing, while busy */
     struct addr local;
 };
 
@@ -27,10 +37,13 @@ struct io_sweep {
     int epoll_fd;
     size_t capacity;
     struct sweep_socket *sockets;
+    uint32_t *busy; /* numbers of sockets */
+    size_t busy_count;
+    size_t busy_next;
     struct epoll_event events[SWEEP_EVENTS_MAX];
     size_t events_count;
     size_t events_next;
-    unsigned receives; /* on the socket of events_next */
+    unsigned receives; /* on the socket at hand */
     bool more;         /* epoll may have more than it gave */
 };
 
@@ -43,8 +56,9 @@ struct io_sweep *io_sweep_create(size_t capacity)
     }
     sweep->capacity = capacity;
     sweep->sockets = calloc(capacity, sizeof(*sweep->sockets));
+    sweep->busy = calloc(capacity, sizeof(*sweep->busy));
     sweep->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (sweep->sockets == NULL || sweep->epoll_fd < 0) {
+    if (sweep->sockets == NULL || sweep->busy == NULL || sweep->epoll_fd < 0) {
         io_sweep_destroy(sweep);
         return NULL;
     }
@@ -63,30 +77,70 @@ void io_sweep_destroy(struct io_sweep *sweep)
         close(sweep->epoll_fd);
     }
     free(sweep->sockets);
+    free(sweep->busy);
     free(sweep);
+}
+
+/* Edge-triggered: a drained socket costs nothing until its next packet, where level-triggered epoll
+ * would look at each one again in every sweep. Watching anew announces what is there already. */
+static int sweep_control(struct io_sweep *sweep, int operation, uint32_t number, bool watched)
+{
+    struct epoll_event event = {.events = watched ? EPOLLIN | EPOLLET : 0, .data.u32 = number};
+
+    return epoll_ctl(sweep->epoll_fd, operation, sweep->sockets[number].fd, &event) == 0 ? 0
+                                                                                         : errno;
 }
 
 int io_sweep_add(struct io_sweep *sweep, uint32_t socket, int fd, const struct addr *local)
 {
-    /* Edge-triggered: a drained socket costs nothing until its next packet, where level-triggered
-     * epoll would look at each one again in every sweep. */
-    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u32 = socket};
+    int error;
 
     assert(socket < sweep->capacity && sweep->sockets[socket].fd < 0);
-    if (epoll_ctl(sweep->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
-        return errno;
+    sweep->sockets[socket] =
+        (struct sweep_socket){.fd = fd, .place = sweep_not_busy, .local = *local};
+    error = sweep_control(sweep, EPOLL_CTL_ADD, socket, true);
+    if (error != 0) {
+        sweep->sockets[socket].fd = -1;
     }
-    sweep->sockets[socket] = (struct sweep_socket){.fd = fd, .local = *local};
-    return 0;
+    return error;
+}
+
+static void sweep_make_busy(struct io_sweep *sweep, uint32_t number)
+{
+    struct sweep_socket *socket = &sweep->sockets[number];
+
+    if (socket->place != sweep_not_busy ||
+        sweep_control(sweep, EPOLL_CTL_MOD, number, false) != 0) {
+        return;
+    }
+    socket->place = (uint32_t)sweep->busy_count;
+    socket->empty = 0;
+    sweep->busy[sweep->busy_count++] = number;
+}
+
+/* Out of the busy ones: the last takes its place. Only of the one at hand, or between sweeps. */
+static void sweep_leave_busy(struct io_sweep *sweep, uint32_t number)
+{
+    struct sweep_socket *socket = &sweep->sockets[number];
+    uint32_t last = sweep->busy[--sweep->busy_count];
+
+    sweep->busy[socket->place] = last;
+    sweep->sockets[last].place = socket->place;
+    socket->place = sweep_not_busy;
 }
 
 void io_sweep_remove(struct io_sweep *sweep, uint32_t socket)
 {
-    int rc;
+    int error;
 
     assert(socket < sweep->capacity && sweep->sockets[socket].fd >= 0);
-    rc = epoll_ctl(sweep->epoll_fd, EPOLL_CTL_DEL, sweep->sockets[socket].fd, NULL);
-    assert(rc == 0);
+    assert(sweep->busy_next == sweep->busy_count); /* never within a sweep */
+    error = sweep_control(sweep, EPOLL_CTL_DEL, socket, false);
+    assert(error == 0);
+    if (sweep->sockets[socket].place != sweep_not_busy) {
+        sweep_leave_busy(sweep, socket);
+        sweep->busy_next = sweep->busy_count;
+    }
     sweep->sockets[socket].fd = -1;
 }
 
@@ -104,17 +158,81 @@ static void sweep_look(struct io_sweep *sweep)
 void io_sweep_begin(struct io_sweep *sweep)
 {
     /* What an edge announced and the last sweep left in a socket would never be announced again. */
-    assert(sweep->events_next == sweep->events_count);
-    sweep_look(sweep);
+    assert(sweep->events_next == sweep->events_count && sweep->busy_next == sweep->busy_count);
+    sweep->busy_next = 0;
+    sweep->more = true;
+    sweep->events_count = sweep->events_next = 0;
+    sweep->receives = 0;
 }
 
-/* Has the socket announced again: it was left with packets in it. */
-static void sweep_again(struct io_sweep *sweep, uint32_t socket)
+/* One receive on the socket at hand; true when it is done with for this sweep. */
+static bool sweep_receive(struct io_sweep *sweep, uint32_t number, struct io_batch *batch,
+                          size_t *got)
 {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u32 = socket};
-    int rc = epoll_ctl(sweep->epoll_fd, EPOLL_CTL_MOD, sweep->sockets[socket].fd, &event);
+    struct sweep_socket *socket = &sweep->sockets[number];
+    bool drained = true;
 
-    assert(rc == 0);
+    *got = io_batch_receive(batch, socket->fd, number, &socket->local, &drained);
+    sweep->receives++;
+    if (!drained && sweep->receives < SWEEP_RECEIVES_MAX) {
+        return false;
+    }
+    sweep->receives = 0;
+    return true;
+}
+
+/* Goes on with the busy sockets; false when all have had their turn. */
+static bool sweep_busy_one(struct io_sweep *sweep, struct io_batch *batch)
+{
+    uint32_t number;
+    struct sweep_socket *socket;
+    bool first = sweep->receives == 0;
+    size_t got;
+
+    if (sweep->busy_next == sweep->busy_count) {
+        return false;
+    }
+    number = sweep->busy[sweep->busy_next];
+    socket = &sweep->sockets[number];
+    if (!sweep_receive(sweep, number, batch, &got)) {
+        return true;
+    }
+    if (!first || got > 0) {
+        socket->empty = 0;
+    } else if (++socket->empty >= SWEEP_EMPTY_MAX &&
+               sweep_control(sweep, EPOLL_CTL_MOD, number, true) == 0) {
+        sweep_leave_busy(sweep, number);
+        return true;
+    }
+    sweep->busy_next++;
+    return true;
+}
+
+/* Goes on with what epoll announced; false when there is nothing more. */
+static bool sweep_watched_one(struct io_sweep *sweep, struct io_batch *batch)
+{
+    uint32_t number;
+    size_t got;
+
+    if (sweep->events_next == sweep->events_count) {
+        if (!sweep->more) {
+            return false;
+        }
+        sweep_look(sweep);
+        return sweep->events_count > 0;
+    }
+    number = sweep->events[sweep->events_next].data.u32;
+    if (sweep_receive(sweep, number, batch, &got)) {
+        /* From the next sweep on: its turn among the busy ones is past, or comes at once, for
+         * nothing. */
+        bool all_had_turn = sweep->busy_next == sweep->busy_count;
+        sweep_make_busy(sweep, number);
+        if (all_had_turn) {
+            sweep->busy_next = sweep->busy_count;
+        }
+        sweep->events_next++;
+    }
+    return true;
 }
 
 bool io_sweep_next(struct io_sweep *sweep, struct io_batch *batch)
@@ -123,30 +241,8 @@ bool io_sweep_next(struct io_sweep *sweep, struct io_batch *batch)
 
     io_batch_clear(batch);
     while (io_batch_room(batch) >= SWEEP_ROOM_MIN) {
-        uint32_t number;
-        struct sweep_socket *socket;
-        bool drained = true;
-
-        if (sweep->events_next == sweep->events_count) {
-            if (!sweep->more) {
-                break;
-            }
-            sweep_look(sweep);
-            continue;
-        }
-        number = sweep->events[sweep->events_next].data.u32;
-        socket = &sweep->sockets[number];
-        if (socket->fd >= 0) {
-            io_batch_receive(batch, socket->fd, number, &socket->local, &drained);
-            sweep->receives++;
-        }
-        if (!drained && sweep->receives >= SWEEP_RECEIVES_MAX) {
-            sweep_again(sweep, number);
-            drained = true;
-        }
-        if (drained) {
-            sweep->events_next++;
-            sweep->receives = 0;
+        if (!sweep_busy_one(sweep, batch) && !sweep_watched_one(sweep, batch)) {
+            break;
         }
     }
     io_batch_at(batch, &count);

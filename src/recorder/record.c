@@ -210,6 +210,16 @@ void recorder_record_match(const struct recorder_record *record, const struct sd
                                       .gone = stream->gone};
     }
     sdp_match(offer, known, record->stream_count, found);
+    /* A label that had gone and comes back names the same stream, on a port of its own. */
+    for (size_t i = 0; i < offer->media_count; i++) {
+        struct view label = offer->media[i].label;
+        if (found[i] != SDP_MATCH_NEW || label.len == 0 || sdp_media_label_repeats(offer, i))
+            continue;
+        for (unsigned k = 0; k < record->stream_count; k++) {
+            if (known[k].gone && view_equal(known[k].label, label))
+                found[i] = (int)k;
+        }
+    }
 }
 
 static enum media_codec_kind kind_of(enum sdp_codec codec)

@@ -191,7 +191,8 @@ void recorder_arm(struct recorder *recorder, struct recorder_call *call)
     struct tick next = TICK_NEVER;
     if (call->document_due)
         next = call->document_at;
-    if (call->snapshot_wanted && !call->snapshot_request)
+    /* Not before the ACK: an UPDATE that overtakes our 200 would be for no dialog the SRC knows. */
+    if (call->snapshot_wanted && !call->snapshot_request && call->confirmed)
         next = tick_min(next, call->snapshot_at);
     if (call->work)
         next = (struct tick){0}; /* as soon as the answer has left */
@@ -504,6 +505,7 @@ static void take_ack(struct recorder *recorder, struct recorder_call *call, stru
         recorder_post(recorder, call, (struct media_command){.kind = MEDIA_CONFIRM, .at = now.wall},
                       NULL, 0);
     call->confirmed = true;
+    recorder_arm(recorder, call);
     if (message && message->body.len)
         (void)recorder_read_body(recorder, message, &body, &content, &warnings);
     if (call->offer_out && content.has_sdp) {
@@ -625,7 +627,7 @@ void recorder_expire(struct recorder *recorder, struct recorder_now now)
     while ((due = timers_take_due(&recorder->timers, now.tick))) {
         struct recorder_call *call = container_of(due, struct recorder_call, timer);
         recorder_do_work(recorder, call, now);
-        if (call->snapshot_wanted && !call->snapshot_request &&
+        if (call->snapshot_wanted && !call->snapshot_request && call->confirmed &&
             tick_due(call->snapshot_at, now.tick))
             recorder_ask_snapshot(recorder, call, now);
         if (call->document_due && tick_due(call->document_at, now.tick)) {

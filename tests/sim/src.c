@@ -436,7 +436,7 @@ static void take_response(struct src *src, const char *text)
     if (first) {
         (void)snprintf(src->response, sizeof src->response, "%s", text);
         char *tag;
-        if (status < 300 && src_header(text, "To", value, sizeof value) &&
+        if (status < 300 && invite && src_header(text, "To", value, sizeof value) &&
             (tag = strstr(value, "tag=")))
             (void)snprintf(src->to_tag, sizeof src->to_tag, "%s", tag + 4);
         const char *body = strstr(text, "\r\n\r\n") + 4;

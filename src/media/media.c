@@ -11,7 +11,7 @@
 #include "base/metrics.h"
 #include "media/worker.h"
 
-#define COUNT_EVERY_MS 5000
+#define COUNT_EVERY_MS 1000 /* how old the API's counters of a call going on may be */
 #define EVENTS         1024
 /* Most events that one datagram can make: its digits, and first, moved, foreign. */
 #define EVENTS_A_DATAGRAM (RTP_DTMF_DIGITS_MAX + 4)

@@ -388,8 +388,8 @@ static json_t *channel_of(const json_t *rendered_channel)
 
 static void merge_audio(json_t *document, const json_t *rendered)
 {
-    static const char *const keys[] = {"format",     "layout",      "sample_rate", "frames",
-                                       "started_at", "duration_ms", "files"};
+    static const char *const keys[] = {"format",           "layout",      "sample_rate", "frames",
+                                       "audio_started_at", "duration_ms", "files"};
     json_t *audio = json_object(), *channels = json_array(), *one;
     size_t i;
     for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++) {
@@ -431,7 +431,7 @@ char *recorder_document_failed(struct view document, struct view reason, struct 
     json_t *whole = parse(document);
     if (!whole)
         return NULL;
-    put(whole, "state", json_string("failed"));
+    put(whole, "state", json_string("finished"));
     (void)json_array_append_new(json_object_get(whole, "warnings"),
                                 warning_of("render-failed", reason, at));
     return print(whole);

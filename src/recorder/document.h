@@ -26,8 +26,8 @@ WARN_UNUSED char *recorder_documents_end(struct recorder_documents *all);
  * siprecd-render printed. NULL also when either text is no such JSON. */
 WARN_UNUSED char *recorder_document_merge(struct view document, struct view rendered);
 
-/* The same document with state "failed" and a warning "render-failed": the journal is whole, the
- * audio could not be made. reason: text for people. */
+/* The same document, finished without audio: a warning "render-failed" says why (text for people).
+ * The journal is whole, and a later render may do better. */
 WARN_UNUSED char *recorder_document_failed(struct view document, struct view reason,
                                            struct wall at);
 

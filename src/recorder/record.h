@@ -20,6 +20,7 @@
 enum recorder_state {
     RECORDER_ACTIVE,
     RECORDER_FINISHING, /* the call is over, the audio not rendered yet */
+    RECORDER_FAILED,    /* nothing of it could be journaled */
 };
 
 struct recorder_warning {
@@ -66,6 +67,7 @@ struct recorder_record {
     char *call_id;
     enum recorder_state state;
     bool recovered;
+    bool journal_failed;        /* at some point nothing more could be written */
     struct wall started, ended; /* ended.ns 0: not yet */
     char ended_why[32];
 

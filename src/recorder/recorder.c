@@ -675,9 +675,18 @@ void recorder_ticket(struct recorder *recorder, const struct recorder_ticket *ti
 static void let_go(struct recorder *recorder, struct recorder_call *call, struct recorder_now now)
 {
     finish_call(recorder, call, now, "lost"); /* only when media gave up before signalling did */
+    struct recorder_record *record = &call->record;
+    bool heard = false;
+    for (unsigned i = 0; i < record->stream_count; i++)
+        heard |= record->streams[i].counters.packets > 0;
+    if (record->journal_failed && !heard)
+        record->state = RECORDER_FAILED;
     put_document(recorder, call, RECORDER_DOCUMENT);
-    put_document(recorder, call, RECORDER_RENDER);
-    metric_add(METRIC_RECORDINGS_FINISHED, 1);
+    if (record->state == RECORDER_FINISHING)
+        put_document(recorder, call, RECORDER_RENDER);
+    metric_add(record->state == RECORDER_FAILED ? METRIC_RECORDINGS_FAILED
+                                                : METRIC_RECORDINGS_FINISHED,
+               1);
     free_call(recorder, call);
 }
 
@@ -686,7 +695,7 @@ static void lose_journal(struct recorder *recorder, struct recorder_call *call,
 {
     recorder_record_warn(&call->record, now.wall, "journal-failed",
                          "the journal could not be written any more: %s", strerror(error));
-    metric_add(METRIC_RECORDINGS_FAILED, 1);
+    call->record.journal_failed = true;
     /* The SRC shall know that nobody records, so that it can go elsewhere (RFC 3326). */
     if (!call->closing)
         sip_bye(recorder->sip, now.tick, call->dialog,

@@ -24,10 +24,10 @@ static bool put_aside(struct media_recording *recording)
     return true;
 }
 
-void media_book_open(struct media *media, struct media_recording *recording, struct view members)
+void media_book_open(struct media *media, struct media_recording *recording, struct view head)
 {
     journal_writer_init(&recording->journal, recording->buffer, MEDIA_BUFFER_SIZE);
-    if (!journal_writer_start(&recording->journal, members) &&
+    if (!journal_writer_start(&recording->journal, head) &&
         !journal_writer_start(&recording->journal, VIEW_NONE))
         media_recording_fail(media, recording, EMSGSIZE);
     media_recording_touch(media, recording);

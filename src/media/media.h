@@ -63,7 +63,7 @@ enum media_command_kind {
     MEDIA_CLOSE,   /* the call is over; last command of every recording */
 };
 
-/* MEDIA_OPEN. `bytes` of the command: JSON members for journal_writer_start(). */
+/* MEDIA_OPEN. `bytes` of the command: a JSON object for journal_writer_start(). */
 struct media_open {
     struct uuid uuid;
     char directory[MEDIA_DIRECTORY_SIZE]; /* below recordings.directory */

@@ -142,7 +142,7 @@ struct media {
 /* ---- book.c: the journal ---- */
 
 /* All of these journal now or, when the buffer is full, put its bytes aside first. */
-void media_book_open(struct media *media, struct media_recording *recording, struct view members);
+void media_book_open(struct media *media, struct media_recording *recording, struct view head);
 void media_book_sip(struct media *media, struct media_recording *recording,
                     const struct media_command *command);
 void media_book_event(struct media *media, struct media_recording *recording, uint32_t interface,

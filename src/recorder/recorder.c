@@ -319,18 +319,15 @@ void recorder_call_open(struct recorder *recorder, const struct recorder_call *c
     struct media_command command = {.kind = MEDIA_OPEN, .at = at};
     command.open.uuid = record->id;
     recorder_record_directory(record, command.open.directory);
-    /* The members of a line of event.h, without its first, are what the section header carries. */
     char text[4096];
-    struct journal_event line = journal_event_begin(text, sizeof text, JOURNAL_EVENT_STARTED);
-    journal_event_put_text(&line, "id", view_of_string(record->id.s));
-    journal_event_put_text(&line, "call_id", view_take(view_of_string(record->call_id), 512));
-    journal_event_put_wall(&line, "started_at", record->started);
-    journal_event_put_addr(&line, "src", &call->flow.peer);
-    journal_event_put_addr(&line, "srs", &call->flow.local);
-    struct view members = journal_event_end(&line);
-    members = view_skip(members, view_find_char(members, ',') + 1);
-    members = view_take(members, members.len ? members.len - 1 : 0);
-    recorder_post(recorder, call, command, copy_of(members), members.len);
+    struct journal_event head = journal_object_begin(text, sizeof text);
+    journal_event_put_text(&head, "id", view_of_string(record->id.s));
+    journal_event_put_text(&head, "call_id", view_take(view_of_string(record->call_id), 512));
+    journal_event_put_wall(&head, "started_at", record->started);
+    journal_event_put_addr(&head, "src", &call->flow.peer);
+    journal_event_put_addr(&head, "srs", &call->flow.local);
+    struct view object = journal_event_end(&head);
+    recorder_post(recorder, call, command, copy_of(object), object.len);
 }
 
 static struct recorder_call *new_call(struct recorder *recorder, struct recorder_now now,

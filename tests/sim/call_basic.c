@@ -47,6 +47,7 @@ static void test_a_call_becomes_a_recording(void)
     CHECK(file->closed && file->rendered);
     struct pcap *pcap = pcap_read(view_of(file->journal, file->journal_len));
     CHECK(pcap->sound);
+    CHECK(view_find(pcap->section_comment, view_of_string(file->id.s)) < pcap->section_comment.len);
     CHECK_INT(pcap_count_sip(pcap, "INVITE "), 1);
     CHECK_INT(pcap_count_sip(pcap, "ACK "), 1);
     CHECK_INT(pcap_count_sip(pcap, "BYE "), 1);

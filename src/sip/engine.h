@@ -72,7 +72,7 @@ struct sip {
     size_t scratch_size;
     bool available;
     uint32_t retry_after_s;
-    struct log_limit malformed_log, truncated_log, full_log;
+    struct log_limit malformed_log, truncated_log, full_log, refused_log;
     uint8_t tag_secret[16]; /* tags of answers that leave no state behind */
 };
 

@@ -129,6 +129,18 @@ static void refuse_full(struct sip *sip, struct tick now, const struct sip_flow 
     }
 }
 
+/* Pings are no news, and whoever provokes refusals must not fill the log. */
+static void log_refusal(struct sip *sip, struct tick now, const struct sip_flow *flow,
+                        const struct sip_message *m, unsigned status)
+{
+    uint64_t held_back = 0;
+    if (status >= 300 && log_limit_pass(&sip->refused_log, now, LOG_INTERVAL_MS, &held_back))
+        LOG_INFO("sip", m->call_id,
+                 "request refused method=" VIEW_FMT " status=%u peer=%s held_back=%llu",
+                 VIEW_ARG(m->method_name), status, addr_print(&flow->peer).s,
+                 (unsigned long long)held_back);
+}
+
 /* A final answer by the engine to a request outside of any dialog. */
 static void refuse(struct sip *sip, struct tick now, const struct sip_flow *flow,
                    struct sip_message *m, const struct sip_answer *answer)
@@ -140,8 +152,7 @@ static void refuse(struct sip *sip, struct tick now, const struct sip_flow *flow
     }
     if (!set_frame(sip, flow, t, m, view_of(t->to_tag, SIP_TAG_LEN)))
         return;
-    LOG_INFO("sip", m->call_id, "request answered method=" VIEW_FMT " status=%u peer=%s",
-             VIEW_ARG(m->method_name), answer->status, addr_print(&flow->peer).s);
+    log_refusal(sip, now, flow, m, answer->status);
     sip_answer_final(sip, now, t, answer);
     if (m->method == SIP_METHOD_INVITE) {
         struct sip_event event = {.kind = SIP_EVENT_REFUSED,
@@ -159,8 +170,7 @@ static void refuse_within(struct sip *sip, struct tick now, const struct sip_flo
 {
     struct sip_dialog *d = sip_dialog_find(sip, t->dialog);
     sip_trace_received(sip, d, flow, m);
-    LOG_INFO("sip", d->call_id, "request refused method=" VIEW_FMT " status=%u peer=%s",
-             VIEW_ARG(m->method_name), answer.status, addr_print(&flow->peer).s);
+    log_refusal(sip, now, flow, m, answer.status);
     sip_answer_final(sip, now, t, &answer);
 }
 

@@ -1,6 +1,6 @@
-/* dialog: what the two sides of one dialog agreed on: ids, sequence numbers, route set, targets,
- * open offers. Not here: its life in the engine (lifetime.c), messages (server.c, client.c). RFC
- * 3261 §12, 13, 14; RFC 3262; RFC 3311. */
+/* dialog: what two sides agreed on: ids, sequence numbers, route set, targets, open offers.
+ * Not here: its life in the engine (lifetime.c), messages (server.c, client.c).
+ * RFC 3261 §12, 13, 14; RFC 3262; RFC 3311. */
 #include "sip/dialog.h"
 
 #include "base/writer.h"

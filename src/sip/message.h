@@ -1,7 +1,6 @@
 /* message: one parsed SIP message: views on its start line, its headers and its body.
- * Not here: what a message means (dialog.h, transaction.h), how one is built (print.h), TCP framing
- * (stream.h). RFC 3261 §7, 20, 25; the header values are read by sofia-sip's parser, whose types
- * stay in message.c. */
+ * Not here: what it means (dialog.h, transaction.h), how one is built (print.h), framing (stream.h).
+ * RFC 3261 §7, 20, 25. */
 #ifndef SIP_MESSAGE_H
 #define SIP_MESSAGE_H
 

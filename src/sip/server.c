@@ -1,7 +1,6 @@
-/* server: what a request of the peer leads to: the checks of RFC 3261 §8.2, the dialog it belongs
- * to, the event. Not here: composing responses (answer.c), what a new call means (the user of
- * sip.h). RFC 3261 §8.2, 9.2, 11.2, 12.2.2, 14.2, 15.1.2; RFC 3262 §3; RFC 3311 §5.2; RFC 4028 §9;
- * RFC 6086 §4.2.2. */
+/* server: what a request of the peer leads to: the checks of §8.2, the dialog it is for, the event.
+ * Not here: composing responses (answer.c), what a new call means (the user of sip.h).
+ * RFC 3261 §8.2, 9.2, 11.2, 12.2.2, 14.2, 15.1.2; RFC 3262 §3; 3311 §5.2; 4028 §9; 6086 §4.2.2. */
 #include "sip/engine.h"
 #include "sip/print.h"
 #include "sip/via.h"

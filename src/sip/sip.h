@@ -1,7 +1,6 @@
-/* sip: the SIP engine: transactions, dialogs, session timers, as server and as client, without any
- * I/O. Not here: sockets, names and connections (io), what a call means (recorder), bodies (sdp,
- * siprec). RFC 3261, 6026 (2xx and its ACK), 3262 (PRACK), 3311 (UPDATE), 3581, 4028, 6086 (INFO),
- * 7989 (Session-ID).
+/* sip: the SIP engine: transactions, dialogs, session timers, server and client, without any I/O.
+ * Not here: sockets, names and connections (io), what a call means (recorder), bodies (sdp, siprec).
+ * RFC 3261, 6026 (2xx and its ACK), 3262 (PRACK), 3311 (UPDATE), 3581, 4028, 6086 (INFO), 7989.
  *
  * Bytes go in with the flow they came on, packets and events are pulled. After each input, expire
  * or call, drain sip_event() until false, then sip_output() until false, and wait until

@@ -1,6 +1,6 @@
-/* sofia: the one place where sofia-sip's parser is called; its header values leave it as plain
- * views. Not here: the start line, the body and what the values mean (message.c). RFC 3261
- * §20, 25.1. */
+/* sofia: the one place where sofia-sip's parser is called; its values leave it as plain views.
+ * Not here: the start line, the body and what the values mean (message.c).
+ * RFC 3261 §20, 25.1. */
 #include "sip/sofia.h"
 
 #include <sofia-sip/msg.h>

@@ -1,6 +1,6 @@
-/* sofia: the one place where sofia-sip's parser is called; its header values leave it as plain
- * views. Not here: the start line, the body and what the values mean (message.c). RFC 3261
- * §20, 25.1. A file of its own because sofia's names (SIP_METHOD_INVITE, sip_...) are also ours. */
+/* sofia: the one place where sofia-sip's parser is called; its values leave it as plain views.
+ * Not here: the start line, the body and what the values mean (message.c).
+ * RFC 3261 §20, 25.1. Apart, because sofia's names (SIP_METHOD_INVITE, sip_...) are also ours. */
 #ifndef SIP_SOFIA_H
 #define SIP_SOFIA_H
 

@@ -1,6 +1,6 @@
-/* transaction: the four state machines of RFC 3261 §17, as one table, with the Accepted states of
- * RFC 6026. Not here: matching (engine.c), what is sent (print.c), the 2xx of an INVITE and its ACK
- * (dialog.c). RFC 3261 §17.1, 17.2; RFC 6026 §7, 8. */
+/* transaction: the four state machines of RFC 3261 §17 as one table, with RFC 6026's Accepted states.
+ * Not here: matching (table.c), what is sent (print.c), the 2xx of an INVITE and its ACK (dialog.c).
+ * RFC 3261 §17.1, 17.2; RFC 6026 §7, 8. */
 #include "sip/transaction.h"
 
 #include <stddef.h>

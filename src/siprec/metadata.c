@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "siprec/elements.h"
 #include "siprec/encoding.h"
+#include "siprec/xml.h"
 
 #include <expat.h>
 #include <stdio.h>
@@ -174,14 +175,6 @@ static struct view keep(struct reader *r, struct view v)
 /* --- names and namespaces
  * -------------------------------------------------------------------------------- */
 
-static void split_name(struct view qualified, struct view *prefix, struct view *local)
-{
-    size_t colon = view_find_char(qualified, ':');
-    bool has_prefix = colon < qualified.len;
-    *prefix = has_prefix ? view_take(qualified, colon) : VIEW_NONE;
-    *local = has_prefix ? view_skip(qualified, colon + 1) : qualified;
-}
-
 static struct view find_namespace(const struct reader *r, struct view prefix)
 {
     for (size_t i = r->binding_count; i-- > 0;) {
@@ -219,25 +212,9 @@ static bool is_known_namespace(struct view uri)
     return false;
 }
 
-/* The value of the first of these attributes that is there, its own name without a prefix; trimmed.
- */
-static struct view find_attribute(const XML_Char **attributes, const char *const names[],
-                                  size_t count)
-{
-    for (size_t n = 0; n < count; n++) {
-        for (const XML_Char **a = attributes; a[0]; a += 2) {
-            struct view prefix, local;
-            split_name(view_of_string(a[0]), &prefix, &local);
-            if (view_equal_nocase(local, view_of_string(names[n])))
-                return view_trim(view_of_string(a[1]));
-        }
-    }
-    return VIEW_NONE;
-}
-
 #define ATTRIBUTE(...)                                                                             \
-    find_attribute(attributes, (const char *const[]){__VA_ARGS__},                                 \
-                   sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *))
+    siprec_xml_attribute(attributes, (const char *const[]){__VA_ARGS__},                           \
+                         sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *))
 
 /* --- elements
  * -------------------------------------------------------------------------------------------- */
@@ -651,7 +628,7 @@ static void on_start(void *context, const XML_Char *qualified, const XML_Char **
         return;
     }
     bind_prefixes(r, attributes);
-    split_name(name, &prefix, &local);
+    siprec_xml_split(name, &prefix, &local);
     enum place parent = r->depth ? r->frames[r->depth - 1].place : AT_DOCUMENT;
     struct view uri = find_namespace(r, prefix);
     enum place place = find_place(r, parent, local, uri);
@@ -756,6 +733,26 @@ static bool run_parser(struct reader *r, struct view xml, const char *encoding)
     return ok;
 }
 
+/* Once more, with the two mistakes mended that SRCs make: a bare "&" in a name, and "<sip:...>" as it stands in a
+ * header field. If that is XML, all of it counts; the error and the warning stay. */
+static void read_repaired(struct reader *r, struct view xml, const char *encoding)
+{
+    struct siprec_metadata *metadata = r->metadata, broken = *metadata;
+    struct view repaired = siprec_xml_repair(xml, r->arena);
+    struct reader *second = arena_take(r->arena, sizeof *second);
+    if (!repaired.at || !second)
+        return;
+    *second = (struct reader){.metadata = metadata, .arena = r->arena, .warnings = r->warnings};
+    *metadata = (struct siprec_metadata){0};
+    if (run_parser(second, repaired, encoding)) {
+        metadata->repaired = true;
+        metadata->error_line = broken.error_line;
+        memcpy(metadata->error, broken.error, sizeof metadata->error);
+    } else {
+        *metadata = broken;
+    }
+}
+
 void siprec_metadata_parse(struct siprec_metadata *metadata, struct view xml, struct arena *arena,
                            struct siprec_warnings *warnings)
 {
@@ -779,9 +776,11 @@ void siprec_metadata_parse(struct siprec_metadata *metadata, struct view xml, st
         }
     }
     metadata->well_formed = run_parser(r, xml, encoding);
-    if (!metadata->well_formed && !r->stopped)
+    if (!metadata->well_formed && !r->stopped) {
         siprec_warn(warnings, SIPREC_WARN_METADATA_BROKEN, "line %lu: %s", metadata->error_line,
                     metadata->error);
+        read_repaired(r, xml, encoding);
+    }
     if (metadata->well_formed && !metadata->is_request && !metadata->sessions &&
         !metadata->participants && !metadata->streams && !metadata->groups && !metadata->mode_given)
         siprec_warn(warnings, SIPREC_WARN_METADATA_EMPTY, "%s", "");

@@ -102,6 +102,8 @@ struct siprec_metadata {
     enum siprec_mode mode;
     bool mode_given;
     bool well_formed;
+    bool
+        repaired; /* it was not, but is with bare "&" and "<sip:" escaped: complete, and still wrong */
     bool is_request; /* requestsnapshot (RFC 7865 §7), not metadata */
     struct view root, root_namespace;
     struct siprec_group *groups;

@@ -328,10 +328,11 @@ enum siprec_applied siprec_state_apply(struct siprec_state *state,
 {
     bool anything = document->groups || document->sessions || document->participants ||
                     document->streams || document->extensions;
-    bool snapshot = document->mode == SIPREC_COMPLETE && document->well_formed;
+    bool whole = document->well_formed || document->repaired;
+    bool snapshot = document->mode == SIPREC_COMPLETE && whole;
     bool has_streams = document->streams != NULL;
     if (document->is_request || (!anything && !(snapshot && document->mode_given)))
-        return document->well_formed ? SIPREC_APPLIED_NOTHING : SIPREC_APPLIED_BROKEN;
+        return whole ? SIPREC_APPLIED_NOTHING : SIPREC_APPLIED_BROKEN;
     for (const struct siprec_participant *p = document->participants; p; p = p->next)
         has_streams |= p->flows_stated;
     check_ids(document, warnings);
@@ -343,7 +344,7 @@ enum siprec_applied siprec_state_apply(struct siprec_state *state,
     state->documents++;
     if (snapshot)
         state->has_snapshot = true;
-    if (!document->well_formed)
+    if (!whole)
         return SIPREC_APPLIED_BROKEN;
     if (state->has_snapshot)
         return SIPREC_APPLIED;

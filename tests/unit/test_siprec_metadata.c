@@ -212,6 +212,26 @@ static void test_broken_keeps_what_came_before(void)
     CHECK(!m.well_formed && m.session_elements == 1);
 }
 
+/* Seen behind an Oracle SBC, and in every directory with an AT&T in it. */
+static void test_common_mistakes_are_mended(void)
+{
+    parse(ROOT("<session session_id='s'/><participant participant_id='p'><nameID "
+               "aor='sip:a@b'><name>A & B &amp; C&#68;"
+               "</name></nameID><x:uri><sip:a=1_2@192.0.2.1;x=\"y\"></x:uri></participant>"
+               "<stream stream_id='z'><label>1</label></stream>"));
+    CHECK(!m.well_formed && m.repaired && m.error_line == 1);
+    CHECK(siprec_warned(&warnings, SIPREC_WARN_METADATA_BROKEN));
+    CHECK_VIEW(m.participants->names->name, "A & B & CD");
+    CHECK_VIEW(m.participants->extensions->text, "<sip:a=1_2@192.0.2.1;x=\"y\">");
+    CHECK_INT(m.participant_elements, 1);
+    CHECK_VIEW(m.streams->label, "1");
+    /* Mended in one place, broken in another: what came before the first error, as ever. */
+    parse(ROOT("<session session_id='s'/><session session_id='A & B'/><session session_id='t'>"));
+    CHECK(!m.well_formed && !m.repaired && m.session_elements == 1);
+    parse(ROOT("<session session_id='a &lt; b'/><session session_id='t'>"));
+    CHECK(!m.well_formed && !m.repaired && m.session_elements == 2);
+}
+
 static void test_leading_blank_and_bom(void)
 {
     parse("\r\n\r\n<?xml version='1.0'?>" ROOT("<session session_id='s'/>") "\r\n\r\n");
@@ -367,6 +387,7 @@ int main(void)
     RUN(test_extension_data);
     RUN(test_modes);
     RUN(test_broken_keeps_what_came_before);
+    RUN(test_common_mistakes_are_mended);
     RUN(test_leading_blank_and_bom);
     RUN(test_encodings);
     RUN(test_entities);

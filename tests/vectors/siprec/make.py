@@ -542,7 +542,7 @@ pairs = sdp(line(fmt="0 101", label=BIG[0], way="sendonly", more=("a=rtpmap:0 pc
             line(port=40004, fmt="0 101", label="201835601", way="sendonly", more=("a=rtpmap:0 pcmu/8000", *TE)),
             line(port=40006, fmt=seven, label="201835602", way="inactive", answer="inactive"))
 oracle("raw-uri-in-xml", OR.replace("REQUEST", "<sip:bob=1_2026@192.0.2.186:5060;dn=1;ani=2>"), "NOT WELL-FORMED: invalid token",
-       (1, 1, 0), ["none"] * 4, pairs, warnings=(NSW, "metadata-broken", "metadata-dangling"),
+       (1, 2, 2), [*USUAL_VOICES, "none", "none"], pairs, warnings=(NSW, "metadata-broken", "label-unmatched"),
        headers=("User-to-User:  00FA0810;encoding=hex",))
 oracle("cdata", OR.replace("REQUEST", "<![CDATA[<sip:bob=[Environment]@192.0.2.186:5060;dn=1>]]>"),
        voices=[*USUAL_VOICES, "none", "none"], offer=pairs, warnings=(NSW, "label-unmatched"))

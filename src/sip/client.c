@@ -459,7 +459,9 @@ static void receive_failure(struct sip *sip, struct tick now, struct sip_transac
     const struct sip_flow *flow = &t->flow;
     t->final = true;
     if (!d) {
-        tell(sip, SIP_EVENT_RESPONSE, t, flow, m, status);
+        /* After ENDED a dialog's id means nothing any more: only sip_ask() still wants to know. */
+        if (!pool_id_is_set(t->dialog))
+            tell(sip, SIP_EVENT_RESPONSE, t, flow, m, status);
         return;
     }
     if (t->method == SIP_METHOD_BYE) {
@@ -491,7 +493,6 @@ static void receive_success(struct sip *sip, struct tick now, const struct sip_f
                             struct sip_transaction *t, struct sip_message *m)
 {
     struct sip_dialog *d = sip_dialog_find(sip, t->dialog);
-    bool known = d != NULL;
     t->final = true;
     if (t->method == SIP_METHOD_CANCEL || t->method == SIP_METHOD_PRACK)
         return;
@@ -502,9 +503,9 @@ static void receive_success(struct sip *sip, struct tick now, const struct sip_f
         }
         return;
     }
-    if (!t->refresh)
+    if (!t->refresh && (d || !pool_id_is_set(t->dialog)))
         tell(sip, SIP_EVENT_RESPONSE, t, flow, m, m->status);
-    if (!known)
+    if (!d)
         return;
     sip_dialog_hear(d, m, flow);
     sip_trace_received(sip, d, flow, m);

@@ -145,6 +145,43 @@ void sdp_offer_plan_new(struct sdp_answer *answer, struct sdp_session *session)
     assert(answer->accepted == 2);
 }
 
+/* A payload type means one thing for the whole session (RFC 3264 §8.3.2): theirs goes first. */
+static bool offers(const struct sdp_answer *answer, size_t at, const struct sdp_format *wanted)
+{
+    const struct sdp_media *media = &answer->offer->media[at];
+    const struct sdp_answer_line *line = &answer->lines[at];
+    if (sdp_media_find_format(answer->offer, media, wanted->payload_type))
+        return true;
+    for (size_t i = 0; i < line->more_count; i++) {
+        if (answer->more[line->more_first + i].payload_type == wanted->payload_type)
+            return true;
+    }
+    return false;
+}
+
+static void offer_more(struct sdp_answer *answer, size_t at, struct sdp_format format)
+{
+    struct sdp_answer_line *line = &answer->lines[at];
+    if (offers(answer, at, &format) || !sdp_format_can_take(&format) ||
+        answer->more_used == SDP_MORE_POOL)
+        return;
+    answer->more[answer->more_used++] = format;
+    line->more_count++;
+}
+
+/* What we took before in this line, and what has a number that needs no agreement. */
+static void offer_all(struct sdp_answer *answer, size_t at, const struct sdp_session *ours)
+{
+    static const uint8_t numbers[] = {0, 8, 9, 18, 3, 13};
+    answer->lines[at].more_first = (uint16_t)answer->more_used;
+    if (ours && at < ours->media_count && ours->media[at].kind == SDP_KIND_AUDIO) {
+        for (size_t i = 0; i < ours->media[at].format_count; i++)
+            offer_more(answer, at, *sdp_media_format(ours, &ours->media[at], i));
+    }
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        offer_more(answer, at, sdp_format_static(numbers[i]));
+}
+
 void sdp_offer_plan_again(struct sdp_answer *answer, const struct sdp_session *theirs,
                           const struct sdp_session *ours)
 {
@@ -152,6 +189,8 @@ void sdp_offer_plan_again(struct sdp_answer *answer, const struct sdp_session *t
     for (size_t i = 0; i < answer->count; i++) {
         if (answer->lines[i].label.len == 0 && ours && i < ours->media_count)
             answer->lines[i].label = ours->media[i].label;
+        if (answer->lines[i].reject == SDP_ACCEPTED)
+            offer_all(answer, i, ours);
         if (answer->lines[i].direction == SDP_INACTIVE)
             answer->lines[i].direction = SDP_RECVONLY;
     }
@@ -226,11 +265,15 @@ static void print_accepted(struct writer *w, const struct sdp_answer *answer, si
         writer_printf(
             w, " %u",
             (unsigned)sdp_media_format(answer->offer, media, line->format_at[i])->payload_type);
+    for (size_t i = 0; i < line->more_count; i++)
+        writer_printf(w, " %u", (unsigned)answer->more[line->more_first + i].payload_type);
     writer_string(w, "\r\n");
     if (!addr_equal_ip(&line->rtp, session_address))
         print_connection(w, &line->rtp);
     for (size_t i = 0; i < line->format_count; i++)
         sdp_format_print(w, sdp_media_format(answer->offer, media, line->format_at[i]));
+    for (size_t i = 0; i < line->more_count; i++)
+        sdp_format_print(w, &answer->more[line->more_first + i]);
     if (media->ptime_ms)
         writer_printf(w, "a=ptime:%u\r\n", (unsigned)media->ptime_ms);
     if (media->maxptime_ms)

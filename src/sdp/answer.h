@@ -33,19 +33,25 @@ struct sdp_answer_line {
     bool rtcp_mux;                /* answered with a=rtcp-mux: no RTCP port is needed */
     uint8_t format_count;
     uint8_t format_at[LIMIT_SDP_FORMATS]; /* which of the offer's formats, in its order */
+    uint16_t more_first, more_count; /* further formats of an offer of ours, in the answer's pool */
     /* For the caller to fill in before printing, where reject is SDP_ACCEPTED: */
     struct addr rtp;           /* what we advertise; port not 0 */
     struct addr rtcp;          /* unset: one above rtp. Printed as a=rtcp unless rtcp_mux */
     const struct sdp_ice *ice; /* NULL: none */
 };
 
-/* About 8 KB. Borrows the offer. */
+/* Formats that our offers add to theirs; what does not fit is not offered. */
+#define SDP_MORE_POOL 128
+
+/* About 15 KB. Borrows the offer. */
 struct sdp_answer {
     const struct sdp_session *offer;
     size_t count;    /* the offer's media_count */
     size_t accepted; /* lines with SDP_ACCEPTED */
     size_t removed;  /* lines that the offerer itself removed */
     struct sdp_answer_line lines[LIMIT_SDP_MEDIA];
+    size_t more_used;
+    struct sdp_format more[SDP_MORE_POOL];
 };
 
 /* The description we sent last in a dialog: RFC 3264 §8 lets the version grow by one when, and only
@@ -71,9 +77,10 @@ void sdp_answer_refuse(struct sdp_answer *answer, size_t line, enum sdp_reject r
  * recvonly, every codec we know. session is scratch that the answer borrows. */
 void sdp_offer_plan_new(struct sdp_answer *answer, struct sdp_session *session);
 /* Our offer within a session: the lines that stand, from the last description of theirs, none added
- * (RFC 7866 §7.2), recvonly where they had stopped, so that the SRC may resume. ours, our own last
- * description, gives the labels that theirs left out, as an SRC that answers our offer may; NULL:
- * none. Borrows both. */
+ * (RFC 7866 §7.2), recvonly where they had stopped, so that the SRC may resume; with all that we can
+ * take (RFC 3261 §14.2), by the payload types in use (RFC 3264 §8.3.2), so that it may change codecs.
+ * ours, our own last description, gives the labels that theirs left out, as an SRC that answers our
+ * offer may, and its formats; NULL: none. Borrows both. */
 void sdp_offer_plan_again(struct sdp_answer *answer, const struct sdp_session *theirs,
                           const struct sdp_session *ours);
 

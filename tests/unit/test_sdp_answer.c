@@ -251,7 +251,8 @@ static void test_offer_within_a_session(void)
     CHECK_INT(printed.media_count, 3);
     CHECK(printed.media[0].direction == SDP_RECVONLY); /* so that the SRC may resume */
     CHECK_VIEW(printed.media[0].label, "9");
-    CHECK_VIEW(printed.media[0].formats_text, "8 0");
+    CHECK_VIEW(printed.media[0].formats_text,
+               "8 0 9 18 3 13"); /* theirs first, then all there is */
     CHECK(printed.media[1].port == 0 && printed.media[2].port == 0);
 }
 
@@ -271,7 +272,28 @@ static void test_labels_of_our_own_offer_stay(void)
     (void)print(&origin);
     CHECK_VIEW(printed.media[0].label, "1");
     CHECK_VIEW(printed.media[1].label, "theirs");
-    CHECK_VIEW(printed.media[0].formats_text, "8");
+    CHECK_VIEW(printed.media[0].formats_text, "8 0 9 18 3 13");
+}
+
+/* RFC 3264 §8.3.2: what a payload type meant it goes on meaning, whoever named it. */
+static void test_payload_types_keep_their_meaning(void)
+{
+    static struct sdp_session ours;
+    struct sdp_origin origin;
+    sdp_session_parse(&ours, VIEW_LIT("m=audio 10000 RTP/AVP 96 97 0\na=rtpmap:96 opus/48000/2\n"
+                                      "a=rtpmap:97 AMR-WB/16000\na=fmtp:97 octet-align=1\n"));
+    sdp_session_parse(
+        &offer, VIEW_LIT("m=audio 1 RTP/AVP 0 97\na=rtpmap:0 GSM/8000\na=rtpmap:97 iLBC/8000\n"
+                         "a=sendonly\nm=video 3 RTP/AVP 96\nm=audio 5 RTP/AVP 8\na=sendonly\n"));
+    sdp_offer_plan_again(&answer, &offer, &ours);
+    fill_ports();
+    sdp_origin_init(&origin, 5, addr_v4(192, 0, 2, 200, 0));
+    (void)print(&origin);
+    CHECK_VIEW(printed.media[0].formats_text, "0 97 96 8 9 18 3 13");
+    CHECK(sdp_media_find_format(&printed, &printed.media[0], 0)->codec == SDP_CODEC_GSM);
+    CHECK(sdp_media_find_format(&printed, &printed.media[0], 97)->codec == SDP_CODEC_ILBC);
+    CHECK(sdp_media_find_format(&printed, &printed.media[0], 96)->codec == SDP_CODEC_OPUS);
+    CHECK_VIEW(printed.media[2].formats_text, "8 0 9 18 3 13");
 }
 
 /* RFC 9143 §7.3.2: refused by us, not removed by the SRC; but without a bundle it is only a removed line (§6). */
@@ -397,6 +419,7 @@ int main(void)
     RUN(test_our_own_offer);
     RUN(test_offer_within_a_session);
     RUN(test_labels_of_our_own_offer_stay);
+    RUN(test_payload_types_keep_their_meaning);
     RUN(test_bundle_only_is_refused);
     RUN(test_ice_has_its_place);
     RUN(test_control_bytes_do_not_come_back);

@@ -576,7 +576,6 @@ bool media_write(struct media *media, struct media_write *out)
         out->last = true;
         list_append(&media->closed, &recording->closed);
     }
-    metric_add(METRIC_JOURNAL_BYTES_WRITTEN, (int64_t)out->bytes.len);
     return true;
 }
 
@@ -586,7 +585,6 @@ void media_write_failed(struct media *media, struct pool_id recording, int error
     struct media_recording *broken = find_recording(media, recording);
     if (!broken)
         return;
-    metric_add(METRIC_JOURNAL_WRITE_ERRORS, 1);
     media_recording_fail(media, broken, error);
 }
 

@@ -92,9 +92,31 @@ static void test_copy(void)
     }
 }
 
+/* RFC 5118 §4.5: received takes an IPv6 address without brackets; sent-by has them. */
+static void test_ipv6(void)
+{
+    struct sip_flow from = {.protocol = SIP_PROTOCOL_UDP};
+    char out[1024];
+    CHECK(addr_parse(VIEW_LIT("[2001:db8::5]:40000"), 0, &from.peer));
+    struct sip_message *m = parse("Via: SIP/2.0/UDP [2001:db8::9]:5062;branch=z9hG4bK1\r\n");
+    struct writer w = writer_of(out, sizeof(out));
+    struct sip_flow to = sip_via_route(&m->via, &from, SIP_FORCE_RPORT_AUTO);
+    sip_via_write(&w, m, &from);
+    CHECK_VIEW(writer_done(&w), "Via: SIP/2.0/UDP [2001:db8::9]:5062;branch=z9hG4bK1;"
+                                "received=2001:db8::5\r\n");
+    CHECK_TEXT(addr_print(&to.peer).s, "[2001:db8::5]:5062");
+    sip_message_release(m);
+    m = parse("Via: SIP/2.0/UDP [2001:DB8:0::5];branch=z9hG4bK1\r\n");
+    w = writer_of(out, sizeof(out));
+    sip_via_write(&w, m, &from);
+    CHECK_VIEW(writer_done(&w), "Via: SIP/2.0/UDP [2001:DB8:0::5];branch=z9hG4bK1\r\n");
+    sip_message_release(m);
+}
+
 int main(void)
 {
     RUN(test_route);
+    RUN(test_ipv6);
     RUN(test_copy);
     return tap_done();
 }

@@ -163,13 +163,14 @@ struct deletion {
     struct api *api;
     struct http_exchange *exchange;
     struct uuid id;
+    char by[64]; /* for the audit line */
     enum catalog_result result;
 };
 
 static void deletion_run(struct api_job *job)
 {
     struct deletion *deletion = container_of(job, struct deletion, job);
-    deletion->result = catalog_delete(deletion->api->catalog, &deletion->id, "api");
+    deletion->result = catalog_delete(deletion->api->catalog, &deletion->id, deletion->by);
 }
 
 static void deletion_done(struct api_job *job)
@@ -205,6 +206,8 @@ void api_recordings_delete(struct http_exchange *exchange, void *context)
                                       .api = api,
                                       .exchange = exchange,
                                       .id = id};
+    if (deletion)
+        snprintf(deletion->by, sizeof deletion->by, "api peer=%s", http_exchange_peer(exchange));
     if (deletion && api_work_submit(api->quick, &deletion->job))
         return;
     free(deletion);

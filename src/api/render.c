@@ -189,6 +189,10 @@ static void run_render(struct api_job *job)
     }
     if (run->outcome != OUTCOME_DONE || !run->keep)
         unlink(output);
+    if (run->outcome == OUTCOME_FAILED || run->outcome == OUTCOME_TIMEOUT)
+        LOG_WARN("api", VIEW_NONE, "render failed directory=%s format=%s reason=\"%s\"",
+                 run->directory, run->format->name,
+                 run->outcome == OUTCOME_TIMEOUT ? "took too long" : "siprecd-render said no");
     metric_add(run->outcome == OUTCOME_DONE ? METRIC_RENDERS_DONE : METRIC_RENDERS_FAILED, 1);
 }
 

@@ -82,6 +82,16 @@ struct view http_exchange_body(const struct http_exchange *exchange)
     return exchange->body;
 }
 
+const char *http_exchange_peer(const struct http_exchange *exchange)
+{
+    struct evhttp_connection *connection = evhttp_request_get_connection(exchange->request);
+    char *address = NULL;
+    ev_uint16_t port;
+    if (connection)
+        evhttp_connection_get_peer(connection, &address, &port);
+    return address ? address : "-";
+}
+
 void http_exchange_set_field(struct http_exchange *exchange, const char *name, const char *value)
 {
     struct evkeyvalq *fields = evhttp_request_get_output_headers(exchange->request);

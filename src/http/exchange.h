@@ -22,6 +22,8 @@ bool http_exchange_query(const struct http_exchange *exchange, const char *name,
 /* A header field's value, empty when it is not there. */
 struct view http_exchange_field(const struct http_exchange *exchange, const char *name);
 struct view http_exchange_body(const struct http_exchange *exchange);
+/* The peer's IP address as text, "-" when it has gone. */
+const char *http_exchange_peer(const struct http_exchange *exchange);
 
 /* Adds a field to the reply. Both are copied; value must have no line end. */
 void http_exchange_set_field(struct http_exchange *exchange, const char *name, const char *value);

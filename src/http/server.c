@@ -11,6 +11,7 @@
 #include <event2/listener.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -345,6 +346,11 @@ static void on_wake(evutil_socket_t fd, short what, void *argument)
 static void *server_thread(void *argument)
 {
     struct http_server *server = argument;
+    sigset_t pipe;
+    /* A peer that leaves in the middle of a download is an error of the write, not the end of the program. */
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe, NULL);
     event_base_dispatch(server->base);
     return NULL;
 }

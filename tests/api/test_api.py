@@ -400,7 +400,7 @@ def test_delete(w, c):
     c.check("DELETE", f"/v1/recordings/{uuid(122)}", 409, JSON)
     assert w.folder(122).exists()
     log = (w.root / "log").read_text()
-    assert re.search(rf"recording deleted id={uuid(10)} by=api", log), log[-500:]
+    assert re.search(rf"recording deleted id={uuid(10)} by=api peer=127.0.0.1 ", log), log[-500:]
 
 
 def test_host_rule(w, c):

@@ -362,7 +362,7 @@ double render_clock_drift_ppm(const struct render_clock *clock)
     for (size_t i = 0; i < clock->count; i++) {
         const struct render_segment *segment = &clock->segments[i];
         double length = (double)(segment->high - segment->low) / segment->rate_hz;
-        sum -= segment->slope * 1e6 * length;
+        sum -= segment->slope / (1 + segment->slope) * 1e6 * length;
         weight += length;
     }
     return weight > 0 ? sum / weight : 0;

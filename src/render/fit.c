@@ -11,9 +11,10 @@
 #define SLOPE_MAX 0.02
 /* Below that a slope is noise, and without one samples can be copied. 0.2 ppm is 0.7 ms an hour. */
 #define SLOPE_MIN 0.2e-6
-/* A line that leaves its points by more follows them in pieces, turning no faster than this. */
+/* A line that leaves its points by more follows them in pieces, turning no faster than a clock may:
+ * what rises faster is congestion, which delays packets and moves no clock. */
 #define BEND_NS        8e6
-#define BEND_SLOPE     0.001
+#define BEND_SLOPE     100e-6
 #define KNOT_POINTS    15
 #define KNOTS_MAX      256
 #define ROUNDS         5
@@ -103,6 +104,11 @@ static double smallest_delay(const struct sample *samples, size_t n)
     return least;
 }
 
+static double rise_most(const struct render_knot *list, size_t k)
+{
+    return (list[k].at_s - list[k - 1].at_s) * 1e9 * BEND_SLOPE;
+}
+
 /* Where the median of neighbouring windows leaves the line, delays have changed for good, or the
  * clock did not run evenly: the line is bent to follow, gently. */
 static bool line_bend(struct render_segment *segment, struct sample *samples, size_t n,
@@ -130,14 +136,11 @@ static bool line_bend(struct render_segment *segment, struct sample *samples, si
         free(list);
         return true;
     }
-    for (size_t k = 1; k < knots; k++) {
-        double most = (list[k].at_s - list[k - 1].at_s) * 1e9 * BEND_SLOPE;
-        double change = list[k].offset_ns - list[k - 1].offset_ns;
-        if (change > most)
-            list[k].offset_ns = list[k - 1].offset_ns + most;
-        if (change < -most)
-            list[k].offset_ns = list[k - 1].offset_ns - most;
-    }
+    /* The lower bound of the points that rises and falls no faster than that. */
+    for (size_t k = 1; k < knots; k++)
+        list[k].offset_ns = fmin(list[k].offset_ns, list[k - 1].offset_ns + rise_most(list, k));
+    for (size_t k = knots - 1; k > 0; k--)
+        list[k - 1].offset_ns = fmin(list[k - 1].offset_ns, list[k].offset_ns + rise_most(list, k));
     segment->knots = list;
     segment->knot_count = knots;
     return true;

@@ -150,6 +150,10 @@ static bool encoder_open(struct render_output *output, const struct render_outpu
         av_channel_layout_default(&encoder->ch_layout, (int)options->channels);
     if (options->format == RENDER_FORMAT_OPUS) {
         (void)av_opt_set(encoder->priv_data, "application", "voip", 0);
+        /* With this much room for telephony the encoder's longest searches find nothing to be
+         * heard, at three times the price. */
+        encoder->compression_level = 1;
+        (void)av_opt_set(encoder->priv_data, "frame_duration", "40", 0);
         /* RFC 7845 §5.1.1.3: family 255, channels that are not mixed and have no order. */
         if (options->channels > 2)
             (void)av_opt_set_int(encoder->priv_data, "mapping_family", 255, 0);

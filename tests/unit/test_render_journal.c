@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "fixture_journal.h"
+#include "render_fixture.h"
 #include "tap.h"
 
 static const struct fixture_line TWO[] = {

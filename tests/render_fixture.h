@@ -1,9 +1,9 @@
-/* fixture_journal: builds journals in memory for tests of what reads them: an INVITE with SDP and
+/* render_fixture: builds journals in memory for tests of what reads them: an INVITE with SDP and
  * metadata, our answer, and RTP packets put in the order of their arrival.
  * Not here: what is expected of them.
  * RFC 7866, 7865, 3550. */
-#ifndef TESTS_FIXTURE_JOURNAL_H
-#define TESTS_FIXTURE_JOURNAL_H
+#ifndef TESTS_RENDER_FIXTURE_H
+#define TESTS_RENDER_FIXTURE_H
 
 #include "journal/writer.h"
 #include "rtp/packet.h"

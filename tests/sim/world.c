@@ -102,7 +102,8 @@ static void fly(struct world *world, const struct link *link, struct addr from, 
     flight->from = from;
     flight->to = to;
     flight->len = bytes.len;
-    memcpy(flight->bytes, bytes.at, bytes.len);
+    if (bytes.len)
+        memcpy(flight->bytes, bytes.at, bytes.len);
     flight_push(world, flight);
 }
 

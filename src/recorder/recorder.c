@@ -700,6 +700,17 @@ static void lose_journal(struct recorder *recorder, struct recorder_call *call,
     finish_call(recorder, call, now, "journal-failed");
 }
 
+static void log_first(const struct recorder_call *call, const struct media_event *event)
+{
+    if (event->stream >= call->record.stream_count)
+        return;
+    const struct recorder_stream *stream = &call->record.streams[event->stream];
+    LOG_INFO("recorder", view_of_string(call->record.call_id),
+             "first packet label=%s bound=%s from=%s payload_type=%u ssrc=0x%08x", stream->label,
+             addr_print(&stream->bound).s, addr_print(&event->addr).s, event->payload_type,
+             event->ssrc);
+}
+
 void recorder_media(struct recorder *recorder, struct recorder_now now, uint32_t worker,
                     const struct media_event *event)
 {
@@ -713,8 +724,10 @@ void recorder_media(struct recorder *recorder, struct recorder_now now, uint32_t
     case MEDIA_EVENT_FAILED:
         lose_journal(recorder, call, now, event->error);
         return;
-    case MEDIA_EVENT_COUNT:
     case MEDIA_EVENT_FIRST:
+        log_first(call, event);
+        __attribute__((fallthrough));
+    case MEDIA_EVENT_COUNT:
     case MEDIA_EVENT_SILENT:
     case MEDIA_EVENT_EPOCH:
     case MEDIA_EVENT_SOURCE:

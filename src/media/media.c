@@ -150,7 +150,8 @@ void media_recording_fail(struct media *media, struct media_recording *recording
     push_event(media, &(struct media_event){.kind = MEDIA_EVENT_FAILED,
                                             .recording = recording->name,
                                             .at = media->wall,
-                                            .error = error});
+                                            .error = error,
+                                            .nothing_kept = !recording->written});
 }
 
 void media_stream_arm(struct media *media, struct media_stream *stream)
@@ -160,9 +161,12 @@ void media_stream_arm(struct media *media, struct media_stream *stream)
     timers_set(&media->timers, &stream->timer.timer, tick_min(next, stream->drop_at));
 }
 
-/* What the last media_write() lent is the file's now. */
+/* What the last media_write() lent is the file's now, unless media_write_failed() came first. */
 static void settle(struct media *media)
 {
+    if (media->lent_to)
+        media->lent_to->written = true;
+    media->lent_to = NULL;
     free(media->lent_chunk);
     media->lent_chunk = NULL;
     if (media->lent_buffer)
@@ -228,7 +232,8 @@ static void open_recording(struct media *media, const struct media_command *comm
         push_event(media, &(struct media_event){.kind = MEDIA_EVENT_FAILED,
                                                 .recording = command->recording,
                                                 .at = command->at,
-                                                .error = ENOMEM});
+                                                .error = ENOMEM,
+                                                .nothing_kept = true});
         return;
     }
     recording->id = id;
@@ -559,6 +564,7 @@ bool media_write(struct media *media, struct media_write *out)
     out->directory = recording->open.directory;
     out->first = !recording->opened;
     recording->opened = true;
+    media->lent_to = recording->failed ? NULL : recording;
     if (recording->chunks) {
         struct media_chunk *chunk = media->lent_chunk = recording->chunks;
         recording->chunks = chunk->next;
@@ -581,8 +587,10 @@ bool media_write(struct media *media, struct media_write *out)
 
 void media_write_failed(struct media *media, struct pool_id recording, int error)
 {
-    settle(media);
     struct media_recording *broken = find_recording(media, recording);
+    if (media->lent_to == broken)
+        media->lent_to = NULL;
+    settle(media);
     if (!broken)
         return;
     media_recording_fail(media, broken, error);

@@ -213,6 +213,7 @@ struct media_event {
     char digit;
     uint32_t duration_ms;
     int error;
+    bool nothing_kept; /* FAILED: not a byte of the journal was written */
     struct media_counters counters;
 };
 bool media_event(struct media *media, struct media_event *out);

@@ -96,6 +96,7 @@ struct media_recording {
     struct media_chunk *chunks, **chunks_end;
     struct list dirty; /* in media.dirty: has bytes, or its end, to hand out */
     bool opened;       /* its first bytes were handed out */
+    bool written;      /* and, as far as we heard, written */
     bool failed;       /* they could not be written: nothing more is kept */
 
     bool closing, ended; /* MEDIA_CLOSE came; "ended" is in the journal */
@@ -130,7 +131,7 @@ struct media {
     size_t released_first, released_count;
 
     struct media_chunk *lent_chunk; /* handed out by the last media_write() */
-    struct media_recording *lent_buffer;
+    struct media_recording *lent_buffer, *lent_to;
     char packet[512];
     struct {
         int64_t packets, bytes, malformed, foreign, paused, epochs, control;

@@ -99,19 +99,17 @@ static void find_voices(const struct recorder_record *record, struct voices *voi
         siprec_voices_find(voices->of, &record->metadata, lines, voices->count, &ignored);
 }
 
-static json_t *label_of(const struct recorder_record *record, const struct voices *voices,
-                        const struct siprec_participant *who)
+/* Of the stream that carries him, or carried him last. */
+static json_t *label_of(const struct recorder_record *record, const struct siprec_participant *who)
 {
-    for (unsigned i = 0; i < voices->count; i++) {
-        for (size_t k = 0; k < voices->of[i].count; k++) {
-            if (voices->of[i].who[k] == who)
-                return string_of(record->streams[i].label);
-        }
+    for (unsigned i = 0; i < record->speaker_count; i++) {
+        if (record->speakers[i].who == who)
+            return string_of(record->streams[record->speakers[i].stream].label);
     }
     return json_null();
 }
 
-static json_t *participants_of(const struct recorder_record *record, const struct voices *voices)
+static json_t *participants_of(const struct recorder_record *record)
 {
     json_t *list = json_array();
     const struct siprec_participant *who =
@@ -124,7 +122,7 @@ static json_t *participants_of(const struct recorder_record *record, const struc
         put(one, "id", text_of(who->id));
         put(one, "aor", text_of(siprec_participant_aor(who)));
         put(one, "name", name.len ? text_of(name) : json_null());
-        put(one, "label", label_of(record, voices, who));
+        put(one, "label", label_of(record, who));
         (void)json_array_append_new(list, one);
     }
     return list;
@@ -264,7 +262,10 @@ static json_t *document_of(const struct recorder_record *record)
     json_t *document = json_object();
     put(document, "id", json_string(record->id.s));
     put(document, "call_id", text_of(view_of_string(record->call_id)));
-    put(document, "state", json_string(record->state == RECORDER_ACTIVE ? "active" : "finishing"));
+    static const char *const states[] = {[RECORDER_ACTIVE] = "active",
+                                         [RECORDER_FINISHING] = "finishing",
+                                         [RECORDER_FAILED] = "failed"};
+    put(document, "state", json_string(states[record->state]));
     put(document, "recovered", json_boolean(record->recovered));
     put(document, "started_at", time_of(record->started));
     put(document, "ended_at", time_of(record->ended));
@@ -272,7 +273,7 @@ static json_t *document_of(const struct recorder_record *record)
     put(document, "duration_ms",
         record->ended.ns ? json_integer(wall_diff_ms(record->ended, record->started))
                          : json_null());
-    put(document, "participants", participants_of(record, voices));
+    put(document, "participants", participants_of(record));
     json_t *streams = json_array();
     for (unsigned i = 0; i < record->stream_count; i++)
         (void)json_array_append_new(streams, stream_of(record, voices, i));

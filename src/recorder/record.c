@@ -35,6 +35,7 @@ void recorder_record_finish(struct recorder_record *record)
     if (record->has_metadata)
         siprec_state_finish(&record->metadata);
     free(record->call_id);
+    free(record->speakers);
     free(record->latest);
     free(record->streams);
     free(record->warnings);
@@ -347,6 +348,21 @@ enum siprec_applied recorder_record_metadata(struct recorder_record *record, str
     return applied;
 }
 
+static void note_speaker(struct recorder_record *record, const struct siprec_participant *who,
+                         unsigned stream)
+{
+    for (unsigned i = 0; i < record->speaker_count; i++) {
+        if (record->speakers[i].who == who) {
+            record->speakers[i].stream = stream;
+            return;
+        }
+    }
+    if (record->speaker_count < RECORDER_EVENTS_MAX &&
+        grow((void **)&record->speakers, record->speaker_count, &record->speaker_room,
+             sizeof *record->speakers))
+        record->speakers[record->speaker_count++] = (struct recorder_speaker){who, stream};
+}
+
 void recorder_record_check_labels(struct recorder_record *record, struct wall at)
 {
     if (!record->has_metadata || record->stream_count == 0)
@@ -358,6 +374,10 @@ void recorder_record_check_labels(struct recorder_record *record, struct wall at
                                         .active = !record->streams[i].gone};
     struct siprec_warnings warnings = {0};
     siprec_voices_find(voices, &record->metadata, lines, record->stream_count, &warnings);
+    for (unsigned i = record->stream_count; i-- > 0;) {
+        for (size_t k = 0; k < voices[i].count; k++)
+            note_speaker(record, voices[i].who[k], i);
+    }
     recorder_record_warn_siprec(record, at, &warnings);
 }
 

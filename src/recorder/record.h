@@ -62,17 +62,25 @@ struct recorder_happenings {
     unsigned count, room;
 };
 
+/* A participant and the stream that carried him last; he may have left since. */
+struct recorder_speaker {
+    const struct siprec_participant *who; /* of the record's metadata */
+    unsigned stream;
+};
+
 struct recorder_record {
     struct uuid id;
     char *call_id;
     enum recorder_state state;
     bool recovered;
-    bool journal_failed;        /* at some point nothing more could be written */
+    bool nothing_kept; /* not a byte of its journal could be written */
     struct wall started, ended; /* ended.ns 0: not yet */
     char ended_why[32];
 
     bool has_metadata;
     struct siprec_state metadata;
+    struct recorder_speaker *speakers; /* who was ever heard on which stream */
+    unsigned speaker_count, speaker_room;
     char *latest; /* the last metadata document, as it came */
     size_t latest_len;
     bool latest_is_new; /* the catalogue has not got it yet */
@@ -120,7 +128,7 @@ void recorder_record_agree(struct recorder_record *record, const struct sdp_sess
 /* Takes in one metadata document, broken ones too; notes its warnings. */
 enum siprec_applied recorder_record_metadata(struct recorder_record *record, struct view xml,
                                              struct wall at);
-/* Looks at labels again: to be called when SDP or metadata changed. */
+/* Looks at labels again, who speaks where: to be called when SDP or metadata changed. */
 void recorder_record_check_labels(struct recorder_record *record, struct wall at);
 
 /* Below recordings.directory: the UTC day of its start, and its id. */

@@ -673,10 +673,7 @@ static void let_go(struct recorder *recorder, struct recorder_call *call, struct
 {
     finish_call(recorder, call, now, "lost"); /* only when media gave up before signalling did */
     struct recorder_record *record = &call->record;
-    bool heard = false;
-    for (unsigned i = 0; i < record->stream_count; i++)
-        heard |= record->streams[i].counters.packets > 0;
-    if (record->journal_failed && !heard)
+    if (record->nothing_kept)
         record->state = RECORDER_FAILED;
     put_document(recorder, call, RECORDER_DOCUMENT);
     if (record->state == RECORDER_FINISHING)
@@ -688,11 +685,11 @@ static void let_go(struct recorder *recorder, struct recorder_call *call, struct
 }
 
 static void lose_journal(struct recorder *recorder, struct recorder_call *call,
-                         struct recorder_now now, int error)
+                         struct recorder_now now, const struct media_event *event)
 {
     recorder_record_warn(&call->record, now.wall, "journal-failed",
-                         "the journal could not be written any more: %s", strerror(error));
-    call->record.journal_failed = true;
+                         "the journal could not be written any more: %s", strerror(event->error));
+    call->record.nothing_kept = event->nothing_kept;
     /* The SRC shall know that nobody records, so that it can go elsewhere (RFC 3326). */
     if (!call->closing)
         sip_bye(recorder->sip, now.tick, call->dialog,
@@ -722,7 +719,7 @@ void recorder_media(struct recorder *recorder, struct recorder_now now, uint32_t
         let_go(recorder, call, now);
         return;
     case MEDIA_EVENT_FAILED:
-        lose_journal(recorder, call, now, event->error);
+        lose_journal(recorder, call, now, event);
         return;
     case MEDIA_EVENT_FIRST:
         log_first(call, event);

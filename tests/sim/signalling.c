@@ -194,9 +194,26 @@ static void test_the_disk_fails_under_a_call(void)
     CHECK(srs_at_rest(&play->srs));
     struct srs_file *file = srs_only_file(&play->srs);
     CHECK(file && file->rendered && strstr(file->document, "journal-failed"));
+    CHECK(file && strstr(file->document, "\"state\":\"finishing\""));
     struct pcap *pcap = file ? pcap_read(view_of(file->journal, file->journal_len)) : NULL;
     CHECK(pcap && pcap->sound && pcap_count_rtp(pcap, &play->a->to, NULL) >= 40);
     free(pcap);
+    play_free(play);
+}
+
+/* A journal that cannot even be begun: the one case in which a recording has failed. */
+static void test_the_disk_fails_at_once(void)
+{
+    struct play *play = play_begin(16, NULL);
+    play->srs.disk_error = 13; /* EACCES */
+    CHECK(src_connect(play->src, src_metadata("1", "2")));
+    src_talk(play->src, true);
+    world_run(&play->world, 1000);
+    CHECK_INT(play->src->byes, 1);
+    world_run(&play->world, 40000);
+    CHECK(srs_at_rest(&play->srs));
+    struct srs_file *file = srs_only_file(&play->srs);
+    CHECK(file && !file->rendered && strstr(file->document, "\"state\":\"failed\""));
     play_free(play);
 }
 
@@ -302,6 +319,7 @@ int main(void)
     RUN(test_who_is_allowed);
     RUN(test_full_and_draining_and_out_of_disk);
     RUN(test_the_disk_fails_under_a_call);
+    RUN(test_the_disk_fails_at_once);
     RUN(test_bodies_that_nobody_knows);
     RUN(test_call_ids_and_session_ids);
     RUN(test_glare);

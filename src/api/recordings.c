@@ -154,6 +154,9 @@ void api_recordings_get(struct http_exchange *exchange, void *context)
     struct catalog_record record;
     if (!api_find_recording(context, exchange, &record))
         return;
+    /* What goes on has newer counts than the catalogue, which is told of events only. */
+    if (record.state == CATALOG_ACTIVE && api_sessions_get_one(context, exchange, &record))
+        return;
     http_exchange_reply_json(exchange, 200, view_of(record.document, record.document_len));
     catalog_record_finish(&record);
 }

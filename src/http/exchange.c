@@ -134,7 +134,7 @@ static const char *phrase_of(int status)
         if (phrases[i].status == status)
             return phrases[i].phrase;
     }
-    assert(!"a status without a phrase");
+    assert(false); /* a status that nobody has given its phrase */
     return "";
 }
 

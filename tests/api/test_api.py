@@ -443,6 +443,15 @@ def test_sessions(w, c):
     w.ask("sessions " + json.dumps([document(300, state="active")]))
     _, data = c.check("GET", "/v1/sessions", 200)
     assert json.loads(data)["sessions"][0]["id"] == uuid(300)
+    # One that goes on is shown with the counts of now, not of its start; the others as the catalogue has them.
+    now = document(122, call_id="call-0@example.com", state="active")
+    now["streams"][0]["packets"] = 999
+    w.ask("sessions " + json.dumps([document(300, state="active"), now]))
+    _, data = c.check("GET", f"/v1/recordings/{uuid(122)}", 200)
+    assert json.loads(data) == now
+    w.ask("sessions []")
+    _, data = c.check("GET", f"/v1/recordings/{uuid(122)}", 200)
+    assert json.loads(data)["streams"][0]["packets"] == 250
 
 
 def test_health_and_drain(w, c):
@@ -599,6 +608,7 @@ def test_pipelined_and_kept(w, c):
 def test_a_signalling_thread_that_hangs(w, c):
     w.ask("mute")
     c.check("GET", "/v1/sessions", 503)
+    c.check("GET", f"/v1/recordings/{uuid(122)}", 200)
     c.check("GET", "/health/live", 200)
 
 

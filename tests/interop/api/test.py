@@ -192,6 +192,9 @@ def test_a_call_in_progress(daemon, contract):
            "a session shows its packets while it goes on", session)
     tap.equal(contract.fault(session, "Recording"), None, "a session fits the schema")
     tap.equal(contract.fault(daemon.json("/health/ready"), "Ready"), None, "readiness fits the schema")
+    one = daemon.json(f"/v1/recordings/{session['id']}")
+    tap.ok(one["streams"][0]["packets"] > 0 and contract.fault(one, "Recording") is None,
+           "and so does the recording, asked for by its id", one)
     tap.ok(session["id"] in ctl(daemon, "sessions").stdout, "siprecctl sessions lists it")
     listed = [r for r in daemon.recordings() if r["call_id"] == src.call_id]
     tap.ok(listed and contract.fault(listed[0], "Recording") is None and listed[0]["ended_at"] is None,

@@ -66,9 +66,11 @@ static bool recovery_mend(int fd, const struct journal_recovery *found)
     return ftruncate(fd, (off_t)found->length) == 0;
 }
 
-/* Appends the line that states the gap. */
+/* Appends the line that states the gap. It stands at the time of the last record: the recording
+ * ended there, however long nobody started us again. */
 static bool recovery_mark(int fd, const struct journal_recovery *found, struct wall now)
 {
+    struct wall at = found->last.ns != 0 ? found->last : now;
     struct journal_writer writer;
     char buffer[JOURNAL_BUFFER_MIN];
     char line[256];
@@ -76,7 +78,7 @@ static bool recovery_mark(int fd, const struct journal_recovery *found, struct w
     struct view block;
 
     journal_writer_resume(&writer, buffer, sizeof(buffer), found->interfaces);
-    if (event.len == 0 || !journal_writer_event(&writer, JOURNAL_INTERFACE_SIP, now, event))
+    if (event.len == 0 || !journal_writer_event(&writer, JOURNAL_INTERFACE_SIP, at, event))
         return false;
     block = journal_writer_pending(&writer);
     return recovery_write_at(fd, block.at, block.len, found->length) && fdatasync(fd) == 0;

@@ -56,18 +56,27 @@ static void settings_say(struct settings_messages *messages, const char *format,
 }
 
 /* Sets a value from one place; the caller goes from the weakest to the strongest. An empty value
- * counts as unset, so it leaves what a weaker place said. */
+ * counts as unset, so it leaves what a weaker place said. A wrong one is an error also where a
+ * stronger place would hide it: some day that place will be gone. */
 static void settings_set(struct settings *settings, enum setting setting,
                          enum settings_origin origin, const char *where, struct view text)
 {
+    const struct setting_info *info = setting_info(setting);
     struct settings_value *value = &settings->values[setting];
+    union setting_meaning meaning;
+    char why[VALUES_REASON_SIZE];
 
     text = view_trim(text);
     if (text.len == 0)
         return;
+    if (!values_parse(info, text, &meaning, why)) {
+        settings_say(&settings->errors, "%s: %s.%s: %s", where, info->section, info->key, why);
+        return;
+    }
     free(value->text);
     value->text = strndup(text.at, text.len);
     value->origin = origin;
+    value->meaning = meaning;
     snprintf(value->where, sizeof(value->where), "%s", where);
 }
 
@@ -258,19 +267,6 @@ static void settings_wrong(struct settings *settings, enum setting setting, cons
                  info->key, reason);
 }
 
-static bool settings_parse(struct settings *settings, enum setting setting)
-{
-    struct settings_value *value = &settings->values[setting];
-    char why[VALUES_REASON_SIZE];
-
-    if (value->text == NULL)
-        return true;
-    if (values_parse(setting_info(setting), view_of_string(value->text), &value->meaning, why))
-        return true;
-    settings_wrong(settings, setting, why);
-    return false;
-}
-
 /* What no value shows alone. */
 static void settings_check_together(struct settings *settings)
 {
@@ -305,7 +301,6 @@ static void settings_check_together(struct settings *settings)
 struct settings *settings_read(const struct settings_source *source)
 {
     struct settings *settings = calloc(1, sizeof(*settings));
-    bool all = true;
 
     if (settings == NULL)
         return NULL;
@@ -317,9 +312,7 @@ struct settings *settings_read(const struct settings_source *source)
     for (const char *const *argument = source->arguments; argument != NULL && *argument != NULL;
          argument++)
         settings_read_argument(settings, *argument);
-    for (int i = 0; i < SETTING_COUNT; i++)
-        all = settings_parse(settings, (enum setting)i) && all;
-    if (all)
+    if (settings->errors.count == 0)
         settings_check_together(settings);
     return settings;
 }

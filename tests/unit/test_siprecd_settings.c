@@ -213,15 +213,15 @@ static void test_errors_outside_files(void)
     struct settings *settings = settings_read(&source);
 
     CHECK_INT(settings_errors(settings), 5);
-    CHECK_TEXT(settings_error(settings, 0), "argument --log.lvl: there is no such setting");
-    CHECK_TEXT(settings_error(settings, 1),
-               "argument --rtp.port_max: expected --section.key=value");
-    CHECK_TEXT(settings_error(settings, 2),
+    CHECK_TEXT(settings_error(settings, 0),
                "environment SIPRECD_RTP_PORT_MIN: rtp.port_min: \"x\" is not a number");
-    CHECK_TEXT(settings_error(settings, 3),
+    CHECK_TEXT(settings_error(settings, 1),
                "environment EXTERNAL_IP: nat.external_ip: \"example.com\" is no IP address");
-    CHECK_TEXT(settings_error(settings, 4), "argument --log.level: log.level: \"loud\" is none of: "
+    CHECK_TEXT(settings_error(settings, 2), "argument --log.level: log.level: \"loud\" is none of: "
                                             "error warn info debug");
+    CHECK_TEXT(settings_error(settings, 3), "argument --log.lvl: there is no such setting");
+    CHECK_TEXT(settings_error(settings, 4),
+               "argument --rtp.port_max: expected --section.key=value");
     CHECK_INT(settings_remarks(settings), 2);
     settings_destroy(settings);
 }

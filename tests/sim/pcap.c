@@ -47,24 +47,54 @@ static unsigned fold(uint32_t sum)
     return sum;
 }
 
-static bool read_ip(struct pcap *pcap, struct pcap_packet *packet, struct view ip, size_t offset)
+static void read_addr(struct addr *a, uint8_t family, const char *at)
 {
+    *a = (struct addr){.family = family};
+    memcpy(a->ip, at, family == ADDR_V6 ? 16 : 4);
+}
+
+/* The header of either family: the protocol and what it carries. */
+static bool read_header(struct pcap *pcap, struct pcap_packet *packet, struct view ip,
+                        struct view *inner, unsigned *protocol, size_t offset)
+{
+    if (ip.len >= 40 && (uint8_t)ip.at[0] >> 4 == 6) {
+        if (be16(ip.at + 4) + 40u != ip.len)
+            return bad(pcap, "IPv6 length", offset);
+        *protocol = (uint8_t)ip.at[6];
+        *inner = view_skip(ip, 40);
+        read_addr(&packet->from, ADDR_V6, ip.at + 8);
+        read_addr(&packet->to, ADDR_V6, ip.at + 24);
+        return true;
+    }
     if (ip.len < 20 || (uint8_t)ip.at[0] != 0x45)
-        return bad(pcap, "no IPv4 header", offset);
+        return bad(pcap, "no IP header", offset);
     if (be16(ip.at + 2) != ip.len)
         return bad(pcap, "IP length", offset);
     if (fold(add_up(0, view_take(ip, 20))) != 0xffff)
         return bad(pcap, "IP checksum", offset);
-    unsigned protocol = (uint8_t)ip.at[9];
-    if (protocol == 59)
-        return ip.len == 20 || bad(pcap, "payload after protocol 59", offset);
-    struct view inner = view_skip(ip, 20);
-    uint32_t sum = add_up(protocol + (uint32_t)inner.len, view_of(ip.at + 12, 8));
+    *protocol = (uint8_t)ip.at[9];
+    *inner = view_skip(ip, 20);
+    read_addr(&packet->from, ADDR_V4, ip.at + 12);
+    read_addr(&packet->to, ADDR_V4, ip.at + 16);
+    return true;
+}
+
+static bool read_ip(struct pcap *pcap, struct pcap_packet *packet, struct view ip, size_t offset)
+{
+    struct view inner;
+    unsigned protocol;
+    if (!read_header(pcap, packet, ip, &inner, &protocol, offset))
+        return false;
+    if (protocol == 59) {
+        memset(&packet->from, 0, sizeof packet->from);
+        memset(&packet->to, 0, sizeof packet->to);
+        return inner.len == 0 || bad(pcap, "payload after protocol 59", offset);
+    }
+    size_t addr_len = packet->from.family == ADDR_V6 ? 16 : 4;
+    uint32_t sum = add_up(protocol + (uint32_t)inner.len, view_of(packet->from.ip, addr_len));
+    sum = add_up(sum, view_of(packet->to.ip, addr_len));
     if (fold(add_up(sum, inner)) != 0xffff)
         return bad(pcap, "UDP or TCP checksum", offset);
-    memcpy(packet->from.ip, ip.at + 12, 4);
-    memcpy(packet->to.ip, ip.at + 16, 4);
-    packet->from.family = packet->to.family = ADDR_V4;
     packet->from.port = (uint16_t)be16(inner.at);
     packet->to.port = (uint16_t)be16(inner.at + 2);
     packet->tcp = protocol == 6;

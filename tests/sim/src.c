@@ -31,6 +31,12 @@ void src_destroy(struct src *src)
     free(src);
 }
 
+void src_use_ipv6(struct src *src)
+{
+    bool parsed = addr_parse(VIEW_LIT("[2001:db8::10]:5060"), 0, &src->sip);
+    assert(parsed);
+}
+
 struct src_stream *src_add_stream(struct src *src, const char *label)
 {
     assert(src->stream_count < SRC_STREAMS);
@@ -54,8 +60,8 @@ const char *src_sdp(struct src *src)
     char *at = src->text, *end = src->text + sizeof src->text;
     const char *ip = addr_print_ip(&src->sip).s;
     at += snprintf(at, (size_t)(end - at),
-                   "v=0\r\no=SRC 4711 %u IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 %s\r\nt=0 0\r\n",
-                   ++src->version, ip);
+                   "v=0\r\no=SRC 4711 %u IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP%d %s\r\nt=0 0\r\n",
+                   ++src->version, src->sip.family, ip);
     for (unsigned i = 0; i < src->stream_count; i++) {
         const struct src_stream *stream = &src->streams[i];
         at += snprintf(at, (size_t)(end - at), "m=audio %u RTP/AVP 0 8 101\r\n",
@@ -135,7 +141,12 @@ const char *src_metadata(const char *a, const char *b)
 
 static void transmit(struct src *src, const char *bytes, size_t len)
 {
-    world_send(src->world, src->sip, src->world->srs->address, view_of(bytes, len));
+    const struct srs *srs = src->world->srs;
+    struct addr to = src->sip.family == ADDR_V6 ? srs->address6 : srs->address;
+    if (src->tcp)
+        world_stream(src->world, src->sip, to, view_of(bytes, len));
+    else
+        world_send(src->world, src->sip, to, view_of(bytes, len));
 }
 
 static size_t print_request(struct src *src, char *to, const char *method, unsigned cseq,
@@ -145,28 +156,29 @@ static size_t print_request(struct src *src, char *to, const char *method, unsig
     char to_tag[80] = "";
     if (src->to_tag[0])
         (void)snprintf(to_tag, sizeof to_tag, ";tag=%s", src->to_tag);
-    int head = snprintf(
-        to, SRC_TEXT,
-        "%s sip:srs@198.51.100.20 SIP/2.0\r\n"
-        "Via: SIP/2.0/UDP %s;branch=z9hG4bK-%u-%u;rport\r\n"
-        "Max-Forwards: 70\r\n"
-        "From: <sip:src@example.com>;tag=%s\r\n"
-        "To: <sip:srs@example.com>%s\r\n"
-        "Call-ID: %s\r\n"
-        "CSeq: %u %s\r\n"
-        "%s%s%s"
-        "%s%s%s%s"
-        "Content-Length: %zu\r\n\r\n",
-        method, ip, src->number, src->branch, src->tag, to_tag, src->call_id, cseq, method,
-        strcmp(method, "ACK") && strcmp(method, "BYE") && strcmp(method, "CANCEL")
-            ? "Contact: <sip:src@192.0.2.10>;+sip.src\r\n"
-            : "",
-        strcmp(method, "INVITE") == 0 ? "Require: siprec\r\nAllow: INVITE, ACK, CANCEL, BYE, "
-                                        "OPTIONS, UPDATE, INFO\r\nAccept: application/sdp, "
-                                        "application/rs-metadata-request\r\n"
-                                      : "",
-        src->headers, "", body ? "Content-Type: " : "", body ? type : "", body ? "\r\n" : "",
-        body ? strlen(body) : 0);
+    int head = snprintf(to, SRC_TEXT,
+                        "%s sip:srs@198.51.100.20 SIP/2.0\r\n"
+                        "Via: SIP/2.0/%s %s;branch=z9hG4bK-%u-%u;rport\r\n"
+                        "Max-Forwards: 70\r\n"
+                        "From: <sip:src@example.com>;tag=%s\r\n"
+                        "To: <sip:srs@example.com>%s\r\n"
+                        "Call-ID: %s\r\n"
+                        "CSeq: %u %s\r\n"
+                        "%s%s%s"
+                        "%s%s%s%s"
+                        "Content-Length: %zu\r\n\r\n",
+                        method, src->tcp ? "TCP" : "UDP", ip, src->number, src->branch, src->tag,
+                        to_tag, src->call_id, cseq, method,
+                        strcmp(method, "ACK") && strcmp(method, "BYE") && strcmp(method, "CANCEL")
+                            ? "Contact: <sip:src@192.0.2.10>;+sip.src\r\n"
+                            : "",
+                        strcmp(method, "INVITE") == 0
+                            ? "Require: siprec\r\nAllow: INVITE, ACK, CANCEL, BYE, "
+                              "OPTIONS, UPDATE, INFO\r\nAccept: application/sdp, "
+                              "application/rs-metadata-request\r\n"
+                            : "",
+                        src->headers, "", body ? "Content-Type: " : "", body ? type : "",
+                        body ? "\r\n" : "", body ? strlen(body) : 0);
     assert(head > 0 && (size_t)head < SRC_TEXT);
     size_t len = (size_t)head, body_len = body ? strlen(body) : 0;
     assert(len + body_len < SRC_TEXT);
@@ -525,7 +537,7 @@ void src_expire(struct src *src)
     }
     if (src->waiting && tick_due(src->again_at, now)) {
         bool invite = strcmp(src->method, "INVITE") == 0;
-        if (!(invite && src->provisional))
+        if (!src->tcp && !(invite && src->provisional))
             transmit(src, src->request, src->request_len);
         src->again_ms *= 2;
         if (!invite && src->again_ms > 4000)

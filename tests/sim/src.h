@@ -34,6 +34,7 @@ struct src {
     struct world *world;
     unsigned number;
     struct addr sip;
+    bool tcp; /* SIP over a connection */
     char call_id[10100], tag[32], to_tag[64];
     unsigned cseq, branch;
     struct src_stream streams[SRC_STREAMS];
@@ -80,6 +81,8 @@ struct src {
 /* Sits at 192.0.2.(10 + number): SIP on 5060, RTP from 40000 on. Owned by the world. */
 struct src *src_create(struct world *world);
 void src_destroy(struct src *src);
+/* Moves it to IPv6, before it has streams. */
+void src_use_ipv6(struct src *src);
 
 struct src_stream *src_add_stream(struct src *src, const char *label);
 

@@ -18,6 +18,9 @@ void srs_init(struct srs *srs, struct world *world, const struct srs_options *op
     world->srs = srs;
     srs->address = addr_v4(198, 51, 100, 20, 5060);
     srs->media_ip = addr_v4(198, 51, 100, 20, 0);
+    assert(addr_parse(VIEW_LIT("[2001:db8::20]:5060"), 0, &srs->address6));
+    if (options && options->ipv6)
+        srs->media_ip = addr_with_port(srs->address6, 0);
     srs->sweep_ms = 100;
     uint8_t seed[32] = {0};
     memcpy(seed, &world->seed, sizeof world->seed);
@@ -221,7 +224,9 @@ static void pump(struct srs *srs)
     do_outputs(srs);
     struct sip_output sent;
     while (sip_output(srs->sip, &sent)) {
-        if (sent.kind == SIP_OUTPUT_SEND)
+        if (sent.kind == SIP_OUTPUT_SEND && sent.flow.protocol == SIP_PROTOCOL_TCP)
+            world_stream(srs->world, sent.flow.local, sent.flow.peer, sent.bytes);
+        else if (sent.kind == SIP_OUTPUT_SEND)
             world_send(srs->world, sent.flow.local, sent.flow.peer, sent.bytes);
     }
     write_journals(srs);
@@ -243,16 +248,30 @@ static void pump(struct srs *srs)
 
 bool srs_owns(const struct srs *srs, const struct addr *to)
 {
-    return addr_equal_ip(to, &srs->media_ip);
+    return addr_equal_ip(to, &srs->address) || addr_equal_ip(to, &srs->address6);
+}
+
+/* A connection delivers its bytes in pieces of any size. */
+void srs_receive_stream(struct srs *srs, struct addr from, struct addr to, struct view bytes)
+{
+    struct sip_flow flow = {.id = 1000u + from.port,
+                            .protocol = SIP_PROTOCOL_TCP,
+                            .local = to,
+                            .advertised = to,
+                            .peer = from};
+    while (bytes.len) {
+        size_t piece = 1 + rng_below(&srs->world->rng, 700);
+        sip_input_stream(srs->sip, srs->world->now, &flow, view_take(bytes, piece));
+        bytes = view_skip(bytes, piece);
+        pump(srs);
+    }
 }
 
 void srs_receive(struct srs *srs, struct addr from, struct addr to, struct view bytes)
 {
-    if (addr_equal(&to, &srs->address)) {
-        struct sip_flow flow = {.protocol = SIP_PROTOCOL_UDP,
-                                .local = srs->address,
-                                .advertised = srs->address,
-                                .peer = from};
+    if (to.port == srs->address.port) {
+        struct sip_flow flow = {
+            .protocol = SIP_PROTOCOL_UDP, .local = to, .advertised = to, .peer = from};
         sip_input_datagram(srs->sip, srs->world->now, &flow, bytes, false);
         pump(srs);
         return;

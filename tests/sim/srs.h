@@ -29,6 +29,7 @@ struct srs {
     struct world *world;
     struct addr address; /* SIP, UDP and TCP */
     struct addr media_ip;
+    struct addr address6; /* SIP and media over IPv6 */
     struct sip *sip;
     struct recorder *recorder;
     struct media *media;
@@ -51,6 +52,7 @@ struct srs_options {
     uint32_t recordings;                   /* 0: 64 */
     const struct recorder_prefixes *allow; /* NULL: anyone */
     uint32_t ports;                        /* lent at first; 0: 64 */
+    bool ipv6;                             /* ports on the IPv6 address instead */
 };
 
 void srs_init(struct srs *srs, struct world *world, const struct srs_options *options);
@@ -60,6 +62,7 @@ struct recorder_now srs_now(const struct srs *srs);
 /* As the world sees it. */
 bool srs_owns(const struct srs *srs, const struct addr *to);
 void srs_receive(struct srs *srs, struct addr from, struct addr to, struct view bytes);
+void srs_receive_stream(struct srs *srs, struct addr from, struct addr to, struct view bytes);
 struct tick srs_deadline(const struct srs *srs);
 void srs_expire(struct srs *srs);
 

@@ -14,6 +14,7 @@ struct flight {
     struct tick at;
     uint64_t order;
     struct addr from, to;
+    bool stream;
     size_t len;
     char bytes[];
 };
@@ -84,6 +85,20 @@ static struct flight *flight_pop(struct world *world)
     return first;
 }
 
+static void launch(struct world *world, int64_t late_us, const struct flight *how,
+                   struct view bytes)
+{
+    struct flight *flight = malloc(sizeof *flight + bytes.len);
+    assert(flight);
+    *flight = *how;
+    flight->at = tick_add_ns(world->now, late_us * NS_PER_US);
+    flight->order = world->order++;
+    flight->len = bytes.len;
+    if (bytes.len)
+        memcpy(flight->bytes, bytes.at, bytes.len);
+    flight_push(world, flight);
+}
+
 static void fly(struct world *world, const struct link *link, struct addr from, struct addr to,
                 struct view bytes)
 {
@@ -92,19 +107,16 @@ static void fly(struct world *world, const struct link *link, struct addr from, 
         world->lost++;
         return;
     }
-    struct flight *flight = malloc(sizeof *flight + bytes.len);
-    assert(flight);
     int64_t late_us = link->delay_us;
     if (link->jitter_us)
         late_us += rng_below(&world->rng, (uint32_t)link->jitter_us);
-    flight->at = tick_add_ns(world->now, late_us * NS_PER_US);
-    flight->order = world->order++;
-    flight->from = from;
-    flight->to = to;
-    flight->len = bytes.len;
-    if (bytes.len)
-        memcpy(flight->bytes, bytes.at, bytes.len);
-    flight_push(world, flight);
+    launch(world, late_us, &(struct flight){.from = from, .to = to}, bytes);
+}
+
+void world_stream(struct world *world, struct addr from, struct addr to, struct view bytes)
+{
+    launch(world, world->sip.delay_us, &(struct flight){.from = from, .to = to, .stream = true},
+           bytes);
 }
 
 void world_send(struct world *world, struct addr from, struct addr to, struct view bytes)
@@ -119,6 +131,10 @@ void world_send(struct world *world, struct addr from, struct addr to, struct vi
 static void deliver(struct world *world, const struct flight *flight)
 {
     struct view bytes = view_of(flight->bytes, flight->len);
+    if (flight->stream && srs_owns(world->srs, &flight->to)) {
+        srs_receive_stream(world->srs, flight->from, flight->to, bytes);
+        return;
+    }
     if (srs_owns(world->srs, &flight->to)) {
         srs_receive(world->srs, flight->from, flight->to, bytes);
         return;

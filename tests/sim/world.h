@@ -43,6 +43,9 @@ struct wall world_wall(const struct world *world);
 /* Puts a datagram on the wire; copies it. */
 void world_send(struct world *world, struct addr from, struct addr to, struct view bytes);
 
+/* The same over a connection: nothing is lost, repeated or overtaken. */
+void world_stream(struct world *world, struct addr from, struct addr to, struct view bytes);
+
 /* Plays what happens in the next ms. */
 void world_run(struct world *world, int64_t ms);
 

@@ -1,0 +1,271 @@
+/* A worker's media, one call at a time: where pauses cut, what back-pressure does, what becomes of
+ * ports and of commands that come too late. RFC 3550, 3264 §5.1, 7866 §7.1.1.1. */
+#include "media/media.h"
+
+#include <errno.h>
+
+#include "journal/reader.h"
+#include "tap.h"
+
+static const struct wall noon = {INT64_C(1772366400) * NS_PER_S};
+static struct media *media;
+static struct tick now;
+static char file[4 << 20];
+static size_t file_len;
+static unsigned closed, failed, released;
+
+static struct wall at_ms(int64_t ms)
+{
+    return wall_add_ms(noon, ms);
+}
+
+static void begin(void)
+{
+    struct media_config config = {.recordings = 2,
+                                  .streams = 4,
+                                  .ports = 8,
+                                  .silent_after_ms = 5000,
+                                  .linger_ms = 200,
+                                  .linger_max_ms = 2000,
+                                  .apart_max = 65536};
+    media = media_create(&config);
+    now = (struct tick){NS_PER_S};
+    file_len = 0;
+    closed = failed = released = 0;
+}
+
+static void drain(void)
+{
+    struct media_write write;
+    struct media_event event;
+    struct media_port port;
+    while (media_write(media, &write)) {
+        if (write.bytes.len)
+            memcpy(file + file_len, write.bytes.at, write.bytes.len);
+        file_len += write.bytes.len;
+    }
+    while (media_event(media, &event)) {
+        closed += event.kind == MEDIA_EVENT_CLOSED;
+        failed += event.kind == MEDIA_EVENT_FAILED;
+    }
+    while (media_release(media, &port))
+        released++;
+}
+
+static void command(struct media_command c, uint64_t recording, int64_t ms)
+{
+    c.recording.value = recording;
+    c.at = at_ms(ms);
+    media_command(media, now, &c);
+}
+
+static void open_stream(uint64_t recording, uint32_t port, bool paused, int64_t ms)
+{
+    struct media_command c = {.kind = MEDIA_STREAM};
+    c.stream = (struct media_stream_facts){
+        .port = port,
+        .generation = 7,
+        .paused = paused,
+        .bound = addr_v4(192, 0, 2, 1, (uint16_t)(4000 + 2 * port)),
+        .advertised = addr_v4(192, 0, 2, 1, (uint16_t)(4000 + 2 * port)),
+        .offered = addr_v4(192, 0, 2, 9, 5000),
+        .signalled = addr_v4(192, 0, 2, 9, 5060),
+        .codec_count = 1,
+        .codecs = {{.payload_type = 0, .clock_hz = 8000}},
+    };
+    command(c, recording, ms);
+}
+
+static size_t packet(uint32_t port, uint16_t seq, int64_t ms)
+{
+    static char bytes[172];
+    bytes[0] = (char)0x80;
+    bytes[2] = (char)(seq >> 8);
+    bytes[3] = (char)seq;
+    struct datagram d = {.socket = MEDIA_SOCKET(port, false),
+                         .from = addr_v4(192, 0, 2, 9, 5000),
+                         .at = at_ms(ms),
+                         .bytes = view_of(bytes, sizeof bytes)};
+    return media_input(media, now, &d, 1);
+}
+
+/* The sequence numbers that are in the journal's stream, as a sum of 1 << seq; only for seq < 64. */
+static uint64_t journaled(unsigned *rtp)
+{
+    struct journal_reader *reader = journal_reader_create();
+    struct journal_record record;
+    uint64_t seen = 0;
+    *rtp = 0;
+    journal_reader_feed(reader, view_of(file, file_len), true);
+    while (journal_reader_next(reader, &record)) {
+        if (record.kind != JOURNAL_RECORD_RTP)
+            continue;
+        ++*rtp;
+        seen |= UINT64_C(1) << ((uint8_t)record.payload.at[3] & 63);
+    }
+    journal_reader_destroy(reader);
+    return seen;
+}
+
+/* The sweep comes long after: what arrived before our answer left is kept, what came after is not,
+ * and the same at the resume, even when both fall into one sweep. */
+static void test_a_pause_cuts_where_the_answer_left(void)
+{
+    unsigned rtp;
+    begin();
+    command((struct media_command){.kind = MEDIA_OPEN}, 1, 0);
+    open_stream(1, 3, false, 0);
+    open_stream(1, 3, true, 100);
+    open_stream(1, 3, false, 200);
+    now = tick_add_ms(now, 300);
+    for (uint16_t i = 0; i < 15; i++)
+        (void)packet(3, i, i * 20);
+    drain();
+    /* 0..4 before 100 ms; 5..9 at 100..180 in the pause; 10.. from 200 ms on. */
+    CHECK_INT(journaled(&rtp), 0x7c1f);
+    media_destroy(media);
+}
+
+/* A clock set back is no way into a pause: better a gap than a word too much. */
+static void test_a_clock_set_back_ends_no_pause(void)
+{
+    unsigned rtp;
+    begin();
+    command((struct media_command){.kind = MEDIA_OPEN}, 1, 0);
+    open_stream(1, 3, false, 0);
+    open_stream(1, 3, true, 5000);
+    now = tick_add_ms(now, 2000);
+    (void)packet(3, 1, 3000);
+    drain();
+    CHECK_INT(journaled(&rtp), 0);
+    media_destroy(media);
+}
+
+static void test_what_came_before_the_call_is_not_its_own(void)
+{
+    unsigned rtp;
+    begin();
+    command((struct media_command){.kind = MEDIA_OPEN}, 1, 1000);
+    open_stream(1, 3, false, 1000);
+    (void)packet(3, 1, 999);
+    (void)packet(3, 2, 1000);
+    (void)packet(4, 3, 1000); /* a port that nobody has */
+    drain();
+    CHECK_INT(journaled(&rtp), 4);
+    media_destroy(media);
+}
+
+/* Full buffers stop the batch, not the recording: drained, it goes on, and nothing is missing. */
+static void test_back_pressure(void)
+{
+    unsigned rtp, stops = 0;
+    begin();
+    command((struct media_command){.kind = MEDIA_OPEN}, 1, 0);
+    open_stream(1, 3, false, 0);
+    for (unsigned i = 0; i < 5000; i++) {
+        if (packet(3, (uint16_t)i, i)) /* taken */
+            continue;
+        stops++;
+        drain();
+        CHECK_INT(packet(3, (uint16_t)i, i), 1);
+    }
+    drain();
+    (void)journaled(&rtp);
+    CHECK_INT(rtp, 5000);
+    CHECK(stops > 10);
+    media_destroy(media);
+}
+
+static char *copy(const char *text)
+{
+    char *block = malloc(strlen(text) + 1);
+    strcpy(block, text);
+    return block;
+}
+
+/* A SIP message far larger than the buffer, in between. */
+static void test_a_large_message(void)
+{
+    unsigned rtp;
+    begin();
+    command((struct media_command){.kind = MEDIA_OPEN}, 1, 0);
+    open_stream(1, 3, false, 0);
+    (void)packet(3, 1, 1);
+    size_t len = 900000;
+    char *message = malloc(len);
+    memset(message, 'x', len);
+    memcpy(message, "INVITE sip:a SIP/2.0\r\n", 22);
+    struct media_command sip = {.kind = MEDIA_SIP, .bytes = (uint8_t *)message, .len = len};
+    sip.sip = (struct media_sip){
+        .from = addr_v4(192, 0, 2, 9, 5060), .to = addr_v4(192, 0, 2, 1, 5060), .tcp = true};
+    command(sip, 1, 2);
+    (void)packet(3, 2, 3);
+    drain();
+    CHECK_INT(journaled(&rtp), 6);
+    CHECK(file_len > len);
+    CHECK_INT(media_usage(media).buffered, 0);
+    media_destroy(media);
+}
+
+/* Twice closed, closed and then told more, never opened: nothing breaks, every port comes back. */
+static void test_commands_that_come_too_late(void)
+{
+    begin();
+    command((struct media_command){.kind = MEDIA_OPEN}, 1, 0);
+    open_stream(1, 3, false, 0);
+    for (int i = 0; i < 2; i++) {
+        char *farewell = copy("{\"siprecd\":\"ended\"}");
+        command((struct media_command){.kind = MEDIA_CLOSE,
+                                       .bytes = (uint8_t *)farewell,
+                                       .len = strlen(farewell)},
+                1, 10);
+    }
+    open_stream(1, 4, false, 20);
+    drain();
+    CHECK_INT(released, 1); /* the late one */
+    now = tick_add_ms(now, 250);
+    media_expire(media, now);
+    command((struct media_command){.kind = MEDIA_MARK,
+                                   .mark = {.stream = 0},
+                                   .bytes = (uint8_t *)copy("{\"siprecd\":\"x\"}"),
+                                   .len = 15},
+            1, 300);
+    drain();
+    CHECK_INT(closed, 1);
+    CHECK_INT(released, 2);
+    open_stream(1, 3, false, 400);
+    command((struct media_command){.kind = MEDIA_CONFIRM}, 1, 400);
+    command((struct media_command){.kind = MEDIA_CLOSE}, 1, 400);
+    drain();
+    CHECK_INT(closed, 2); /* whoever waits for it shall hear it */
+    CHECK_INT(released, 3);
+    struct media_usage usage = media_usage(media);
+    CHECK(usage.recordings == 0 && usage.streams == 0 && usage.ports == 0);
+    media_destroy(media);
+}
+
+static void test_more_recordings_than_there_is_room_for(void)
+{
+    begin();
+    for (uint64_t i = 1; i <= 3; i++)
+        command((struct media_command){.kind = MEDIA_OPEN}, i, 0);
+    drain();
+    CHECK_INT(failed, 1);
+    media_write_failed(media, (struct pool_id){1}, ENOSPC);
+    media_write_failed(media, (struct pool_id){1}, ENOSPC);
+    drain();
+    CHECK_INT(failed, 2); /* once each */
+    media_destroy(media);
+}
+
+int main(void)
+{
+    RUN(test_a_pause_cuts_where_the_answer_left);
+    RUN(test_a_clock_set_back_ends_no_pause);
+    RUN(test_what_came_before_the_call_is_not_its_own);
+    RUN(test_back_pressure);
+    RUN(test_a_large_message);
+    RUN(test_commands_that_come_too_late);
+    RUN(test_more_recordings_than_there_is_room_for);
+    return tap_done();
+}

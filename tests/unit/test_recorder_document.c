@@ -50,9 +50,10 @@ static void test_merge_of_rubbish(void)
     static const char *const bad[] = {"", "null", "[]", "{\"duration_ms\":", "{}", "\xff"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         CHECK(recorder_document_merge(view_of_string(document), view_of_string(bad[i])) == NULL);
-        CHECK(recorder_document_merge(view_of_string(bad[i]), VIEW_LIT("{\"duration_ms\":1}")) ==
-                  NULL ||
-              i == 4);
+        char *text =
+            recorder_document_merge(view_of_string(bad[i]), VIEW_LIT("{\"duration_ms\":1}"));
+        CHECK(text == NULL || i == 4); /* an empty object is an object */
+        free(text);
     }
     CHECK(recorder_document_failed(VIEW_LIT("["), VIEW_LIT("x"), (struct wall){0}) == NULL);
 }

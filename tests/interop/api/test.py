@@ -4,10 +4,13 @@ import json
 import pathlib
 import random
 import re
+import shutil
+import signal
 import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -258,7 +261,7 @@ def hostile_media(daemon):
             src.rtp.sendto(src.packet(1), src.media)
             time.sleep(0.01)
     flood = [src.packet(1, b"\xff" * 1400) for _ in range(3000)]
-    lost = f"siprecd_socket_overflows_total"
+    lost = "siprecd_socket_overflows_total"
     for _ in range(30):
         for packet in flood:
             src.rtp.sendto(packet, src.media)
@@ -327,6 +330,38 @@ def crowd(daemon):
         s.close()
 
 
+def old_recording(daemon, n=1):
+    """The folder of a recording that ended on 2026-03-01."""
+    folder = daemon.recordings_folder / f"2026/03/01/019ca945-0a00-7000-8000-{n:012x}"
+    folder.mkdir(parents=True)
+    (folder / "recording.json").write_text(json.dumps(
+        {"id": folder.name, "call_id": "old@example.com", "state": "finished", "recovered": False,
+         "started_at": "2026-03-01T12:00:00.000Z", "ended_at": "2026-03-01T12:00:01.000Z", "duration_ms": 1000,
+         "participants": [], "streams": [], "warnings": []}))
+    (folder / "journal.pcapng").write_bytes(b"journal")
+    return folder
+
+
+def test_retention():
+    settings = pathlib.Path(tempfile.mkdtemp(prefix="siprecd-conf-")) / "siprecd.conf"
+    settings.write_text("[recordings]\nkeep_days = 0\n")
+    daemon = Siprecd("-c", str(settings))
+    folder = old_recording(daemon)
+    with daemon:
+        tap.ok(len(daemon.recordings()) == 1 and folder.exists(), "keep_days=0 keeps for ever")
+        settings.write_text("[recordings]\nkeep_days = 3\n")
+        daemon.process.send_signal(signal.SIGHUP)
+        tap.ok(wait_for(lambda: not folder.exists() and not daemon.recordings(), 20),
+               "keep_days, reloaded, deletes what ended earlier: files and row", daemon.log()[-1000:])
+        tap.ok("by=keep_days" in daemon.log(), "with an audit line that says by what")
+    shutil.rmtree(settings.parent)
+    daemon = Full()
+    folders = [old_recording(daemon, n) for n in (1, 2)]
+    with daemon:
+        tap.ok(wait_for(lambda: not any(f.exists() for f in folders), 20) and daemon.log().count("by=min_free") == 2,
+               "min_free deletes the oldest while the disk has less", daemon.log()[-1000:])
+
+
 def test_every_series_moves():
     moved, known = set(), set()
 
@@ -386,7 +421,7 @@ def test_every_series_moves():
                    status, data)
             tap.ok(RawSrc(daemon).invite() == 503, "and its INVITEs are answered 503")
 
-    tap.together(busy, cramped)
+    tap.together(busy, cramped, test_retention)
     tap.ok(len(known) > 40 and not known - moved, "every exported series moved",
            "these did not: " + ", ".join(sorted(known - moved)))
 

@@ -23,28 +23,36 @@ struct ice_local {
     bool pairable; /* its own base: a reflexive one is never sent from (§6.1.2.4) */
 };
 
+/* What checks need of a peer's candidate; its related address says nothing to us. */
 struct ice_remote {
-    struct candidate candidate;
+    struct addr address;
+    uint32_t priority;
+    uint8_t type; /* enum candidate_type */
+    uint8_t component;
+    char foundation[CANDIDATE_FOUNDATION_SIZE];
 };
 
+/* A hundred of these are most of an agent: hence the bit fields. */
 struct ice_pair {
     uint64_t priority;
     struct stun_client client; /* the check under way */
-    uint8_t local, remote;     /* indices; local is the base */
-    uint8_t mapped;            /* valid: which local candidate the answer showed */
-    uint8_t state;             /* enum ice_pair_state */
-    uint8_t component;
-    bool triggered;     /* waits in the triggered-check queue */
-    bool use_candidate; /* the check under way, or the next, nominates (controlling) */
-    bool sent_use_candidate;
-    bool
-        nominate_on_success; /* the peer nominated it before our own check was through (§7.3.1.5) */
-    bool valid, nominated;
-    bool sent_as_controlling; /* the role of the check under way: a 487 counts only for it */
-    bool is_cancelled; /* §7.3.1.4: a check that is not sent again, but whose answer still counts */
-    bool cancelled_use_candidate;
     struct stun_transaction cancelled;
-    uint32_t order; /* place in the triggered-check queue */
+    uint32_t order;        /* place in the triggered-check queue */
+    uint8_t local, remote; /* indices; local is the base */
+    uint8_t mapped;        /* valid: which local candidate the answer showed */
+    uint8_t state;         /* enum ice_pair_state */
+    uint8_t component;
+    bool triggered : 1;     /* waits in the triggered-check queue */
+    bool use_candidate : 1; /* the check under way, or the next, nominates (controlling) */
+    bool sent_use_candidate : 1;
+    /* the peer nominated it before our own check was through (§7.3.1.5) */
+    bool nominate_on_success : 1;
+    bool valid : 1, nominated : 1;
+    /* the role of the check under way: a 487 counts only for it */
+    bool sent_as_controlling : 1;
+    /* §7.3.1.4: a check that is not sent again, but whose answer still counts */
+    bool is_cancelled : 1;
+    bool cancelled_use_candidate : 1;
 };
 
 /* RFC 7675: answers to any of the last checks keep consent, so their ids are kept for 30 s. */
@@ -61,11 +69,11 @@ struct ice_early {
     uint32_t priority;
     bool use_candidate;
 };
-enum { ICE_EARLY = 16, ICE_EVENTS = 32, ICE_ANSWERS = 8 };
+enum { ICE_EARLY = 16, ICE_EVENTS = 16, ICE_ANSWERS = 6 };
 
 struct ice_answer {
     struct ice_path path;
-    size_t len;
+    uint16_t len;
     uint8_t bytes[160];
 };
 
@@ -76,7 +84,7 @@ struct ice {
     uint64_t tie_breaker;
     struct rng rng;
     char ufrag[ICE_UFRAG_SIZE], pwd[ICE_PWD_SIZE];
-    char remote_ufrag[ICE_REMOTE_CREDENTIAL_SIZE], remote_pwd[ICE_REMOTE_CREDENTIAL_SIZE];
+    char remote_ufrag[ICE_REMOTE_CREDENTIAL_SIZE];
     struct stun_key *local_key, *remote_key;
     bool remote_known, remote_lite, local_ended, remote_ended;
 

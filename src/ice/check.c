@@ -63,7 +63,7 @@ static bool same_path(const struct ice *ice, const struct ice_pair *pair,
                       const struct ice_path *via)
 {
     return ice->locals[pair->local].base.number == via->base.number &&
-           addr_equal(&ice->remotes[pair->remote].candidate.address, &via->peer);
+           addr_equal(&ice->remotes[pair->remote].address, &via->peer);
 }
 
 void ice_check_failed(struct ice *ice, struct tick now, struct ice_pair *pair)
@@ -236,7 +236,7 @@ static bool roles_agree(struct ice *ice, const struct ice_path *via, const struc
         if (answer) {
             struct writer w = writer_of(answer->bytes, sizeof answer->bytes);
             stun_server_error(m, 487, ice->local_key, &w);
-            answer->len = writer_done(&w).len;
+            answer->len = (uint16_t)writer_done(&w).len;
         }
         return false;
     }
@@ -250,20 +250,20 @@ static bool roles_agree(struct ice *ice, const struct ice_path *via, const struc
 static uint8_t source_remote(struct ice *ice, const struct ice_early *check, uint8_t component)
 {
     for (uint8_t i = 0; i < ice->remote_count; i++) {
-        const struct candidate *known = &ice->remotes[i].candidate;
+        const struct ice_remote *known = &ice->remotes[i];
         if (known->component == component && addr_equal(&known->address, &check->via.peer))
             return i;
     }
     if (ice->remote_count == ICE_REMOTES)
         return ICE_REMOTES;
-    struct candidate found = {
+    struct ice_remote found = {
         .type = CANDIDATE_PEER_REFLEXIVE,
         .component = component,
         .priority = check->priority,
         .address = check->via.peer,
     };
     (void)snprintf(found.foundation, sizeof found.foundation, "P%u", (unsigned)ice->remote_count);
-    ice->remotes[ice->remote_count].candidate = found;
+    ice->remotes[ice->remote_count] = found;
     return ice->remote_count++;
 }
 
@@ -359,10 +359,10 @@ enum ice_input_result ice_check_request(struct ice *ice, struct tick now,
                                  .known_count = sizeof understood / sizeof *understood};
     struct writer w = writer_of(answer->bytes, sizeof answer->bytes);
     if (stun_server_answer(&server, m, &via->peer, &w).code != 0) {
-        answer->len = writer_done(&w).len;
+        answer->len = (uint16_t)writer_done(&w).len;
         return ICE_TAKEN;
     }
-    answer->len = writer_done(&w).len;
+    answer->len = (uint16_t)writer_done(&w).len;
     check.use_candidate = stun_attribute_find(m, STUN_USE_CANDIDATE, &unused);
     if (ice->remote_known || ice->options.lite)
         ice_check_taken(ice, now, &check);

@@ -10,7 +10,7 @@
 static uint64_t rank_of(const struct ice *ice, uint8_t local, uint8_t remote)
 {
     uint32_t ours = ice->locals[local].candidate.priority;
-    uint32_t theirs = ice->remotes[remote].candidate.priority;
+    uint32_t theirs = ice->remotes[remote].priority;
     return ice->role == ICE_CONTROLLING ? ice_pair_priority(ours, theirs)
                                         : ice_pair_priority(theirs, ours);
 }
@@ -77,7 +77,7 @@ struct ice_pair *ice_pair_add(struct ice *ice, uint8_t local, uint8_t remote)
 }
 
 /* §6.1.2.2: same component, same family; and link-local only with link-local (RFC 4007 §6: scopes do not mix). */
-static bool may_pair(const struct candidate *ours, const struct candidate *theirs)
+static bool may_pair(const struct candidate *ours, const struct ice_remote *theirs)
 {
     return ours->component == theirs->component && ours->address.family == theirs->address.family &&
            addr_is_link_local(&ours->address) == addr_is_link_local(&theirs->address);
@@ -88,8 +88,7 @@ static bool same_foundation(const struct ice *ice, const struct ice_pair *a,
 {
     return strcmp(ice->locals[a->local].candidate.foundation,
                   ice->locals[b->local].candidate.foundation) == 0 &&
-           strcmp(ice->remotes[a->remote].candidate.foundation,
-                  ice->remotes[b->remote].candidate.foundation) == 0;
+           strcmp(ice->remotes[a->remote].foundation, ice->remotes[b->remote].foundation) == 0;
 }
 
 /* §6.1.2.6: of each foundation the pair with the lowest component, then the highest rank, is Waiting. */
@@ -121,8 +120,7 @@ void ice_pairs_form(struct ice *ice, struct tick now)
         if (!ice->locals[l].pairable)
             continue; /* §6.1.2.4: a reflexive candidate is its base, which is paired itself */
         for (uint8_t r = 0; r < ice->remote_count; r++) {
-            if (may_pair(&ice->locals[l].candidate, &ice->remotes[r].candidate) &&
-                !ice_pair_find(ice, l, r))
+            if (may_pair(&ice->locals[l].candidate, &ice->remotes[r]) && !ice_pair_find(ice, l, r))
                 (void)ice_pair_add(ice, l, r);
         }
     }

@@ -158,7 +158,6 @@ bool ice_set_remote(struct ice *ice, struct tick now, struct view ufrag, struct 
     stun_key_destroy(ice->remote_key);
     ice->remote_key = key;
     (void)view_copy(ufrag, ice->remote_ufrag, sizeof ice->remote_ufrag);
-    (void)view_copy(pwd, ice->remote_pwd, sizeof ice->remote_pwd);
     ice->remote_known = true;
     ice->remote_lite = remote_lite;
     /* §6.1.1: against a lite agent the full one controls. */
@@ -180,26 +179,36 @@ static bool may_be_sent_to(const struct addr *address)
            !addr_is_reserved(address);
 }
 
+static struct ice_remote remote_of(const struct candidate *c)
+{
+    struct ice_remote remote = {.address = c->address,
+                                .priority = c->priority,
+                                .type = (uint8_t)c->type,
+                                .component = (uint8_t)c->component};
+    memcpy(remote.foundation, c->foundation, sizeof remote.foundation);
+    return remote;
+}
+
 bool ice_add_remote(struct ice *ice, struct tick now, const struct candidate *candidate)
 {
     if (candidate->transport != CANDIDATE_UDP || candidate->component < 1 ||
         candidate->component > ice->options.components || !may_be_sent_to(&candidate->address))
         return false;
     for (size_t i = 0; i < ice->remote_count; i++) {
-        struct candidate *known = &ice->remotes[i].candidate;
+        struct ice_remote *known = &ice->remotes[i];
         if (known->component != candidate->component ||
             !addr_equal(&known->address, &candidate->address))
             continue;
         /* A check came first and showed it as peer-reflexive: now its name is known (RFC 8838 §11.4). */
         if (known->type == CANDIDATE_PEER_REFLEXIVE) {
-            *known = *candidate;
+            *known = remote_of(candidate);
             ice_pairs_rank(ice);
         }
         return true;
     }
     if (ice->remote_count == ICE_REMOTES)
         return false;
-    ice->remotes[ice->remote_count++].candidate = *candidate;
+    ice->remotes[ice->remote_count++] = remote_of(candidate);
     ice_pairs_form(ice, now);
     return true;
 }
@@ -298,7 +307,7 @@ static void fill_check(struct ice *ice, const struct ice_pair *pair, struct ice_
     size_t len = ice_check_write(ice, pair);
     ice->checks_sent++;
     *out = (struct ice_packet){
-        .path = {ice->locals[pair->local].base, ice->remotes[pair->remote].candidate.address},
+        .path = {ice->locals[pair->local].base, ice->remotes[pair->remote].address},
         .bytes = view_of(ice->packet, len),
     };
 }

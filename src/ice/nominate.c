@@ -17,7 +17,7 @@ static int64_t patience_ms(const struct ice *ice, const struct ice_pair *pair)
         [CANDIDATE_RELAYED] = 2000,
     };
     int64_t ours = by_type[ice->locals[pair->mapped].candidate.type];
-    int64_t theirs = by_type[ice->remotes[pair->remote].candidate.type];
+    int64_t theirs = by_type[ice->remotes[pair->remote].type];
     return ours > theirs ? ours : theirs;
 }
 
@@ -113,8 +113,7 @@ void ice_pair_nominated(struct ice *ice, struct tick now, struct ice_pair *pair)
     /* A peer that nominates aggressively (RFC 5245) names several: the best of them counts. */
     if (ice->is_chosen[at] && ice->selected_priority[at] >= pair->priority)
         return;
-    struct ice_path path = {ice->locals[pair->local].base,
-                            ice->remotes[pair->remote].candidate.address};
+    struct ice_path path = {ice->locals[pair->local].base, ice->remotes[pair->remote].address};
     ice->selected[at] = path;
     ice->selected_priority[at] = pair->priority;
     ice->is_selected[at] = ice->is_chosen[at] = true;
@@ -127,7 +126,7 @@ void ice_pair_nominated(struct ice *ice, struct tick now, struct ice_pair *pair)
                       .component = pair->component,
                       .path = path,
                       .local_type = ice->locals[pair->mapped].candidate.type,
-                      .remote_type = ice->remotes[pair->remote].candidate.type,
+                      .remote_type = (enum candidate_type)ice->remotes[pair->remote].type,
                   });
 }
 

@@ -6,7 +6,8 @@
 void stun_client_start(struct stun_client *c, struct tick now, struct rng *rng,
                        const struct stun_client_options *options)
 {
-    int64_t rto = options->rto_ms < STUN_RTO_MS ? STUN_RTO_MS : options->rto_ms;
+    int64_t wish = options->rto_ms < STUN_RTO_MS ? STUN_RTO_MS : options->rto_ms;
+    int32_t rto = (int32_t)(wish > STUN_RTO_MOST_MS ? STUN_RTO_MOST_MS : wish);
     *c = (struct stun_client){
         .transaction = stun_transaction_make(rng),
         .next = now,
@@ -31,7 +32,7 @@ enum stun_client_step stun_client_step(struct stun_client *c, struct tick now)
     if (c->reliable)
         c->next = tick_add_ms(now, STUN_RELIABLE_MS);
     else if (c->sent == STUN_RC)
-        c->next = tick_add_ms(now, STUN_RM * c->rto_first_ms);
+        c->next = tick_add_ms(now, (int64_t)STUN_RM * c->rto_first_ms);
     else
         c->next = tick_add_ms(now, c->rto_ms);
     c->rto_ms *= 2;

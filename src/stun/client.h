@@ -8,22 +8,23 @@
 #include "stun/message.h"
 
 #define STUN_RTO_MS      500 /* §6.2.1: SHOULD be 500 ms or more; RFC 8445 §14.3: MUST for ICE */
-#define STUN_RC          7   /* requests sent in all */
-#define STUN_RM          16  /* the last one is waited for Rm x RTO */
+#define STUN_RTO_MOST_MS 60000
+#define STUN_RC          7     /* requests sent in all */
+#define STUN_RM          16    /* the last one is waited for Rm x RTO */
 #define STUN_RELIABLE_MS 39500 /* §6.2.2: Ti */
 
 struct stun_client {
-    struct stun_transaction transaction;
     struct tick next;  /* when something is due; TICK_NEVER when ended */
     struct tick limit; /* gathering gives up here, whatever the schedule; TICK_NEVER: no limit */
-    int64_t rto_ms;    /* the interval to come */
-    int64_t rto_first_ms;
+    struct stun_transaction transaction;
+    int32_t rto_ms; /* the interval to come */
+    int32_t rto_first_ms;
     uint8_t sent;
     bool reliable;
 };
 
 struct stun_client_options {
-    int64_t rto_ms; /* 0: STUN_RTO_MS; lower is raised to it */
+    int64_t rto_ms; /* 0: STUN_RTO_MS; lower is raised to it, over STUN_RTO_MOST_MS cut */
     int64_t cap_ms; /* 0: none. Nothing is waited for longer than this */
     bool reliable;  /* TCP, TLS: sent once */
 };

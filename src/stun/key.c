@@ -16,10 +16,11 @@
 #define SHA256_CUT_SIZE 16
 #define PASSWORD_MAX    1024
 
+/* Each ICE agent has two of these: SHA-256's part is made when it is first asked for, which ICE never does. */
 struct stun_key {
     EVP_MAC_CTX *sha1, *sha256;
     size_t len;
-    uint8_t bytes[PASSWORD_MAX];
+    uint8_t bytes[];
 };
 
 static EVP_MAC_CTX *hmac_create(const char *digest, const struct stun_key *key)
@@ -39,15 +40,14 @@ static EVP_MAC_CTX *hmac_create(const char *digest, const struct stun_key *key)
 
 static struct stun_key *key_create(struct view bytes)
 {
-    struct stun_key *key = bytes.len <= PASSWORD_MAX ? calloc(1, sizeof *key) : NULL;
+    struct stun_key *key = bytes.len <= PASSWORD_MAX ? calloc(1, sizeof *key + bytes.len) : NULL;
     if (!key)
         return NULL;
     key->len = bytes.len;
     if (bytes.len)
         memcpy(key->bytes, bytes.at, bytes.len);
     key->sha1 = hmac_create("SHA1", key);
-    key->sha256 = hmac_create("SHA256", key);
-    if (key->sha1 && key->sha256)
+    if (key->sha1)
         return key;
     stun_key_destroy(key);
     return NULL;
@@ -89,7 +89,7 @@ void stun_key_destroy(struct stun_key *key)
         return;
     EVP_MAC_CTX_free(key->sha1);
     EVP_MAC_CTX_free(key->sha256);
-    OPENSSL_cleanse(key, sizeof *key);
+    OPENSSL_cleanse(key, sizeof *key + key->len);
     free(key);
 }
 
@@ -121,10 +121,19 @@ static void hmac(EVP_MAC_CTX *ctx, struct view covered, uint16_t length, uint8_t
     assert(ok); /* a context that was initialised once: nothing of the peer's can make it fail */
 }
 
+/* NULL when memory is out. */
+static EVP_MAC_CTX *sha256_of(struct stun_key *key)
+{
+    if (!key->sha256)
+        key->sha256 = hmac_create("SHA256", key);
+    return key->sha256;
+}
+
 static void sign(struct writer *w, EVP_MAC_CTX *ctx, enum stun_attribute_type type, size_t size)
 {
     uint8_t value[EVP_MAX_MD_SIZE];
     stun_settle_length(w, 4 + size);
+    w->failed |= !ctx;
     if (w->failed)
         return;
     hmac(ctx, view_of(w->buffer, w->len), (uint16_t)(w->len - STUN_HEADER_SIZE + 4 + size), value);
@@ -138,7 +147,7 @@ void stun_sign(struct writer *w, struct stun_key *key)
 
 void stun_sign_sha256(struct writer *w, struct stun_key *key)
 {
-    sign(w, key->sha256, STUN_MESSAGE_INTEGRITY_SHA256, SHA256_SIZE);
+    sign(w, sha256_of(key), STUN_MESSAGE_INTEGRITY_SHA256, SHA256_SIZE);
 }
 
 static bool holds(const struct stun_message *m, size_t at, EVP_MAC_CTX *ctx, struct view value)
@@ -161,7 +170,7 @@ enum stun_integrity stun_check(const struct stun_message *m, struct stun_key *ke
     if (m->integrity_sha256) {
         if (!stun_attribute_find(m, STUN_MESSAGE_INTEGRITY_SHA256, &value) ||
             value.len < SHA256_CUT_SIZE || value.len > SHA256_SIZE || value.len % 4 != 0 ||
-            !holds(m, m->integrity_sha256, key->sha256, value))
+            !sha256_of(key) || !holds(m, m->integrity_sha256, key->sha256, value))
             return STUN_INTEGRITY_BAD;
     }
     return STUN_INTEGRITY_GOOD;

@@ -34,13 +34,11 @@ struct ice_remote {
 
 /* A hundred of these are most of an agent: hence the bit fields. */
 struct ice_pair {
-    uint64_t priority;
     struct stun_client client; /* the check under way */
-    struct stun_transaction cancelled;
-    uint32_t order;        /* place in the triggered-check queue */
-    uint8_t local, remote; /* indices; local is the base */
-    uint8_t mapped;        /* valid: which local candidate the answer showed */
-    uint8_t state;         /* enum ice_pair_state */
+    uint32_t order;            /* place in the triggered-check queue */
+    uint8_t local, remote;     /* indices; local is the base */
+    uint8_t mapped;            /* valid: which local candidate the answer showed */
+    uint8_t state;             /* enum ice_pair_state */
     uint8_t component;
     bool triggered : 1;     /* waits in the triggered-check queue */
     bool use_candidate : 1; /* the check under way, or the next, nominates (controlling) */
@@ -50,9 +48,13 @@ struct ice_pair {
     bool valid : 1, nominated : 1;
     /* the role of the check under way: a 487 counts only for it */
     bool sent_as_controlling : 1;
-    /* §7.3.1.4: a check that is not sent again, but whose answer still counts */
-    bool is_cancelled : 1;
-    bool cancelled_use_candidate : 1;
+};
+
+/* §7.3.1.4: a check that is not sent again, but whose answer still counts. */
+struct ice_cancelled {
+    struct stun_transaction transaction;
+    uint8_t local, remote; /* its pair, if there still is one */
+    bool open, use_candidate;
 };
 
 /* RFC 7675: answers to any of the last checks keep consent, so their ids are kept for 30 s. */
@@ -69,7 +71,7 @@ struct ice_early {
     uint32_t priority;
     bool use_candidate;
 };
-enum { ICE_EARLY = 16, ICE_EVENTS = 16, ICE_ANSWERS = 6 };
+enum { ICE_EARLY = 16, ICE_EVENTS = 16, ICE_ANSWERS = 6, ICE_CANCELLED = 16 };
 
 struct ice_answer {
     struct ice_path path;
@@ -93,6 +95,8 @@ struct ice {
     struct ice_pair pairs[ICE_PAIRS];
     uint8_t local_count, remote_count, pair_count, early_count;
     uint32_t triggered_count; /* ever */
+    struct ice_cancelled cancelled[ICE_CANCELLED];
+    uint8_t cancelled_next;
     struct ice_early early[ICE_EARLY];
 
     struct tick next_check; /* pacing: Ta after the last */
@@ -124,6 +128,8 @@ void ice_tell(struct ice *ice, struct ice_event event);
  * ICE_PAIRS (§6.1.2.5). */
 void ice_pairs_form(struct ice *ice, struct tick now);
 /* The pair of a base and a remote; NULL when there is none. */
+/* §6.1.2.3, in our role. */
+uint64_t ice_pair_rank(const struct ice *ice, const struct ice_pair *pair);
 struct ice_pair *ice_pair_find(struct ice *ice, uint8_t local, uint8_t remote);
 /* Makes room by dropping the worst pair that is not valid, if need be; NULL when all are better. */
 struct ice_pair *ice_pair_add(struct ice *ice, uint8_t local, uint8_t remote);

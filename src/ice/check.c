@@ -127,23 +127,28 @@ static void role_refused(struct ice *ice, struct tick now, struct ice_pair *pair
     ice_pair_trigger(ice, now, pair);
 }
 
-static bool is_of_cancelled(const struct ice_pair *pair, const struct stun_message *m)
+static struct ice_cancelled *cancelled_find(struct ice *ice, const struct stun_message *m)
 {
-    return pair->is_cancelled && m->class != STUN_REQUEST &&
-           stun_transaction_equal(&pair->cancelled, &m->transaction);
+    for (size_t i = 0; i < ICE_CANCELLED; i++) {
+        struct ice_cancelled *c = &ice->cancelled[i];
+        if (c->open && stun_transaction_equal(&c->transaction, &m->transaction))
+            return c;
+    }
+    return NULL;
 }
 
 /* Good news of a cancelled check is news; bad news is not: the fresh check will tell. */
-static void take_cancelled(struct ice *ice, struct tick now, struct ice_pair *pair,
+static void take_cancelled(struct ice *ice, struct tick now, struct ice_cancelled *cancelled,
                            const struct ice_path *via, const struct stun_message *m)
 {
     struct addr mapped;
-    pair->is_cancelled = false;
-    if (m->class == STUN_SUCCESS && same_path(ice, pair, via) &&
+    struct ice_pair *pair = ice_pair_find(ice, cancelled->local, cancelled->remote);
+    cancelled->open = false;
+    if (pair && m->class == STUN_SUCCESS && same_path(ice, pair, via) &&
         stun_read_address(m, STUN_XOR_MAPPED_ADDRESS, &mapped)) {
         stun_client_stop(&pair->client);
-        pair->triggered = pair->use_candidate && !pair->cancelled_use_candidate;
-        check_succeeded(ice, now, pair, &mapped, pair->cancelled_use_candidate);
+        pair->triggered = pair->use_candidate && !cancelled->use_candidate;
+        check_succeeded(ice, now, pair, &mapped, cancelled->use_candidate);
         if (pair->triggered)
             pair->state = ICE_WAITING;
     }
@@ -173,20 +178,21 @@ enum ice_input_result ice_check_response(struct ice *ice, struct tick now,
     struct view reason;
     if (!ice->remote_key)
         return ICE_NOT_MINE;
+    struct ice_cancelled *cancelled = cancelled_find(ice, m);
     for (size_t i = 0; i < ice->pair_count && !pair; i++) {
-        if (stun_client_matches(&ice->pairs[i].client, m) || is_of_cancelled(&ice->pairs[i], m))
+        if (stun_client_matches(&ice->pairs[i].client, m))
             pair = &ice->pairs[i];
     }
     /* §7.2.5: an answer without good integrity is as if never received; 487 and 400 included. */
-    if (pair && stun_check(m, ice->remote_key) != STUN_INTEGRITY_GOOD)
+    if ((pair || cancelled) && stun_check(m, ice->remote_key) != STUN_INTEGRITY_GOOD)
         return ICE_REFUSED_INPUT;
+    if (cancelled) {
+        take_cancelled(ice, now, cancelled, via, m);
+        return ICE_TAKEN;
+    }
     if (!pair) {
         if (stun_check(m, ice->remote_key) != STUN_INTEGRITY_GOOD || !take_consent(ice, now, m))
             return ICE_NOT_MINE;
-        return ICE_TAKEN;
-    }
-    if (is_of_cancelled(pair, m)) {
-        take_cancelled(ice, now, pair, via, m);
         return ICE_TAKEN;
     }
     stun_client_stop(&pair->client);
@@ -278,11 +284,16 @@ static uint8_t local_of_base(const struct ice *ice, struct ice_base base)
 
 /* §7.3.1.4: a check under way makes room for a fresh one. It is not sent again, but its answer still counts: two
  * agents that cancel at each other's checks would never be done otherwise. */
-static void cancel_check(struct ice_pair *pair)
+static void cancel_check(struct ice *ice, struct ice_pair *pair)
 {
-    pair->is_cancelled = true;
-    pair->cancelled = pair->client.transaction;
-    pair->cancelled_use_candidate = pair->sent_use_candidate;
+    ice->cancelled[ice->cancelled_next] = (struct ice_cancelled){
+        .transaction = pair->client.transaction,
+        .local = pair->local,
+        .remote = pair->remote,
+        .open = true,
+        .use_candidate = pair->sent_use_candidate,
+    };
+    ice->cancelled_next = (uint8_t)((ice->cancelled_next + 1) % ICE_CANCELLED);
     stun_client_stop(&pair->client);
 }
 
@@ -317,7 +328,7 @@ void ice_check_taken(struct ice *ice, struct tick now, const struct ice_early *c
         return;
     }
     if (pair->state == ICE_IN_PROGRESS)
-        cancel_check(pair);
+        cancel_check(ice, pair);
     pair->nominate_on_success |= nominates;
     ice_pair_trigger(ice, now, pair);
 }

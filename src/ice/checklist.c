@@ -7,10 +7,10 @@
 
 #include <string.h>
 
-static uint64_t rank_of(const struct ice *ice, uint8_t local, uint8_t remote)
+uint64_t ice_pair_rank(const struct ice *ice, const struct ice_pair *pair)
 {
-    uint32_t ours = ice->locals[local].candidate.priority;
-    uint32_t theirs = ice->remotes[remote].priority;
+    uint32_t ours = ice->locals[pair->local].candidate.priority;
+    uint32_t theirs = ice->remotes[pair->remote].priority;
     return ice->role == ICE_CONTROLLING ? ice_pair_priority(ours, theirs)
                                         : ice_pair_priority(theirs, ours);
 }
@@ -25,8 +25,9 @@ static void sort_pairs(struct ice *ice)
 {
     for (size_t i = 1; i < ice->pair_count; i++) {
         struct ice_pair moved = ice->pairs[i];
+        uint64_t rank = ice_pair_rank(ice, &moved);
         size_t at = i;
-        while (at > 0 && worse_first(ice->pairs[at - 1].priority, moved.priority) > 0) {
+        while (at > 0 && worse_first(ice_pair_rank(ice, &ice->pairs[at - 1]), rank) > 0) {
             ice->pairs[at] = ice->pairs[at - 1];
             at--;
         }
@@ -36,8 +37,6 @@ static void sort_pairs(struct ice *ice)
 
 void ice_pairs_rank(struct ice *ice)
 {
-    for (size_t i = 0; i < ice->pair_count; i++)
-        ice->pairs[i].priority = rank_of(ice, ice->pairs[i].local, ice->pairs[i].remote);
     sort_pairs(ice);
 }
 
@@ -52,19 +51,7 @@ struct ice_pair *ice_pair_find(struct ice *ice, uint8_t local, uint8_t remote)
 
 struct ice_pair *ice_pair_add(struct ice *ice, uint8_t local, uint8_t remote)
 {
-    uint64_t priority = rank_of(ice, local, remote);
-    if (ice->pair_count == ICE_PAIRS) {
-        size_t worst = ICE_PAIRS;
-        while (worst > 0 && ice->pairs[worst - 1].valid)
-            worst--;
-        if (worst == 0 || ice->pairs[worst - 1].priority >= priority)
-            return NULL;
-        memmove(&ice->pairs[worst - 1], &ice->pairs[worst],
-                (ICE_PAIRS - worst) * sizeof ice->pairs[0]);
-        ice->pair_count--;
-    }
-    ice->pairs[ice->pair_count++] = (struct ice_pair){
-        .priority = priority,
+    const struct ice_pair pair = {
         .client = {.next = TICK_NEVER},
         .local = local,
         .remote = remote,
@@ -72,6 +59,17 @@ struct ice_pair *ice_pair_add(struct ice *ice, uint8_t local, uint8_t remote)
         .component = (uint8_t)ice->locals[local].candidate.component,
         .state = ICE_FROZEN,
     };
+    if (ice->pair_count == ICE_PAIRS) {
+        size_t worst = ICE_PAIRS;
+        while (worst > 0 && ice->pairs[worst - 1].valid)
+            worst--;
+        if (worst == 0 || ice_pair_rank(ice, &ice->pairs[worst - 1]) >= ice_pair_rank(ice, &pair))
+            return NULL;
+        memmove(&ice->pairs[worst - 1], &ice->pairs[worst],
+                (ICE_PAIRS - worst) * sizeof ice->pairs[0]);
+        ice->pair_count--;
+    }
+    ice->pairs[ice->pair_count++] = pair;
     sort_pairs(ice);
     return ice_pair_find(ice, local, remote);
 }

@@ -230,6 +230,7 @@ void ice_restart(struct ice *ice)
     }
     ice->local_count = kept;
     ice->remote_count = ice->pair_count = ice->early_count = 0;
+    memset(ice->cancelled, 0, sizeof ice->cancelled);
     ice->remote_known = ice->remote_ended = false;
     ice->state = ICE_STATE_WAITING;
     ice->next_check = ice->started = ice->give_up = TICK_NEVER;

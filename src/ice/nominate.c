@@ -111,11 +111,11 @@ void ice_pair_nominated(struct ice *ice, struct tick now, struct ice_pair *pair)
     pair->nominated = true;
     pair->use_candidate = pair->nominate_on_success = false;
     /* A peer that nominates aggressively (RFC 5245) names several: the best of them counts. */
-    if (ice->is_chosen[at] && ice->selected_priority[at] >= pair->priority)
+    if (ice->is_chosen[at] && ice->selected_priority[at] >= ice_pair_rank(ice, pair))
         return;
     struct ice_path path = {ice->locals[pair->local].base, ice->remotes[pair->remote].address};
     ice->selected[at] = path;
-    ice->selected_priority[at] = pair->priority;
+    ice->selected_priority[at] = ice_pair_rank(ice, pair);
     ice->is_selected[at] = ice->is_chosen[at] = true;
     ice->consents[at] = (struct ice_consent){.next = TICK_NEVER, .expires = TICK_NEVER};
     if (!ice->options.lite)

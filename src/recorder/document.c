@@ -389,8 +389,8 @@ static json_t *channel_of(const json_t *rendered_channel)
 
 static void merge_audio(json_t *document, const json_t *rendered)
 {
-    static const char *const keys[] = {"format",           "layout",      "sample_rate", "frames",
-                                       "audio_started_at", "duration_ms", "files"};
+    static const char *const keys[] = {"format", "layout",           "sample_rate",
+                                       "frames", "audio_started_at", "duration_ms"};
     json_t *audio = json_object(), *channels = json_array(), *one;
     size_t i;
     for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++) {

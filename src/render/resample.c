@@ -10,7 +10,7 @@
 
 #define HALF   (RENDER_TAPS / 2)
 #define PHASES 512
-#define CUTOFF 0.95 /* of the source's Nyquist frequency */
+#define CUTOFF 0.97 /* of the source's Nyquist frequency */
 #define BETA   7.0  /* Kaiser window: 70 dB */
 #define BLOCK  1024
 

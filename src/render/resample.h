@@ -12,7 +12,7 @@
  * that nothing can add up over hours. Only upwards and sideways: the output's rate is never below
  * the source's (by more than drift). */
 
-#define RENDER_TAPS   32
+#define RENDER_TAPS   48
 #define RENDER_SOURCE 32768 /* samples at once, decoder's or gap's: 680 ms at 48 kHz */
 
 /* A stretch of sound on its way into a channel: sample indices of the source, places as fractions

@@ -80,6 +80,20 @@ static size_t payload_decode(struct render_track *track, const struct render_hel
     return count;
 }
 
+/* G.722's predictor goes on from where it was, and after a pause its sender may be anywhere: begun
+ * anew it is quiet for a moment, carried on it can roar. The other codecs forget by themselves. */
+static void decoder_rest(struct render_track *track, const struct render_held *item)
+{
+    if (item->codec.kind != SDP_CODEC_G722 || !track->resampler.running)
+        return;
+    int64_t index = (item->rtp - item->segment->origin) * 16000 / item->segment->rate_hz;
+    if (index - track->resampler.until <= track->resampler.gap_max)
+        return;
+    render_decoder_destroy(track->decoder);
+    track->decoder = render_decoder_create(&item->codec);
+    track->decoder_missing = track->decoder == NULL;
+}
+
 static void item_play(struct render_track *track, const struct render_held *item)
 {
     if (track->played > 0 && item->segment == track->segment && item->rtp <= track->rtp) {
@@ -91,6 +105,7 @@ static void item_play(struct render_track *track, const struct render_held *item
     track->rtp = item->rtp;
     track->seq = item->seq;
     track->played++;
+    decoder_rest(track, item);
     if (track->decoder_missing) {
         track->refused++;
         return;

@@ -188,7 +188,7 @@ static json_t *stream_of(const struct recorder_record *record, const struct voic
     put(one, "mline", json_integer(stream->mline));
     put(one, "participant", voice && voice->count == 1 ? text_of(voice->who[0]->id) : json_null());
     put(one, "codec", string_of(stream->codec));
-    put_number(one, "packets", (int64_t)stream->counters.packets);
+    put_number(one, "packets", (int64_t)(stream->counters.packets - stream->counters.paused));
     put_number(one, "lost", (int64_t)stream->counters.lost);
     put_number(one, "paused_packets", (int64_t)stream->counters.paused);
     put_number(one, "foreign_packets", (int64_t)stream->counters.foreign);
@@ -387,6 +387,22 @@ static json_t *channel_of(const json_t *rendered_channel)
     return one;
 }
 
+/* Names as they stand in the recording's folder, whatever place they were rendered to before. */
+static json_t *files_of(const json_t *rendered)
+{
+    json_t *names = json_array(), *one;
+    size_t i;
+    json_array_foreach(json_object_get(rendered, "files"), i, one)
+    {
+        struct view name = view_of_string(json_string_value(one));
+        for (size_t slash; (slash = view_find_char(name, '/')) < name.len;)
+            name = view_skip(name, slash + 1);
+        size_t part = view_find(name, VIEW_LIT(".part"));
+        (void)json_array_append_new(names, text_of(view_take(name, part)));
+    }
+    return names;
+}
+
 static void merge_audio(json_t *document, const json_t *rendered)
 {
     static const char *const keys[] = {"format", "layout",           "sample_rate",
@@ -398,6 +414,8 @@ static void merge_audio(json_t *document, const json_t *rendered)
         if (value)
             (void)json_object_set(audio, keys[k], value);
     }
+    if (json_is_array(json_object_get(rendered, "files")))
+        put(audio, "files", files_of(rendered));
     put(document, "audio", audio);
     json_array_foreach(json_object_get(rendered, "channels"), i, one)
     {

@@ -29,7 +29,9 @@ static void test_merge(void)
         view_of_string(document),
         VIEW_LIT(
             "{\"duration_ms\":12,\"sample_rate\":8000,\"format\":\"wav\",\"layout\":\"stereo\","
-            "\"frames\":96,\"channels\":[{\"channel\":0,\"participant\":{\"id\":\"p\",\"aor\":"
+            "\"frames\":96,\"files\":[\"/a/b.d/"
+            "audio.wav.part-7\"],\"channels\":[{\"channel\":0,\"participant\":{\"id\":\"p\","
+            "\"aor\":"
             "\"q\",\"name\":null},\"label\":\"1\",\"derived\":\"label\"}],\"streams\":["
             "{\"stream\":1,\"label\":\"2\",\"packets\":7,\"lost\":2}],\"digits\":[{\"digit\":"
             "\"5\"}],\"warnings\":[{\"code\":\"a\",\"text\":\"b\",\"at\":\"later\"},"
@@ -42,7 +44,7 @@ static void test_merge(void)
         "\"e\",\"at\":\"f\"}],\"digits\":[{\"digit\":\"5\"}],\"events\":[],\"channels\":["
         "{\"channel\":0,\"participant\":\"p\",\"label\":\"1\",\"derived\":\"label\"}],"
         "\"audio\":{\"format\":\"wav\",\"layout\":\"stereo\",\"sample_rate\":8000,\"frames\":96,"
-        "\"duration_ms\":12}}");
+        "\"duration_ms\":12,\"files\":[\"audio.wav\"]}}");
 }
 
 static void test_merge_of_rubbish(void)

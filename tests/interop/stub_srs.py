@@ -17,7 +17,14 @@ def header(message, name, short="\0"):
 
 
 def sdp_of(message):
+    """The SDP of a message: its body, or the first application/sdp part of it."""
     head, _, body = message.partition("\r\n\r\n")
+    boundary = re.search(r'boundary="?([^";\s]+)', header(head, "Content-Type", "c"))
+    if boundary:
+        for part in re.split(rf"(?:^|\r\n)--{re.escape(boundary.group(1))}(?:--)?[ \t]*(?=\r\n|$)", body)[1:]:
+            fields, _, inner = part.partition("\r\n\r\n")
+            if re.search(r"^content-type\s*:\s*application/sdp", fields, re.M | re.I):
+                return inner.lstrip()
     found = re.search(r"(?:^|\n)(v=0\r?\n.*?)(?=\r?\n--|\Z)", body, re.S)
     return found.group(1) if found else ""
 

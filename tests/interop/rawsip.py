@@ -1,0 +1,88 @@
+"""SIP by hand: a socket, whole messages in and out, and the requests that follow an INVITE in its dialog."""
+import itertools
+import re
+import socket
+import time
+
+from stub_srs import header
+
+hosts = itertools.count(2)
+
+
+class Talk:
+    """One SRC: a socket of its own, on an address of its own, so that answers sent to the Via's port find it."""
+
+    def __init__(self, srs, transport, message=""):
+        self.srs, self.transport, self.buffer = srs, transport, b""
+        if transport == "tcp":
+            self.socket = socket.create_connection(("127.0.0.1", srs.port), timeout=5)
+            return
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sent_by = re.match(r"SIP/2.0/\w+\s+[^:;\s]+:?(\d+)?", header(message, "Via", "v"))
+        port = int(sent_by.group(1) or 5060) if sent_by else 5060
+        n = next(hosts)
+        self.socket.bind((f"127.1.{n // 250}.{n % 250 + 1}", port))
+
+    def close(self):
+        self.socket.close()
+
+    def send(self, data):
+        if self.transport == "tcp":
+            self.socket.sendall(data)
+        else:
+            self.socket.sendto(data, ("127.0.0.1", self.srs.port))
+
+    def receive(self, seconds):
+        """The next whole message, or None."""
+        self.socket.settimeout(max(seconds, 0.01))
+        try:
+            if self.transport == "udp":
+                return self.socket.recv(65536).decode("utf-8", "replace")
+            while True:
+                self.buffer = self.buffer.lstrip(b"\r\n")
+                head, gap, rest = self.buffer.partition(b"\r\n\r\n")
+                length = int(header(head.decode("utf-8", "replace") + "\r\n", "Content-Length", "l") or 0)
+                if gap and len(rest) >= length:
+                    self.buffer = rest[length:]
+                    return (head + gap + rest[:length]).decode("utf-8", "replace")
+                data = self.socket.recv(65536)
+                if not data:
+                    return None
+                self.buffer += data
+        except (TimeoutError, OSError):
+            return None
+
+    def final(self, method, seconds=3):
+        """The final response to a method; requests and other responses on the way are passed over."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            message = self.receive(until - time.monotonic())
+            if message is None:
+                return None
+            code = re.match(r"SIP/2.0 (\d+)", message)
+            if code and int(code.group(1)) >= 200 and header(message, "CSeq").split()[-1] == method:
+                return message
+        return None
+
+
+def code_of(message):
+    return int(message.split()[1]) if message else None
+
+
+def followup(method, request, response, cseq=None, body=""):
+    """ACK or BYE in the dialog that request and response made."""
+    target = re.search(r"<([^>]*)>", header(response, "Contact", "m") or "<sip:srs@127.0.0.1>").group(1)
+    number = cseq or header(request, "CSeq").split()[0]
+    kind = "Content-Type: application/sdp\r\n" if body else ""
+    via = re.sub(r"branch=[^;\s]*", lambda m: m.group(0) + method, header(request, "Via", "v"))
+    return (f"{method} {target} SIP/2.0\r\nVia: {via}\r\nMax-Forwards: 70\r\n"
+            f"From: {header(request, 'From', 'f')}\r\nTo: {header(response, 'To', 't')}\r\n"
+            f"Call-ID: {header(request, 'Call-ID', 'i')}\r\nCSeq: {number} {method}\r\n{kind}"
+            f"Content-Length: {len(body)}\r\n\r\n{body}").encode()
+
+
+def plain(raw):
+    """A message's text with folded lines joined and every line ended by CRLF."""
+    text = re.sub(r"\r?\n", "\r\n", raw.decode("utf-8", "replace"))
+    head, gap, body = text.partition("\r\n\r\n")
+    return re.sub(r"\r\n[ \t]+", " ", head) + gap + body

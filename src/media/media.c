@@ -13,8 +13,8 @@
 
 #define COUNT_EVERY_MS 1000 /* how old the API's counters of a call going on may be */
 #define EVENTS         1024
-/* Most events that one datagram can make: its digits, and first, moved, foreign. */
-#define EVENTS_A_DATAGRAM (RTP_DTMF_DIGITS_MAX + 4)
+/* Most events that one datagram can make: its digits, and first, moved, foreign, overflow. */
+#define EVENTS_A_DATAGRAM (RTP_DTMF_DIGITS_MAX + 5)
 
 /* ---- Making and unmaking ----------------------------------------------------------------------
  */
@@ -296,8 +296,8 @@ static void mark_pause(struct media *media, struct media_stream *stream, struct 
  * came. */
 static void await_first_packet(struct media *media, struct media_stream *stream, struct tick now)
 {
-    bool due = stream->recording->confirmed && !stream->facts.paused && stream->lent &&
-               stream->counters.packets == 0;
+    bool due = stream->recording->confirmed && !stream->facts.paused && !stream->facts.mute &&
+               stream->lent && stream->counters.packets == 0;
     if (!due)
         stream->silent_at = TICK_NEVER;
     else if (tick_is_never(stream->silent_at))
@@ -434,6 +434,21 @@ static void flush_tally(struct media *media)
     memset(&media->tally, 0, sizeof media->tally);
 }
 
+/* Packets were lost inside this machine: nobody could tell from the recording alone. */
+static void note_dropped(struct media *media, struct media_stream *stream,
+                         const struct datagram *datagram)
+{
+    unsigned which = MEDIA_SOCKET_RTCP(datagram->socket);
+    bool more = stream->dropped_seen[which] && datagram->dropped > stream->dropped[which];
+    stream->dropped_seen[which] = true;
+    stream->dropped[which] = datagram->dropped;
+    if (!more || stream->overflow_told)
+        return;
+    stream->overflow_told = true;
+    media_tell(media, stream,
+               (struct media_event){.kind = MEDIA_EVENT_OVERFLOW, .at = datagram->at});
+}
+
 size_t media_input(struct media *media, struct tick now, const struct datagram *batch, size_t count)
 {
     settle(media);
@@ -451,6 +466,7 @@ size_t media_input(struct media *media, struct tick now, const struct datagram *
             !media_book_has_room(recording, datagram->bytes.len))
             break;
         note_wall(media, now, datagram->at);
+        note_dropped(media, stream, datagram);
         media_stream_input(media, stream, now, datagram);
         if (recording->closing && !recording->ended) {
             struct tick quiet = tick_add_ms(now, media->config.linger_ms);
@@ -481,7 +497,7 @@ static void tell_counters(struct media *media, struct media_stream *stream, stru
 static void tell_silence(struct media *media, struct media_stream *stream, struct wall at)
 {
     stream->silent_at = TICK_NEVER;
-    if (stream->counters.packets || stream->facts.paused)
+    if (stream->counters.packets || stream->facts.paused || stream->facts.mute)
         return;
     char text[128];
     struct journal_event line = journal_event_begin(text, sizeof text, JOURNAL_EVENT_SILENT);

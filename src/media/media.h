@@ -80,6 +80,7 @@ struct media_stream_facts {
     uint8_t stream; /* its number in the recording, for life */
     uint8_t mline;  /* its place in the SDP now */
     bool paused;    /* agreed direction inactive, or c=0.0.0.0: counted, not journaled */
+    bool mute;      /* the SRC only receives on it: no packet is due, none is amiss */
     bool rtcp_mux;  /* RFC 5761: RTCP on the RTP port */
     bool listed;    /* the SRC is in sip.allow: any address of its SDP may get our RTCP */
     uint32_t port;  /* the ticket's port id: MEDIA_SOCKET_PORT(datagram.socket) */
@@ -181,16 +182,17 @@ struct media_port {
 bool media_release(struct media *media, struct media_port *out);
 
 enum media_event_kind {
-    MEDIA_EVENT_FIRST,   /* first packet of the stream: addr, ssrc, payload_type */
-    MEDIA_EVENT_SILENT,  /* none came for config.silent_after_ms after the ACK */
-    MEDIA_EVENT_EPOCH,   /* a new SSRC: ssrc */
-    MEDIA_EVENT_SOURCE,  /* the stream's packets come from elsewhere now: addr */
-    MEDIA_EVENT_FOREIGN, /* a second sender: addr; once a stream */
-    MEDIA_EVENT_DIGIT,   /* digit, duration_ms (RFC 4733) */
-    MEDIA_EVENT_BYE,     /* RTCP BYE: ssrc */
-    MEDIA_EVENT_COUNT,   /* counters, every few seconds while they move, and before CLOSED */
-    MEDIA_EVENT_FAILED,  /* the journal cannot be written: error (errno) */
-    MEDIA_EVENT_CLOSED,  /* journal complete, ports released; the recording's name is free again */
+    MEDIA_EVENT_FIRST,    /* first packet of the stream: addr, ssrc, payload_type */
+    MEDIA_EVENT_SILENT,   /* none came for config.silent_after_ms after the ACK */
+    MEDIA_EVENT_EPOCH,    /* a new SSRC: ssrc */
+    MEDIA_EVENT_SOURCE,   /* the stream's packets come from elsewhere now: addr */
+    MEDIA_EVENT_FOREIGN,  /* a second sender: addr; once a stream */
+    MEDIA_EVENT_DIGIT,    /* digit, duration_ms (RFC 4733) */
+    MEDIA_EVENT_OVERFLOW, /* the kernel dropped packets for lack of room; once a stream */
+    MEDIA_EVENT_BYE,      /* RTCP BYE: ssrc */
+    MEDIA_EVENT_COUNT,    /* counters, every few seconds while they move, and before CLOSED */
+    MEDIA_EVENT_FAILED,   /* the journal cannot be written: error (errno) */
+    MEDIA_EVENT_CLOSED,   /* journal complete, ports released; the recording's name is free again */
 };
 
 struct media_counters {

@@ -59,6 +59,8 @@ struct media_stream {
     struct rtp_dtmf digits;
     struct media_counters counters, told;
     bool foreign_told;
+    uint32_t dropped[2]; /* the kernel's counts for its sockets, as last seen */
+    bool dropped_seen[2], overflow_told;
 
     uint32_t our_ssrc;
     struct addr control_from; /* where their RTCP came from; unset: none yet */

@@ -171,6 +171,7 @@ static void post_stream(struct recorder *recorder, const struct recorder_call *c
         .stream = (uint8_t)number,
         .mline = (uint8_t)stream->mline,
         .paused = stream->paused,
+        .mute = stream->mute,
         .rtcp_mux = stream->rtcp_mux,
         .listed = call->listed,
         .port = lease->ticket.port,
@@ -198,8 +199,7 @@ static void post_stream(struct recorder *recorder, const struct recorder_call *c
     journal_event_put_addr(&line, "advertised", &lease->advertised);
     journal_event_put_addr(&line, "bound", &lease->ticket.bound);
     journal_event_put_text(&line, "path", view_of_string(lease->is_static ? "static" : "host"));
-    journal_event_put_text(&line, "direction",
-                           view_of_string(stream->paused ? "inactive" : "recvonly"));
+    journal_event_put_text(&line, "direction", view_of_string(recorder_stream_direction(stream)));
     recorder_post_mark(recorder, call, (int)number, at, journal_event_end(&line));
 }
 
@@ -209,7 +209,7 @@ static void post_drop(struct recorder *recorder, struct recorder_call *call, uns
     char text[128];
     struct journal_event line = journal_event_begin(text, sizeof text, JOURNAL_EVENT_STREAM);
     journal_event_put_number(&line, "stream", number);
-    journal_event_put_text(&line, "direction", view_of_string("removed"));
+    journal_event_put_text(&line, "direction", VIEW_LIT("removed"));
     recorder_post_mark(recorder, call, (int)number, at, journal_event_end(&line));
     recorder_post(recorder, call,
                   (struct media_command){.kind = MEDIA_DROP, .at = at, .drop = (uint8_t)number},

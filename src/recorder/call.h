@@ -5,6 +5,7 @@
 #define RECORDER_CALL_H
 
 #include "base/list.h"
+#include "base/log.h"
 #include "base/map.h"
 #include "base/timers.h"
 #include "recorder/record.h"
@@ -82,6 +83,7 @@ struct recorder {
     unsigned refusals; /* enum recorder_refusal */
     uint32_t active;   /* calls that are not closing */
     struct recorder_usage ledger;
+    struct log_limit refused_log;
 
     struct list parked; /* oldest first */
     bool patient;       /* what is answered now may still wait for ports */

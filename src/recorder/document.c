@@ -198,10 +198,7 @@ static json_t *stream_of(const struct recorder_record *record, const struct voic
     put(one, "observed", addr_of(&stream->observed));
     put(one, "path", json_string(stream->is_static ? "static" : "host"));
     put(one, "relay", json_null());
-    put(one, "direction",
-        json_string(stream->gone     ? "removed"
-                    : stream->paused ? "inactive"
-                                     : "recvonly"));
+    put(one, "direction", json_string(recorder_stream_direction(stream)));
     put(one, "verdict", verdict_of(record, number));
     return one;
 }

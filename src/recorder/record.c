@@ -128,6 +128,7 @@ static enum journal_event_kind kind_of_event(enum media_event_kind kind)
         return JOURNAL_EVENT_RTCP_BYE;
     case MEDIA_EVENT_FIRST:
     case MEDIA_EVENT_COUNT:
+    case MEDIA_EVENT_OVERFLOW:
     case MEDIA_EVENT_FAILED:
     case MEDIA_EVENT_CLOSED:
         break;
@@ -185,6 +186,13 @@ bool recorder_record_media(struct recorder_record *record, const struct media_ev
         return false;
     if (event->kind == MEDIA_EVENT_FIRST && !stream->has_first) {
         take_first(record, stream, event);
+        return true;
+    }
+    if (event->kind == MEDIA_EVENT_OVERFLOW) {
+        recorder_record_warn(record, event->at, "socket-overflow",
+                             "this machine had no room for all packets of the stream with label "
+                             "%s: some were dropped",
+                             stream->label[0] ? stream->label : "-");
         return true;
     }
     recorder_record_saw(record, &(struct recorder_happening){.kind = kind_of_event(event->kind),
@@ -267,6 +275,7 @@ static void take_line(struct recorder_stream *stream, const struct sdp_agreed *a
     if (agreed->label.len || !stream->label[0])
         (void)view_copy(agreed->label, stream->label, sizeof stream->label);
     stream->paused = answered && (agreed->direction == SDP_INACTIVE || agreed->held);
+    stream->mute = answered && agreed->direction == SDP_SENDONLY;
     stream->rtcp_mux = answered && agreed->rtcp_mux;
     stream->advertised = agreed->local_rtp;
     stream->offered = answered ? agreed->remote_rtp : (struct addr){0};
@@ -310,6 +319,15 @@ void recorder_record_agree(struct recorder_record *record, const struct sdp_sess
                                                  .at = at,
                                                  .stream = (int)i});
     }
+}
+
+const char *recorder_stream_direction(const struct recorder_stream *stream)
+{
+    if (stream->gone)
+        return "removed";
+    if (stream->paused)
+        return "inactive";
+    return stream->mute ? "sendonly" : "recvonly";
 }
 
 /* ---- Metadata --------------------------------------------------------------------------------- */

@@ -34,6 +34,7 @@ struct recorder_stream {
     unsigned mline;
     bool gone;   /* the SRC removed it */
     bool paused; /* agreed direction inactive, or c=0.0.0.0 */
+    bool mute;   /* the SRC only receives on it: answered sendonly */
     bool rtcp_mux;
     char codec[RECORDER_CODEC_SIZE]; /* the first voice codec agreed */
     unsigned codec_count;
@@ -73,7 +74,7 @@ struct recorder_record {
     char *call_id;
     enum recorder_state state;
     bool recovered;
-    bool nothing_kept; /* not a byte of its journal could be written */
+    bool nothing_kept;          /* not a byte of its journal could be written */
     struct wall started, ended; /* ended.ns 0: not yet */
     char ended_why[32];
 
@@ -124,6 +125,9 @@ void recorder_record_match(const struct recorder_record *record, const struct sd
  * lines that carry none SDP_MATCH_NEW. Streams that no line carries are gone. */
 void recorder_record_agree(struct recorder_record *record, const struct sdp_session *ours,
                            const struct sdp_session *theirs, int found[], struct wall at);
+
+/* What we answered, or "removed": "recvonly", "inactive", "sendonly". */
+const char *recorder_stream_direction(const struct recorder_stream *stream);
 
 /* Takes in one metadata document, broken ones too; notes its warnings. */
 enum siprec_applied recorder_record_metadata(struct recorder_record *record, struct view xml,

@@ -16,6 +16,7 @@
 
 #define ARENA_CHUNK       65536
 #define ARENA_LIMIT       (4 * LIMIT_SIP_MESSAGE)
+#define REFUSED_EVERY_MS  20
 #define DOCUMENT_EVERY_MS 1000 /* one recording's document goes to the catalogue no more often */
 
 /* ---- Making and unmaking ---------------------------------------------------------------------- */
@@ -269,7 +270,20 @@ static void warn_end(struct recorder_call *call, struct wall at, enum sip_end en
 
 /* ---- INVITE ----------------------------------------------------------------------------------- */
 
-/* Every INVITE outside a dialog ends in one of these two lines. */
+/* Every INVITE outside a dialog ends here or in accept_call(): counted, and in the log, unless a flood
+ * of them would fill it. */
+static void count_refused(struct recorder *recorder, struct recorder_now now,
+                          const struct sip_event *event, unsigned status, const char *why)
+{
+    uint64_t held_back;
+    recorder->ledger.refused++;
+    metric_add(METRIC_INVITES_REFUSED, 1);
+    if (log_limit_pass(&recorder->refused_log, now.tick, REFUSED_EVERY_MS, &held_back))
+        LOG_WARN("recorder", event->message ? event->message->call_id : VIEW_NONE,
+                 "invite refused status=%u why=\"%s\" peer=%s held_back=%" PRIu64, status, why,
+                 addr_print(&event->flow.peer).s, held_back);
+}
+
 static void refuse(struct recorder *recorder, struct recorder_now now,
                    const struct sip_event *event, unsigned status, const char *why)
 {
@@ -281,10 +295,7 @@ static void refuse(struct recorder *recorder, struct recorder_now now,
     if (status == 488)
         answer.headers = VIEW_LIT("Warning: 304 siprecd \"no audio that can be recorded\"\r\n");
     (void)sip_answer(recorder->sip, now.tick, event->request, &answer);
-    recorder->ledger.refused++;
-    metric_add(METRIC_INVITES_REFUSED, 1);
-    LOG_WARN("recorder", event->message->call_id, "invite refused status=%u why=\"%s\" peer=%s",
-             status, why, addr_print(&event->flow.peer).s);
+    count_refused(recorder, now, event, status, why);
 }
 
 static bool is_listed(const struct recorder *recorder, const struct addr *peer)
@@ -427,7 +438,7 @@ static void take_invite(struct recorder *recorder, struct recorder_now now,
             refuse(recorder, now, event, status,
                    status == 488 ? "no audio to record" : "no media port free");
         else
-            recorder->ledger.refused++; /* cancelled before it could be answered */
+            count_refused(recorder, now, event, 487, "cancelled while it waited");
         return;
     }
     accept_call(recorder, call, now, &content, &warnings);
@@ -575,11 +586,7 @@ void recorder_take_in(struct recorder *recorder, struct recorder_now now,
     if (event->kind == SIP_EVENT_INVITE) {
         take_invite(recorder, now, event);
     } else if (event->kind == SIP_EVENT_REFUSED) {
-        recorder->ledger.refused++;
-        metric_add(METRIC_INVITES_REFUSED, 1);
-        LOG_WARN("recorder", event->message ? event->message->call_id : VIEW_NONE,
-                 "invite refused status=%u why=\"sip\" peer=%s", event->status,
-                 addr_print(&event->flow.peer).s);
+        count_refused(recorder, now, event, event->status, "sip");
     } else {
         struct recorder_call *call = find_call(recorder, event->dialog);
         if (call)
@@ -730,6 +737,7 @@ void recorder_media(struct recorder *recorder, struct recorder_now now, uint32_t
     case MEDIA_EVENT_SOURCE:
     case MEDIA_EVENT_FOREIGN:
     case MEDIA_EVENT_DIGIT:
+    case MEDIA_EVENT_OVERFLOW:
     case MEDIA_EVENT_BYE:
         /* Counters alone are not worth a document each time: the last one has them. */
         if (recorder_record_media(&call->record, event))

@@ -261,7 +261,11 @@ static void test_mixed_media_are_answered_in_place(void)
     const char *message = strstr(play->src->answer, "m=message");
     CHECK(video < strstr(play->src->answer, "m=audio") &&
           strstr(play->src->answer, "m=audio") < message);
+    world_run(&play->world, 10000);
     play_end(play);
+    /* No packet is due on what the SRC only receives: no warning of its silence. */
+    CHECK_INT(play_count(play, "warnings", "code", "stream-silent"), 1);
+    CHECK_TEXT(play_text(play_stream(play, 1), "direction"), "sendonly");
     play_free(play);
 }
 

@@ -12,7 +12,8 @@ static struct media *media;
 static struct tick now;
 static char file[4 << 20];
 static size_t file_len;
-static unsigned closed, failed, released;
+static unsigned closed, failed, overflows, released;
+static uint32_t dropped; /* what the kernel says with each datagram */
 
 static struct wall at_ms(int64_t ms)
 {
@@ -31,7 +32,7 @@ static void begin(void)
     media = media_create(&config);
     now = (struct tick){NS_PER_S};
     file_len = 0;
-    closed = failed = released = 0;
+    closed = failed = overflows = released = dropped = 0;
 }
 
 static void drain(void)
@@ -47,6 +48,7 @@ static void drain(void)
     while (media_event(media, &event)) {
         closed += event.kind == MEDIA_EVENT_CLOSED;
         failed += event.kind == MEDIA_EVENT_FAILED;
+        overflows += event.kind == MEDIA_EVENT_OVERFLOW;
     }
     while (media_release(media, &port))
         released++;
@@ -85,6 +87,7 @@ static size_t packet(uint32_t port, uint16_t seq, int64_t ms)
     struct datagram d = {.socket = MEDIA_SOCKET(port, false),
                          .from = addr_v4(192, 0, 2, 9, 5000),
                          .at = at_ms(ms),
+                         .dropped = dropped,
                          .bytes = view_of(bytes, sizeof bytes)};
     return media_input(media, now, &d, 1);
 }
@@ -176,6 +179,22 @@ static void test_back_pressure(void)
     media_destroy(media);
 }
 
+/* The kernel's count is the socket's own: what it was before does not matter, that it grows does. */
+static void test_packets_that_the_kernel_dropped(void)
+{
+    begin();
+    command((struct media_command){.kind = MEDIA_OPEN}, 1, 0);
+    open_stream(1, 3, false, 0);
+    dropped = 5;
+    for (uint16_t i = 0; i < 20; i++) {
+        dropped += i >= 10;
+        (void)packet(3, i, i * 20);
+        drain();
+        CHECK_INT(overflows, i >= 10);
+    }
+    media_destroy(media);
+}
+
 static char *copy(const char *text)
 {
     char *block = malloc(strlen(text) + 1);
@@ -264,6 +283,7 @@ int main(void)
     RUN(test_a_clock_set_back_ends_no_pause);
     RUN(test_what_came_before_the_call_is_not_its_own);
     RUN(test_back_pressure);
+    RUN(test_packets_that_the_kernel_dropped);
     RUN(test_a_large_message);
     RUN(test_commands_that_come_too_late);
     RUN(test_more_recordings_than_there_is_room_for);

@@ -261,7 +261,7 @@ def tone_hz(path, channel, start=0.0, seconds=None):
             pass
     if values.get("RMSamplitude", 0) < 0.005:
         return 0
-    return int(values.get("Roughfrequency", 0))
+    return max(int(values.get("Roughfrequency", 0)), 0)
 
 
 def near(got, want, part=0.05):

@@ -169,6 +169,29 @@ int io_file_read(const char *path, size_t limit, char **bytes, size_t *len)
     return 0;
 }
 
+/* Brings the names in path's folder to the disk. */
+static int file_sync_folder(const char *path)
+{
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    size_t len = slash == NULL ? 0 : (size_t)(slash - path);
+    int fd;
+    int error;
+
+    if (len >= sizeof(folder)) {
+        return ENAMETOOLONG;
+    }
+    memcpy(folder, path, len);
+    folder[len] = '\0';
+    fd = open(len > 0 ? folder : slash == NULL ? "." : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return errno;
+    }
+    error = fsync(fd) == 0 ? 0 : errno;
+    close(fd);
+    return error;
+}
+
 int io_file_put(const char *from, const char *to)
 {
     int fd = open(from, O_RDONLY | O_CLOEXEC);
@@ -177,7 +200,8 @@ int io_file_put(const char *from, const char *to)
     if (fd < 0) {
         return errno;
     }
-    /* First the bytes, then the name: after a power cut the name must not stand for nothing. */
+    /* First the bytes, then the name: after a power cut the name must not stand for nothing. Then
+     * the folder: what is said next of the file must not outlive its name. */
     if (fdatasync(fd) != 0) {
         error = errno;
     }
@@ -185,7 +209,7 @@ int io_file_put(const char *from, const char *to)
     if (error == 0 && rename(from, to) != 0) {
         error = errno;
     }
-    return error;
+    return error == 0 ? file_sync_folder(to) : error;
 }
 
 int io_file_cut(const char *path, int64_t len)

@@ -34,6 +34,7 @@ static void test_sessions(void)
     CHECK_INT(api_board_publish_sessions(board, VIEW_LIT("[1]")), 0);
     CHECK(api_board_sessions(board, 1) == NULL);
     CHECK(is_readable(board));
+    CHECK_INT(api_board_take(board), API_WANT_SESSIONS); /* the thread is to answer the next question */
     CHECK_INT(pthread_create(&thread, NULL, daemon_thread, board), 0);
     char *text = api_board_sessions(board, 10000);
     if (CHECK(text))

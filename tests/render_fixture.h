@@ -280,7 +280,8 @@ static inline int fixture_compare(const void *a, const void *b)
 /* Writes the packets added since the last time, by arrival. */
 static inline void fixture_write(struct fixture *f)
 {
-    qsort(f->packets, f->count, sizeof f->packets[0], fixture_compare);
+    if (f->count > 0)
+        qsort(f->packets, f->count, sizeof f->packets[0], fixture_compare);
     for (size_t i = 0; i < f->count; i++) {
         const struct fixture_packet *p = &f->packets[i];
         struct view bytes = {f->pool + p->payload, p->len};

@@ -125,12 +125,27 @@ static bool participants_same(const struct grid *grid, const struct siprec_parti
            !heard_together(grid, a, b);
 }
 
+static bool line_has(const struct grid *grid, const struct render_line *line,
+                     const struct siprec_participant *who)
+{
+    for (size_t i = 0; line != NULL && i < line->who_count; i++)
+        if (participants_same(grid, line->who[i], who))
+            return true;
+    return false;
+}
+
+/* A participant keeps their channel wherever they are heard alone. Where somebody joins or leaves a
+ * stream that carries several, it stays on the channel of those who stay. */
 static bool channel_fits(const struct grid *grid, const struct render_channel *channel,
                          const struct voice *owner, const struct voice *voice)
 {
+    if (voice->who != NULL && channel->who != NULL)
+        return participants_same(grid, channel->who, voice->who);
+    if (owner->stream != voice->stream)
+        return false;
     if (voice->who != NULL)
-        return channel->who != NULL && participants_same(grid, channel->who, voice->who);
-    return channel->who == NULL && owner->who == NULL && owner->stream == voice->stream;
+        return line_has(grid, owner->line, voice->who);
+    return channel->who == NULL || line_has(grid, voice->line, channel->who);
 }
 
 struct channels {
@@ -139,13 +154,26 @@ struct channels {
     const struct voice *owners[RENDER_CHANNELS_MAX];
 };
 
+/* Everybody on a mixed stream is named: the largest company it ever had. */
+static void channel_join(struct render_channel *channel, const struct voice *voice)
+{
+    if (voice->line == NULL || voice->line->who_count <= channel->mixed_count)
+        return;
+    channel->mixed = voice->line->who;
+    channel->mixed_count = voice->line->who_count;
+}
+
 static uint8_t channel_find(struct channels *channels, const struct voice *voice,
                             const struct render_stream *stream)
 {
     struct render_cast *cast = channels->cast;
-    for (size_t i = 0; i < cast->count; i++)
-        if (channel_fits(channels->grid, &cast->channels[i], channels->owners[i], voice))
-            return (uint8_t)i;
+    for (size_t i = 0; i < cast->count; i++) {
+        if (!channel_fits(channels->grid, &cast->channels[i], channels->owners[i], voice))
+            continue;
+        if (voice->who == NULL)
+            channel_join(&cast->channels[i], voice);
+        return (uint8_t)i;
+    }
     if (cast->count == RENDER_CHANNELS_MAX) {
         cast->merged++;
         return RENDER_CHANNELS_MAX - 1;
@@ -157,15 +185,19 @@ static uint8_t channel_find(struct channels *channels, const struct voice *voice
         channel->how = voice->line->how;
         if (voice->line->label.len > 0)
             channel->label = voice->line->label;
-        if (voice->who == NULL) {
-            channel->mixed = voice->line->who;
-            channel->mixed_count = voice->line->who_count;
-            if (channel->mixed_count > 1)
-                channel->how = SIPREC_BY_MIXED;
-        }
+        if (voice->who == NULL)
+            channel_join(channel, voice);
+        if (channel->mixed_count > 1)
+            channel->how = SIPREC_BY_MIXED;
     }
     channels->owners[cast->count] = voice;
     return (uint8_t)cast->count++;
+}
+
+/* An m-line on hold that nobody is known to send on, and where nothing came, gets no channel. */
+static bool is_heard(const struct voice *voice, const struct render_stream *stream)
+{
+    return stream->had_media || voice->who != NULL || voice->line->flows;
 }
 
 /* Scene after scene, in each by m-line: the first that is heard is on the left. */
@@ -176,7 +208,8 @@ static void channels_assign(struct channels *channels, const struct render_surve
         const struct render_scene *scene = &survey->scenes.scenes[i];
         for (size_t m = 0; m < scene->line_count; m++)
             for (size_t k = 0; k < grid->streams; k++)
-                if (cell(grid, i, k)->line == &scene->lines[m])
+                if (cell(grid, i, k)->line == &scene->lines[m] &&
+                    is_heard(cell(grid, i, k), &survey->streams[k]))
                     cell(grid, i, k)->channel =
                         channel_find(channels, cell(grid, i, k), &survey->streams[k]);
         for (size_t k = 0; k < grid->streams; k++) {

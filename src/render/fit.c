@@ -8,7 +8,8 @@
 #include <string.h>
 
 /* Crystals are within 100 ppm; software clocks have been seen at some thousands. */
-#define SLOPE_MAX 0.02
+#define SLOPE_MAX   0.02
+#define SLOPE_USUAL 300e-6
 /* Below that a slope is noise, and without one samples can be copied. 0.2 ppm is 0.7 ms an hour. */
 #define SLOPE_MIN 0.2e-6
 /* A line that leaves its points by more follows them in pieces, turning no faster than a clock may:
@@ -93,6 +94,17 @@ static void outliers_drop(struct sample *samples, size_t n, double *scratch)
         limit = OUTLIER_MIN_NS;
     for (size_t i = 0; i < n; i++)
         samples[i].used = samples[i].residual <= limit;
+}
+
+/* A crystal's drift counts as soon as it stands out of the noise. One far beyond any crystal may be
+ * a step that looks like a slope: there the points must really lie on the line. */
+static bool slope_is_real(const struct line *line)
+{
+    double slope = fabs(line->slope);
+    double scatter = line->slope_sigma * sqrt((double)line->used / 12); /* as a slope over it all */
+    if (slope < SLOPE_MIN || slope < 4 * line->slope_sigma)
+        return false;
+    return slope <= SLOPE_USUAL || scatter < 0.1 * slope;
 }
 
 static double smallest_delay(const struct sample *samples, size_t n)
@@ -190,7 +202,7 @@ static bool segment_fit_line(struct render_segment *segment, struct sample *samp
     }
     if (line.used < 3 || fabs(line.slope) > SLOPE_MAX)
         return true;
-    if (fabs(line.slope) < SLOPE_MIN || fabs(line.slope) < 4 * line.slope_sigma)
+    if (!slope_is_real(&line))
         line.slope = 0;
     double mean_t = 0, mean_d = 0;
     for (size_t i = 0; i < n; i++) {

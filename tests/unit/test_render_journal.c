@@ -587,6 +587,99 @@ static void test_mixed_stream_is_mono(void)
     sound_free(&s);
 }
 
+static void test_who_joins_a_stream_joins_its_channel(void)
+{
+    /* Alice and Bob; after five seconds Carol joins on Alice's stream. */
+    const struct fixture_line lines[] = {{"1", "0", "", "alice", NULL},
+                                         {"2", "0", "", "bob", NULL}};
+    const char *metadata =
+        "<recording xmlns=\"urn:ietf:params:xml:ns:recording:1\"><datamode>partial</datamode>"
+        "<participant participant_id=\"carol\"><nameID "
+        "aor=\"sip:carol@example.com\"/></participant>"
+        "<participantstreamassoc participant_id=\"carol\"><send>st0</send></participantstreamassoc>"
+        "</recording>";
+    struct fixture *f = fixture_begin(lines, 2);
+    send_packets(f, (struct sender){.stream = 0, .ssrc = 1, .to_s = 5, .tone_hz = 440});
+    send_packets(f, (struct sender){.stream = 1, .ssrc = 2, .to_s = 5, .tone_hz = 660});
+    fixture_write(f);
+    fixture_exchange(f, 5 * NS_PER_S, 2, lines, 2, metadata);
+    send_packets(f,
+                 (struct sender){
+                     .stream = 0, .ssrc = 1, .seq = 250, .from_s = 5, .to_s = 10, .tone_hz = 440});
+    send_packets(f,
+                 (struct sender){
+                     .stream = 1, .ssrc = 2, .seq = 250, .from_s = 5, .to_s = 10, .tone_hz = 660});
+    struct sound s = listen(f, RENDER_LAYOUT_STEREO);
+    json_t *left = json_array_get(json_object_get(s.result, "channels"), 0);
+    CHECK_INT(s.channels, 2);
+    CHECK(level(&s, 0, 440, 0, 10) > 11000 && level(&s, 1, 660, 0, 10) > 11000);
+    CHECK_TEXT(json_string_value(json_object_get(json_object_get(left, "participant"), "id")),
+               "alice");
+    CHECK_INT(json_array_size(json_object_get(left, "participants")), 2);
+    sound_free(&s);
+}
+
+static void test_who_leaves_a_stream_to_another_has_another_channel(void)
+{
+    /* Bob is transferred: Carol comes on his stream, he is gone. */
+    const struct fixture_line before[] = {{"1", "0", "", "alice", NULL},
+                                          {"2", "0", "", "bob", NULL}};
+    const struct fixture_line after[] = {{"1", "0", "", "alice", NULL},
+                                         {"2", "0", "", "carol", NULL}};
+    static char metadata[8192];
+    struct fixture *f = fixture_begin(before, 2);
+    send_packets(f, (struct sender){.stream = 0, .ssrc = 1, .to_s = 5, .tone_hz = 440});
+    fixture_write(f);
+    fixture_metadata(metadata, sizeof metadata, after, 2);
+    fixture_exchange(f, 5 * NS_PER_S, 2, after, 2, metadata);
+    send_packets(f,
+                 (struct sender){.stream = 1, .ssrc = 2, .from_s = 6, .to_s = 10, .tone_hz = 660});
+    struct sound s = listen(f, RENDER_LAYOUT_STEREO);
+    CHECK_INT(s.channels, 3);
+    CHECK(power(&s, 1, 0, 10) < 1);
+    CHECK(level(&s, 2, 660, 6.1, 9.9) > 11000);
+    sound_free(&s);
+}
+
+static void test_reports_that_lie_are_not_believed(void)
+{
+    struct fixture *f = fixture_begin(TWO, 2);
+    for (uint32_t i = 0; i < 2; i++) {
+        send_packets(f, (struct sender){.stream = i, .ssrc = 10 + i, .to_s = 30, .click_s = 2});
+        for (int k = 1; k < 30; k += 5) {
+            struct rtcp_sender_report report = {
+                .ssrc = 10 + i,
+                .info = {.ntp = rtcp_ntp_of(
+                             (struct wall){FIXTURE_START + (k + (i ? 3600 : 0)) * NS_PER_S}),
+                         .timestamp = (uint32_t)k * 8000}};
+            fixture_report(f, i, k * NS_PER_S + 20 * NS_PER_MS, &report, "sbc@example");
+        }
+    }
+    struct sound s = listen(f, RENDER_LAYOUT_STEREO);
+    CHECK(even_clicks_worst(&s, 0, 2, 30) < 0.002);
+    CHECK(even_clicks_worst(&s, 1, 2, 30) < 0.002);
+    CHECK(warned(&s, "reports-disagree"));
+    sound_free(&s);
+}
+
+static void test_our_clock_set_back(void)
+{
+    /* In the middle of the call our wall clock is set back by an hour. */
+    struct fixture *f = fixture_begin(TWO, 2);
+    send_packets(f, (struct sender){.stream = 0, .ssrc = 1, .to_s = 10, .click_s = 2});
+    fixture_write(f);
+    send_packets(f,
+                 (struct sender){
+                     .stream = 0, .ssrc = 1, .seq = 500, .from_s = 10, .to_s = 20, .click_s = 2});
+    for (size_t i = 0; i < f->count; i++)
+        f->packets[i].at_ns -= 3600 * NS_PER_S;
+    struct sound s = listen(f, RENDER_LAYOUT_STEREO);
+    CHECK(even_clicks_worst(&s, 0, 2, 20) < 0.025);
+    CHECK(llabs(s.length - 160000) < 400);
+    CHECK(warned(&s, "clock-set-back"));
+    sound_free(&s);
+}
+
 static void test_codec_may_change_in_the_call(void)
 {
     /* 96 is A-law at first, after the re-INVITE linear at 16 kHz. */
@@ -694,6 +787,10 @@ int main(void)
     RUN(test_one_participant_with_two_streams);
     RUN(test_three_participants_and_mono);
     RUN(test_mixed_stream_is_mono);
+    RUN(test_who_joins_a_stream_joins_its_channel);
+    RUN(test_who_leaves_a_stream_to_another_has_another_channel);
+    RUN(test_reports_that_lie_are_not_believed);
+    RUN(test_our_clock_set_back);
     RUN(test_codec_may_change_in_the_call);
     RUN(test_no_packets_is_no_error);
     RUN(test_a_growing_journal_gives_what_is_there);

@@ -65,8 +65,9 @@ struct call_transaction {
     bool offered; /* it carried our SDP */
     bool asked;   /* an INVITE without SDP: the answer is ours to give */
     bool provisional;
-    bool replied; /* any response at all */
-    struct tick sent, next, deadline;
+    bool replied;     /* any response at all */
+    struct wall sent; /* first */
+    struct tick next, deadline;
     int64_t interval_ms;
 };
 

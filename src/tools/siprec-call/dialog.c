@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/clock.h"
 #include "tools/siprec-call/world.h"
 
 #define T1_MS 500
@@ -80,10 +81,10 @@ static void transaction_start(struct call *call, struct call_transaction *t,
     t->active = true;
     t->provisional = t->replied = false;
     t->to = call->next_hop;
-    t->sent = now;
     t->interval_ms = T1_MS;
     t->next = world->wire.transport == CALL_UDP ? tick_add_ms(now, T1_MS) : TICK_NEVER;
     t->deadline = tick_add_ms(now, world->options->timeout_ms);
+    t->sent = io_clock_wall();
     call_wire_send(&world->wire, &t->to, message);
     alarm_update(call);
 }
@@ -294,12 +295,11 @@ static void answered(struct call *call, const struct call_message *message, stru
 }
 
 /* The first INVITE's final response, counted. */
-static void first_answer_note(struct call *call, const struct call_message *message,
-                              struct tick now)
+static void first_answer_note(struct call *call, const struct call_message *message)
 {
     call->code = message->code;
     (void)view_copy(message->reason, call->reason, sizeof call->reason);
-    call->answer_ms = (double)tick_diff_ns(now, call->invite.sent) / 1e6;
+    call->answer_ms = (double)(call->world->wire.received.ns - call->invite.sent.ns) / 1e6;
     unsigned expect = call->world->options->expect;
     bool good = expect == 200 ? message->code / 100 == 2 : message->code == expect;
     if (call->cancelled)
@@ -357,7 +357,7 @@ static void invite_response(struct call *call, const struct call_message *messag
         return;
     }
     if (call->state == CALL_INVITING)
-        first_answer_note(call, message, now);
+        first_answer_note(call, message);
     if (message->code < 300)
         answered(call, message, now);
     else

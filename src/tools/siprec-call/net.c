@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "io/clock.h"
 #include "io/sockaddr.h"
 #include "tools/siprec-call/message.h"
 
@@ -134,6 +135,7 @@ bool call_wire_open(struct call_wire *wire, const struct addr *local, int timeou
         (void)setsockopt(wire->fd, peer.family == ADDR_V6 ? IPPROTO_IPV6 : IPPROTO_IP,
                          peer.family == ADDR_V6 ? IPV6_RECVERR : IP_RECVERR, &on, sizeof on);
         (void)setsockopt(wire->fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+        (void)setsockopt(wire->fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
     }
     if (!good) {
         struct addr_text text = addr_print(&peer);
@@ -226,17 +228,37 @@ static void errors_drain(struct call_wire *wire)
     }
 }
 
+/* When the kernel took a datagram; now when it does not say. */
+static struct wall arrival_of(struct msghdr *m)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
+        struct timespec at;
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SO_TIMESTAMPNS)
+            continue;
+        memcpy(&at, CMSG_DATA(c), sizeof at);
+        return (struct wall){(int64_t)at.tv_sec * NS_PER_S + at.tv_nsec};
+    }
+    return io_clock_wall();
+}
+
 static bool datagram_receive(struct call_wire *wire, char **bytes, size_t *len, struct addr *from)
 {
     for (int tries = 0; tries < 16; tries++) {
         struct sockaddr_storage sa = {0};
-        socklen_t sa_len = sizeof sa;
-        ssize_t n =
-            recvfrom(wire->fd, wire->in, LIMIT_SIP_MESSAGE, 0, (struct sockaddr *)&sa, &sa_len);
+        char control[256];
+        struct iovec iov = {wire->in, LIMIT_SIP_MESSAGE};
+        struct msghdr m = {.msg_name = &sa,
+                           .msg_namelen = sizeof sa,
+                           .msg_iov = &iov,
+                           .msg_iovlen = 1,
+                           .msg_control = control,
+                           .msg_controllen = sizeof control};
+        ssize_t n = recvmsg(wire->fd, &m, 0);
         if (n >= 0) {
             *bytes = wire->in;
             *len = (size_t)n;
             *from = io_sockaddr_to((struct sockaddr *)&sa);
+            wire->received = arrival_of(&m);
             return true;
         }
         if (errno == EAGAIN) {
@@ -268,6 +290,7 @@ bool call_wire_receive(struct call_wire *wire, char **bytes, size_t *len, struct
             *bytes = wire->in + lead;
             *len = frame - lead;
             *from = wire->peer;
+            wire->received = io_clock_wall();
             wire->in_used = frame;
             return true;
         }

@@ -6,6 +6,7 @@
 #define TOOLS_SIPREC_CALL_NET_H
 
 #include "base/addr.h"
+#include "base/tick.h"
 
 /* A name or address; the first answer of family (ADDR_NONE: any). False with a reason. */
 WARN_UNUSED bool call_net_resolve(const char *host, uint16_t port, struct addr *out, char *error,
@@ -29,7 +30,9 @@ struct call_wire {
     size_t in_len, in_used;
     char *out; /* TCP: bytes the kernel has not taken */
     size_t out_len, out_size;
-    int fault; /* errno of what broke it; 0 while it works */
+    struct wall received; /* when the last message came: over UDP by the kernel's clock, so that
+                           * our own lateness counts for nobody's answer time */
+    int fault;            /* errno of what broke it; 0 while it works */
 };
 
 /* Opens towards peer, from local (port 0: any). TCP waits up to timeout_ms for the connection. */

@@ -63,14 +63,22 @@ static double percentile(const struct summary *sum, unsigned percent)
     return sum->ms[rank > 0 ? rank - 1 : 0];
 }
 
+static struct addr_text answered_text(const struct call_stream *stream)
+{
+    struct addr_text text = {"nothing"};
+    if (stream->rejected)
+        return (struct addr_text){"rejected"};
+    return stream->answered.port == 0 ? text : addr_print(&stream->answered);
+}
+
 static void stream_print(const struct call_stream *stream)
 {
     const struct call_sender *sender = &stream->sender;
     const struct call_sender_counts *n = &sender->counts;
     printf("  stream %u  label %s  %s  offered %s  answered %s %s\n", sender->index, stream->label,
            sender->clip ? sender->clip->codec->rtpmap : "no codec", addr_print(&sender->local).s,
-           stream->rejected ? "rejected" : addr_print(&stream->answered).s,
-           stream->rejected ? "" : call_direction_name(stream->answered_direction));
+           answered_text(stream).s,
+           stream->answered.port == 0 ? "" : call_direction_name(stream->answered_direction));
     printf("            packets %llu  octets %llu  dropped %llu  late %llu  twice %llu  rtcp sent "
            "%u seen %u"
            "  lost as reported %u\n",

@@ -15,8 +15,7 @@
 static const int64_t probe_gaps_ms[] = {200, 300, 500};
 #define PROBES (sizeof probe_gaps_ms / sizeof probe_gaps_ms[0] + 1)
 
-/* ---- Where to ---------------------------------------------------------------------------------
- */
+/* ---- Where to ------------------------------------------------------------------------------- */
 
 /* Nobody can be made our target by what stands in an SDP: never an address of these kinds, and for
  * an SRC that is not in sip.allow only the address that its SIP came from. */
@@ -52,8 +51,7 @@ static const struct addr *control_peer(const struct media_stream *stream)
     return &stream->facts.offered_rtcp;
 }
 
-/* ---- When -------------------------------------------------------------------------------------
- */
+/* ---- When ----------------------------------------------------------------------------------- */
 
 static void wait_for_next(struct media *media, struct media_stream *stream, struct tick now)
 {
@@ -102,8 +100,7 @@ void media_control_expire(struct media *media, struct media_stream *stream, stru
     }
 }
 
-/* ---- What we say ------------------------------------------------------------------------------
- */
+/* ---- What we say ---------------------------------------------------------------------------- */
 
 static void put_report(struct media_stream *stream, struct tick now, struct writer *out)
 {
@@ -183,8 +180,7 @@ bool media_control_output(struct media *media, struct media_stream *stream, stru
     return false;
 }
 
-/* ---- What they say ----------------------------------------------------------------------------
- */
+/* ---- What they say -------------------------------------------------------------------------- */
 
 static void hear_bye(struct media *media, struct media_stream *stream,
                      const struct datagram *datagram, const struct rtcp_packet *packet)

@@ -16,8 +16,7 @@
 /* Most events that one datagram can make: its digits, and first, moved, foreign, overflow. */
 #define EVENTS_A_DATAGRAM (RTP_DTMF_DIGITS_MAX + 5)
 
-/* ---- Making and unmaking ----------------------------------------------------------------------
- */
+/* ---- Making and unmaking -------------------------------------------------------------------- */
 
 static bool make_pools(struct media *media)
 {
@@ -80,8 +79,7 @@ void media_command_finish(struct media_command *command)
     command->len = 0;
 }
 
-/* ---- Small things that all parts use ----------------------------------------------------------
- */
+/* ---- Small things that all parts use -------------------------------------------------------- */
 
 static void note_wall(struct media *media, struct tick now, struct wall wall)
 {
@@ -180,8 +178,7 @@ static struct media_recording *find_recording(const struct media *media, struct 
     return node ? container_of(node, struct media_recording, node) : NULL;
 }
 
-/* ---- Ports ------------------------------------------------------------------------------------
- */
+/* ---- Ports ---------------------------------------------------------------------------------- */
 
 static void release_port(struct media *media, uint32_t port, uint32_t generation)
 {
@@ -218,8 +215,7 @@ static void take_port(struct media *media, struct media_stream *stream, struct w
     metric_add(METRIC_STREAMS_ACTIVE, 1);
 }
 
-/* ---- Commands ---------------------------------------------------------------------------------
- */
+/* ---- Commands ------------------------------------------------------------------------------- */
 
 static void open_recording(struct media *media, const struct media_command *command)
 {
@@ -419,8 +415,7 @@ void media_command(struct media *media, struct tick now, struct media_command *c
     media_command_finish(command);
 }
 
-/* ---- Datagrams --------------------------------------------------------------------------------
- */
+/* ---- Datagrams ------------------------------------------------------------------------------ */
 
 static void flush_tally(struct media *media)
 {
@@ -478,8 +473,7 @@ size_t media_input(struct media *media, struct tick now, const struct datagram *
     return taken;
 }
 
-/* ---- Time -------------------------------------------------------------------------------------
- */
+/* ---- Time ----------------------------------------------------------------------------------- */
 
 struct tick media_deadline(const struct media *media)
 {
@@ -564,8 +558,7 @@ void media_expire(struct media *media, struct tick now)
     }
 }
 
-/* ---- What it wants done -----------------------------------------------------------------------
- */
+/* ---- What it wants done --------------------------------------------------------------------- */
 
 bool media_write(struct media *media, struct media_write *out)
 {

@@ -134,8 +134,7 @@ void media_command_finish(struct media_command *command);
 
 /* ---- What the network tells it -------------------------------------------------------------- */
 
-/* datagram.socket of a media socket: the port's id, and whether it is the port's own RTCP socket.
- */
+/* datagram.socket of a media socket: the port's id, and whether it is the port's RTCP socket. */
 #define MEDIA_SOCKET(port, rtcp)  ((port)*2 + ((rtcp) ? 1 : 0))
 #define MEDIA_SOCKET_PORT(socket) ((socket) / 2)
 #define MEDIA_SOCKET_RTCP(socket) ((socket) % 2 == 1)
@@ -220,8 +219,7 @@ struct media_event {
 };
 bool media_event(struct media *media, struct media_event *out);
 
-/* ---- What is in use, for tests and metrics ----------------------------------------------------
- */
+/* ---- What is in use, for tests and metrics -------------------------------------------------- */
 
 struct media_usage {
     uint32_t recordings, streams, ports;

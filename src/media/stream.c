@@ -60,8 +60,7 @@ void media_stream_start(struct media *media, struct media_stream *stream, struct
     rtp_sequence_init(&stream->sequence, 8000);
 }
 
-/* ---- Digits -----------------------------------------------------------------------------------
- */
+/* ---- Digits --------------------------------------------------------------------------------- */
 
 static void tell_digit(struct media *media, struct media_stream *stream,
                        const struct rtp_digit *digit)
@@ -112,8 +111,7 @@ static void take_digits(struct media *media, struct media_stream *stream, struct
     }
 }
 
-/* ---- Whose packet it is -----------------------------------------------------------------------
- */
+/* ---- Whose packet it is --------------------------------------------------------------------- */
 
 /* A packet that is not, or not yet, the stream's: kept apart, so that nothing is lost and nothing
  * is mixed. */

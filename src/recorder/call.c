@@ -264,19 +264,7 @@ static void keep_text(struct view *kept, struct view text)
 static void warn_about(struct recorder *recorder, struct exchange *x, struct wall at)
 {
     struct siprec_warnings warnings = {0};
-    const struct sdp_session *offer = &recorder->theirs;
-    for (size_t i = 0; i < offer->media_count; i++) {
-        if (recorder->answer.lines[i].reject != SDP_ACCEPTED)
-            continue;
-        if (offer->media[i].label.len == 0)
-            siprec_warn(&warnings, SIPREC_WARN_SDP_LABEL_MISSING, "m-line %zu", i + 1);
-        else if (sdp_media_label_repeats(offer, i))
-            siprec_warn(&warnings, SIPREC_WARN_SDP_LABEL_REPEATED, VIEW_FMT,
-                        VIEW_ARG(offer->media[i].label));
-    }
-    if (offer->lost_media || offer->lost_formats)
-        siprec_warn(&warnings, SIPREC_WARN_SDP_LIMIT, "%zu m-lines, %zu formats left out",
-                    offer->lost_media, offer->lost_formats);
+    siprec_rules_check(&(struct siprec_content){0}, &recorder->theirs, false, &warnings);
     recorder_record_warn_siprec(&x->call->record, at, &warnings);
     if (x->refused)
         recorder_record_warn(&x->call->record, at, "no-port",

@@ -366,8 +366,11 @@ static struct recorder_call *new_call(struct recorder *recorder, struct recorder
 
 static void accept_call(struct recorder *recorder, struct recorder_call *call,
                         struct recorder_now now, const struct siprec_content *content,
-                        const struct siprec_warnings *warnings)
+                        const struct siprec_warnings *warnings, enum siprec_evidence evidence)
 {
+    static const char *const siprec[] = {[SIPREC_EVIDENCE_NONE] = "no",
+                                         [SIPREC_EVIDENCE_LOOSE] = "loosely",
+                                         [SIPREC_EVIDENCE_FULL] = "yes"};
     recorder->ledger.accepted++;
     recorder->active++;
     metric_add(METRIC_INVITES_ACCEPTED, 1);
@@ -381,8 +384,9 @@ static void accept_call(struct recorder *recorder, struct recorder_call *call,
     recorder_put_work(recorder, call, content, now.wall);
     recorder_call_changed(recorder, call, now);
     LOG_INFO("recorder", view_of_string(call->record.call_id),
-             "invite accepted recording=%s streams=%u worker=%u peer=%s", call->record.id.s,
-             call->record.stream_count, call->worker, addr_print(&call->flow.peer).s);
+             "invite accepted recording=%s streams=%u worker=%u peer=%s siprec=%s",
+             call->record.id.s, call->record.stream_count, call->worker,
+             addr_print(&call->flow.peer).s, siprec[evidence]);
 }
 
 static void take_trace(struct recorder *recorder, struct recorder_call *call,
@@ -441,7 +445,11 @@ static void take_invite(struct recorder *recorder, struct recorder_now now,
             count_refused(recorder, now, event, 487, "cancelled while it waited");
         return;
     }
-    accept_call(recorder, call, now, &content, &warnings);
+    /* Whoever calls and is allowed to is recorded (requirements S2); the log says what it was. */
+    const struct sip_message *message = event->message;
+    enum siprec_evidence evidence = siprec_rules_classify(
+        message->contact, sip_message_header(message, VIEW_LIT("Require")), &body);
+    accept_call(recorder, call, now, &content, &warnings, evidence);
     if (recorder->replaying) { /* its trace went by while it waited */
         struct sip_event trace = *event;
         trace.bytes = event->message->bytes;

@@ -286,12 +286,13 @@ static uint32_t daemon_workers(void)
 
 static bool daemon_start_workers(struct siprecd *daemon, char *error, size_t error_size)
 {
+    const struct recorder_settings size = {.recordings = daemon->recordings};
     struct worker_config config = {
         .workers = daemon_workers(),
         .root = daemon->root,
         .port_min = (uint16_t)settings_number(daemon->settings, SETTING_RTP_PORT_MIN),
         .port_max = (uint16_t)settings_number(daemon->settings, SETTING_RTP_PORT_MAX),
-        .recordings = daemon->recordings,
+        .recordings = recorder_slots(&size),
         .streams = daemon->recordings * 2,
         .ready = settings_number(daemon->settings, SETTING_NAT_READY),
         .signalling = daemon->mailbox,

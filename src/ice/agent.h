@@ -60,9 +60,9 @@ struct ice_cancelled {
 /* RFC 7675: answers to any of the last checks keep consent, so their ids are kept for 30 s. */
 enum { ICE_CONSENT_CHECKS = 8 };
 struct ice_consent {
-    struct tick next, expires;
+    struct tick next, expires; /* of a lite agent next alone: its keepalives (RFC 8445 §11) */
     struct stun_transaction sent[ICE_CONSENT_CHECKS];
-    uint8_t sent_count; /* ever, modulo 256 */
+    uint8_t sent_count, sent_at; /* how many of them are filled; where the next goes */
 };
 
 /* A check that came before the peer's description (§7.3: it is answered, and made up for later). */
@@ -71,7 +71,14 @@ struct ice_early {
     uint32_t priority;
     bool use_candidate;
 };
-enum { ICE_EARLY = 16, ICE_EVENTS = 16, ICE_ANSWERS = 6, ICE_CANCELLED = 16 };
+enum { ICE_EARLY = 16, ICE_EVENTS = 8, ICE_ANSWERS = 6, ICE_CANCELLED = 16 };
+
+/* What both sides call themselves, and their passwords. */
+struct ice_credentials {
+    char ufrag[ICE_UFRAG_SIZE];
+    char remote_ufrag[ICE_REMOTE_CREDENTIAL_SIZE];
+    struct stun_key *local_key, *remote_key;
+};
 
 struct ice_answer {
     struct ice_path path;
@@ -85,9 +92,14 @@ struct ice {
     enum ice_state state;
     uint64_t tie_breaker;
     struct rng rng;
-    char ufrag[ICE_UFRAG_SIZE], pwd[ICE_PWD_SIZE];
-    char remote_ufrag[ICE_REMOTE_CREDENTIAL_SIZE];
-    struct stun_key *local_key, *remote_key;
+    char pwd[ICE_PWD_SIZE];
+    struct ice_credentials credentials;
+    /* Those by which the selected paths were chosen, from a restart until it is completed; else without keys. */
+    struct ice_credentials previous;
+    uint8_t components;    /* the lesser of both sides' (§6.1.2.2) */
+    uint8_t roles_refused; /* 487s that changed our role: beyond some it is a game */
+    uint16_t foundations;  /* given out, ever */
+    bool locals_changed;   /* pairs are to be formed when time is known */
     bool remote_known, remote_lite, local_ended, remote_ended;
 
     struct ice_local locals[ICE_LOCALS];
@@ -119,6 +131,10 @@ struct ice {
 
 #define ICE_TA_MS      50
 #define ICE_GIVE_UP_MS 5000 /* §7.2.5.4 leaves it open: the peer's own checks may still arrive */
+#define ICE_GIVE_UP_TRICKLE_MS                                                                     \
+    30000 /* without end-of-candidates: of a peer that forgets to say so */
+#define ICE_KEEPALIVE_MS      15000 /* §11: Tr */
+#define ICE_ROLES_REFUSED_MAX 8
 
 void ice_tell(struct ice *ice, struct ice_event event);
 
@@ -131,8 +147,14 @@ void ice_pairs_form(struct ice *ice, struct tick now);
 /* §6.1.2.3, in our role. */
 uint64_t ice_pair_rank(const struct ice *ice, const struct ice_pair *pair);
 struct ice_pair *ice_pair_find(struct ice *ice, uint8_t local, uint8_t remote);
-/* Makes room by dropping the worst pair that is not valid, if need be; NULL when all are better. */
-struct ice_pair *ice_pair_add(struct ice *ice, uint8_t local, uint8_t remote);
+/* Makes room by dropping the worst pair that nothing hangs on, if need be; NULL when all are better and it is not of a
+ * proven check. */
+struct ice_pair *ice_pair_add(struct ice *ice, uint8_t local, uint8_t remote, bool proven);
+/* A place for a remote candidate that a proven check showed: a free one, or that of the worst that nothing hangs on.
+ * ICE_REMOTES when there is none. */
+uint8_t ice_remote_place(struct ice *ice);
+/* §8.2: a lite agent with a lite peer chooses without checks. */
+void ice_pairs_choose_lite(struct ice *ice, struct tick now);
 void ice_pairs_rank(struct ice *ice); /* after a change of role (§7.2.5.1) */
 void ice_pair_trigger(struct ice *ice, struct tick now, struct ice_pair *pair);
 /* §6.1.4.2: the triggered queue first, then the best Waiting, then the best Frozen whose foundation is not busy. */
@@ -142,6 +164,10 @@ void ice_pairs_unfreeze(struct ice *ice, const struct ice_pair *like);
 /* ---- check.c: Binding requests and what they bring */
 
 size_t ice_check_write(struct ice *ice, const struct ice_pair *pair);
+void ice_check_cancel(struct ice *ice, struct ice_pair *pair);
+/* Credentials of a component's selected path. */
+struct ice_credentials *ice_consent_credentials(struct ice *ice, uint8_t component);
+size_t ice_keepalive_write(struct ice *ice);
 size_t ice_consent_write(struct ice *ice, uint8_t component);
 enum ice_input_result ice_check_request(struct ice *ice, struct tick now,
                                         const struct ice_path *via, const struct stun_message *m);
@@ -158,5 +184,7 @@ struct tick ice_nominate_deadline(const struct ice *ice);
 void ice_pair_nominated(struct ice *ice, struct tick now, struct ice_pair *pair);
 void ice_settle(struct ice *ice, struct tick now); /* completed, failed, or neither */
 void ice_consent_start(struct ice *ice, struct tick now, uint8_t component);
+void ice_consent_end(struct ice *ice, uint8_t component);
+void ice_credentials_forget(struct ice_credentials *credentials);
 
 #endif

@@ -12,6 +12,9 @@
 
 static const uint16_t understood[] = {STUN_PRIORITY, STUN_USE_CANDIDATE};
 
+/* Places that no lying peer can fill with addresses of ours that it claims to see. */
+#define ICE_LOCALS_KEPT 4
+
 /* ---- ours ------------------------------------------------------------------------------------------- */
 
 static void put_role(struct writer *w, const struct ice *ice, bool controlling)
@@ -19,10 +22,10 @@ static void put_role(struct writer *w, const struct ice *ice, bool controlling)
     stun_put_u64(w, controlling ? STUN_ICE_CONTROLLING : STUN_ICE_CONTROLLED, ice->tie_breaker);
 }
 
-static void put_username(struct writer *w, const struct ice *ice)
+static void put_username(struct writer *w, const struct ice_credentials *c)
 {
     char username[2 * ICE_REMOTE_CREDENTIAL_SIZE];
-    (void)snprintf(username, sizeof username, "%s:%s", ice->remote_ufrag, ice->ufrag);
+    (void)snprintf(username, sizeof username, "%s:%s", c->remote_ufrag, c->ufrag);
     stun_put(w, STUN_USERNAME, view_of_string(username));
 }
 
@@ -31,7 +34,7 @@ size_t ice_check_write(struct ice *ice, const struct ice_pair *pair)
     const struct ice_local *local = &ice->locals[pair->local];
     struct writer w = writer_of(ice->packet, sizeof ice->packet);
     stun_begin(&w, STUN_REQUEST, STUN_BINDING, &pair->client.transaction);
-    put_username(&w, ice);
+    put_username(&w, &ice->credentials);
     /* §7.1.1: what a candidate found by this check would have. */
     stun_put_u32(
         &w, STUN_PRIORITY,
@@ -39,7 +42,23 @@ size_t ice_check_write(struct ice *ice, const struct ice_pair *pair)
     put_role(&w, ice, pair->sent_as_controlling); /* a retransmission says what was said first */
     if (pair->sent_use_candidate)
         stun_put(&w, STUN_USE_CANDIDATE, VIEW_NONE);
-    stun_sign(&w, ice->remote_key);
+    stun_sign(&w, ice->credentials.remote_key);
+    stun_finish(&w, true);
+    return writer_done(&w).len;
+}
+
+struct ice_credentials *ice_consent_credentials(struct ice *ice, uint8_t component)
+{
+    return !ice->is_chosen[component - 1] && ice->previous.remote_key ? &ice->previous
+                                                                      : &ice->credentials;
+}
+
+/* §11: no credentials, FINGERPRINT alone. */
+size_t ice_keepalive_write(struct ice *ice)
+{
+    struct stun_transaction id = stun_transaction_make(&ice->rng);
+    struct writer w = writer_of(ice->packet, sizeof ice->packet);
+    stun_begin(&w, STUN_INDICATION, STUN_BINDING, &id);
     stun_finish(&w, true);
     return writer_done(&w).len;
 }
@@ -47,14 +66,18 @@ size_t ice_check_write(struct ice *ice, const struct ice_pair *pair)
 size_t ice_consent_write(struct ice *ice, uint8_t component)
 {
     struct ice_consent *consent = &ice->consents[component - 1];
+    const struct ice_credentials *credentials = ice_consent_credentials(ice, component);
     struct stun_transaction id = stun_transaction_make(&ice->rng);
     struct writer w = writer_of(ice->packet, sizeof ice->packet);
-    consent->sent[consent->sent_count++ % ICE_CONSENT_CHECKS] = id;
+    consent->sent[consent->sent_at] = id;
+    consent->sent_at = (uint8_t)((consent->sent_at + 1) % ICE_CONSENT_CHECKS);
+    if (consent->sent_count < ICE_CONSENT_CHECKS)
+        consent->sent_count++;
     stun_begin(&w, STUN_REQUEST, STUN_BINDING, &id);
-    put_username(&w, ice);
+    put_username(&w, credentials);
     stun_put_u32(&w, STUN_PRIORITY, ice_candidate_priority(CANDIDATE_PEER_REFLEXIVE, 0, component));
     put_role(&w, ice, ice->role == ICE_CONTROLLING);
-    stun_sign(&w, ice->remote_key);
+    stun_sign(&w, credentials->remote_key);
     stun_finish(&w, true);
     return writer_done(&w).len;
 }
@@ -84,7 +107,7 @@ static uint8_t mapped_local(struct ice *ice, const struct ice_pair *pair, const 
             ice->locals[i].base.number == base->base.number)
             return i;
     }
-    if (ice->local_count == ICE_LOCALS)
+    if (ice->local_count + ICE_LOCALS_KEPT >= ICE_LOCALS)
         return pair->local; /* only a name in reports: the path is the pair's own */
     struct ice_local found = *base;
     found.pairable = false;
@@ -111,16 +134,28 @@ static void check_succeeded(struct ice *ice, struct tick now, struct ice_pair *p
     ice_settle(ice, now);
 }
 
+/* Pairs move: their rank depends on the role. What was to be nominated in the old role is so no more. */
+static void change_role(struct ice *ice)
+{
+    ice->role = ice->role == ICE_CONTROLLING ? ICE_CONTROLLED : ICE_CONTROLLING;
+    for (size_t i = 0; i < ice->pair_count; i++)
+        ice->pairs[i].use_candidate = ice->pairs[i].nominate_on_success = false;
+    ice_pairs_rank(ice);
+    ice_tell(ice, (struct ice_event){.kind = ICE_ROLE_CHANGED});
+}
+
 /* §7.2.5.1, and only if the role that the check claimed is still ours: two answers must not switch twice. */
 static void role_refused(struct ice *ice, struct tick now, struct ice_pair *pair)
 {
-    bool controlling = ice->role == ICE_CONTROLLING;
-    if (pair->sent_as_controlling == controlling) {
+    if (pair->sent_as_controlling == (ice->role == ICE_CONTROLLING)) {
         uint8_t local = pair->local, remote = pair->remote;
-        ice->role = controlling ? ICE_CONTROLLED : ICE_CONTROLLING;
+        if (ice->remote_lite || ice->roles_refused++ == ICE_ROLES_REFUSED_MAX) {
+            ice->roles_refused = ICE_ROLES_REFUSED_MAX;
+            ice_check_failed(ice, now, pair);
+            return;
+        }
         ice->tie_breaker = rng_u64(&ice->rng);
-        ice_pairs_rank(ice);
-        ice_tell(ice, (struct ice_event){.kind = ICE_ROLE_CHANGED});
+        change_role(ice);
         pair = ice_pair_find(ice, local, remote);
     }
     pair->use_candidate = false;
@@ -154,19 +189,59 @@ static void take_cancelled(struct ice *ice, struct tick now, struct ice_cancelle
     }
 }
 
-static bool take_consent(struct ice *ice, struct tick now, const struct stun_message *m)
+/* The component whose consent check m answers; 0: none. */
+static uint8_t consent_find(const struct ice *ice, const struct stun_message *m)
 {
-    for (size_t c = 0; c < ICE_COMPONENTS; c++) {
-        struct ice_consent *consent = &ice->consents[c];
-        for (size_t i = 0; i < ICE_CONSENT_CHECKS && i < consent->sent_count; i++) {
-            if (!stun_transaction_equal(&consent->sent[i], &m->transaction))
-                continue;
-            if (m->class == STUN_SUCCESS && !tick_is_never(consent->expires))
-                ice_consent_start(ice, now, (uint8_t)(c + 1));
-            return true;
+    for (uint8_t c = 1; c <= ICE_COMPONENTS; c++) {
+        const struct ice_consent *consent = &ice->consents[c - 1];
+        for (size_t i = 0; i < consent->sent_count; i++) {
+            if (stun_transaction_equal(&consent->sent[i], &m->transaction))
+                return c;
         }
     }
-    return false;
+    return 0;
+}
+
+static enum ice_input_result take_consent(struct ice *ice, struct tick now,
+                                          const struct ice_path *via, const struct stun_message *m)
+{
+    uint16_t code = 0;
+    struct view reason;
+    uint8_t c = consent_find(ice, m);
+    if (c == 0)
+        return ICE_NOT_MINE;
+    if (stun_check(m, ice_consent_credentials(ice, c)->remote_key) != STUN_INTEGRITY_GOOD)
+        return ICE_REFUSED_INPUT;
+    const struct ice_path *path = &ice->selected[c - 1];
+    /* RFC 7675 §5.1: from where it was sent to, in time; §5.2: 403 ends it at once. */
+    if (path->base.number != via->base.number || !addr_equal(&path->peer, &via->peer) ||
+        tick_is_never(ice->consents[c - 1].expires))
+        return ICE_TAKEN;
+    if (m->class == STUN_SUCCESS)
+        ice_consent_start(ice, now, c);
+    else if (stun_read_error(m, &code, &reason) && code == 403)
+        ice_consent_end(ice, c);
+    return ICE_TAKEN;
+}
+
+/* RFC 8489 §6.3.3: a response is not to be understood by halves. */
+static bool is_understood(const struct stun_message *m)
+{
+    static const uint16_t known[] = {
+        STUN_MAPPED_ADDRESS,
+        STUN_USERNAME,
+        STUN_MESSAGE_INTEGRITY,
+        STUN_ERROR_CODE,
+        STUN_REALM,
+        STUN_UNKNOWN_ATTRIBUTES,
+        STUN_NONCE,
+        STUN_PRIORITY,
+        STUN_MESSAGE_INTEGRITY_SHA256,
+        STUN_XOR_MAPPED_ADDRESS,
+        STUN_USE_CANDIDATE,
+    };
+    uint16_t unknown[1];
+    return stun_unknown_attributes(m, known, sizeof known / sizeof *known, unknown, 1) == 0;
 }
 
 enum ice_input_result ice_check_response(struct ice *ice, struct tick now,
@@ -176,27 +251,22 @@ enum ice_input_result ice_check_response(struct ice *ice, struct tick now,
     struct addr mapped;
     uint16_t code = 0;
     struct view reason;
-    if (!ice->remote_key)
-        return ICE_NOT_MINE;
     struct ice_cancelled *cancelled = cancelled_find(ice, m);
     for (size_t i = 0; i < ice->pair_count && !pair; i++) {
         if (stun_client_matches(&ice->pairs[i].client, m))
             pair = &ice->pairs[i];
     }
     /* §7.2.5: an answer without good integrity is as if never received; 487 and 400 included. */
-    if ((pair || cancelled) && stun_check(m, ice->remote_key) != STUN_INTEGRITY_GOOD)
+    if ((pair || cancelled) && stun_check(m, ice->credentials.remote_key) != STUN_INTEGRITY_GOOD)
         return ICE_REFUSED_INPUT;
     if (cancelled) {
         take_cancelled(ice, now, cancelled, via, m);
         return ICE_TAKEN;
     }
-    if (!pair) {
-        if (stun_check(m, ice->remote_key) != STUN_INTEGRITY_GOOD || !take_consent(ice, now, m))
-            return ICE_NOT_MINE;
-        return ICE_TAKEN;
-    }
+    if (!pair)
+        return take_consent(ice, now, via, m);
     stun_client_stop(&pair->client);
-    if (!same_path(ice, pair, via)) {
+    if (!same_path(ice, pair, via) || !is_understood(m)) {
         ice_check_failed(ice, now, pair); /* §7.2.5.2.1 */
     } else if (m->class == STUN_ERROR) {
         if (stun_read_error(m, &code, &reason) && code == 487)
@@ -213,42 +283,51 @@ enum ice_input_result ice_check_response(struct ice *ice, struct tick now,
 
 /* ---- the peer's --------------------------------------------------------------------------------------- */
 
+/* The place of an answer, not yet sent: answer_keep does that. NULL when the owner reads no output: the peer asks
+ * again. */
 static struct ice_answer *next_answer(struct ice *ice, const struct ice_path *via)
 {
     if (ice->answer_count == ICE_ANSWERS)
-        return NULL; /* the owner reads no output: the peer asks again */
+        return NULL;
     struct ice_answer *answer =
-        &ice->answers[(ice->answer_first + ice->answer_count++) % ICE_ANSWERS];
+        &ice->answers[(ice->answer_first + ice->answer_count) % ICE_ANSWERS];
     *answer = (struct ice_answer){.path = *via};
     return answer;
 }
 
-/* §7.3.1.1. True when the request goes on; false when it was answered 487. */
-static bool roles_agree(struct ice *ice, const struct ice_path *via, const struct stun_message *m)
+static void answer_keep(struct ice *ice, struct ice_answer *answer, const struct writer *w)
+{
+    answer->len = (uint16_t)writer_done(w).len;
+    if (answer->len > 0)
+        ice->answer_count++;
+}
+
+static void answer_error(struct ice *ice, const struct ice_path *via, const struct stun_message *m,
+                         uint16_t code)
+{
+    struct ice_answer *answer = next_answer(ice, via);
+    if (!answer)
+        return;
+    struct writer w = writer_of(answer->bytes, sizeof answer->bytes);
+    stun_server_error(m, code, ice->credentials.local_key, &w);
+    answer_keep(ice, answer, &w);
+}
+
+/* §7.3.1.1. True when the request goes on; false when it is to be answered 487. */
+static bool roles_agree(struct ice *ice, const struct stun_message *m)
 {
     uint64_t theirs;
-    bool conflict = false, ours_wins = false;
-    if (ice->role == ICE_CONTROLLING && stun_read_u64(m, STUN_ICE_CONTROLLING, &theirs)) {
-        conflict = true;
+    bool ours_wins;
+    if (ice->role == ICE_CONTROLLING && stun_read_u64(m, STUN_ICE_CONTROLLING, &theirs))
         ours_wins = ice->tie_breaker >= theirs;
-    } else if (ice->role == ICE_CONTROLLED && stun_read_u64(m, STUN_ICE_CONTROLLED, &theirs)) {
-        conflict = true;
+    else if (ice->role == ICE_CONTROLLED && stun_read_u64(m, STUN_ICE_CONTROLLED, &theirs))
         ours_wins = ice->tie_breaker < theirs;
-    }
-    if (!conflict)
+    else
         return true;
-    if (ours_wins && !ice->options.lite) {
-        struct ice_answer *answer = next_answer(ice, via);
-        if (answer) {
-            struct writer w = writer_of(answer->bytes, sizeof answer->bytes);
-            stun_server_error(m, 487, ice->local_key, &w);
-            answer->len = (uint16_t)writer_done(&w).len;
-        }
+    /* §6.1.1: where one side is lite nothing is open: the full one MUST control. */
+    if (ours_wins || ice->options.lite || ice->remote_lite)
         return false;
-    }
-    ice->role = ice->role == ICE_CONTROLLING ? ICE_CONTROLLED : ICE_CONTROLLING;
-    ice_pairs_rank(ice);
-    ice_tell(ice, (struct ice_event){.kind = ICE_ROLE_CHANGED});
+    change_role(ice);
     return true;
 }
 
@@ -260,7 +339,8 @@ static uint8_t source_remote(struct ice *ice, const struct ice_early *check, uin
         if (known->component == component && addr_equal(&known->address, &check->via.peer))
             return i;
     }
-    if (ice->remote_count == ICE_REMOTES)
+    uint8_t place = ice_remote_place(ice);
+    if (place == ICE_REMOTES)
         return ICE_REMOTES;
     struct ice_remote found = {
         .type = CANDIDATE_PEER_REFLEXIVE,
@@ -268,9 +348,9 @@ static uint8_t source_remote(struct ice *ice, const struct ice_early *check, uin
         .priority = check->priority,
         .address = check->via.peer,
     };
-    (void)snprintf(found.foundation, sizeof found.foundation, "P%u", (unsigned)ice->remote_count);
-    ice->remotes[ice->remote_count] = found;
-    return ice->remote_count++;
+    (void)snprintf(found.foundation, sizeof found.foundation, "P%u", (unsigned)place);
+    ice->remotes[place] = found;
+    return place;
 }
 
 static uint8_t local_of_base(const struct ice *ice, struct ice_base base)
@@ -284,7 +364,7 @@ static uint8_t local_of_base(const struct ice *ice, struct ice_base base)
 
 /* §7.3.1.4: a check under way makes room for a fresh one. It is not sent again, but its answer still counts: two
  * agents that cancel at each other's checks would never be done otherwise. */
-static void cancel_check(struct ice *ice, struct ice_pair *pair)
+void ice_check_cancel(struct ice *ice, struct ice_pair *pair)
 {
     ice->cancelled[ice->cancelled_next] = (struct ice_cancelled){
         .transaction = pair->client.transaction,
@@ -307,7 +387,7 @@ void ice_check_taken(struct ice *ice, struct tick now, const struct ice_early *c
         return;
     struct ice_pair *pair = ice_pair_find(ice, local, remote);
     if (!pair)
-        pair = ice_pair_add(ice, local, remote);
+        pair = ice_pair_add(ice, local, remote, true);
     if (!pair)
         return;
     if (ice->options.lite) {
@@ -328,14 +408,9 @@ void ice_check_taken(struct ice *ice, struct tick now, const struct ice_early *c
         return;
     }
     if (pair->state == ICE_IN_PROGRESS)
-        cancel_check(ice, pair);
+        ice_check_cancel(ice, pair);
     pair->nominate_on_success |= nominates;
     ice_pair_trigger(ice, now, pair);
-}
-
-static bool is_for_us(const struct ice *ice, const struct stun_message *m)
-{
-    return view_equal(ice_request_ufrag(m), view_of_string(ice->ufrag));
 }
 
 struct view ice_request_ufrag(const struct stun_message *m)
@@ -347,37 +422,65 @@ struct view ice_request_ufrag(const struct stun_message *m)
     return ours;
 }
 
+/* §7.3 before the description: answered, and remembered once however often it comes. */
+static void keep_early(struct ice *ice, const struct ice_early *check)
+{
+    for (size_t i = 0; i < ice->early_count; i++) {
+        struct ice_early *known = &ice->early[i];
+        if (known->via.base.number != check->via.base.number ||
+            !addr_equal(&known->via.peer, &check->via.peer))
+            continue;
+        known->use_candidate |= check->use_candidate;
+        return;
+    }
+    if (ice->early_count < ICE_EARLY)
+        ice->early[ice->early_count++] = *check;
+}
+
+/* Whose credentials a request names: ours, or, in a restart, those before it. NULL: somebody else's. */
+static struct stun_key *key_for(const struct ice *ice, struct view ufrag)
+{
+    if (view_equal(ufrag, view_of_string(ice->credentials.ufrag)))
+        return ice->credentials.local_key;
+    if (ice->previous.local_key && view_equal(ufrag, view_of_string(ice->previous.ufrag)))
+        return ice->previous.local_key;
+    return NULL;
+}
+
 enum ice_input_result ice_check_request(struct ice *ice, struct tick now,
                                         const struct ice_path *via, const struct stun_message *m)
 {
     struct view username, unused;
     struct ice_early check = {.via = *via};
-    if (!is_for_us(ice, m))
+    struct stun_server server = {.key = key_for(ice, ice_request_ufrag(m)),
+                                 .known = understood,
+                                 .known_count = sizeof understood / sizeof *understood};
+    if (!server.key || !stun_attribute_find(m, STUN_USERNAME, &username))
         return ICE_NOT_MINE;
-    (void)stun_attribute_find(m, STUN_USERNAME, &username);
+    server.username = username;
     /* Integrity first: what is not proven changes nothing and costs no answer (no check is answered without it). */
-    if (stun_check(m, ice->local_key) != STUN_INTEGRITY_GOOD ||
-        !stun_read_u32(m, STUN_PRIORITY, &check.priority))
+    if (stun_check(m, server.key) != STUN_INTEGRITY_GOOD)
         return ICE_REFUSED_INPUT;
-    if (!roles_agree(ice, via, m))
-        return ICE_TAKEN;
     struct ice_answer *answer = next_answer(ice, via);
     if (!answer)
         return ICE_TAKEN;
-    struct stun_server server = {.key = ice->local_key,
-                                 .username = username,
-                                 .known = understood,
-                                 .known_count = sizeof understood / sizeof *understood};
     struct writer w = writer_of(answer->bytes, sizeof answer->bytes);
-    if (stun_server_answer(&server, m, &via->peer, &w).code != 0) {
-        answer->len = (uint16_t)writer_done(&w).len;
+    uint16_t code = stun_server_answer(&server, m, &via->peer, &w).code;
+    if (code != 0 || server.key == ice->previous.local_key) {
+        /* Refused; or consent for a path chosen before a restart, which has no part in the new checks. */
+        answer_keep(ice, answer, &w);
         return ICE_TAKEN;
     }
-    answer->len = (uint16_t)writer_done(&w).len;
+    bool whole = stun_read_u32(m, STUN_PRIORITY, &check.priority);
+    if (!whole || !roles_agree(ice, m)) {
+        answer_error(ice, via, m, whole ? 487 : 400);
+        return ICE_TAKEN;
+    }
+    answer_keep(ice, answer, &w);
     check.use_candidate = stun_attribute_find(m, STUN_USE_CANDIDATE, &unused);
     if (ice->remote_known || ice->options.lite)
         ice_check_taken(ice, now, &check);
-    else if (ice->early_count < ICE_EARLY)
-        ice->early[ice->early_count++] = check;
+    else
+        keep_early(ice, &check);
     return ICE_TAKEN;
 }

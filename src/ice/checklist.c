@@ -49,7 +49,76 @@ struct ice_pair *ice_pair_find(struct ice *ice, uint8_t local, uint8_t remote)
     return NULL;
 }
 
-struct ice_pair *ice_pair_add(struct ice *ice, uint8_t local, uint8_t remote)
+static bool is_selected_path(const struct ice *ice, const struct ice_pair *pair)
+{
+    for (size_t c = 0; c < ICE_COMPONENTS; c++) {
+        if (ice->is_selected[c] &&
+            ice->selected[c].base.number == ice->locals[pair->local].base.number &&
+            addr_equal(&ice->selected[c].peer, &ice->remotes[pair->remote].address))
+            return true;
+    }
+    return false;
+}
+
+/* Something hangs on it: a check, a nomination, or the path itself. A valid pair that was not chosen counts only while
+ * we may still choose it. */
+static bool is_needed(const struct ice *ice, const struct ice_pair *pair)
+{
+    return pair->triggered || pair->use_candidate || pair->state == ICE_IN_PROGRESS ||
+           (pair->valid && !ice->options.lite && ice->state == ICE_STATE_RUNNING) ||
+           is_selected_path(ice, pair);
+}
+
+static void drop_pair(struct ice *ice, size_t at)
+{
+    ice->pair_count--;
+    memmove(&ice->pairs[at], &ice->pairs[at + 1], (ice->pair_count - at) * sizeof ice->pairs[0]);
+}
+
+/* The worst that may go: one that failed, else the lowest. ICE_PAIRS: none. */
+static size_t dispensable_pair(const struct ice *ice)
+{
+    size_t worst = ICE_PAIRS;
+    for (size_t i = ice->pair_count; i-- > 0;) {
+        if (is_needed(ice, &ice->pairs[i]))
+            continue;
+        if (ice->pairs[i].state == ICE_DEAD)
+            return i;
+        if (worst == ICE_PAIRS)
+            worst = i;
+    }
+    return worst;
+}
+
+static bool remote_is_needed(const struct ice *ice, uint8_t remote)
+{
+    for (size_t i = 0; i < ice->pair_count; i++) {
+        if (ice->pairs[i].remote == remote && is_needed(ice, &ice->pairs[i]))
+            return true;
+    }
+    return false;
+}
+
+uint8_t ice_remote_place(struct ice *ice)
+{
+    uint8_t place = ICE_REMOTES;
+    if (ice->remote_count < ICE_REMOTES)
+        return ice->remote_count++;
+    for (uint8_t r = 0; r < ICE_REMOTES; r++) {
+        if (!remote_is_needed(ice, r) &&
+            (place == ICE_REMOTES || ice->remotes[r].priority < ice->remotes[place].priority))
+            place = r;
+    }
+    for (size_t i = ice->pair_count; i-- > 0 && place < ICE_REMOTES;) {
+        if (ice->pairs[i].remote == place)
+            drop_pair(ice, i);
+    }
+    for (size_t i = 0; i < ICE_CANCELLED; i++)
+        ice->cancelled[i].open &= ice->cancelled[i].remote != place;
+    return place;
+}
+
+struct ice_pair *ice_pair_add(struct ice *ice, uint8_t local, uint8_t remote, bool proven)
 {
     const struct ice_pair pair = {
         .client = {.next = TICK_NEVER},
@@ -60,25 +129,24 @@ struct ice_pair *ice_pair_add(struct ice *ice, uint8_t local, uint8_t remote)
         .state = ICE_FROZEN,
     };
     if (ice->pair_count == ICE_PAIRS) {
-        size_t worst = ICE_PAIRS;
-        while (worst > 0 && ice->pairs[worst - 1].valid)
-            worst--;
-        if (worst == 0 || ice_pair_rank(ice, &ice->pairs[worst - 1]) >= ice_pair_rank(ice, &pair))
+        size_t worst = dispensable_pair(ice);
+        if (worst == ICE_PAIRS ||
+            (!proven && ice_pair_rank(ice, &ice->pairs[worst]) >= ice_pair_rank(ice, &pair)))
             return NULL;
-        memmove(&ice->pairs[worst - 1], &ice->pairs[worst],
-                (ICE_PAIRS - worst) * sizeof ice->pairs[0]);
-        ice->pair_count--;
+        drop_pair(ice, worst);
     }
     ice->pairs[ice->pair_count++] = pair;
     sort_pairs(ice);
     return ice_pair_find(ice, local, remote);
 }
 
-/* §6.1.2.2: same component, same family; and link-local only with link-local (RFC 4007 §6: scopes do not mix). */
+/* §6.1.2.2: same component, same family; and link-local only with link-local (RFC 4007 §6: scopes do not mix), loopback
+ * only with loopback: what a description names there is ours, not the peer's. */
 static bool may_pair(const struct candidate *ours, const struct ice_remote *theirs)
 {
     return ours->component == theirs->component && ours->address.family == theirs->address.family &&
-           addr_is_link_local(&ours->address) == addr_is_link_local(&theirs->address);
+           addr_is_link_local(&ours->address) == addr_is_link_local(&theirs->address) &&
+           addr_is_loopback(&ours->address) == addr_is_loopback(&theirs->address);
 }
 
 static bool same_foundation(const struct ice *ice, const struct ice_pair *a,
@@ -111,15 +179,20 @@ static void unfreeze_first(struct ice *ice)
 
 void ice_pairs_form(struct ice *ice, struct tick now)
 {
-    if (!ice->remote_known || ice->options.lite)
+    if (!ice->remote_known)
         return;
+    ice->locals_changed = false;
+    if (ice->options.lite) {
+        ice_pairs_choose_lite(ice, now);
+        return;
+    }
     bool had_none = ice->pair_count == 0;
     for (uint8_t l = 0; l < ice->local_count; l++) {
         if (!ice->locals[l].pairable)
             continue; /* §6.1.2.4: a reflexive candidate is its base, which is paired itself */
         for (uint8_t r = 0; r < ice->remote_count; r++) {
             if (may_pair(&ice->locals[l].candidate, &ice->remotes[r]) && !ice_pair_find(ice, l, r))
-                (void)ice_pair_add(ice, l, r);
+                (void)ice_pair_add(ice, l, r, false);
         }
     }
     if (ice->pair_count == 0)
@@ -134,8 +207,32 @@ void ice_pairs_form(struct ice *ice, struct tick now)
     ice->give_up = TICK_NEVER;
 }
 
+void ice_pairs_choose_lite(struct ice *ice, struct tick now)
+{
+    if (!ice->remote_lite)
+        return; /* a full peer's checks decide */
+    for (uint8_t l = 0; l < ice->local_count; l++) {
+        for (uint8_t r = 0; r < ice->remote_count; r++) {
+            if (!ice->locals[l].pairable || ice_pair_find(ice, l, r) ||
+                !may_pair(&ice->locals[l].candidate, &ice->remotes[r]))
+                continue;
+            struct ice_pair *pair = ice_pair_add(ice, l, r, false);
+            if (!pair)
+                continue;
+            pair->state = ICE_SUCCEEDED;
+            pair->valid = true;
+            ice_pair_nominated(ice, now, pair);
+        }
+    }
+    ice_settle(ice, now);
+}
+
 void ice_pair_trigger(struct ice *ice, struct tick now, struct ice_pair *pair)
 {
+    if (ice->state == ICE_STATE_FAILED)
+        ice->state = ICE_STATE_RUNNING; /* §7.3.1.4: the checklist's state with the pair's */
+    if (tick_is_never(ice->started))
+        ice->started = now;
     pair->state = ICE_WAITING;
     if (!pair->triggered) {
         pair->triggered = true;

@@ -12,14 +12,22 @@
 
 static bool make_credentials(struct ice *ice)
 {
-    rng_text(&ice->rng, ice->ufrag, ICE_UFRAG_SIZE - 1);
-    rng_text(&ice->rng, ice->pwd, ICE_PWD_SIZE - 1);
-    struct stun_key *key = stun_key_create_short(view_of_string(ice->pwd));
+    char pwd[ICE_PWD_SIZE];
+    rng_text(&ice->rng, pwd, ICE_PWD_SIZE - 1);
+    struct stun_key *key = stun_key_create_short(view_of_string(pwd));
     if (!key)
         return false;
-    stun_key_destroy(ice->local_key);
-    ice->local_key = key;
+    rng_text(&ice->rng, ice->credentials.ufrag, ICE_UFRAG_SIZE - 1);
+    memcpy(ice->pwd, pwd, sizeof ice->pwd);
+    ice->credentials.local_key = key;
     return true;
+}
+
+void ice_credentials_forget(struct ice_credentials *credentials)
+{
+    stun_key_destroy(credentials->local_key);
+    stun_key_destroy(credentials->remote_key);
+    *credentials = (struct ice_credentials){0};
 }
 
 struct ice *ice_create(const struct ice_options *options)
@@ -29,6 +37,7 @@ struct ice *ice_create(const struct ice_options *options)
     if (!ice)
         return NULL;
     ice->options = *options;
+    ice->components = options->components;
     if (ice->options.ta_ms == 0)
         ice->options.ta_ms = ICE_TA_MS;
     /* A lite agent is controlled, unless both are lite, where it makes no difference to it (§6.1.1). */
@@ -48,14 +57,14 @@ void ice_destroy(struct ice *ice)
 {
     if (!ice)
         return;
-    stun_key_destroy(ice->local_key);
-    stun_key_destroy(ice->remote_key);
+    ice_credentials_forget(&ice->credentials);
+    ice_credentials_forget(&ice->previous);
     free(ice);
 }
 
 const char *ice_ufrag(const struct ice *ice)
 {
-    return ice->ufrag;
+    return ice->credentials.ufrag;
 }
 
 const char *ice_pwd(const struct ice *ice)
@@ -65,9 +74,17 @@ const char *ice_pwd(const struct ice *ice)
 
 void ice_tell(struct ice *ice, struct ice_event event)
 {
-    if (ice->event_count == ICE_EVENTS)
-        return; /* nobody listens: the status tells the same */
-    ice->events[(ice->event_first + ice->event_count++) % ICE_EVENTS] = event;
+    /* The latest of a kind and component says all that the ones before it do, so none is ever lost: there are fewer
+     * kinds than places. */
+    uint8_t kept = 0;
+    for (uint8_t i = 0; i < ice->event_count; i++) {
+        struct ice_event old = ice->events[(ice->event_first + i) % ICE_EVENTS];
+        if (old.kind != event.kind || old.component != event.component)
+            ice->events[(ice->event_first + kept++) % ICE_EVENTS] = old;
+    }
+    assert(kept < ICE_EVENTS);
+    ice->events[(ice->event_first + kept) % ICE_EVENTS] = event;
+    ice->event_count = (uint8_t)(kept + 1);
 }
 
 bool ice_event(struct ice *ice, struct ice_event *out)
@@ -82,23 +99,25 @@ bool ice_event(struct ice *ice, struct ice_event *out)
 
 /* ---- candidates ------------------------------------------------------------------------------------------ */
 
+/* §5.1.1.2: a host's and a relayed candidate's base is itself. */
+static const struct addr *base_of(const struct candidate *c)
+{
+    return c->type == CANDIDATE_HOST || c->type == CANDIDATE_RELAYED ? &c->address : &c->related;
+}
+
 /* §5.1.1.3: the same for the same type, base address and server; a number of each such group. */
-static void make_foundation(const struct ice *ice, struct candidate *candidate)
+static void make_foundation(struct ice *ice, struct candidate *candidate)
 {
     for (size_t i = 0; i < ice->local_count; i++) {
         const struct candidate *other = &ice->locals[i].candidate;
-        const struct addr *their_base =
-            other->type == CANDIDATE_HOST ? &other->address : &other->related;
-        const struct addr *our_base =
-            candidate->type == CANDIDATE_HOST ? &candidate->address : &candidate->related;
         if (other->type == candidate->type && other->transport == candidate->transport &&
-            addr_equal_ip(their_base, our_base)) {
+            addr_equal_ip(base_of(other), base_of(candidate))) {
             memcpy(candidate->foundation, other->foundation, sizeof candidate->foundation);
             return;
         }
     }
     (void)snprintf(candidate->foundation, sizeof candidate->foundation, "%u",
-                   (unsigned)ice->local_count + 1);
+                   (unsigned)++ice->foundations);
 }
 
 bool ice_add_local(struct ice *ice, struct candidate candidate, struct ice_base base,
@@ -126,6 +145,7 @@ bool ice_add_local(struct ice *ice, struct candidate candidate, struct ice_base 
         .local_preference = local_preference,
         .pairable = candidate.type == CANDIDATE_HOST || candidate.type == CANDIDATE_RELAYED,
     };
+    ice->locals_changed = true;
     return true;
 }
 
@@ -147,29 +167,48 @@ size_t ice_local_candidates(const struct ice *ice, struct candidate *out, size_t
     return count;
 }
 
+static bool is_same_remote(const struct ice *ice, struct view ufrag, struct view pwd)
+{
+    return view_equal(ufrag, view_of_string(ice->credentials.remote_ufrag)) &&
+           view_equal(pwd, stun_key_bytes(ice->credentials.remote_key));
+}
+
+/* §6.1.1: against a lite agent the full one controls; of two lite ones who asked does. */
+static void settle_role(struct ice *ice)
+{
+    enum ice_role role = ice->role;
+    if (ice->remote_lite)
+        role = ice->options.lite ? ice->options.role : ICE_CONTROLLING;
+    if (role == ice->role)
+        return;
+    ice->role = role;
+    ice_tell(ice, (struct ice_event){.kind = ICE_ROLE_CHANGED});
+}
+
 bool ice_set_remote(struct ice *ice, struct tick now, struct view ufrag, struct view pwd,
                     bool remote_lite)
 {
     if (ufrag.len < 4 || ufrag.len > 256 || pwd.len < 22 || pwd.len > 256)
         return false;
+    if (ice->remote_known && is_same_remote(ice, ufrag, pwd))
+        return true;
     struct stun_key *key = stun_key_create_short(pwd);
     if (!key)
         return false;
-    stun_key_destroy(ice->remote_key);
-    ice->remote_key = key;
-    (void)view_copy(ufrag, ice->remote_ufrag, sizeof ice->remote_ufrag);
+    if (ice->remote_known)
+        ice_restart(ice); /* the peer did: RFC 8839 §4.4.2 */
+    ice->credentials.remote_key = key;
+    (void)view_copy(ufrag, ice->credentials.remote_ufrag, sizeof ice->credentials.remote_ufrag);
     ice->remote_known = true;
     ice->remote_lite = remote_lite;
-    /* §6.1.1: against a lite agent the full one controls. */
-    if (remote_lite && !ice->options.lite && ice->role == ICE_CONTROLLED) {
-        ice->role = ICE_CONTROLLING;
-        ice_tell(ice, (struct ice_event){.kind = ICE_ROLE_CHANGED});
-    }
+    settle_role(ice);
     ice->state = ICE_STATE_RUNNING;
     ice_pairs_form(ice, now);
     for (size_t i = 0; i < ice->early_count; i++)
         ice_check_taken(ice, now, &ice->early[i]);
     ice->early_count = 0;
+    if (ice->options.lite)
+        ice_settle(ice, now); /* a peer may have nominated before its description came */
     return true;
 }
 
@@ -181,7 +220,7 @@ static bool may_be_sent_to(const struct addr *address)
 
 static struct ice_remote remote_of(const struct candidate *c)
 {
-    struct ice_remote remote = {.address = c->address,
+    struct ice_remote remote = {.address = addr_unmap(c->address),
                                 .priority = c->priority,
                                 .type = (uint8_t)c->type,
                                 .component = (uint8_t)c->component};
@@ -191,39 +230,59 @@ static struct ice_remote remote_of(const struct candidate *c)
 
 bool ice_add_remote(struct ice *ice, struct tick now, const struct candidate *candidate)
 {
+    struct ice_remote remote = remote_of(candidate);
     if (candidate->transport != CANDIDATE_UDP || candidate->component < 1 ||
-        candidate->component > ice->options.components || !may_be_sent_to(&candidate->address))
+        candidate->component > ice->options.components || !may_be_sent_to(&remote.address))
         return false;
     for (size_t i = 0; i < ice->remote_count; i++) {
         struct ice_remote *known = &ice->remotes[i];
         if (known->component != candidate->component ||
-            !addr_equal(&known->address, &candidate->address))
+            !addr_equal(&known->address, &remote.address))
             continue;
         /* A check came first and showed it as peer-reflexive: now its name is known (RFC 8838 §11.4). */
         if (known->type == CANDIDATE_PEER_REFLEXIVE) {
-            *known = remote_of(candidate);
+            *known = remote;
             ice_pairs_rank(ice);
         }
         return true;
     }
     if (ice->remote_count == ICE_REMOTES)
         return false;
-    ice->remotes[ice->remote_count++] = remote_of(candidate);
+    ice->remotes[ice->remote_count++] = remote;
     ice_pairs_form(ice, now);
     return true;
 }
 
 void ice_end_remote(struct ice *ice, struct tick now)
 {
+    bool has_rtcp = ice->remote_count == 0;
     ice->remote_ended = true;
+    for (size_t i = 0; i < ice->remote_count; i++)
+        has_rtcp |= ice->remotes[i].component == ICE_COMPONENTS;
+    if (!has_rtcp)
+        ice->components = 1; /* §6.1.2.2: the minimum across both agents */
+    if (ice->state == ICE_STATE_RUNNING)
+        ice->give_up =
+            TICK_NEVER; /* what was waited for longer, for want of this, is looked at anew */
     ice_settle(ice, now);
 }
 
 void ice_restart(struct ice *ice)
 {
     uint8_t kept = 0;
-    if (!make_credentials(ice))
+    bool carries = false;
+    struct ice_credentials old = ice->credentials;
+    ice->credentials = (struct ice_credentials){0};
+    if (!make_credentials(ice)) {
+        ice->credentials = old;
         return;
+    }
+    for (size_t c = 0; c < ICE_COMPONENTS; c++)
+        carries |= ice->is_chosen[c];
+    /* A path goes on with the credentials it was chosen with. */
+    ice_credentials_forget(carries ? &ice->previous : &old);
+    if (carries)
+        ice->previous = old;
     for (uint8_t i = 0; i < ice->local_count; i++) {
         if (ice->locals[i].candidate.type != CANDIDATE_PEER_REFLEXIVE)
             ice->locals[kept++] = ice->locals[i];
@@ -232,6 +291,8 @@ void ice_restart(struct ice *ice)
     ice->remote_count = ice->pair_count = ice->early_count = 0;
     memset(ice->cancelled, 0, sizeof ice->cancelled);
     ice->remote_known = ice->remote_ended = false;
+    ice->components = ice->options.components;
+    ice->roles_refused = 0;
     ice->state = ICE_STATE_WAITING;
     ice->next_check = ice->started = ice->give_up = TICK_NEVER;
     ice->tie_breaker = rng_u64(&ice->rng);
@@ -240,6 +301,17 @@ void ice_restart(struct ice *ice)
 }
 
 /* ---- the verbs --------------------------------------------------------------------------------------------- */
+
+/* A keepalive does not say of whom it is (§11): only its path does. */
+static bool is_from_peer(const struct ice *ice, const struct ice_path *via)
+{
+    for (size_t c = 0; c < ICE_COMPONENTS; c++) {
+        if (ice->is_selected[c] && ice->selected[c].base.number == via->base.number &&
+            addr_equal(&ice->selected[c].peer, &via->peer))
+            return true;
+    }
+    return false;
+}
 
 enum ice_input_result ice_input(struct ice *ice, struct tick now, const struct ice_path *via,
                                 struct view datagram)
@@ -251,7 +323,7 @@ enum ice_input_result ice_input(struct ice *ice, struct tick now, const struct i
     if (m.class == STUN_REQUEST)
         result = ice_check_request(ice, now, via, &m);
     else if (m.class == STUN_INDICATION)
-        return ICE_NOT_MINE; /* a keepalive: of whom it is, it does not say (§11) */
+        return is_from_peer(ice, via) ? ICE_TAKEN : ICE_NOT_MINE;
     else
         result = ice_check_response(ice, now, via, &m);
     ice_nominate(ice, now);
@@ -260,18 +332,17 @@ enum ice_input_result ice_input(struct ice *ice, struct tick now, const struct i
 
 static void expire_consent(struct ice *ice, struct tick now)
 {
-    for (uint8_t c = 1; c <= ice->options.components; c++) {
+    for (uint8_t c = 1; c <= ICE_COMPONENTS; c++) {
         struct ice_consent *consent = &ice->consents[c - 1];
-        if (tick_is_never(consent->expires) || !tick_due(consent->expires, now))
-            continue;
-        consent->next = consent->expires = TICK_NEVER;
-        ice_tell(ice, (struct ice_event){
-                          .kind = ICE_CONSENT_LOST, .component = c, .path = ice->selected[c - 1]});
+        if (!tick_is_never(consent->expires) && tick_due(consent->expires, now))
+            ice_consent_end(ice, c);
     }
 }
 
 void ice_expire(struct ice *ice, struct tick now)
 {
+    if (ice->locals_changed)
+        ice_pairs_form(ice, now);
     expire_consent(ice, now);
     ice_nominate(ice, now);
     if (tick_due(ice->give_up, now) && !tick_is_never(ice->give_up)) {
@@ -284,6 +355,8 @@ void ice_expire(struct ice *ice, struct tick now)
 struct tick ice_deadline(const struct ice *ice)
 {
     struct tick first = tick_min(ice->next_check, ice->give_up);
+    if (ice->locals_changed && ice->remote_known)
+        return (struct tick){INT64_MIN}; /* at once */
     for (size_t i = 0; i < ice->pair_count; i++)
         first = tick_min(first, stun_client_deadline(&ice->pairs[i].client));
     for (size_t c = 0; c < ICE_COMPONENTS; c++)
@@ -364,12 +437,13 @@ static bool output_check(struct ice *ice, struct tick now, struct ice_packet *ou
 
 static bool output_consent(struct ice *ice, struct tick now, struct ice_packet *out)
 {
-    for (uint8_t c = 1; c <= ice->options.components; c++) {
+    for (uint8_t c = 1; c <= ICE_COMPONENTS; c++) {
         struct ice_consent *consent = &ice->consents[c - 1];
-        if (tick_is_never(consent->next) || !tick_due(consent->next, now) || !ice->remote_key)
+        if (tick_is_never(consent->next) || !tick_due(consent->next, now))
             continue;
-        size_t len = ice_consent_write(ice, c);
-        consent->next = tick_add_ms(now, 4000 + (int64_t)rng_below(&ice->rng, 2001));
+        size_t len = ice->options.lite ? ice_keepalive_write(ice) : ice_consent_write(ice, c);
+        consent->next = tick_add_ms(
+            now, ice->options.lite ? ICE_KEEPALIVE_MS : 4000 + (int64_t)rng_below(&ice->rng, 2001));
         *out = (struct ice_packet){ice->selected[c - 1], view_of(ice->packet, len)};
         return true;
     }
@@ -378,6 +452,8 @@ static bool output_consent(struct ice *ice, struct tick now, struct ice_packet *
 
 bool ice_output(struct ice *ice, struct tick now, struct ice_packet *out)
 {
+    if (ice->locals_changed)
+        ice_pairs_form(ice, now);
     return output_answer(ice, out) || output_again(ice, now, out) || output_check(ice, now, out) ||
            output_consent(ice, now, out);
 }

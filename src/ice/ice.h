@@ -25,7 +25,7 @@ enum ice_role {
 };
 
 struct ice_options {
-    enum ice_role role;
+    enum ice_role role; /* of a lite agent only where the peer is lite too (§6.1.1) */
     bool lite;          /* §2.5: host candidates only, answers checks, sends none */
     uint8_t components; /* 1 or 2 */
     int64_t ta_ms;      /* 0: 50 ms, the pace of checks (§14.2) */
@@ -60,15 +60,19 @@ void ice_end_local(struct ice *ice);
 /* Copies in the order that they stand, for the SDP. Returns how many there are; writes at most size. */
 size_t ice_local_candidates(const struct ice *ice, struct candidate *out, size_t size);
 
-/* The peer's side. Checks that came before are made up for now. False when a credential is too short or too long
- * (§5.4 of RFC 8839: ufrag 4 to 256, password 22 to 256). */
+/* The peer's side. Checks that came before are made up for now. The same again changes nothing; others than before are
+ * a restart of the peer's, and ours with it (ice_restart is done if the owner did not: send the new credentials). False
+ * when a credential is too short or too long (§5.4 of RFC 8839: ufrag 4 to 256, password 22 to 256). */
 WARN_UNUSED bool ice_set_remote(struct ice *ice, struct tick now, struct view ufrag,
                                 struct view pwd, bool remote_lite);
 /* Ignored when unusable: another transport than UDP, component out of range, an address nobody may be sent to. */
 bool ice_add_remote(struct ice *ice, struct tick now, const struct candidate *candidate);
+/* No more will come: call it at once for a peer that does not trickle. Where all it has is for component 1, that is all
+ * there is from now on (§6.1.2.2). */
 void ice_end_remote(struct ice *ice, struct tick now);
 
-/* New credentials, new checks; the selected path keeps carrying media until another is selected (§9). */
+/* New credentials, new checks; the selected path keeps carrying media, and its consent goes on with the credentials it
+ * was chosen with, until another is selected (§9, RFC 7675 §5.1). */
 void ice_restart(struct ice *ice);
 
 /* ---- The verbs ---------------------------------------------------------------------------------------------------- */
@@ -97,9 +101,9 @@ bool ice_output(struct ice *ice, struct tick now, struct ice_packet *out);
 
 enum ice_event_kind {
     ICE_SELECTED, /* a component's path is chosen, or changed; `path`, `local_type`, `remote_type`, `relayed` */
-    ICE_COMPLETED,    /* every component has one (§8) */
-    ICE_FAILED,       /* no pair is left to hope for */
-    ICE_CONSENT_LOST, /* RFC 7675: 30 s without an answer: stop sending on this component */
+    ICE_COMPLETED, /* every component has one (§8) */
+    ICE_FAILED, /* no pair is left to hope for; a check of the peer's may still revive it (§7.3.1.4) */
+    ICE_CONSENT_LOST, /* RFC 7675: 30 s without an answer, or a 403: stop sending on this component until a restart */
     ICE_ROLE_CHANGED, /* a conflict was settled (§7.3.1.1) */
 };
 struct ice_event {

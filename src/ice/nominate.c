@@ -54,7 +54,7 @@ static bool wants_nomination(const struct ice *ice, uint8_t component)
 
 void ice_nominate(struct ice *ice, struct tick now)
 {
-    for (uint8_t c = 1; c <= ice->options.components; c++) {
+    for (uint8_t c = 1; c <= ice->components; c++) {
         bool better;
         struct ice_pair *pair = wants_nomination(ice, c) ? best_valid(ice, c, &better) : NULL;
         if (!pair || (better && !tick_due(tick_add_ms(ice->started, patience_ms(ice, pair)), now)))
@@ -67,7 +67,7 @@ void ice_nominate(struct ice *ice, struct tick now)
 struct tick ice_nominate_deadline(const struct ice *ice)
 {
     struct tick first = TICK_NEVER;
-    for (uint8_t c = 1; c <= ice->options.components; c++) {
+    for (uint8_t c = 1; c <= ice->components; c++) {
         if (!wants_nomination(ice, c))
             continue;
         for (size_t i = 0; i < ice->pair_count; i++) {
@@ -90,7 +90,16 @@ void ice_consent_start(struct ice *ice, struct tick now, uint8_t component)
         consent->next = tick_add_ms(now, CONSENT_MS * 8 / 10 + spread);
 }
 
-/* §8.1.2: what is not yet under way for this component is not checked any more. */
+void ice_consent_end(struct ice *ice, uint8_t component)
+{
+    ice->consents[component - 1] = (struct ice_consent){.next = TICK_NEVER, .expires = TICK_NEVER};
+    ice_tell(ice, (struct ice_event){.kind = ICE_CONSENT_LOST,
+                                     .component = component,
+                                     .path = ice->selected[component - 1]});
+}
+
+/* §8.1.2: what is not yet under way for this component is not checked any more, what is, is not sent again. A peer that
+ * nominates aggressively (RFC 5245) can still bring a pair back by its check. */
 static void stop_others(struct ice *ice, const struct ice_pair *chosen)
 {
     for (size_t i = 0; i < ice->pair_count; i++) {
@@ -101,6 +110,9 @@ static void stop_others(struct ice *ice, const struct ice_pair *chosen)
             (pair->state == ICE_WAITING && !pair->nominate_on_success)) {
             pair->state = ICE_DEAD;
             pair->triggered = false;
+        } else if (pair->state == ICE_IN_PROGRESS && !pair->nominate_on_success) {
+            ice_check_cancel(ice, pair);
+            pair->state = ICE_DEAD;
         }
     }
 }
@@ -118,7 +130,9 @@ void ice_pair_nominated(struct ice *ice, struct tick now, struct ice_pair *pair)
     ice->selected_priority[at] = ice_pair_rank(ice, pair);
     ice->is_selected[at] = ice->is_chosen[at] = true;
     ice->consents[at] = (struct ice_consent){.next = TICK_NEVER, .expires = TICK_NEVER};
-    if (!ice->options.lite)
+    if (ice->options.lite)
+        ice->consents[at].next = tick_add_ms(now, ICE_KEEPALIVE_MS);
+    else
         ice_consent_start(ice, now, pair->component);
     stop_others(ice, pair);
     ice_tell(ice, (struct ice_event){
@@ -135,15 +149,16 @@ void ice_settle(struct ice *ice, struct tick now)
     bool all = true, hope = false;
     if (ice->state != ICE_STATE_RUNNING)
         return;
-    for (size_t c = 0; c < ice->options.components; c++)
+    for (size_t c = 0; c < ice->components; c++)
         all &= ice->is_chosen[c];
     if (all) {
+        ice_credentials_forget(&ice->previous);
         ice->state = ICE_STATE_COMPLETED;
         ice->give_up = TICK_NEVER;
         ice_tell(ice, (struct ice_event){.kind = ICE_COMPLETED});
         return;
     }
-    for (uint8_t c = 1; c <= ice->options.components; c++) {
+    for (uint8_t c = 1; c <= ice->components; c++) {
         bool alive = ice->is_chosen[c - 1];
         for (size_t i = 0; i < ice->pair_count; i++)
             alive |= ice->pairs[i].component == c && ice->pairs[i].state != ICE_DEAD;
@@ -151,7 +166,8 @@ void ice_settle(struct ice *ice, struct tick now)
             hope = false;
             /* §7.2.5.4 would fail now; but a peer behind a NAT may still reach us, and more candidates may trickle in. */
             if (tick_is_never(ice->give_up))
-                ice->give_up = tick_add_ms(now, ICE_GIVE_UP_MS);
+                ice->give_up =
+                    tick_add_ms(now, ice->remote_ended ? ICE_GIVE_UP_MS : ICE_GIVE_UP_TRICKLE_MS);
             return;
         }
         hope = true;

@@ -127,6 +127,7 @@ static enum stun_auth_verdict take_challenge(struct stun_auth *auth, const struc
     bool same_key = same_realm && auth->key && auth->algorithm == algorithm;
     auth->algorithm = algorithm;
     auth->challenged = true;
+    auth->challenges++;
     return same_key || make_key(auth) ? STUN_AUTH_RETRY : STUN_AUTH_NO_MEMORY;
 }
 

@@ -27,6 +27,7 @@ struct stun_auth {
     bool challenged; /* realm and nonce are known */
     bool proven;     /* the server has answered a signed request of this key well */
     struct stun_key *key;
+    uint32_t challenges; /* taken so far: tells a request signed before the last one */
 };
 
 /* Copies both. False when one is too long or empty. */

@@ -45,6 +45,7 @@ struct turn_request {
     bool was_signed;
     bool forged; /* an answer with a bad integrity came */
     uint8_t tries;
+    uint32_t challenges;  /* how many the credentials had met when it was built */
     uint32_t permissions; /* TURN_REQUEST_PERMIT: the set */
     uint16_t channel;     /* TURN_REQUEST_BIND: the number */
     size_t len;
@@ -222,6 +223,7 @@ static void build_request(struct turn_allocation *t, struct turn_request *r, str
     case TURN_REQUEST_FREE:
         break;
     }
+    r->challenges = t->auth.challenges;
     r->was_signed = stun_auth_sign(&t->auth, &w);
     stun_finish(&w, true);
     r->len = writer_done(&w).len;
@@ -301,9 +303,11 @@ static void pump(struct turn_allocation *t, struct tick now)
     }
     while (
         (channel = turn_channel_due(&t->peers, now)) &&
-        begin_request(t, now,
-                      (struct turn_request){.kind = TURN_REQUEST_BIND, .channel = channel->number}))
+        begin_request(
+            t, now, (struct turn_request){.kind = TURN_REQUEST_BIND, .channel = channel->number})) {
         channel->due = TICK_NEVER;
+        channel->asked = true;
+    }
 }
 
 /* ---- answers -------------------------------------------------------------------------------------- */
@@ -337,8 +341,9 @@ static void take_relayed(struct turn_allocation *t, const struct stun_message *m
     struct stun_attribute a;
     struct addr relayed;
     for (size_t at = 0; stun_attribute_next(m, &at, &a);) {
-        if (a.type != STUN_XOR_RELAYED_ADDRESS || !stun_address_of(m, &a, &relayed))
-            continue;
+        if (a.type != STUN_XOR_RELAYED_ADDRESS || !stun_address_of(m, &a, &relayed) ||
+            relayed.port == 0 || addr_is_unspecified(&relayed))
+            continue; /* nothing that anybody could send to */
         if (relayed.family == ADDR_V4 && t->options.want_v4 && !addr_is_set(&t->status.relayed_v4))
             t->status.relayed_v4 = relayed;
         if (relayed.family == ADDR_V6 && t->options.want_v6 && !addr_is_set(&t->status.relayed_v6))
@@ -388,13 +393,14 @@ static void bound(struct turn_allocation *t, struct tick now, uint16_t number)
     if (!channel)
         return;
     bool is_new = tick_due(channel->expires, now);
+    channel->asked = false;
     channel->expires = tick_add_ms(now, TURN_CHANNEL_MS);
-    channel->due = tick_add_ms(now, TURN_CHANNEL_REFRESH_MS);
-    /* §12: a ChannelBind installs or refreshes the permission too. */
+    /* §12: a ChannelBind installs or refreshes the permission too. Without one the peer was forbidden meanwhile. */
     struct turn_permission *p = turn_permission_find(&t->peers, &channel->peer);
+    channel->due = p ? tick_add_ms(now, TURN_CHANNEL_REFRESH_MS) : TICK_NEVER;
     if (p)
         permitted(t, now, UINT32_C(1) << (p - t->peers.permissions));
-    if (is_new)
+    if (is_new && p)
         tell(t, (struct turn_event){.kind = TURN_BOUND, .peer = channel->peer});
 }
 
@@ -516,6 +522,7 @@ static void bind_failed(struct turn_allocation *t, struct tick now, uint16_t num
     if (!channel)
         return;
     bool later = turn_error_action(STUN_CHANNEL_BIND, code) == TURN_PEER_LATER;
+    channel->asked = false;
     channel->denied = !later;
     channel->due = later ? tick_add_ms(now, TURN_PEER_LATER_MS) : TICK_NEVER;
 }
@@ -548,9 +555,17 @@ static void take_response(struct turn_allocation *t, struct tick now, struct tur
     if (m->method != (uint16_t)method_of(r->kind) ||
         (m->class == STUN_ERROR && !stun_read_error(m, &code, &reason)))
         return;
-    enum stun_auth_verdict verdict = stun_auth_response(&t->auth, m, r->was_signed);
+    /* Of several requests under way when the nonce grew stale, the first has learnt the new one for all. */
+    bool outdated = code == 438 && r->challenges != t->auth.challenges;
+    enum stun_auth_verdict verdict =
+        outdated ? STUN_AUTH_RETRY : stun_auth_response(&t->auth, m, r->was_signed);
     if (verdict == STUN_AUTH_FORGED && !t->options.stream) {
         r->forged = true; /* RFC 8489 §9.2.5: as if it had never come */
+        return;
+    }
+    if (r->kind == TURN_REQUEST_PERMIT && r->permissions == 0) {
+        r->kind = TURN_REQUEST_FREE; /* all of them were forbidden since */
+        pump(t, now);
         return;
     }
     if (verdict == STUN_AUTH_RETRY && ++r->tries < AUTH_TRIES) {
@@ -596,7 +611,8 @@ struct turn_input turn_input(struct turn_allocation *t, struct tick now, struct 
         if (!turn_channel_data_decode(datagram, &number, &data))
             return none;
         const struct turn_channel *channel = turn_channel_by_number(&t->peers, number);
-        if (!channel || !tick_before(now, channel->expires))
+        if (!channel || !tick_before(now, channel->expires) ||
+            !turn_is_permitted(t, now, &channel->peer))
             return none;
         return (struct turn_input){TURN_INPUT_DATA, channel->peer, data};
     }
@@ -689,8 +705,16 @@ size_t turn_permit(struct turn_allocation *t, struct tick now, const struct addr
 void turn_forbid(struct turn_allocation *t, const struct addr *peer)
 {
     struct turn_permission *p = turn_permission_find(&t->peers, peer);
-    if (p)
-        *p = (struct turn_permission){0};
+    if (!p)
+        return;
+    /* Its place may be another's when an answer comes that was for it. */
+    for (size_t i = 0; i < TURN_REQUESTS; i++)
+        t->requests[i].permissions &= ~(UINT32_C(1) << (p - t->peers.permissions));
+    for (size_t i = 0; i < TURN_CHANNELS; i++) {
+        if (addr_equal_ip(&t->peers.channels[i].peer, peer))
+            t->peers.channels[i].due = TICK_NEVER;
+    }
+    *p = (struct turn_permission){0};
 }
 
 bool turn_is_permitted(const struct turn_allocation *t, struct tick now, const struct addr *peer)

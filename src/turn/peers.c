@@ -98,11 +98,15 @@ struct turn_channel *turn_channel_want(struct turn_peers *p, struct tick now,
                                        const struct addr *peer)
 {
     struct turn_channel *found = turn_channel_find(p, peer), *place = NULL;
-    if (found)
+    if (found) {
+        if (tick_is_never(found->due) && !found->asked && !found->denied)
+            found->due =
+                now; /* it was let go, and is wanted again: the same number may be bound again (§12) */
         return found;
+    }
     for (size_t i = 0; i < TURN_CHANNELS && !place; i++) {
         struct turn_channel *at = &p->channels[i];
-        bool rested = at->number && tick_is_never(at->due) &&
+        bool rested = at->number && tick_is_never(at->due) && !at->asked &&
                       tick_due(tick_add_ms(at->expires, TURN_CHANNEL_REST_MS), now);
         if (!at->number || rested)
             place = at;

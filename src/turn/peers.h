@@ -29,6 +29,7 @@ struct turn_channel {
     uint16_t number; /* 0: free place */
     struct tick due, expires;
     bool denied; /* kept so that it is not asked for again */
+    bool asked;  /* a request is under way: the server may have it already */
 };
 
 struct turn_peers {

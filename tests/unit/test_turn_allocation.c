@@ -19,7 +19,7 @@ static struct {
     const char *nonce;
     const char *ticket;
     uint32_t lifetime_s;
-    bool v4, v6, silent, forge;
+    bool v4, v6, silent, forge, nowhere;
     struct addr alternate;
 } server;
 
@@ -36,6 +36,8 @@ static void put_success(struct writer *w)
     struct addr relayed = addr_v4(203, 0, 113, 1, 50000), mapped = addr_v4(198, 51, 100, 7, 6000);
     struct addr relayed6 = {ADDR_V6, {0x20, 1, 0xd, 0xb8, [15] = 1}, 50000, 0};
     if (server.request.method == STUN_ALLOCATE) {
+        if (server.nowhere)
+            relayed = addr_v4(0, 0, 0, 0, 0);
         if (server.v4)
             stun_put_address(w, STUN_XOR_RELAYED_ADDRESS, &relayed);
         if (server.v6)
@@ -254,6 +256,64 @@ static void test_channel_saves_bytes_and_keeps_its_number(void)
     CHECK_VIEW(in.data, "hello");
     wrapped[1] ^= 1; /* a channel nobody bound */
     CHECK_INT(turn_input(turn, now(), writer_done(&w)).kind, TURN_INPUT_NONE);
+}
+
+/* A channel whose answer is still out keeps its place; a stale nonce in between asks for it again. */
+static void test_channels_bound_at_once(void)
+{
+    struct view out;
+    struct addr peers[TURN_CHANNELS];
+    int bound = 0;
+    start_ready((struct turn_options){V4});
+    for (uint16_t i = 0; i < TURN_CHANNELS; i++) {
+        peers[i] = addr_v4(192, 0, 2, 10, (uint16_t)(4000 + i));
+        CHECK(turn_bind(turn, now(), &peers[i]));
+    }
+    CHECK(!turn_bind(turn, now(), &peer_b)); /* none is free */
+    server.nonce = "two";
+    settle();
+    for (struct turn_event e = next_event(); (int)e.kind != -1; e = next_event())
+        bound += e.kind == TURN_BOUND;
+    CHECK_INT(bound, TURN_CHANNELS);
+    for (uint16_t i = 0; i < TURN_CHANNELS; i++) {
+        uint8_t wrapped[64];
+        struct writer w = writer_of(wrapped, sizeof wrapped);
+        CHECK(turn_wrap(turn, now(), &peers[i], VIEW_LIT("x"), &w));
+        CHECK_INT(w.len, 5);
+    }
+    CHECK(!turn_output(turn, now(), &out));
+}
+
+/* What is forgotten while it is asked for leaves its place to another, but not its answer. */
+static void test_forgotten_peers_answer_for_nobody_else(void)
+{
+    struct view out;
+    uint8_t first[TURN_REQUEST_SIZE];
+    start_ready((struct turn_options){V4});
+    CHECK_INT(turn_permit(turn, now(), &peer_a, 1), 1);
+    CHECK(turn_output(turn, now(), &out));
+    struct view asked_for_a = view_of(first, out.len);
+    memcpy(first, out.at, out.len);
+    turn_forbid(turn, &peer_a);
+    CHECK_INT(turn_permit(turn, now(), &peer_b, 1), 1);
+    server.code = 403;
+    serve(asked_for_a);
+    CHECK_INT((int)next_event().kind, -1); /* neither is denied: nobody asked for B yet */
+    server.code = 0;
+    settle();
+    struct turn_event e = next_event();
+    CHECK_INT(e.kind, TURN_PERMITTED);
+    CHECK(addr_equal_ip(&e.peer, &peer_b));
+}
+
+static void test_a_relay_without_a_port_is_none(void)
+{
+    start((struct turn_options){V4});
+    server.nowhere = true;
+    settle();
+    struct turn_event e = next_event();
+    CHECK_INT(e.kind, TURN_LOST);
+    CHECK(!turn_status(turn).ready);
 }
 
 static void test_data_of_strangers_is_dropped(void)
@@ -481,6 +541,9 @@ int main(void)
     RUN(test_permissions_in_one_request_every_240_seconds);
     RUN(test_one_refused_peer_does_not_harm_the_others);
     RUN(test_channel_saves_bytes_and_keeps_its_number);
+    RUN(test_channels_bound_at_once);
+    RUN(test_forgotten_peers_answer_for_nobody_else);
+    RUN(test_a_relay_without_a_port_is_none);
     RUN(test_data_of_strangers_is_dropped);
     RUN(test_every_allocate_error_ends_in_its_action);
     RUN(test_a_family_we_did_not_ask_for_is_given_back);

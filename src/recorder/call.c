@@ -115,9 +115,8 @@ static bool take_ports(struct recorder *recorder, struct exchange *x)
         .has_own = {addr_is_set(&recorder->settings.own[0]),
                     addr_is_set(&recorder->settings.own[1])},
     };
-    unsigned streams = x->call->record.stream_count;
     count_wanted(recorder, x);
-    refuse_from(recorder, x, LIMIT_STREAMS_PER_RECORDING - streams);
+    refuse_from(recorder, x, recorder_record_room(&x->call->record));
     /* An SRC may well talk IPv4 SIP and offer IPv6 media that we cannot reach: better an answer in
      * the family that works than none (RFC 6157 §3.2 leaves the choice to the answerer). */
     if (recorder_stock_count(&recorder->stock, &wish) == 0)

@@ -255,16 +255,45 @@ static void take_formats(struct recorder_stream *stream, const struct sdp_agreed
     }
 }
 
-static int add_stream(struct recorder_record *record, struct wall at)
+static bool is_found(const int found[], size_t count, unsigned stream)
 {
-    if (record->stream_count == LIMIT_STREAMS_PER_RECORDING ||
-        !grow((void **)&record->streams, record->stream_count, &record->stream_room,
+    for (size_t i = 0; i < count; i++) {
+        if (found[i] == (int)stream)
+            return true;
+    }
+    return false;
+}
+
+/* A number for a new stream. A session that lives for days may use them all up: then it gets that
+ * of one that is gone, whose packets stay in the journal. */
+static int add_stream(struct recorder_record *record, const int found[], size_t count,
+                      struct wall at)
+{
+    if (record->stream_count == LIMIT_STREAMS_PER_RECORDING) {
+        for (unsigned i = 0; i < record->stream_count; i++) {
+            struct recorder_stream *old = &record->streams[i];
+            if (!old->gone || is_found(found, count, i))
+                continue;
+            old->label[0] = 0;
+            return (int)i;
+        }
+        return SDP_MATCH_NEW;
+    }
+    if (!grow((void **)&record->streams, record->stream_count, &record->stream_room,
               sizeof *record->streams))
         return SDP_MATCH_NEW;
     struct recorder_stream *stream = &record->streams[record->stream_count];
     memset(stream, 0, sizeof *stream);
     stream->began = at;
     return (int)record->stream_count++;
+}
+
+unsigned recorder_record_room(const struct recorder_record *record)
+{
+    unsigned going_on = 0;
+    for (unsigned i = 0; i < record->stream_count; i++)
+        going_on += !record->streams[i].gone;
+    return LIMIT_STREAMS_PER_RECORDING - going_on;
 }
 
 static void take_line(struct recorder_stream *stream, const struct sdp_agreed *agreed, size_t line,
@@ -302,7 +331,7 @@ void recorder_record_agree(struct recorder_record *record, const struct sdp_sess
             continue;
         }
         if (found[line] == SDP_MATCH_NEW)
-            found[line] = add_stream(record, at);
+            found[line] = add_stream(record, found, ours->media_count, at);
         if (found[line] == SDP_MATCH_NEW)
             continue;
         take_line(&record->streams[found[line]], &agreed, line, theirs != NULL);

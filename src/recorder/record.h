@@ -126,6 +126,8 @@ void recorder_record_match(const struct recorder_record *record, const struct sd
 void recorder_record_agree(struct recorder_record *record, const struct sdp_session *ours,
                            const struct sdp_session *theirs, int found[], struct wall at);
 
+/* How many streams more it can have at once. */
+unsigned recorder_record_room(const struct recorder_record *record);
 /* What we answered, or "removed": "recvonly", "inactive", "sendonly". */
 const char *recorder_stream_direction(const struct recorder_stream *stream);
 

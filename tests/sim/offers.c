@@ -108,6 +108,46 @@ static void test_a_stream_is_removed_and_comes_back(void)
     play_free(play);
 }
 
+/* A session that lives for days (RFC 7866 §10, 8068 §3.4): streams come and go, ever new ones. */
+static void test_streams_come_and_go_for_ever(void)
+{
+    struct play *play = begin_talking(15);
+    for (unsigned i = 0; i < 40; i++) {
+        play->b->removed = i % 2 == 0;
+        play->b->talking = false;
+        world_run(&play->world, 10);
+        if (!play->b->removed)
+            (void)snprintf(play->b->label, sizeof play->b->label, "new%u", i);
+        src_invite(play->src, NULL);
+        CHECK_INT(src_wait(play->src), 200);
+        CHECK_INT(play->b->to.port != 0, !play->b->removed);
+        if (i % 2) {
+            src_talk(play->src, true);
+            world_run(&play->world, 300);
+        }
+        world_run(&play->world, 3000);
+    }
+    for (unsigned i = 0; i < 60; i++) { /* more than there are numbers */
+        (void)snprintf(play->b->label, sizeof play->b->label, "other%u", i);
+        play->b->removed = true;
+        src_invite(play->src, NULL);
+        CHECK_INT(src_wait(play->src), 200);
+        world_run(&play->world, 3000);
+        play->b->removed = false;
+        (void)snprintf(play->b->label, sizeof play->b->label, "more%u", i);
+        src_invite(play->src, NULL);
+        CHECK_INT(src_wait(play->src), 200);
+        if (!CHECK(play->b->to.port != 0))
+            break;
+        world_run(&play->world, 300);
+    }
+    play_end(play);
+    CHECK_INT(json_array_size(json_object_get(play->document, "streams")),
+              LIMIT_STREAMS_PER_RECORDING);
+    CHECK_INT(pcap_count_rtp(play->pcap, &play->a->to, NULL), play->a->sent);
+    play_free(play);
+}
+
 /* The same labels in another order: each keeps its port, the answer follows the new order. */
 static void test_streams_are_reordered(void)
 {
@@ -353,6 +393,7 @@ int main(void)
     RUN(test_the_same_offer_again_changes_nothing);
     RUN(test_a_stream_is_added);
     RUN(test_a_stream_is_removed_and_comes_back);
+    RUN(test_streams_come_and_go_for_ever);
     RUN(test_streams_are_reordered);
     RUN(test_streams_are_readdressed);
     RUN(test_an_offer_that_cannot_be_agreed);

@@ -7,7 +7,7 @@
 #include "base/addr.h"
 #include "base/tick.h"
 
-enum { PCAP_PACKETS = 20000, PCAP_INTERFACES = 512 };
+enum { PCAP_PACKETS = 60000, PCAP_INTERFACES = 512 };
 
 struct pcap_packet {
     unsigned interface;

@@ -1,0 +1,90 @@
+"""coturn on two addresses answers the discovery engine through what the kernel of the gateway does: nothing, a firewall,
+masquerading with ports kept, and with random ones. In network namespaces. Use: test_rfc5780.py DISCOVERY_DRIVER."""
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "miniupnpd"))
+import lab  # noqa: E402
+
+GATEWAY, FIRST, SECOND = "5.5.5.1", "5.5.5.2", "5.5.5.3"
+TABLE = """
+flush ruleset
+table inet world {{
+    chain forward {{ type filter hook forward priority 0; policy {policy}
+        iifname "lan" accept
+        ct state established,related accept
+    }}
+    chain postrouting {{ type nat hook postrouting priority 100; policy accept
+        {nat}
+    }}
+}}
+"""
+# What Linux does is known: it remembers each flow by both its ends (conntrack), so its filter is APDF. Masquerading
+# keeps the port while it can, for all destinations alike: nat.md's rule 9. With random ports each destination has its
+# own; and the flow is all that the filter knows, so its scope is the mapping. Nothing turns round at the gateway.
+# And it takes what it refused at its own address for a flow, so that our mapping to that end moves to another port.
+PLAYS = [
+    ("no NAT", "accept", "", lab.HOST, dict(natted="0", mapping="none", filtering="eif", ports_kept="1")),
+    ("a firewall", "drop", "", lab.HOST, dict(natted="0", mapping="none", filtering="apdf", ports_kept="1")),
+    ("masquerading", "drop", 'oifname "wan" masquerade', GATEWAY,
+     dict(natted="1", mapping="eim", filtering="apdf", hairpin="none", ports_kept="1", clashes="1")),
+    ("masquerading with random ports", "drop", 'oifname "wan" meta l4proto udp masquerade fully-random', GATEWAY,
+     dict(natted="1", mapping="apdm", filtering="apdf", scope="mapping", hairpin="none", ports_kept="0")),
+]
+
+
+def start_coturn(world, folder):
+    log = open(folder / "coturn.log", "wb")
+    process = subprocess.Popen(
+        [*world.outside.inside, "turnserver", "-n", "-L", FIRST, "-L", SECOND, "-p", "3478", "--alt-listening-port",
+         "3479", "--no-tls", "--no-dtls", "--no-cli", "--no-auth", "-r", "example.org", "--pidfile",
+         str(folder / "turn.pid"), "--log-file", "stdout", "--userdb", str(folder / "db")],
+        stdout=log, stderr=subprocess.STDOUT)
+    for _ in range(100):
+        probe = subprocess.run([*world.outside.inside, "ss", "-uln"], capture_output=True, text=True)
+        if f"{SECOND}:3479" in probe.stdout:
+            break
+        time.sleep(0.05)
+    return process
+
+
+def main():
+    lab.enter()
+    if not shutil.which("turnserver"):
+        print("1..0 # SKIP coturn is not installed")
+        return
+    number = failed = 0
+    with tempfile.TemporaryDirectory(prefix="siprecd-rfc5780-") as name:
+        folder = pathlib.Path(name)
+        world = lab.Lab(folder, GATEWAY, FIRST)
+        world.outside.run("ip", "addr", "add", SECOND + "/24", "dev", "eth")
+        world.outside.run("ip", "route", "add", "192.168.77.0/24", "via", GATEWAY)
+        world.outside.run("ip", "link", "set", "lo", "up")
+        coturn = start_coturn(world, folder)
+        try:
+            for what, policy, nat, external, want in PLAYS:
+                lab.run("nft", "-f", "-", stdin=TABLE.format(policy=policy, nat=nat))
+                # The second "server" is the first one's other address: as good as another classic one.
+                done = subprocess.run([*world.host.inside, sys.argv[1], lab.HOST, f"{FIRST}:3478", f"{SECOND}:3478"],
+                                      capture_output=True, text=True, timeout=60)
+                got = dict(word.split("=") for word in done.stdout.split())
+                want = dict(want, external=external, response_port="1")
+                good = done.returncode == 0 and all(got.get(key) == value for key, value in want.items())
+                number += 1
+                failed += not good
+                print("ok" if good else "not ok", number, "- through", what, flush=True)
+                if not good:
+                    print("# got:", done.stdout.strip(), done.stderr.strip(), "\n# want:", want)
+        finally:
+            coturn.terminate()
+            coturn.wait(10)
+            world.stop()
+    print(f"1..{number}")
+    sys.exit(bool(failed))
+
+
+main()

@@ -1,0 +1,301 @@
+/* natbox: the mappings of one NAT.
+ * Not here: what is between NATs.
+ * RFC 4787. */
+#include "natsim/natbox.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST_PORT = 1024, PORTS = 64512 };
+
+void natbox_init(struct natbox *box, const struct natbox_options *options, uint64_t seed)
+{
+    *box = (struct natbox){.options = *options};
+    rng_init_number(&box->rng, seed);
+    if (box->options.pool == 0)
+        box->options.pool = 1;
+    box->next_port = (uint16_t)(20000 + rng_below(&box->rng, 20000));
+}
+
+void natbox_finish(struct natbox *box)
+{
+    free(box->mappings);
+    box->mappings = NULL;
+}
+
+void natbox_reboot(struct natbox *box)
+{
+    box->count = 0;
+    box->next_port = (uint16_t)(20000 + rng_below(&box->rng, 20000));
+}
+
+bool natbox_owns(const struct natbox *box, const struct addr *to)
+{
+    struct addr first = box->options.external;
+    if (box->options.firewall || to->family != first.family)
+        return false;
+    size_t last = first.family == ADDR_V4 ? 3 : 15;
+    return memcmp(to->ip, first.ip, last) == 0 && to->ip[last] >= first.ip[last] &&
+           to->ip[last] < first.ip[last] + box->options.pool;
+}
+
+static bool is_alive(const struct natbox_mapping *m, struct tick now)
+{
+    return m->forwarded || tick_before(now, m->expires);
+}
+
+static struct addr key_of(enum natbox_dependence dependence, const struct addr *remote)
+{
+    if (dependence == NATBOX_INDEPENDENT)
+        return (struct addr){0};
+    return dependence == NATBOX_ADDRESS ? addr_with_port(*remote, 0) : *remote;
+}
+
+static int64_t lifetime(const struct natbox *box, bool answered)
+{
+    return answered ? box->options.established_ms : box->options.initial_ms;
+}
+
+static struct addr pool_address(struct natbox *box, const struct addr *internal)
+{
+    struct addr a = addr_with_port(box->options.external, 0);
+    uint32_t at = 0;
+    if (box->options.arbitrary) {
+        at = rng_below(&box->rng, box->options.pool);
+    } else { /* paired: an internal address keeps its external one */
+        for (size_t i = 0; i < sizeof internal->ip; i++)
+            at += internal->ip[i];
+        at %= box->options.pool;
+    }
+    a.ip[a.family == ADDR_V4 ? 3 : 15] += (uint8_t)at;
+    return a;
+}
+
+static bool is_clashing(const struct natbox *box, struct tick now, const struct addr *external,
+                        const struct addr *remote)
+{
+    for (size_t i = 0; i < NATBOX_UNINVITED && box->options.clashes; i++) {
+        if (tick_before(now, box->uninvited[i].expires) &&
+            addr_equal(&box->uninvited[i].remote, remote) &&
+            addr_equal(&box->uninvited_at[i], external))
+            return true;
+    }
+    return false;
+}
+
+static bool is_taken(const struct natbox *box, struct tick now, const struct addr *external,
+                     const struct addr *remote)
+{
+    if (is_clashing(box, now, external, remote))
+        return true;
+    for (size_t i = 0; i < box->count; i++) {
+        const struct natbox_mapping *m = &box->mappings[i];
+        if (!is_alive(m, now) || !addr_equal(&m->external, external))
+            continue;
+        if (box->options.ports != NATBOX_OVERLOADED || m->forwarded)
+            return true;
+        for (size_t s = 0; s < m->session_count; s++) {
+            if (addr_equal(&m->sessions[s].remote, remote))
+                return true; /* two flows could not be told apart */
+        }
+    }
+    return false;
+}
+
+static uint16_t any_port(struct natbox *box)
+{
+    return (uint16_t)(FIRST_PORT + rng_below(&box->rng, PORTS));
+}
+
+/* The first candidate by the box's manner, then others until one is free. */
+static struct addr assign(struct natbox *box, struct tick now, const struct addr *internal,
+                          const struct addr *remote)
+{
+    struct addr external = pool_address(box, internal);
+    for (int try = 0;; try++) {
+        assert(try < 1000);
+        switch (box->options.ports) {
+        case NATBOX_KEPT:
+        case NATBOX_OVERLOADED:
+            external.port = try == 0 ? internal->port : any_port(box);
+            break;
+        case NATBOX_PARITY:
+            external.port = (uint16_t)((any_port(box) & ~1u) | (internal->port & 1u));
+            break;
+        case NATBOX_SEQUENTIAL:
+            external.port = box->next_port++;
+            if (box->next_port < FIRST_PORT)
+                box->next_port = FIRST_PORT;
+            break;
+        case NATBOX_RANDOM:
+            external.port = any_port(box);
+            break;
+        }
+        if (!is_taken(box, now, &external, remote))
+            return external;
+    }
+}
+
+static struct natbox_mapping *mapping_for(struct natbox *box, struct tick now,
+                                          const struct addr *internal, const struct addr *remote)
+{
+    struct addr key = key_of(box->options.mapping, remote);
+    size_t alive = 0, place = box->count;
+    for (size_t i = 0; i < box->count; i++) {
+        struct natbox_mapping *m = &box->mappings[i];
+        if (!is_alive(m, now)) {
+            place = i;
+            continue;
+        }
+        alive++;
+        if (addr_equal(&m->internal, internal) && (m->forwarded || addr_equal(&m->key, &key)))
+            return m;
+    }
+    if (box->options.quota && alive >= box->options.quota) {
+        box->dropped_quota++;
+        return NULL;
+    }
+    struct addr external = box->options.firewall ? *internal : assign(box, now, internal, remote);
+    if (place == box->count && box->count++ == box->room) {
+        box->room = box->room ? 2 * box->room : 16;
+        box->mappings = realloc(box->mappings, box->room * sizeof *box->mappings);
+        assert(box->mappings);
+    }
+    struct natbox_mapping *m = &box->mappings[place];
+    *m = (struct natbox_mapping){.internal = *internal, .external = external, .key = key};
+    return m;
+}
+
+static struct natbox_session *session_find(struct natbox_mapping *m, const struct addr *remote)
+{
+    for (size_t i = 0; i < m->session_count; i++) {
+        if (addr_equal(&m->sessions[i].remote, remote))
+            return &m->sessions[i];
+    }
+    return NULL;
+}
+
+/* The one there is, a new one, or the oldest one's place. */
+static struct natbox_session *session_make(struct natbox_mapping *m, const struct addr *remote)
+{
+    struct natbox_session *s = session_find(m, remote);
+    if (s)
+        return s;
+    if (m->session_count < NATBOX_SESSIONS) {
+        s = &m->sessions[m->session_count++];
+    } else {
+        s = m->sessions;
+        for (size_t i = 1; i < NATBOX_SESSIONS; i++)
+            s = tick_before(m->sessions[i].expires, s->expires) ? &m->sessions[i] : s;
+    }
+    *s = (struct natbox_session){.remote = *remote};
+    return s;
+}
+
+static void refresh(struct natbox *box, struct tick now, struct natbox_mapping *m,
+                    struct natbox_session *s)
+{
+    struct tick of_session = tick_add_ms(now, lifetime(box, s->answered));
+    struct tick of_mapping = tick_add_ms(now, lifetime(box, m->answered));
+    s->expires = of_session;
+    m->expires = tick_before(m->expires, of_mapping) ? of_mapping : m->expires;
+}
+
+bool natbox_out(struct natbox *box, struct tick now, struct addr *from, const struct addr *to)
+{
+    struct natbox_mapping *m = mapping_for(box, now, from, to);
+    if (!m)
+        return false;
+    struct natbox_session *s = session_make(m, to);
+    if (!tick_before(now, s->expires))
+        s->answered = false; /* it had ended: a new one begins */
+    refresh(box, now, m, s);
+    *from = m->external;
+    return true;
+}
+
+static bool matches(enum natbox_dependence filtering, const struct addr *known,
+                    const struct addr *from)
+{
+    switch (filtering) {
+    case NATBOX_INDEPENDENT:
+        return true;
+    case NATBOX_ADDRESS:
+        return addr_equal_ip(known, from);
+    case NATBOX_ADDRESS_PORT:
+        return addr_equal(known, from);
+    }
+    return false;
+}
+
+static bool has_addressed(const struct natbox *box, struct tick now, const struct natbox_mapping *m,
+                          const struct addr *from)
+{
+    for (size_t i = 0; i < m->session_count; i++) {
+        if (tick_before(now, m->sessions[i].expires) &&
+            matches(box->options.filtering, &m->sessions[i].remote, from))
+            return true;
+    }
+    return false;
+}
+
+/* §5: may from send to this mapping? */
+static bool passes(const struct natbox *box, struct tick now, const struct natbox_mapping *m,
+                   const struct addr *from)
+{
+    if (m->forwarded || box->options.filtering == NATBOX_INDEPENDENT)
+        return true;
+    if (has_addressed(box, now, m, from))
+        return true;
+    for (size_t i = 0; i < box->count && box->options.scope == NATBOX_PER_ENDPOINT; i++) {
+        const struct natbox_mapping *other = &box->mappings[i];
+        if (is_alive(other, now) && addr_equal(&other->internal, &m->internal) &&
+            has_addressed(box, now, other, from))
+            return true;
+    }
+    return false;
+}
+
+bool natbox_in(struct natbox *box, struct tick now, const struct addr *from, struct addr *to)
+{
+    struct natbox_mapping *found = NULL;
+    for (size_t i = 0; i < box->count; i++) {
+        struct natbox_mapping *m = &box->mappings[i];
+        if (!is_alive(m, now) || !addr_equal(&m->external, to) || !passes(box, now, m, from))
+            continue;
+        /* Of overloaded ones, the one that talks with this remote end. */
+        if (!found || session_find(m, from))
+            found = m;
+    }
+    if (!found) {
+        size_t at = box->uninvited_next++ % NATBOX_UNINVITED;
+        box->uninvited[at] = (struct natbox_session){
+            .remote = *from, .expires = tick_add_ms(now, box->options.initial_ms)};
+        box->uninvited_at[at] = *to;
+        box->dropped_filter++;
+        return false;
+    }
+    struct natbox_session *s = session_find(found, from);
+    /* The second stage begins with the first answer, counted from then. */
+    if (box->options.inbound_refreshes || !found->answered) {
+        found->answered = true;
+        found->expires = tick_add_ms(now, lifetime(box, true));
+    }
+    if (s && (box->options.inbound_refreshes || !s->answered)) {
+        s->answered = true;
+        s->expires = tick_add_ms(now, lifetime(box, true));
+    }
+    *to = found->internal;
+    return true;
+}
+
+void natbox_forward(struct natbox *box, struct addr internal, struct addr external)
+{
+    struct tick now = {0};
+    struct natbox_mapping *m = mapping_for(box, now, &internal, &external);
+    assert(m);
+    m->internal = internal;
+    m->external = external;
+    m->forwarded = true;
+}

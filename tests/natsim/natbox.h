@@ -1,0 +1,86 @@
+/* natbox: one NAT as RFC 4787 describes them, every axis a setting: it translates addresses and says what passes.
+ * Not here: links, hosts and chains (natsim.h). Written from the RFC's rules alone, nothing of src/nat is used.
+ * RFC 4787 §4.1 mapping, §4.2 ports, §4.3 timers, §5 filtering, §6 hairpinning; RFC 7857 for two-stage timers. */
+#ifndef NATSIM_NATBOX_H
+#define NATSIM_NATBOX_H
+
+#include "base/addr.h"
+#include "base/rng.h"
+#include "base/tick.h"
+
+enum natbox_dependence { NATBOX_INDEPENDENT, NATBOX_ADDRESS, NATBOX_ADDRESS_PORT };
+
+/* Whom the filter remembers: everybody that the internal endpoint addressed, or only what left through this mapping. */
+enum natbox_scope { NATBOX_PER_ENDPOINT, NATBOX_PER_MAPPING };
+
+enum natbox_ports {
+    NATBOX_KEPT,       /* the internal port where it is free, else any */
+    NATBOX_OVERLOADED, /* the internal port, even if taken, as long as the remote end differs (§4.2.1) */
+    NATBOX_PARITY, /* any, of the same parity (§4.2.2) */
+    NATBOX_SEQUENTIAL,
+    NATBOX_RANDOM,
+};
+
+enum natbox_hairpin { NATBOX_NO_HAIRPIN, NATBOX_EXTERNAL_SOURCE, NATBOX_INTERNAL_SOURCE };
+
+struct natbox_options {
+    enum natbox_dependence mapping, filtering;
+    enum natbox_scope scope;
+    enum natbox_ports ports;
+    enum natbox_hairpin hairpin;
+    struct addr external; /* the first of its pool */
+    uint8_t pool;         /* addresses of the pool; 0 and 1: one */
+    bool arbitrary;       /* pooling: each mapping may sit on another address (§4.1) */
+    bool inbound_refreshes;
+    bool
+        clashes; /* remembers what it dropped as a flow, as Linux does: ours to the same end moves */
+    bool firewall;      /* filters, translates nothing */
+    int64_t initial_ms; /* lifetime of what has not been answered */
+    int64_t established_ms;
+    size_t quota; /* mappings at most; 0: no limit (a carrier's port block) */
+};
+
+enum { NATBOX_SESSIONS = 12, NATBOX_UNINVITED = 32 };
+
+struct natbox_session {
+    struct addr remote;
+    struct tick expires;
+    bool answered;
+};
+
+struct natbox_mapping {
+    struct addr internal, external;
+    struct addr key; /* the remote end that it is for, as far as the mapping depends on it */
+    struct tick expires;
+    bool answered, forwarded;
+    struct natbox_session sessions[NATBOX_SESSIONS];
+    size_t session_count;
+};
+
+struct natbox {
+    struct natbox_options options;
+    struct rng rng;
+    struct natbox_mapping *mappings;
+    size_t count, room;
+    uint16_t next_port;
+    struct natbox_session uninvited[NATBOX_UNINVITED]; /* remote; and at which of our addresses */
+    struct addr uninvited_at[NATBOX_UNINVITED];
+    size_t uninvited_next;
+    uint64_t dropped_filter, dropped_quota;
+};
+
+void natbox_init(struct natbox *box, const struct natbox_options *options, uint64_t seed);
+void natbox_finish(struct natbox *box);
+
+/* A datagram from inside; *from becomes the external address. False: no mapping is to be had. */
+bool natbox_out(struct natbox *box, struct tick now, struct addr *from, const struct addr *to);
+/* A datagram from outside; *to becomes the internal address. False: dropped. */
+bool natbox_in(struct natbox *box, struct tick now, const struct addr *from, struct addr *to);
+/* True for an address of its pool. */
+bool natbox_owns(const struct natbox *box, const struct addr *to);
+/* A port forwarded for good: any source, as PCP and NAT-PMP make them (RFC 6887 §11). */
+void natbox_forward(struct natbox *box, struct addr internal, struct addr external);
+/* Forgets everything but its settings. */
+void natbox_reboot(struct natbox *box);
+
+#endif

@@ -16,6 +16,8 @@
 #include "siprec/rules.h"
 
 #define RECORDER_SDP_SIZE 65536 /* the longest description we write */
+#define RECORDER_DOCUMENT_EVERY_MS                                                                 \
+    1000 /* a recording's document reaches the catalogue no oftener */
 
 /* A port that a stream has. */
 struct recorder_lease {
@@ -114,11 +116,18 @@ void recorder_call_answered(struct recorder *recorder, struct recorder_call *cal
 /* Gives back what the leases hold, where media was never told of them. */
 void recorder_call_return(struct recorder *recorder, struct recorder_call *call);
 
-/* ---- recorder.c ------------------------------------------------------------------------------- */
+/* ---- invite.c --------------------------------------------------------------------------------- */
 
+void recorder_take_invite(struct recorder *recorder, struct recorder_now now,
+                          const struct sip_event *event);
 /* The call's first command: its worker begins a journal. */
 void recorder_call_open(struct recorder *recorder, const struct recorder_call *call,
                         struct wall at);
+/* An INVITE that came to nothing: into the ledger and the log. */
+void recorder_count_refused(struct recorder *recorder, struct recorder_now now,
+                            const struct sip_event *event, unsigned status, const char *why);
+
+/* ---- recorder.c ------------------------------------------------------------------------------- */
 
 /* Posts to the call's worker. bytes: malloc'ed or NULL, taken. */
 void recorder_post(struct recorder *recorder, const struct recorder_call *call,
@@ -134,6 +143,15 @@ void recorder_call_changed(struct recorder *recorder, struct recorder_call *call
 
 /* Sets the call's timer to the earliest of what it waits for. */
 void recorder_arm(struct recorder *recorder, struct recorder_call *call);
+
+/* A SIP message of the call, into the journal. */
+void recorder_take_trace(struct recorder *recorder, struct recorder_call *call,
+                         struct recorder_now now, const struct sip_event *event);
+void recorder_free_call(struct recorder *recorder, struct recorder_call *call);
+/* Tells SIP what to say to OPTIONS. */
+void recorder_tell_available(struct recorder *recorder);
+/* malloc'ed; NULL when memory is short. */
+void *recorder_copy(struct view v);
 
 /* What an event means, the first time and after waiting. */
 void recorder_take_in(struct recorder *recorder, struct recorder_now now,

@@ -14,10 +14,8 @@
 #include "recorder/call.h"
 #include "recorder/document.h"
 
-#define ARENA_CHUNK       65536
-#define ARENA_LIMIT       (4 * LIMIT_SIP_MESSAGE)
-#define REFUSED_EVERY_MS  20
-#define DOCUMENT_EVERY_MS 1000 /* one recording's document goes to the catalogue no more often */
+#define ARENA_CHUNK 65536
+#define ARENA_LIMIT (4 * LIMIT_SIP_MESSAGE)
 
 /* ---- Making and unmaking ---------------------------------------------------------------------- */
 
@@ -59,7 +57,7 @@ static void finish_waiting(struct recorder_waiting *waiting)
     free(waiting);
 }
 
-static void free_call(struct recorder *recorder, struct recorder_call *call)
+void recorder_free_call(struct recorder *recorder, struct recorder_call *call)
 {
     recorder_finish_work(call);
     timers_clear(&recorder->timers, &call->timer);
@@ -78,7 +76,7 @@ void recorder_destroy(struct recorder *recorder)
     struct pool_id id;
     struct recorder_call *call;
     while (recorder->calls && (call = pool_next(recorder->calls, &index, &id)))
-        free_call(recorder, call);
+        recorder_free_call(recorder, call);
     while (!list_is_empty(&recorder->parked))
         recorder_unpark(container_of(list_first(&recorder->parked), struct recorder_parked, link));
     while (recorder->waiting) {
@@ -127,7 +125,7 @@ void recorder_post(struct recorder *recorder, const struct recorder_call *call,
     out->command.len = len;
 }
 
-static void *copy_of(struct view v)
+void *recorder_copy(struct view v)
 {
     void *copy = malloc(v.len + 1);
     if (copy && v.len)
@@ -138,7 +136,7 @@ static void *copy_of(struct view v)
 void recorder_post_mark(struct recorder *recorder, const struct recorder_call *call, int stream,
                         struct wall at, struct view line)
 {
-    void *copy = copy_of(line);
+    void *copy = recorder_copy(line);
     if (copy)
         recorder_post(
             recorder, call,
@@ -167,7 +165,7 @@ static void put_document(struct recorder *recorder, struct recorder_call *call,
     out->document = view_of_string(text);
     if (kind == RECORDER_DOCUMENT && record->latest_is_new) {
         struct view latest = view_of(record->latest, record->latest_len);
-        out->metadata = view_of(copy_of(latest), latest.len);
+        out->metadata = view_of(recorder_copy(latest), latest.len);
         record->latest_is_new = out->metadata.at == NULL;
     }
 }
@@ -217,11 +215,19 @@ void recorder_call_changed(struct recorder *recorder, struct recorder_call *call
     }
     if (!call->document_due) {
         call->document_due = true;
-        call->document_at = tick_add_ms(call->document_last, DOCUMENT_EVERY_MS);
+        call->document_at = tick_add_ms(call->document_last, RECORDER_DOCUMENT_EVERY_MS);
         if (tick_before(call->document_at, now.tick))
             call->document_at = now.tick;
     }
     recorder_arm(recorder, call);
+}
+
+/* OPTIONS is how SRCs and balancers ask whether to send calls here. */
+void recorder_tell_available(struct recorder *recorder)
+{
+    bool full = recorder->active >= recorder->settings.recordings;
+    sip_set_available(recorder->sip, recorder->refusals == 0 && !full,
+                      recorder->settings.retry_after_s);
 }
 
 /* ---- The end ---------------------------------------------------------------------------------- */
@@ -245,8 +251,9 @@ static void finish_call(struct recorder *recorder, struct recorder_call *call,
     journal_event_put_wall(&line, "at", now.wall);
     struct view last = journal_event_end(&line);
     recorder_post(recorder, call, (struct media_command){.kind = MEDIA_CLOSE, .at = now.wall},
-                  copy_of(last), last.len);
+                  recorder_copy(last), last.len);
     recorder->active--;
+    recorder_tell_available(recorder);
     metric_add(METRIC_RECORDINGS_ACTIVE, -1);
     LOG_INFO("recorder", view_of_string(record->call_id),
              "recording ended id=%s why=%s duration_ms=%" PRId64, record->id.s, why,
@@ -268,131 +275,12 @@ static void warn_end(struct recorder_call *call, struct wall at, enum sip_end en
         recorder_record_warn(&call->record, at, sip_end_name(end), "%s", texts[end]);
 }
 
-/* ---- INVITE ----------------------------------------------------------------------------------- */
+/* ---- Within the call -------------------------------------------------------------------------- */
 
-/* Every INVITE outside a dialog ends here or in accept_call(): counted, and in the log, unless a flood
- * of them would fill it. */
-static void count_refused(struct recorder *recorder, struct recorder_now now,
-                          const struct sip_event *event, unsigned status, const char *why)
+void recorder_take_trace(struct recorder *recorder, struct recorder_call *call,
+                         struct recorder_now now, const struct sip_event *event)
 {
-    uint64_t held_back;
-    recorder->ledger.refused++;
-    metric_add(METRIC_INVITES_REFUSED, 1);
-    if (log_limit_pass(&recorder->refused_log, now.tick, REFUSED_EVERY_MS, &held_back))
-        LOG_WARN("recorder", event->message ? event->message->call_id : VIEW_NONE,
-                 "invite refused status=%u why=\"%s\" peer=%s held_back=%" PRIu64, status, why,
-                 addr_print(&event->flow.peer).s, held_back);
-}
-
-static void refuse(struct recorder *recorder, struct recorder_now now,
-                   const struct sip_event *event, unsigned status, const char *why)
-{
-    struct sip_answer answer = {.status = status};
-    if (status == 503)
-        answer.retry_after_s = recorder->settings.retry_after_s;
-    if (status == 415)
-        answer.headers = VIEW_LIT("Accept: " SIPREC_ACCEPT "\r\n");
-    if (status == 488)
-        answer.headers = VIEW_LIT("Warning: 304 siprecd \"no audio that can be recorded\"\r\n");
-    (void)sip_answer(recorder->sip, now.tick, event->request, &answer);
-    count_refused(recorder, now, event, status, why);
-}
-
-static bool is_listed(const struct recorder *recorder, const struct addr *peer)
-{
-    const struct recorder_prefixes *allow = &recorder->settings.allow;
-    for (uint32_t i = 0; i < allow->count; i++) {
-        if (addr_prefix_contains(&allow->list[i], peer))
-            return true;
-    }
-    return false;
-}
-
-/* 0, or why not now. */
-static unsigned admit(const struct recorder *recorder, const struct sip_event *event,
-                      const char **why)
-{
-    if (recorder->settings.allow.count && !is_listed(recorder, &event->flow.peer)) {
-        *why = "not in sip.allow";
-        return 403;
-    }
-    *why = recorder->refusals & RECORDER_DISK_FULL  ? "disk full"
-           : recorder->refusals & RECORDER_DRAINING ? "draining"
-           : recorder->refusals                     ? "not ready yet"
-                                                    : "full";
-    bool full = recorder->active >= recorder->settings.recordings;
-    return recorder->refusals || full ? 503 : 0;
-}
-
-void recorder_call_open(struct recorder *recorder, const struct recorder_call *call, struct wall at)
-{
-    const struct recorder_record *record = &call->record;
-    struct media_command command = {.kind = MEDIA_OPEN, .at = at};
-    command.open.uuid = record->id;
-    recorder_record_directory(record, command.open.directory);
-    char text[4096];
-    struct journal_event head = journal_object_begin(text, sizeof text);
-    journal_event_put_text(&head, "id", view_of_string(record->id.s));
-    journal_event_put_text(&head, "call_id", view_take(view_of_string(record->call_id), 512));
-    journal_event_put_wall(&head, "started_at", record->started);
-    journal_event_put_addr(&head, "src", &call->flow.peer);
-    journal_event_put_addr(&head, "srs", &call->flow.local);
-    struct view object = journal_event_end(&head);
-    recorder_post(recorder, call, command, copy_of(object), object.len);
-}
-
-static struct recorder_call *new_call(struct recorder *recorder, struct recorder_now now,
-                                      const struct sip_event *event)
-{
-    struct pool_id id;
-    struct recorder_call *call = pool_take(recorder->calls, &id);
-    if (!call)
-        return NULL;
-    call->id = id;
-    call->dialog = event->dialog;
-    call->flow = event->flow;
-    call->listed = is_listed(recorder, &event->flow.peer);
-    call->work_end = &call->work;
-    call->document_last = tick_add_ms(now.tick, -DOCUMENT_EVERY_MS);
-    map_insert(&recorder->by_dialog, &call->node, view_of(&call->dialog, sizeof call->dialog));
-    struct uuid uuid = uuid_make(now.wall, &recorder->rng);
-    if (!recorder_record_init(&call->record, &uuid, event->message->call_id, now.wall)) {
-        free_call(recorder, call);
-        return NULL;
-    }
-    sdp_origin_init(&call->origin, rng_u64(&recorder->rng) >> 2, event->flow.local);
-    return call;
-}
-
-static void accept_call(struct recorder *recorder, struct recorder_call *call,
-                        struct recorder_now now, const struct siprec_content *content,
-                        const struct siprec_warnings *warnings, enum siprec_evidence evidence)
-{
-    static const char *const siprec[] = {[SIPREC_EVIDENCE_NONE] = "no",
-                                         [SIPREC_EVIDENCE_LOOSE] = "loosely",
-                                         [SIPREC_EVIDENCE_FULL] = "yes"};
-    recorder->ledger.accepted++;
-    recorder->active++;
-    metric_add(METRIC_INVITES_ACCEPTED, 1);
-    metric_add(METRIC_RECORDINGS_ACTIVE, 1);
-    recorder_record_warn_siprec(&call->record, now.wall, warnings);
-    if (content->metadata_count == 0) {
-        struct siprec_warnings missing = {0};
-        siprec_warn(&missing, SIPREC_WARN_METADATA_MISSING, "%s", "");
-        recorder_record_warn_siprec(&call->record, now.wall, &missing);
-    }
-    recorder_put_work(recorder, call, content, now.wall);
-    recorder_call_changed(recorder, call, now);
-    LOG_INFO("recorder", view_of_string(call->record.call_id),
-             "invite accepted recording=%s streams=%u worker=%u peer=%s siprec=%s",
-             call->record.id.s, call->record.stream_count, call->worker,
-             addr_print(&call->flow.peer).s, siprec[evidence]);
-}
-
-static void take_trace(struct recorder *recorder, struct recorder_call *call,
-                       struct recorder_now now, const struct sip_event *event)
-{
-    void *copy = copy_of(event->bytes);
+    void *copy = recorder_copy(event->bytes);
     if (!copy)
         return;
     struct media_command command = {.kind = MEDIA_SIP, .at = now.wall};
@@ -404,60 +292,6 @@ static void take_trace(struct recorder *recorder, struct recorder_call *call,
     };
     recorder_post(recorder, call, command, copy, event->bytes.len);
 }
-
-static void take_invite(struct recorder *recorder, struct recorder_now now,
-                        const struct sip_event *event)
-{
-    const char *why;
-    unsigned status = admit(recorder, event, &why);
-    if (status) {
-        refuse(recorder, now, event, status, why);
-        return;
-    }
-    struct siprec_body body;
-    struct siprec_content content;
-    struct siprec_warnings warnings = {0};
-    (void)recorder_read_body(recorder, event->message, &body, &content, &warnings);
-    if (content.refusal) {
-        refuse(recorder, now, event, (unsigned)content.refusal,
-               "a body part that is required and unknown, and no SDP");
-        return;
-    }
-    struct recorder_call *call = new_call(recorder, now, event);
-    if (!call) {
-        refuse(recorder, now, event, 503, "full");
-        return;
-    }
-    bool gone;
-    struct view sdp = content.has_sdp ? content.sdp : VIEW_NONE;
-    /* An SDP part without a byte in it is an offer of nothing, not an INVITE without offer. */
-    status = content.has_sdp && sdp.len == 0
-                 ? 488
-                 : recorder_call_offer(recorder, call, now, event->request, sdp, &gone);
-    if (status || gone) {
-        free_call(recorder, call);
-        if (status == 503 && recorder_park(recorder, now, event))
-            return;
-        if (status)
-            refuse(recorder, now, event, status,
-                   status == 488 ? "no audio to record" : "no media port free");
-        else
-            count_refused(recorder, now, event, 487, "cancelled while it waited");
-        return;
-    }
-    /* Whoever calls and is allowed to is recorded (requirements S2); the log says what it was. */
-    const struct sip_message *message = event->message;
-    enum siprec_evidence evidence = siprec_rules_classify(
-        message->contact, sip_message_header(message, VIEW_LIT("Require")), &body);
-    accept_call(recorder, call, now, &content, &warnings, evidence);
-    if (recorder->replaying) { /* its trace went by while it waited */
-        struct sip_event trace = *event;
-        trace.bytes = event->message->bytes;
-        take_trace(recorder, call, now, &trace);
-    }
-}
-
-/* ---- Within the call -------------------------------------------------------------------------- */
 
 /* re-INVITE, UPDATE, PRACK with a body. What cannot be agreed leaves everything as it was (RFC 6141
  * §3, 3261 §14.2). */
@@ -577,7 +411,7 @@ static void take_in_dialog(struct recorder *recorder, struct recorder_call *call
         finish_call(recorder, call, now, sip_end_name(event->end));
         break;
     case SIP_EVENT_TRACE:
-        take_trace(recorder, call, now, event);
+        recorder_take_trace(recorder, call, now, event);
         break;
     case SIP_EVENT_INVITE:
     case SIP_EVENT_CANCEL:
@@ -592,9 +426,9 @@ void recorder_take_in(struct recorder *recorder, struct recorder_now now,
                       const struct sip_event *event)
 {
     if (event->kind == SIP_EVENT_INVITE) {
-        take_invite(recorder, now, event);
+        recorder_take_invite(recorder, now, event);
     } else if (event->kind == SIP_EVENT_REFUSED) {
-        count_refused(recorder, now, event, event->status, "sip");
+        recorder_count_refused(recorder, now, event, event->status, "sip");
     } else {
         struct recorder_call *call = find_call(recorder, event->dialog);
         if (call)
@@ -657,7 +491,7 @@ void recorder_refuse(struct recorder *recorder, enum recorder_refusal why, bool 
         recorder->refusals |= (unsigned)why;
     else
         recorder->refusals &= ~(unsigned)why;
-    sip_set_available(recorder->sip, recorder->refusals == 0, recorder->settings.retry_after_s);
+    recorder_tell_available(recorder);
 }
 
 void recorder_hang_up(struct recorder *recorder, struct recorder_now now)
@@ -696,7 +530,7 @@ static void let_go(struct recorder *recorder, struct recorder_call *call, struct
     metric_add(record->state == RECORDER_FAILED ? METRIC_RECORDINGS_FAILED
                                                 : METRIC_RECORDINGS_FINISHED,
                1);
-    free_call(recorder, call);
+    recorder_free_call(recorder, call);
 }
 
 static void lose_journal(struct recorder *recorder, struct recorder_call *call,

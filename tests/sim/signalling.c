@@ -153,8 +153,12 @@ static void test_full_and_draining_and_out_of_disk(void)
     src_invite(late, NULL);
     CHECK_INT(src_wait(late), 503);
     CHECK_TEXT(header(late, "Retry-After"), "5");
+    src_request(late, "OPTIONS", NULL, NULL);
+    CHECK_INT(src_wait(late), 503);
     src_bye(play->src);
     CHECK_INT(src_wait(play->src), 200);
+    src_request(late, "OPTIONS", NULL, NULL);
+    CHECK_INT(src_wait(late), 200);
     CHECK(src_connect(late, NULL)); /* at once: the other one's tail takes no place */
 
     recorder_refuse(play->srs.recorder, RECORDER_DRAINING, true);

@@ -212,8 +212,11 @@ static json_t *warnings_of(const struct render_run *run)
         warn(&warnings, "rtp-malformed", "%llu packets are no RTP",
              (unsigned long long)survey->walk.malformed);
     if (survey->walk.set_back_ns > 0)
-        warn(&warnings, "clock-set-back", "our clock was set back by %lld ms in the call",
-             (long long)(survey->walk.set_back_ns / NS_PER_MS));
+        warn(&warnings, "clock-set-back", "our clock was set back by %llu ms in the call",
+             (unsigned long long)(survey->walk.set_back_ns / NS_PER_MS));
+    if (survey->walk.set_forward_ns > 0)
+        warn(&warnings, "clock-set-forward", "our clock was set forward by %llu s in the call",
+             (unsigned long long)(survey->walk.set_forward_ns / NS_PER_S));
     if (survey->scenes.unread > 0)
         warn(&warnings, "signalling-too-large", "%llu messages were too much to be taken in",
              (unsigned long long)survey->scenes.unread);

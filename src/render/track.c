@@ -97,7 +97,7 @@ static void decoder_rest(struct render_track *track, const struct render_held *i
 static void item_play(struct render_track *track, const struct render_held *item)
 {
     if (track->played > 0 && item->segment == track->segment && item->rtp <= track->rtp) {
-        track->late++;
+        track->late += item->rtp != track->rtp; /* else a duplicate */
         return;
     }
     codec_use(track, item);

@@ -13,6 +13,9 @@
 /* Records of different streams may be out of order by a sweep or two; more than this is our wall
  * clock that was set back. */
 #define SET_BACK_NS (2 * NS_PER_S)
+/* No call is silent on the wire and in its signalling for a day: the clock was set forward, as at the
+ * start of a machine without one of its own. */
+#define SET_FORWARD_NS (24 * 3600 * NS_PER_S)
 
 bool render_walk_begin(struct render_walk *walk, struct view file, bool mapped)
 {
@@ -47,15 +50,22 @@ static void pages_release(struct render_walk *walk, uint64_t offset)
     walk->released = upto;
 }
 
-/* Makes time go on where our clock was set back, so that the recording neither folds over itself
- * nor loses its order. */
+/* Makes time go on where our clock was set, so that the recording neither folds over itself nor
+ * becomes years long. */
 static void time_correct(struct render_walk *walk, struct journal_record *record)
 {
-    if (record->time.ns == 0)
+    if (record->time.ns <= 0)
         return;
-    int64_t time = record->time.ns + walk->set_back_ns;
-    if (time < walk->latest.ns - SET_BACK_NS) {
-        walk->set_back_ns += walk->latest.ns - time;
+    int64_t time;
+    if (__builtin_add_overflow(record->time.ns, walk->shift_ns, &time))
+        time = walk->latest.ns;
+    int64_t step = time - walk->latest.ns;
+    if (walk->latest.ns != 0 && (step < -SET_BACK_NS || step > SET_FORWARD_NS)) {
+        walk->shift_ns -= step;
+        if (step < 0)
+            walk->set_back_ns += (uint64_t)-step;
+        else
+            walk->set_forward_ns += (uint64_t)step;
         time = walk->latest.ns;
     }
     record->time.ns = time;

@@ -21,12 +21,14 @@ struct render_walk {
     struct view file; /* borrowed: mapped memory */
     struct journal_reader *reader;
     struct journal_select *select;
-    struct wall latest;  /* time of the last record, corrected */
-    int64_t set_back_ns; /* our clock was set back by so much on the way */
-    uint64_t released;   /* bytes of the file given back to the kernel */
-    uint64_t malformed;  /* RTP that is none */
-    uint64_t damage;     /* bytes the reader had to skip */
-    bool mapped;         /* the file's pages may be given back */
+    struct wall latest;      /* time of the last record, corrected */
+    int64_t shift_ns;        /* added to the journal's times, since our clock was set */
+    uint64_t set_back_ns;    /* it was set back by so much on the way */
+    uint64_t set_forward_ns; /* and forward */
+    uint64_t released;       /* bytes of the file given back to the kernel */
+    uint64_t malformed;      /* RTP that is none */
+    uint64_t damage;         /* bytes the reader had to skip */
+    bool mapped;             /* the file's pages may be given back */
 };
 
 /* Borrows file until render_walk_end. mapped: it is a read-only mapping of a file. False when

@@ -305,6 +305,7 @@ static void test_loss_reordering_duplicates_never_shift(void)
     CHECK(number(stream, "lost") > 200 && number(stream, "lost") < 400);
     CHECK(number(stream, "duplicates") > 100);
     CHECK(number(stream, "reordered") > 200);
+    CHECK_INT(number(stream, "late"), 0);
     CHECK_INT(number(stream, "epochs"), 1);
     CHECK(llabs(s.length - 120 * 8000) < 160 * 4);
     sound_free(&s);
@@ -680,6 +681,21 @@ static void test_our_clock_set_back(void)
     sound_free(&s);
 }
 
+static void test_our_clock_set_forward(void)
+{
+    /* The machine began without a clock and learned the time five seconds into the call. */
+    struct fixture *f = fixture_begin(TWO, 2);
+    send_packets(f, (struct sender){.stream = 0, .ssrc = 1, .to_s = 10, .click_s = 2});
+    for (size_t i = 0; i < f->count; i++)
+        if (f->packets[i].at_ns > 5 * NS_PER_S)
+            f->packets[i].at_ns += INT64_C(3600) * 24 * 365 * 56 * NS_PER_S;
+    struct sound s = listen(f, RENDER_LAYOUT_STEREO);
+    CHECK(even_clicks_worst(&s, 0, 2, 10) < 0.025);
+    CHECK(llabs(s.length - 80000) < 400);
+    CHECK(warned(&s, "clock-set-forward"));
+    sound_free(&s);
+}
+
 static void test_codec_may_change_in_the_call(void)
 {
     /* 96 is A-law at first, after the re-INVITE linear at 16 kHz. */
@@ -791,6 +807,7 @@ int main(void)
     RUN(test_who_leaves_a_stream_to_another_has_another_channel);
     RUN(test_reports_that_lie_are_not_believed);
     RUN(test_our_clock_set_back);
+    RUN(test_our_clock_set_forward);
     RUN(test_codec_may_change_in_the_call);
     RUN(test_no_packets_is_no_error);
     RUN(test_a_growing_journal_gives_what_is_there);

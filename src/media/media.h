@@ -49,7 +49,7 @@ struct media_config {
 struct media *media_create(const struct media_config *config);
 void media_destroy(struct media *media);
 
-/* ---- What signalling tells a worker ------------------------------------------------------- */
+/* ---- What signalling tells a worker --------------------------------------------------------- */
 
 /* A recording's name between the two threads is recorder's generation-checked id. */
 
@@ -149,7 +149,7 @@ size_t media_input(struct media *media, struct tick now, const struct datagram *
 struct tick media_deadline(const struct media *media); /* TICK_NEVER if none */
 void media_expire(struct media *media, struct tick now);
 
-/* ---- What it wants done ---------------------------------------------------------------------- */
+/* ---- What it wants done --------------------------------------------------------------------- */
 
 /* Bytes for a journal. Valid until the next call of any media function: append them at once. */
 struct media_write {
@@ -166,7 +166,7 @@ bool media_write(struct media *media, struct media_write *out);
  * MEDIA_EVENT_FAILED tells the recorder, and the recording closes when it says so. */
 void media_write_failed(struct media *media, struct pool_id recording, int error);
 
-/* A datagram to send (RTCP; a first one right after the answer: lessons A6). */
+/* A datagram to send (RTCP, and a first packet right after the answer for those who wait for one). */
 struct media_packet {
     uint32_t socket; /* as datagram.socket */
     struct addr to;

@@ -142,7 +142,7 @@ struct media {
     struct tick wall_at;
 };
 
-/* ---- book.c: the journal ---- */
+/* ---- book.c: the journal -------------------------------------------------------------------- */
 
 /* All of these journal now or, when the buffer is full, put its bytes aside first. */
 void media_book_open(struct media *media, struct media_recording *recording, struct view head);
@@ -160,7 +160,7 @@ void media_book_apart(struct media *media, struct media_stream *stream,
                       const struct datagram *datagram, struct view event);
 void media_book_finish(struct media_recording *recording);
 
-/* ---- stream.c: RTP ---- */
+/* ---- stream.c: RTP -------------------------------------------------------------------------- */
 
 void media_stream_start(struct media *media, struct media_stream *stream, struct tick now);
 void media_stream_pause(struct media_stream *stream, struct tick now, struct wall at, bool paused);
@@ -171,7 +171,7 @@ void media_stream_input(struct media *media, struct media_stream *stream, struct
 void media_stream_digits(struct media *media, struct media_stream *stream, struct wall at,
                          bool flush);
 
-/* ---- control.c: RTCP ---- */
+/* ---- control.c: RTCP ------------------------------------------------------------------------ */
 
 void media_control_start(struct media *media, struct media_stream *stream, struct tick now);
 void media_control_input(struct media *media, struct media_stream *stream, struct tick now,
@@ -181,7 +181,7 @@ void media_control_expire(struct media *media, struct media_stream *stream, stru
 bool media_control_output(struct media *media, struct media_stream *stream, struct tick now,
                           struct media_packet *out);
 
-/* ---- media.c ---- */
+/* ---- media.c -------------------------------------------------------------------------------- */
 
 void media_tell(struct media *media, const struct media_stream *stream, struct media_event event);
 /* What the wall clock says about now. */

@@ -20,7 +20,7 @@ struct exchange {
     unsigned refused; /* m-lines for which no port was left */
 };
 
-/* ---- Addresses -------------------------------------------------------------------------------- */
+/* ---- Addresses ------------------------------------------------------------------------------ */
 
 static bool in_prefixes(const struct recorder_prefixes *prefixes, const struct addr *a)
 {
@@ -68,7 +68,7 @@ static void lease_of(const struct recorder *recorder, const struct exchange *x, 
     advertise(recorder, x->call, lease);
 }
 
-/* ---- Ports ------------------------------------------------------------------------------------ */
+/* ---- Ports ---------------------------------------------------------------------------------- */
 
 static uint8_t family_of(const struct recorder *recorder, const struct exchange *x)
 {
@@ -105,7 +105,8 @@ static void refuse_from(struct recorder *recorder, struct exchange *x, uint32_t 
         x->tickets_wanted = limit;
 }
 
-/* Ports for all lines; within a call, for as many as there are once waiting is over. False: too few. */
+/* Ports for all lines; within a call, for as many as there are once waiting is over. False: too
+ * few. */
 static bool take_ports(struct recorder *recorder, struct exchange *x)
 {
     struct recorder_wish wish = {
@@ -157,7 +158,7 @@ void recorder_call_return(struct recorder *recorder, struct recorder_call *call)
     }
 }
 
-/* ---- What media is told ----------------------------------------------------------------------- */
+/* ---- What media is told --------------------------------------------------------------------- */
 
 static void post_stream(struct recorder *recorder, const struct recorder_call *call,
                         unsigned number, struct wall at)
@@ -248,7 +249,7 @@ static void carry_out(struct recorder *recorder, struct exchange *x, bool answer
     x->tickets_taken = 0;
 }
 
-/* ---- Descriptions ----------------------------------------------------------------------------- */
+/* ---- Descriptions --------------------------------------------------------------------------- */
 
 static void keep_text(struct view *kept, struct view text)
 {

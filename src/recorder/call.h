@@ -102,7 +102,7 @@ struct recorder {
     char text[RECORDER_SDP_SIZE];
 };
 
-/* ---- call.c: offers, answers, streams --------------------------------------------------------- */
+/* ---- call.c: offers, answers, streams ------------------------------------------------------- */
 
 /* Answers the offer of an INVITE, re-INVITE or UPDATE; or makes one, when `theirs` has no bytes, in
  * the 200 to an INVITE. 0 when that is done, or when sip no longer wanted an answer (*gone); else
@@ -116,7 +116,7 @@ void recorder_call_answered(struct recorder *recorder, struct recorder_call *cal
 /* Gives back what the leases hold, where media was never told of them. */
 void recorder_call_return(struct recorder *recorder, struct recorder_call *call);
 
-/* ---- invite.c --------------------------------------------------------------------------------- */
+/* ---- invite.c ------------------------------------------------------------------------------- */
 
 void recorder_take_invite(struct recorder *recorder, struct recorder_now now,
                           const struct sip_event *event);
@@ -127,7 +127,7 @@ void recorder_call_open(struct recorder *recorder, const struct recorder_call *c
 void recorder_count_refused(struct recorder *recorder, struct recorder_now now,
                             const struct sip_event *event, unsigned status, const char *why);
 
-/* ---- recorder.c ------------------------------------------------------------------------------- */
+/* ---- recorder.c ----------------------------------------------------------------------------- */
 
 /* Posts to the call's worker. bytes: malloc'ed or NULL, taken. */
 void recorder_post(struct recorder *recorder, const struct recorder_call *call,
@@ -157,14 +157,14 @@ void *recorder_copy(struct view v);
 void recorder_take_in(struct recorder *recorder, struct recorder_now now,
                       const struct sip_event *event);
 
-/* ---- wait.c ----------------------------------------------------------------------------------- */
+/* ---- wait.c --------------------------------------------------------------------------------- */
 
 WARN_UNUSED bool recorder_park(struct recorder *recorder, struct recorder_now now,
                                const struct sip_event *event);
 void recorder_try_parked(struct recorder *recorder, struct recorder_now now);
 void recorder_unpark(struct recorder_parked *parked);
 
-/* ---- metadata.c: bodies and the documents in them --------------------------------------------- */
+/* ---- metadata.c: bodies and the documents in them ------------------------------------------- */
 
 /* Takes a message's body apart, into views that last until the next such call. True: it has SDP. */
 bool recorder_read_body(struct recorder *recorder, const struct sip_message *message,

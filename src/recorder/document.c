@@ -10,7 +10,7 @@
 #include "recorder/record.h"
 #include "siprec/voices.h"
 
-/* ---- Values ----------------------------------------------------------------------------------- */
+/* ---- Values --------------------------------------------------------------------------------- */
 
 /* Length of the UTF-8 sequence at v, 0 when there is none (RFC 3629 §4). */
 static size_t utf8_len(struct view v)
@@ -80,7 +80,7 @@ static void put_number(json_t *object, const char *key, int64_t value)
     put(object, key, json_integer(value));
 }
 
-/* ---- Who is heard where ----------------------------------------------------------------------- */
+/* ---- Who is heard where --------------------------------------------------------------------- */
 
 struct voices {
     unsigned count;
@@ -128,7 +128,7 @@ static json_t *participants_of(const struct recorder_record *record)
     return list;
 }
 
-/* ---- Streams ---------------------------------------------------------------------------------- */
+/* ---- Streams -------------------------------------------------------------------------------- */
 
 static json_t *trail_of(const struct recorder_record *record, unsigned number)
 {
@@ -203,7 +203,7 @@ static json_t *stream_of(const struct recorder_record *record, const struct voic
     return one;
 }
 
-/* ---- What happened ---------------------------------------------------------------------------- */
+/* ---- What happened -------------------------------------------------------------------------- */
 
 static json_t *warning_of(const char *code, struct view text, struct wall at)
 {
@@ -248,7 +248,7 @@ static json_t *happenings_of(const struct recorder_record *record,
     return list;
 }
 
-/* ---- The whole -------------------------------------------------------------------------------- */
+/* ---- The whole ------------------------------------------------------------------------------ */
 
 static json_t *document_of(const struct recorder_record *record)
 {
@@ -317,7 +317,7 @@ char *recorder_documents_end(struct recorder_documents *all)
     return print(all->array);
 }
 
-/* ---- After the render ------------------------------------------------------------------------- */
+/* ---- After the render ----------------------------------------------------------------------- */
 
 static json_t *parse(struct view text)
 {

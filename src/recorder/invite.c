@@ -1,6 +1,7 @@
 /* invite: the INVITE that begins a call: who may, whether there is room, what is answered, and the
- * ledger in which every one of them ends. Not here: offers (call.c), the rest of a call (recorder.c).
- * RFC 7866 §6, 3261 §13.3; requirements §7. */
+ * ledger in which every one of them ends. Not here: offers (call.c), the rest of a call
+ * (recorder.c).
+ * RFC 7866 §6, 3261 §13.3. */
 #include <inttypes.h>
 
 #include "base/log.h"
@@ -9,7 +10,8 @@
 
 #define REFUSED_EVERY_MS 20 /* lines in the log, when there is a flood of them */
 
-/* Every INVITE outside a dialog ends here or in accept_call(): counted, and in the log, unless a flood
+/* Every INVITE outside a dialog ends here or in accept_call(): counted, and in the log, unless a
+ * flood
  * of them would fill it. */
 void recorder_count_refused(struct recorder *recorder, struct recorder_now now,
                             const struct sip_event *event, unsigned status, const char *why)
@@ -170,7 +172,8 @@ void recorder_take_invite(struct recorder *recorder, struct recorder_now now,
             recorder_count_refused(recorder, now, event, 487, "cancelled while it waited");
         return;
     }
-    /* Whoever calls and is allowed to is recorded (requirements S2); the log says what it was. */
+    /* Whoever calls and is allowed to is recorded, siprec in Require or not; the log says what it
+     * was. */
     const struct sip_message *message = event->message;
     enum siprec_evidence evidence = siprec_rules_classify(
         message->contact, sip_message_header(message, VIEW_LIT("Require")), &body);

@@ -48,7 +48,7 @@ struct rebuild {
     struct journal_reader *reader;
 };
 
-/* ---- SIP -------------------------------------------------------------------------------------- */
+/* ---- SIP ------------------------------------------------------------------------------------ */
 
 static void keep(struct pending *pending, struct view sdp, uint32_t cseq)
 {
@@ -139,7 +139,7 @@ static void take_message(struct rebuild *r, const struct sip_message *m, struct 
         take_answer(r, m, &content, at);
 }
 
-/* ---- Packets and events ----------------------------------------------------------------------- */
+/* ---- Packets and events --------------------------------------------------------------------- */
 
 static struct seen *seen_on(struct rebuild *r, const struct journal_record *record, int *stream)
 {
@@ -274,7 +274,7 @@ static void take_record(struct rebuild *r, const struct journal_record *record)
         r->last = record->time;
 }
 
-/* ---- The whole -------------------------------------------------------------------------------- */
+/* ---- The whole ------------------------------------------------------------------------------ */
 
 static void conclude(struct rebuild *r, struct wall now)
 {

@@ -15,7 +15,7 @@
 #define METADATA_ARENA_CHUNK 16384
 #define METADATA_ARENA_LIMIT (8 * LIMIT_SIP_BODY)
 
-/* ---- Making and unmaking ---------------------------------------------------------------------- */
+/* ---- Making and unmaking -------------------------------------------------------------------- */
 
 bool recorder_record_init(struct recorder_record *record, const struct uuid *id,
                           struct view call_id, struct wall started)
@@ -58,7 +58,7 @@ static bool grow(void **list, unsigned count, unsigned *room, size_t size)
     return true;
 }
 
-/* ---- Warnings and happenings ------------------------------------------------------------------ */
+/* ---- Warnings and happenings ---------------------------------------------------------------- */
 
 static void add_warning(struct recorder_record *record, const struct recorder_warning *warning)
 {
@@ -163,7 +163,7 @@ void recorder_record_saw(struct recorder_record *record, const struct recorder_h
     }
 }
 
-/* Lessons B15: the commonest cause of trouble behind a NAT, and the first thing to look at. */
+/* The commonest cause of trouble behind a NAT, and the first thing to look at. */
 static void take_first(struct recorder_record *record, struct recorder_stream *stream,
                        const struct media_event *event)
 {
@@ -205,7 +205,7 @@ bool recorder_record_media(struct recorder_record *record, const struct media_ev
     return true;
 }
 
-/* ---- Streams ---------------------------------------------------------------------------------- */
+/* ---- Streams -------------------------------------------------------------------------------- */
 
 void recorder_record_match(const struct recorder_record *record, const struct sdp_session *offer,
                            int found[])
@@ -359,7 +359,7 @@ const char *recorder_stream_direction(const struct recorder_stream *stream)
     return stream->mute ? "sendonly" : "recvonly";
 }
 
-/* ---- Metadata --------------------------------------------------------------------------------- */
+/* ---- Metadata ------------------------------------------------------------------------------- */
 
 static void keep_latest(struct recorder_record *record, struct view xml)
 {

@@ -1,5 +1,6 @@
 /* recorder: what each SIP event and each media event means for the call it belongs to.
- * Not here: offers and answers (call.c), what is known of a recording (record.c), JSON (document.c).
+ * Not here: offers and answers (call.c), what is known of a recording (record.c), JSON
+ * (document.c).
  * RFC 7866 §6, §9; 3261 §13.3, §15; 4028. */
 #include "recorder/recorder.h"
 
@@ -17,7 +18,7 @@
 #define ARENA_CHUNK 65536
 #define ARENA_LIMIT (4 * LIMIT_SIP_MESSAGE)
 
-/* ---- Making and unmaking ---------------------------------------------------------------------- */
+/* ---- Making and unmaking -------------------------------------------------------------------- */
 
 /* Calls that have ended keep their place until the tail is in, about a second. */
 uint32_t recorder_slots(const struct recorder_settings *settings)
@@ -101,7 +102,7 @@ void recorder_configure(struct recorder *recorder, const struct recorder_setting
     recorder->settings.recordings = recordings;
 }
 
-/* ---- Outputs ---------------------------------------------------------------------------------- */
+/* ---- Outputs -------------------------------------------------------------------------------- */
 
 static struct recorder_output *put_output(struct recorder *recorder, enum recorder_output_kind kind)
 {
@@ -183,7 +184,7 @@ bool recorder_output(struct recorder *recorder, struct recorder_output *out)
     return true;
 }
 
-/* ---- A call's own time ------------------------------------------------------------------------ */
+/* ---- A call's own time ---------------------------------------------------------------------- */
 
 void recorder_arm(struct recorder *recorder, struct recorder_call *call)
 {
@@ -230,7 +231,7 @@ void recorder_tell_available(struct recorder *recorder)
                       recorder->settings.retry_after_s);
 }
 
-/* ---- The end ---------------------------------------------------------------------------------- */
+/* ---- The end -------------------------------------------------------------------------------- */
 
 static void finish_call(struct recorder *recorder, struct recorder_call *call,
                         struct recorder_now now, const char *why)
@@ -275,7 +276,7 @@ static void warn_end(struct recorder_call *call, struct wall at, enum sip_end en
         recorder_record_warn(&call->record, at, sip_end_name(end), "%s", texts[end]);
 }
 
-/* ---- Within the call -------------------------------------------------------------------------- */
+/* ---- Within the call ------------------------------------------------------------------------ */
 
 void recorder_take_trace(struct recorder *recorder, struct recorder_call *call,
                          struct recorder_now now, const struct sip_event *event)
@@ -450,7 +451,7 @@ void recorder_input(struct recorder *recorder, struct recorder_now now,
     recorder_take_in(recorder, now, event);
 }
 
-/* ---- Time, and what may go on ----------------------------------------------------------------- */
+/* ---- Time, and what may go on --------------------------------------------------------------- */
 
 struct tick recorder_deadline(const struct recorder *recorder)
 {
@@ -509,7 +510,7 @@ void recorder_hang_up(struct recorder *recorder, struct recorder_now now)
     }
 }
 
-/* ---- From the workers ------------------------------------------------------------------------- */
+/* ---- From the workers ----------------------------------------------------------------------- */
 
 void recorder_ticket(struct recorder *recorder, const struct recorder_ticket *ticket)
 {
@@ -588,7 +589,7 @@ void recorder_media(struct recorder *recorder, struct recorder_now now, uint32_t
     }
 }
 
-/* ---- Looking at it ---------------------------------------------------------------------------- */
+/* ---- Looking at it -------------------------------------------------------------------------- */
 
 struct recorder_usage recorder_usage(const struct recorder *recorder)
 {

@@ -41,7 +41,7 @@ void recorder_destroy(struct recorder *recorder);
 /* New settings for calls to come (SIGHUP). Copies them; the capacity stays as it was. */
 void recorder_configure(struct recorder *recorder, const struct recorder_settings *settings);
 
-/* ---- Tickets: media ports that stand ready --------------------------------------------------- */
+/* ---- Tickets: media ports that stand ready -------------------------------------------------- */
 
 /* A bound media port, lent by a worker. Plain data; comes from io, goes back as RECORDER_TICKET
  * when unused. */
@@ -53,9 +53,10 @@ struct recorder_ticket {
     struct addr bound_rtcp; /* RTCP, the port above */
 };
 
+/* Takes a ticket into stock. */
 void recorder_ticket(struct recorder *recorder, const struct recorder_ticket *ticket);
 
-/* ---- Input ----------------------------------------------------------------------------------- */
+/* ---- Input ---------------------------------------------------------------------------------- */
 
 /* A moment, on both clocks. */
 struct recorder_now {
@@ -63,16 +64,18 @@ struct recorder_now {
     struct wall wall;
 };
 
+/* Takes in one event of sip's. An offer that finds too few tickets waits for more, half a second at
+ * most; everything else is answered before this returns. */
 void recorder_input(struct recorder *recorder, struct recorder_now now,
                     const struct sip_event *event);
+/* Takes in one event of a worker's. */
 void recorder_media(struct recorder *recorder, struct recorder_now now, uint32_t worker,
                     const struct media_event *event);
 struct tick recorder_deadline(const struct recorder *recorder); /* TICK_NEVER if none */
+/* Does what is due: reads metadata once the answer has left, retries, sends documents. */
 void recorder_expire(struct recorder *recorder, struct recorder_now now);
 
-/* An offer that finds too few tickets waits for more, half a second at most.
- *
- * Reasons to take no new call, as bits; while any stands, INVITEs get 503 with Retry-After, OPTIONS
+/* Reasons to take no new call, as bits; while any stands, INVITEs get 503 with Retry-After, OPTIONS
  * too. */
 enum recorder_refusal {
     RECORDER_DRAINING = 1,
@@ -86,7 +89,7 @@ void recorder_refuse(struct recorder *recorder, enum recorder_refusal why, bool 
 /* Ends every call with BYE: a drain that took too long. */
 void recorder_hang_up(struct recorder *recorder, struct recorder_now now);
 
-/* ---- Output ---------------------------------------------------------------------------------- */
+/* ---- Output --------------------------------------------------------------------------------- */
 
 enum recorder_output_kind {
     RECORDER_COMMAND,  /* post `command` to `worker`; command.bytes passes to the taker */
@@ -110,7 +113,7 @@ struct recorder_output {
 /* False when there is nothing to do. */
 bool recorder_output(struct recorder *recorder, struct recorder_output *out);
 
-/* ---- Looking at it --------------------------------------------------------------------------- */
+/* ---- Looking at it -------------------------------------------------------------------------- */
 
 struct recorder_usage {
     uint32_t recordings; /* alive, finishing ones included */

@@ -1,4 +1,5 @@
-/* stock: see stock.h. A plain array, walked from the front: stocks are tens of ports, not thousands.
+/* stock: see stock.h. A plain array, walked from the front: stocks are tens of ports, not
+ * thousands.
  * Not here: when ports come and go.
  * RFC: none. */
 #include "recorder/stock.h"

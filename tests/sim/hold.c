@@ -1,5 +1,5 @@
 /* hold: pause and resume in every spelling; what is said in a pause is not in the journal.
- * RFC 7866 §7.1.1.1, 3264 §8.4; lessons A24, A46, B9, B20. */
+ * RFC 7866 §7.1.1.1, 3264 §8.4; lessons.md 24, 46. */
 #include "play.h"
 
 /* The SRC's streams say they are on hold; how, is the test's business. */
@@ -85,7 +85,7 @@ static void test_pause_by_connection_zero_without_direction(void)
     play_pause("INVITE", "", "0.0.0.0");
 }
 
-/* Lessons A46: sendonly in an UPDATE is no hold. */
+/* Lesson 46: sendonly in an UPDATE is no hold. */
 static void test_an_update_with_sendonly_pauses_nothing(void)
 {
     struct play *play = play_begin(3, NULL);
@@ -122,7 +122,7 @@ static void test_a_hold_in_the_metadata_alone_pauses_nothing(void)
     play_free(play);
 }
 
-/* Lessons A24: an SBC stops RTP without a word, for minutes, and goes on. */
+/* Lesson 24: an SBC stops RTP without a word, for minutes, and goes on. */
 static void test_silence_without_signalling_ends_nothing(void)
 {
     struct play *play = play_begin(5, NULL);

@@ -1,6 +1,6 @@
 /* hostile: what nobody in his right mind sends; a call going on beside it is not disturbed, and
  * nothing is left over. SEED=n begins elsewhere.
- * RFC 4475, 3550 A.1; lessons A10, A18, A40, A45. */
+ * RFC 4475, 3550 A.1; lessons.md 10, 18, 40, 45. */
 #include "play.h"
 
 static uint64_t first_seed(void)

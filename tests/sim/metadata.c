@@ -1,5 +1,5 @@
 /* metadata: never a reason to refuse: missing, doubled, old, broken, partial, enormous, hostile.
- * RFC 7865, 7866 §9; requirements M1 to M24; lessons A1, A2, A10, A13, A14, A16, A17. */
+ * RFC 7865, 7866 §9; lessons.md 1, 2, 10, 13, 14, 16, 17. */
 #include "play.h"
 
 #define HEAD "<?xml version=\"1.0\"?><recording xmlns=\"urn:ietf:params:xml:ns:recording:1\">"
@@ -83,7 +83,7 @@ static void test_hostile_documents(void)
                   NULL);
 }
 
-/* M6 to M8: a partial update first: the SRC is asked once for everything, by an UPDATE without SDP,
+/* A partial update first: the SRC is asked once for everything, by an UPDATE without SDP,
  * and sends it in a transaction of its own. */
 static void test_a_snapshot_is_asked_for(void)
 {
@@ -109,7 +109,7 @@ static void test_a_snapshot_is_asked_for(void)
     play_free(play);
 }
 
-/* M9: an SRC that refuses UPDATE, or never said that it takes it. */
+/* An SRC that refuses UPDATE, or never said that it takes it. */
 static void test_an_src_without_update(void)
 {
     static const char partial[] =
@@ -124,7 +124,7 @@ static void test_an_src_without_update(void)
     play_free(play);
 }
 
-/* M10: in re-INVITE, UPDATE, INFO and BYE too; each adds, nothing that was known is lost. */
+/* In re-INVITE, UPDATE, INFO and BYE too; each adds, nothing that was known is lost. */
 static void test_metadata_in_every_message(void)
 {
     static const char *const names[] = {"INFO", "UPDATE", "BYE"};
@@ -150,7 +150,8 @@ static void test_metadata_in_every_message(void)
     play_free(play);
 }
 
-/* A13, S13: 30 KB of metadata in one UDP datagram; folded, in any order, without a final boundary. */
+/* Lesson 13: 30 KB of metadata in one UDP datagram; folded, in any order, without a final
+ * boundary. */
 static void test_a_big_body(void)
 {
     static char metadata[31000];

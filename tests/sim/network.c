@@ -1,6 +1,6 @@
 /* network: calls over links that lose, repeat and re-order, for a thousand seeds; and calls without
  * end, after which nothing may be left. SEED=n plays one seed alone, SEEDS=n that many.
- * RFC 3261 §17, 3550 A.1, A.3; lessons A27, A28, A33 to A36, A47. */
+ * RFC 3261 §17, 3550 A.1, A.3; lessons.md 27, 28, 33 to 36, 47. */
 #include "play.h"
 
 /* What one seed does to a call. Every choice comes from it. */

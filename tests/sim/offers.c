@@ -1,6 +1,7 @@
-/* offers: re-INVITE and UPDATE that add, remove, re-order and re-address streams; offers that cannot
- * be agreed; INVITEs without an offer. RFC 3264 §8, 3261 §14, 3311, 6141, 7866 §7; lessons A4, A5,
- * A15, A18, A21, A29, B5, B10. */
+/* offers: re-INVITE and UPDATE that add, remove, re-order and re-address streams; offers that
+ * cannot
+ * be agreed; INVITEs without an offer. RFC 3264 §8, 3261 §14, 3311, 6141, 7866 §7; lessons.md 4,
+ * 5, 15, 18, 21, 29. */
 #include "play.h"
 
 static char *header(struct src *src, const char *name)
@@ -43,7 +44,7 @@ static void test_the_same_offer_again_changes_nothing(void)
     struct play *play = begin_talking(1);
     unsigned long version = origin_version(play->src);
     uint16_t port = play->a->to.port;
-    CHECK(strstr(play->src->answer, "o=SRC") == NULL); /* not a mirror of the SRC's (A4) */
+    CHECK(strstr(play->src->answer, "o=SRC") == NULL); /* not a mirror of the SRC's (lesson 4) */
     src_invite(play->src, NULL);
     CHECK_INT(src_wait(play->src), 200);
     CHECK_INT(origin_version(play->src), version);
@@ -212,7 +213,7 @@ static void test_an_offer_that_cannot_be_agreed(void)
     play_free(play);
 }
 
-/* Lessons A14, A15: metadata alone in an UPDATE is answered without SDP; with SDP, every m-line. */
+/* Lessons 14, 15: metadata alone in an UPDATE is answered without SDP; with SDP, every m-line. */
 static void test_metadata_in_an_update(void)
 {
     struct play *play = play_begin(7, NULL);
@@ -233,7 +234,7 @@ static void test_metadata_in_an_update(void)
     play_free(play);
 }
 
-/* Requirements S11: we offer two labelled audio m-lines, the ACK answers. */
+/* We offer two labelled audio m-lines, the ACK answers. */
 static void test_an_invite_without_an_offer(void)
 {
     struct play *play = play_begin(8, NULL);
@@ -281,7 +282,7 @@ static void test_a_reinvite_without_an_offer(void)
     play_free(play);
 }
 
-/* Lessons A29, A49: what cannot be recorded keeps its place with port 0. */
+/* Lessons 29, 49: what cannot be recorded keeps its place with port 0. */
 static void test_mixed_media_are_answered_in_place(void)
 {
     struct play *play = play_begin(10, NULL);
@@ -296,7 +297,7 @@ static void test_mixed_media_are_answered_in_place(void)
     CHECK_INT(count_lines(play->src->answer, "m=message 0 "), 1);
     CHECK_INT(count_lines(play->src->answer, "m="), 4);
     CHECK_INT(count_lines(play->src->answer, "a=recvonly"), 1);
-    CHECK_INT(count_lines(play->src->answer, "a=sendonly"), 1); /* A5 */
+    CHECK_INT(count_lines(play->src->answer, "a=sendonly"), 1); /* lesson 5 */
     const char *video = strstr(play->src->answer, "m=video");
     const char *message = strstr(play->src->answer, "m=message");
     CHECK(video < strstr(play->src->answer, "m=audio") &&
@@ -309,7 +310,7 @@ static void test_mixed_media_are_answered_in_place(void)
     play_free(play);
 }
 
-/* Requirements §7, lessons A18. */
+/* Lesson 18. */
 static void test_nothing_to_record_is_488(void)
 {
     static const char *const bodies[] = {
@@ -332,7 +333,8 @@ static void test_nothing_to_record_is_488(void)
     }
 }
 
-/* Fewer ports than added streams: those that fit are taken, the others are refused, the call goes on. */
+/* Fewer ports than added streams: those that fit are taken, the others are refused, the call goes
+ * on. */
 static void test_an_added_stream_without_a_port(void)
 {
     struct srs_options options = {.ports = 2};

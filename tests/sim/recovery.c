@@ -1,5 +1,5 @@
 /* recovery: the journal alone is enough: cut anywhere, it gives back the recording it was.
- * RFC 7866; lessons A31, B12. */
+ * RFC 7866; lessons.md 31. */
 #include "play.h"
 #include "recorder/rebuild.h"
 

@@ -1,5 +1,5 @@
 /* signalling: what can go wrong between the first INVITE and the last BYE, and who is refused.
- * RFC 3261 §9, §13.3, §14, §15, §17; 4028; requirements §7; lessons A12, A33, A34, A40, A41, A44. */
+ * RFC 3261 §9, §13.3, §14, §15, §17; 4028; lessons.md 12, 33, 34, 40, 41, 44. */
 #include "play.h"
 
 static const char *header(struct src *src, const char *name)
@@ -46,7 +46,7 @@ static void test_no_ack_at_all(void)
     play_free(play);
 }
 
-/* Lessons A12. */
+/* Lesson 12. */
 static void test_bye_before_ack(void)
 {
     struct play *play = play_begin(3, NULL);
@@ -90,7 +90,7 @@ static void test_cancel_before_the_answer(void)
     play_free(play);
 }
 
-/* Lessons A44: hours without SIP end nothing; a session timer that runs out does (RFC 4028 §10). */
+/* Lesson 44: hours without SIP end nothing; a session timer that runs out does (RFC 4028 §10). */
 static void test_hours_without_sip(void)
 {
     struct play *play = play_begin(6, NULL);
@@ -224,7 +224,7 @@ static void test_the_disk_fails_at_once(void)
     play_free(play);
 }
 
-/* Requirements §7: 415 only for a required part that nobody knows without any SDP beside it. */
+/* 415 only for a required part that nobody knows without any SDP beside it. */
 static void test_bodies_that_nobody_knows(void)
 {
     struct play *play = play_begin(12, NULL);
@@ -245,7 +245,7 @@ static void test_bodies_that_nobody_knows(void)
     play_free(play);
 }
 
-/* Lessons A40, A47: Call-IDs are no file names and no keys: slashes, dots, 10,000 bytes, any bytes;
+/* Lessons 40, 47: Call-IDs are no file names and no keys: slashes, dots, 10,000 bytes, any bytes;
  * and two calls of one communication session are two recordings. */
 static void test_call_ids_and_session_ids(void)
 {

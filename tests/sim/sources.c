@@ -1,6 +1,9 @@
-/* sources: whose packets end up in a recording, played through the whole daemon: an SRC behind a NAT, a stranger on the
- * port, a new SSRC without a word, packets of the call before, and a network that loses, doubles and re-orders.
- * What the render will take is asked of journal/select.h; nothing that arrived may be missing from the journal. */
+/* sources: whose packets end up in a recording, played through the whole daemon: an SRC behind a
+ * NAT, a stranger on the
+ * port, a new SSRC without a word, packets of the call before, and a network that loses, doubles
+ * and re-orders.
+ * What the render will take is asked of journal/select.h; nothing that arrived may be missing from
+ * the journal. */
 #include "journal/select.h"
 #include "pcap.h"
 #include "rtp/packet.h"
@@ -44,7 +47,8 @@ static void stranger_sends(const struct addr *from, uint32_t ssrc, unsigned firs
     }
 }
 
-/* RTP packets of the recording's only journal that the render takes; those of one SSRC when it is not 0. */
+/* RTP packets of the recording's only journal that the render takes; those of one SSRC when it is
+ * not 0. */
 static unsigned taken(const struct srs_file *file, uint32_t ssrc)
 {
     static struct journal_select select;
@@ -178,7 +182,8 @@ static void test_large_invite(void)
     finish();
 }
 
-/* Loss, doubles and re-ordering on both SIP and RTP: what arrived stands in the journal, and is the stream's. */
+/* Loss, doubles and re-ordering on both SIP and RTP: what arrived stands in the journal, and is
+ * the stream's. */
 static void test_bad_networks(void)
 {
     for (uint64_t seed = 100; seed < 130; seed++) {

@@ -53,7 +53,7 @@ struct src_stream *src_add_stream(struct src *src, const char *label)
     return stream;
 }
 
-/* ---- Bodies ----------------------------------------------------------------------------------- */
+/* ---- Bodies --------------------------------------------------------------------------------- */
 
 const char *src_sdp(struct src *src)
 {
@@ -137,7 +137,7 @@ const char *src_metadata(const char *a, const char *b)
     return text;
 }
 
-/* ---- Requests --------------------------------------------------------------------------------- */
+/* ---- Requests ------------------------------------------------------------------------------- */
 
 static void transmit(struct src *src, const char *bytes, size_t len)
 {
@@ -255,7 +255,7 @@ void src_hang_up(struct src *src)
     world_run(src->world, 40000);
 }
 
-/* ---- RTP -------------------------------------------------------------------------------------- */
+/* ---- RTP ------------------------------------------------------------------------------------ */
 
 static void put16(char *at, unsigned v)
 {
@@ -347,7 +347,7 @@ void src_sender_report(struct src *src, struct src_stream *stream, bool bye)
     world_send(src->world, from, stream->mux ? stream->to : stream->to_rtcp, view_of(packet, len));
 }
 
-/* ---- What comes back -------------------------------------------------------------------------- */
+/* ---- What comes back ------------------------------------------------------------------------ */
 
 bool src_header(const char *message, const char *name, char *value, size_t size)
 {

@@ -94,7 +94,7 @@ struct recorder_now srs_now(const struct srs *srs)
     return (struct recorder_now){srs->world->now, world_wall(srs->world)};
 }
 
-/* ---- Ports ------------------------------------------------------------------------------------ */
+/* ---- Ports ---------------------------------------------------------------------------------- */
 
 /* Keeps `ports_lent` tickets in the recorder's stock: port i is 20000 + 2i, and rests 2 s. */
 static void lend(struct srs *srs)
@@ -124,7 +124,7 @@ static void take_back(struct srs *srs, uint32_t port)
     srs->port_rests[port] = tick_add_ms(srs->world->now, 2000);
 }
 
-/* ---- Disk and catalogue ----------------------------------------------------------------------- */
+/* ---- Disk and catalogue --------------------------------------------------------------------- */
 
 static struct srs_file *file_of(struct srs *srs, const char *directory)
 {
@@ -188,7 +188,7 @@ struct srs_file *srs_only_file(struct srs *srs)
     return NULL;
 }
 
-/* ---- Between the engines ---------------------------------------------------------------------- */
+/* ---- Between the engines -------------------------------------------------------------------- */
 
 static void do_outputs(struct srs *srs)
 {

@@ -1,5 +1,5 @@
 /* streams: what comes to a media port besides the packets that should, and what leaves it.
- * RFC 3550, 4733, 4961, 5761, 7983; lessons A6, A9, A22, A23, A25, A26, A28, A32, A45, A52, B13, B28. */
+ * RFC 3550, 4733, 4961, 5761, 7983; lessons.md 6, 9, 22, 23, 25, 26, 28, 32, 45, 52. */
 #include "play.h"
 
 static struct play *begin_talking(uint64_t seed)
@@ -24,7 +24,7 @@ static unsigned count_on(const struct play *play, const char *what)
     return count;
 }
 
-/* Somebody who learnt the port sends to it too: kept apart, counted, never mixed in (A52, B28). */
+/* Somebody who learnt the port sends to it too: kept apart, counted, never mixed in (lesson 52). */
 static void test_a_second_sender(void)
 {
     struct play *play = begin_talking(1);
@@ -67,7 +67,7 @@ static void test_a_flood_from_a_second_sender(void)
     play_free(play);
 }
 
-/* A26, B8: the SBC begins anew with another SSRC, unannounced: another epoch, nothing lost. */
+/* Lesson 26: the SBC begins anew with another SSRC, unannounced: another epoch, nothing lost. */
 static void test_the_ssrc_changes(void)
 {
     struct play *play = begin_talking(3);
@@ -99,7 +99,7 @@ static void test_the_port_changes_unannounced(void)
     play_free(play);
 }
 
-/* A32, A45: digits are events, not noise; each once, although its end comes three times. */
+/* Lessons 32, 45: digits are events, not noise; each once, although its end comes three times. */
 static void test_digits(void)
 {
     struct play *play = begin_talking(5);
@@ -126,7 +126,7 @@ static void test_digits(void)
     play_free(play);
 }
 
-/* A45: comfort noise, keepalives of any kind, STUN, ZRTP, rubbish: the rest is not lost. */
+/* Lesson 45: comfort noise, keepalives of any kind, STUN, ZRTP, rubbish: the rest is not lost. */
 static void test_other_packets_on_the_port(void)
 {
     static const struct view others[] = {
@@ -153,7 +153,7 @@ static void test_other_packets_on_the_port(void)
     play_free(play);
 }
 
-/* B1, B2: no packet 5 s after the ACK is a warning; the call goes on, and what comes later is kept. */
+/* No packet 5 s after the ACK is a warning; the call goes on, and what comes later is kept. */
 static void test_a_silent_stream(void)
 {
     struct play *play = play_begin(7, NULL);
@@ -174,7 +174,7 @@ static void test_a_silent_stream(void)
     play_free(play);
 }
 
-/* R15: RTP before the ACK, even before the SRC has seen our 200, is recorded. */
+/* RTP before the ACK, even before the SRC has seen our 200, is recorded. */
 static void test_media_before_the_ack(void)
 {
     struct play *play = play_begin(8, NULL);
@@ -189,7 +189,7 @@ static void test_media_before_the_ack(void)
     play_free(play);
 }
 
-/* B13: the last words are on the way when BYE arrives. */
+/* The last words are on the way when BYE arrives. */
 static void test_the_tail_after_bye(void)
 {
     struct play *play = play_begin(9, NULL);
@@ -222,7 +222,8 @@ static void test_an_src_that_does_not_stop(void)
     play_free(play);
 }
 
-/* A25: the next call gets the port while the last one's packets still come: they are not its own. */
+/* Lesson 25: the next call gets the port while the last one's packets still come: they are not its
+ * own. */
 static void test_late_packets_of_the_ports_last_call(void)
 {
     struct srs_options options = {.ports = 2};
@@ -261,7 +262,8 @@ static void test_late_packets_of_the_ports_last_call(void)
     play_free(play);
 }
 
-/* A6: an SRC that waits for a first packet gets one at once, from the port that the answer names. */
+/* Lesson 6: an SRC that waits for a first packet gets one at once, from the port that the answer
+ * names. */
 static void test_the_first_packet_comes_from_us(void)
 {
     struct play *play = play_begin(12, NULL);
@@ -356,7 +358,7 @@ static void test_nobody_is_attacked(void)
     play_free(play);
 }
 
-/* A22, B15: RTP from another address than the SDP says: recorded, and said. */
+/* Lesson 22: RTP from another address than the SDP says: recorded, and said. */
 static void test_media_from_another_address(void)
 {
     struct play *play = play_begin(16, NULL);

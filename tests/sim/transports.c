@@ -1,5 +1,5 @@
 /* transports: the same call over TCP, over IPv6, and with SIP of one family and media of the other.
- * RFC 3261 §18, 4566 §5.7, 6157; lessons A13, A19. */
+ * RFC 3261 §18, 4566 §5.7, 6157; lessons.md 13, 19. */
 #include "play.h"
 
 static void play_over(bool tcp, bool ipv6)

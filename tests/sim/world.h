@@ -1,4 +1,5 @@
-/* world: simulated time and a simulated network: the clock jumps to the next event, links lose, repeat and
+/* world: simulated time and a simulated network: the clock jumps to the next event, links lose,
+ * repeat and
  * delay by a seeded rng. Not here: who sits on the network (src.h: the SRC, srs.h: siprecd).
  * RFC: none. */
 #ifndef SIM_WORLD_H

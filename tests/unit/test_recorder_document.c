@@ -1,4 +1,5 @@
-/* What a render adds to a recording's document; the expected texts are written by hand after the API. */
+/* What a render adds to a recording's document; the expected texts are written by hand after the
+ * API. */
 #include "recorder/document.h"
 
 #include <jansson.h>

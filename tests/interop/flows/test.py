@@ -5,7 +5,7 @@ import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from harness import Siprecd, Tap, built, near, need, probe, rtp_streams, siprec_call, tone_hz  # noqa: E402
+from harness import Siprecd, Tap, built, near, need, probe, rtp_streams, siprec_call, tone_hz, tshark  # noqa: E402
 
 need("ffprobe", "sox", "tshark")
 built("siprecd-render")
@@ -177,6 +177,23 @@ def vanish(srs):
     return call_id
 
 
+def snapshot(srs):
+    """A partial update before any snapshot: it is taken, and siprecd asks for all of it (RFC 7866 section 9.2)."""
+    script, profile = srs.folder / "partial-first.script", srs.folder / "no-metadata.profile"
+    profile.write_text("content-type = application/sdp\n[body]\n{sdp}\n")
+    script.write_text("wait 300ms\ntransfer 0 update\nwait 1s\nbye\n")
+    status, report = siprec_call(srs.uri, "--profile", profile, "--script", script)
+    call = report["results"][0]
+    recording = srs.recording(call["call_id"])
+    if not tap.ok(status == 0 and recording and recording["state"] == "finished", "snapshot: recorded", call, recording):
+        return
+    requests = tshark(srs.path_of(recording) / "journal.pcapng", "sip.Method == UPDATE", "udp.srcport")
+    from_us = [row for row in requests if row[0] == str(srs.port)]
+    tap.equal((len(requests), len(from_us)), (3, 1), "snapshot: siprecd asks by one UPDATE and gets one", requests)
+    people = sorted(p["name"] for p in srs.document(recording)["participants"])
+    tap.equal(people, ["Bob", "Carol"], "snapshot: then it knows everybody", recording["participants"])
+
+
 def loss(srs):
     status, report = siprec_call(srs.uri, "--seconds", "6", "--loss", "5", "--reorder", "3", "--dup", "3", "--seed", "3")
     call = report["results"][0]
@@ -233,7 +250,7 @@ with Siprecd() as srs:
         lambda: steady(srs, "reorder", 4, (0.5, 1.3, 2.4, 3.3)), lambda: steady(srs, "update", 4, (0.5, 1.3, 2.4, 3.3)),
         lambda: steady(srs, "refresh", 3, (0.5, 1.3, 2.4)), lambda: steady(srs, "info", 3, (0.5, 1.3, 2.4)),
         lambda: steady(srs, "offerless", 4, (0.5, 1.3, 2.4, 3.3)), lambda: dtmf(srs), lambda: silence(srs),
-        lambda: cancel(srs), lambda: loss(srs), lambda: drift(srs),
+        lambda: cancel(srs), lambda: snapshot(srs), lambda: loss(srs), lambda: drift(srs),
         *[lambda name=name: codecs(srs, name) for name in ("PCMA", "L16", "G722", "GSM", "OPUS", "OPUS,PCMU")])
     gone = vanish(srs)
     tap.equal(srs.stop(seconds=60), 0, "drained and ended within its bound", srs.log()[-2000:])

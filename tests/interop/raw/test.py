@@ -321,6 +321,19 @@ def rubbish(srs):
     tap.ok(srs.log().count("\n") < 3000, "and did not flood its log", srs.log().count("\n"))
 
 
+def rested(srs):
+    """A call once the ports are free again: (talk, request, its 200), or None while they are not."""
+    rested.tries = getattr(rested, "tries", 0) + 1
+    request = message(f"room-4-{rested.tries}")
+    talk = Talk(srs, "udp", request)
+    talk.send(request.encode())
+    answer = talk.final("INVITE")
+    if code_of(answer) == 200:
+        return talk, request, answer
+    talk.send(followup("ACK", request, answer or request))
+    return None
+
+
 with Siprecd() as srs:
     for check in (retransmission, silence_after_ack, bye_first, cancel, wrong_tags, glare_and_order, two_dialogs,
                   lost_connection, sizes, call_ids, same_session, metadata_bombs, refusals, rubbish):
@@ -338,4 +351,18 @@ with Siprecd(rtp=(34000, 34003)) as srs:  # one pair of ports a stream: room for
     tap.ok(code_of(refused) == 503 and header(refused, "Retry-After"), "no port free: 503 with Retry-After", refused)
     talk.send(followup("ACK", second, refused or answer))
     hang_up(talk, first, answer, "the last ports")
+    # Those ports rest now: the next INVITE waits for them, and so can be taken back.
+    third = message("room-3")
+    talk.send(third.encode())
+    wait_for(lambda: False, 0.05)
+    talk.send(message("room-3", "CANCEL").replace("1CANCEL;rport", "1INVITE;rport").encode())
+    codes = sorted((header(m, "CSeq").split()[1], code_of(m)) for m in (talk.receive(2), talk.receive(2)) if m)
+    tap.equal(codes, [("CANCEL", 200), ("INVITE", 487)], "a CANCEL in time: 200 for it, 487 for the INVITE")
+    talk.send(followup("ACK", third, message("room-3", to=";tag=x")))
+    wait_for(lambda: "room-3" in srs.log() and "cancelled" in srs.log(), 3)
+    tap.ok("cancelled" in srs.log() and srs.recording("room-3@raw", state=None, seconds=3) is None,
+           "and it is counted as cancelled, and nothing recorded", srs.log()[-600:])
+    fourth = wait_for(lambda: rested(srs), 10, every=0.2)
+    if tap.ok(fourth, "once they have rested the ports are lent again", srs.log()[-600:]):
+        hang_up(*fourth, "rested ports")
 tap.done()

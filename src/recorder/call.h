@@ -163,6 +163,7 @@ WARN_UNUSED bool recorder_park(struct recorder *recorder, struct recorder_now no
                                const struct sip_event *event);
 void recorder_try_parked(struct recorder *recorder, struct recorder_now now);
 void recorder_unpark(struct recorder_parked *parked);
+void recorder_forget_parked(struct recorder *recorder, struct recorder_now now, uint64_t dialog);
 
 /* ---- metadata.c: bodies and the documents in them ------------------------------------------- */
 

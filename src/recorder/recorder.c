@@ -426,6 +426,8 @@ static void take_in_dialog(struct recorder *recorder, struct recorder_call *call
 void recorder_take_in(struct recorder *recorder, struct recorder_now now,
                       const struct sip_event *event)
 {
+    if (event->kind == SIP_EVENT_CANCEL || event->kind == SIP_EVENT_ENDED)
+        recorder_forget_parked(recorder, now, event->dialog);
     if (event->kind == SIP_EVENT_INVITE) {
         recorder_take_invite(recorder, now, event);
     } else if (event->kind == SIP_EVENT_REFUSED) {

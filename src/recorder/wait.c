@@ -31,6 +31,20 @@ bool recorder_park(struct recorder *recorder, struct recorder_now now,
     return true;
 }
 
+/* What was taken back while it waited, by CANCEL (RFC 3261 §9.2) or with its dialog, is no longer
+ * for the ports to decide. */
+void recorder_forget_parked(struct recorder *recorder, struct recorder_now now, uint64_t dialog)
+{
+    list_each_safe (at, &recorder->parked) {
+        struct recorder_parked *parked = container_of(at, struct recorder_parked, link);
+        if (parked->event.dialog != dialog)
+            continue;
+        if (parked->event.kind == SIP_EVENT_INVITE)
+            recorder_count_refused(recorder, now, &parked->event, 487, "cancelled while it waited");
+        recorder_unpark(parked);
+    }
+}
+
 /* Takes the parked in again, oldest first; each for good when its time is over. */
 void recorder_try_parked(struct recorder *recorder, struct recorder_now now)
 {

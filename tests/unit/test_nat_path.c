@@ -1,4 +1,4 @@
-/* nat/path against nat.md's tables B and B' (natsim/cells.tsv, written by hand), and what the tables do not say: what
+/* nat/path against nat.md's tables B and B' (sim/cells.tsv, written by hand), and what the tables do not say: what
  * is tried next, and what is done where there is neither relay nor edge. nat.md 4.4, 4.5, 4.7. */
 #include "nat/path.h"
 
@@ -104,7 +104,7 @@ static void test_every_cell_of_the_tables(void)
 {
     char line[512], got[64];
     int cells = 0;
-    FILE *f = fopen(TESTS_DIR "/natsim/cells.tsv", "r");
+    FILE *f = fopen(TESTS_DIR "/sim/cells.tsv", "r");
     if (!CHECK(f != NULL))
         return;
     while (fgets(line, sizeof line, f)) {

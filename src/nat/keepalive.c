@@ -1,0 +1,68 @@
+/* keepalive: the schedule of punches and keepalives.
+ * Not here: packets.
+ * nat.md 5.5. */
+#include "nat/keepalive.h"
+
+/* Mappings that nobody has answered live 15 s at some carriers, 30 s on Linux: so often until the first packet. */
+static const int32_t punches_ms[] = {0, 200, 500, 1000, 2000, 4000, 8000, 12000};
+#define PUNCHES       (sizeof punches_ms / sizeof *punches_ms)
+#define PUNCH_LONG_MS 12000
+
+static uint16_t interval_of(const struct nat_behaviour *b)
+{
+    int32_t third;
+    if (!b || (b->lifetime_s == 0 && b->lifetime_most_s == 0))
+        return KEEPALIVE_MOST_MS;
+    third = (int32_t)b->lifetime_s * 1000 / 3;
+    if (third < KEEPALIVE_LEAST_MS)
+        third = KEEPALIVE_LEAST_MS;
+    return (uint16_t)(third > KEEPALIVE_MOST_MS ? KEEPALIVE_MOST_MS : third);
+}
+
+void keepalive_start(struct keepalive *k, struct tick now, const struct nat_behaviour *behaviour,
+                     uint8_t limit)
+{
+    *k = (struct keepalive){
+        .started = now, .next = now, .interval_ms = interval_of(behaviour), .limit = limit};
+}
+
+void keepalive_stop(struct keepalive *k)
+{
+    k->next = TICK_NEVER;
+}
+
+void keepalive_heard(struct keepalive *k, struct tick now)
+{
+    if (k->heard)
+        return;
+    k->heard = true;
+    k->next = tick_add_ms(now, k->interval_ms);
+}
+
+/* Chance shortens only: 0.8 to 1.0. */
+static int64_t shortened(int64_t ms, struct rng *rng)
+{
+    return ms * (800 + (int64_t)rng_below(rng, 201)) / 1000;
+}
+
+bool keepalive_due(struct keepalive *k, struct tick now, struct rng *rng)
+{
+    if (tick_is_never(k->next) || !tick_due(k->next, now))
+        return false;
+    if (k->heard) {
+        k->next = tick_add_ms(now, shortened(k->interval_ms, rng));
+        return true;
+    }
+    if (k->sent >= k->limit) {
+        k->next = TICK_NEVER;
+        return false;
+    }
+    k->sent++;
+    if (k->sent >= k->limit)
+        k->next = TICK_NEVER;
+    else if (k->sent < PUNCHES)
+        k->next = tick_add_ms(k->started, punches_ms[k->sent]);
+    else
+        k->next = tick_add_ms(now, shortened(PUNCH_LONG_MS, rng));
+    return true;
+}

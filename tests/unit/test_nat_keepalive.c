@@ -1,0 +1,90 @@
+/* nat/keepalive against the times of nat.md 5.5. */
+#include "nat/keepalive.h"
+
+#include "tap.h"
+
+static struct rng rng;
+
+/* The times, in ms from the start, at which something is sent until the end; the clock jumps. */
+static size_t times(struct keepalive *k, struct tick from, int64_t end_ms, int64_t *out,
+                    size_t size)
+{
+    size_t n = 0;
+    while (!tick_is_never(k->next) && tick_diff_ms(k->next, from) <= end_ms && n < size) {
+        struct tick now = k->next;
+        if (keepalive_due(k, now, &rng))
+            out[n++] = tick_diff_ms(now, from);
+    }
+    return n;
+}
+
+static void test_punches_until_the_first_packet(void)
+{
+    static const int64_t want[] = {0, 200, 500, 1000, 2000, 4000, 8000, 12000};
+    struct tick start = {5 * NS_PER_S};
+    struct keepalive k;
+    int64_t at[64];
+    keepalive_start(&k, start, NULL, KEEPALIVE_LIMIT_LISTED);
+    size_t n = times(&k, start, 100000, at, 64);
+    CHECK(n > 14);
+    for (size_t i = 0; i < 8; i++)
+        CHECK_INT(at[i], want[i]);
+    for (size_t i = 8; i < n; i++)
+        CHECK(at[i] - at[i - 1] >= 9600 && at[i] - at[i - 1] <= 12000); /* under 15 s */
+    CHECK_INT(times(&k, start, 10000000, at, 64) + n, KEEPALIVE_LIMIT_LISTED);
+    CHECK(tick_is_never(keepalive_deadline(&k)));
+}
+
+static void test_strangers_get_three(void)
+{
+    struct tick start = {0};
+    struct keepalive k;
+    int64_t at[64];
+    keepalive_start(&k, start, NULL, KEEPALIVE_LIMIT_UNLISTED);
+    CHECK_INT(times(&k, start, 1000000, at, 64), 3);
+    /* Once it has sent itself it is kept open like any other. */
+    keepalive_heard(&k, start);
+    CHECK(times(&k, start, 1000000, at, 64) >= 49);
+}
+
+static void test_slowly_once_heard(void)
+{
+    static const struct {
+        uint16_t lifetime_s, most_s;
+        int64_t least_ms, most_ms;
+    } plans[] = {
+        {0, 0, 16000, 20000},     /* not known */
+        {30, 33, 8000, 10000},    /* a third */
+        {120, 125, 16000, 20000}, /* cut */
+        {0, 15, 4000, 5000},      /* shorter than 15 s */
+        {600, 0, 16000, 20000},
+    };
+    for (size_t i = 0; i < sizeof plans / sizeof *plans; i++) {
+        struct nat_behaviour b = {.lifetime_s = plans[i].lifetime_s,
+                                  .lifetime_most_s = plans[i].most_s};
+        struct tick start = {0}, heard = {700 * NS_PER_MS};
+        struct keepalive k;
+        int64_t at[64];
+        keepalive_start(&k, start, &b, KEEPALIVE_LIMIT_LISTED);
+        CHECK_INT(times(&k, start, 600, at, 64), 3);
+        keepalive_heard(&k, heard);
+        size_t n = times(&k, start, 200000, at, 64);
+        CHECK(n >= 9);
+        for (size_t j = 1; j < n; j++)
+            CHECK(at[j] - at[j - 1] >= plans[i].least_ms && at[j] - at[j - 1] <= plans[i].most_ms);
+        /* After a hold as at the start. */
+        keepalive_start(&k, start, &b, KEEPALIVE_LIMIT_LISTED);
+        CHECK_INT(times(&k, start, 3000, at, 64), 5);
+        keepalive_stop(&k);
+        CHECK(!keepalive_due(&k, (struct tick){INT64_MAX - 1}, &rng));
+    }
+}
+
+int main(void)
+{
+    rng_init_number(&rng, 7);
+    RUN(test_punches_until_the_first_packet);
+    RUN(test_strangers_get_three);
+    RUN(test_slowly_once_heard);
+    return tap_done();
+}

@@ -21,8 +21,9 @@
 #define LIMIT_SDP_MEDIA             64
 #define LIMIT_SDP_FORMATS           64 /* payload types of one m-line: 7 bits minus the RTCP range */
 
-/* One media datagram: jumbo frames included; longer ones are cut by the kernel and counted. */
-#define LIMIT_MEDIA_DATAGRAM 2048
+/* One media datagram: jumbo frames included, and L16/48000/2 with 40 ms (7.7 KB) in fragments; longer
+ * ones are no media and counted. */
+#define LIMIT_MEDIA_DATAGRAM 9216
 
 /* Warnings kept on one recording; further ones only count. */
 #define LIMIT_WARNINGS 64

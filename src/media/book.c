@@ -128,7 +128,10 @@ void media_book_interface(struct media *media, struct media_stream *stream)
 bool media_book_has_room(const struct media_recording *recording, size_t bytes)
 {
     const struct writer *out = &recording->journal.out;
-    return recording->failed || out->size - out->len >= bytes + MEDIA_PACKET_EXTRA;
+    _Static_assert(MEDIA_BUFFER_SIZE >= LIMIT_MEDIA_DATAGRAM + MEDIA_PACKET_EXTRA,
+                   "an empty buffer takes any packet, or a worker would wait for ever");
+    return recording->failed || bytes > LIMIT_MEDIA_DATAGRAM ||
+           out->size - out->len >= bytes + MEDIA_PACKET_EXTRA;
 }
 
 void media_book_packet(struct media *media, struct media_stream *stream,

@@ -78,9 +78,9 @@ static void open_stream(uint64_t recording, uint32_t port, bool paused, int64_t 
     command(c, recording, ms);
 }
 
-static size_t packet(uint32_t port, uint16_t seq, int64_t ms)
+static size_t sized_packet(uint32_t port, uint16_t seq, int64_t ms, size_t size)
 {
-    static char bytes[172];
+    static char bytes[65507];
     bytes[0] = (char)0x80;
     bytes[2] = (char)(seq >> 8);
     bytes[3] = (char)seq;
@@ -88,8 +88,13 @@ static size_t packet(uint32_t port, uint16_t seq, int64_t ms)
                          .from = addr_v4(192, 0, 2, 9, 5000),
                          .at = at_ms(ms),
                          .dropped = dropped,
-                         .bytes = view_of(bytes, sizeof bytes)};
+                         .bytes = view_of(bytes, size)};
     return media_input(media, now, &d, 1);
+}
+
+static size_t packet(uint32_t port, uint16_t seq, int64_t ms)
+{
+    return sized_packet(port, seq, ms, 172);
 }
 
 /* The sequence numbers that are in the journal's stream, as a sum of 1 << seq; only for seq < 64. */
@@ -176,6 +181,28 @@ static void test_back_pressure(void)
     (void)journaled(&rtp);
     CHECK_INT(rtp, 5000);
     CHECK(stops > 10);
+    media_destroy(media);
+}
+
+/* UDP carries more than a buffer holds. Such a packet is no media; the worker must not wait for room
+ * that there never will be. What L16 in stereo needs is media. */
+static void test_datagrams_of_any_size(void)
+{
+    static const size_t sizes[] = {0, 1, 12, 3852, 7692, 9012, 9217, 15360, 16384, 60000, 65507};
+    unsigned rtp;
+    begin();
+    command((struct media_command){.kind = MEDIA_OPEN}, 1, 0);
+    open_stream(1, 3, false, 0);
+    (void)packet(3, 0, 0);
+    for (uint16_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        drain();
+        CHECK_INT(sized_packet(3, (uint16_t)(1 + i), i, sizes[i]), 1);
+    }
+    (void)packet(3, 20, 20);
+    drain();
+    CHECK_INT(failed, 0);
+    CHECK_INT(journaled(&rtp), 1 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 20);
+    CHECK_INT(rtp, 6);
     media_destroy(media);
 }
 
@@ -283,6 +310,7 @@ int main(void)
     RUN(test_a_clock_set_back_ends_no_pause);
     RUN(test_what_came_before_the_call_is_not_its_own);
     RUN(test_back_pressure);
+    RUN(test_datagrams_of_any_size);
     RUN(test_packets_that_the_kernel_dropped);
     RUN(test_a_large_message);
     RUN(test_commands_that_come_too_late);

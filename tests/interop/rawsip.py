@@ -1,5 +1,6 @@
 """SIP by hand: a socket, whole messages in and out, and the requests that follow an INVITE in its dialog."""
 import itertools
+import os
 import re
 import socket
 import time
@@ -21,7 +22,8 @@ class Talk:
         sent_by = re.match(r"SIP/2.0/\w+\s+[^:;\s]+:?(\d+)?", header(message, "Via", "v"))
         port = int(sent_by.group(1) or 5060) if sent_by else 5060
         n = next(hosts)
-        self.socket.bind((f"127.1.{n // 250}.{n % 250 + 1}", port))
+        # Tests run side by side: each process has a net of its own.
+        self.socket.bind((f"127.{1 + os.getpid() % 200}.{n // 250}.{n % 250 + 1}", port))
 
     def close(self):
         self.socket.close()

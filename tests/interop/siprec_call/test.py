@@ -58,7 +58,7 @@ def basic(transport):
         tap.ok(48 <= len(packets) <= 52, f"{transport}: about 50 packets on stream {stream}", len(packets))
         steps = {(b[2] - a[2] & 0xffff, b[3] - a[3] & 0xffffffff) for a, b in zip(packets, packets[1:])}
         tap.equal(steps, {(1, 160)}, f"{transport}: sequence and timestamp go on evenly on stream {stream}")
-        heard = frequency([p[5] for p in packets], "tone", "-t", "ul", "-r", "8000", "-c", "1")
+        heard = frequency([p[5] for p in packets], f"tone-{transport}-{stream}", "-t", "ul", "-r", "8000", "-c", "1")
         tap.ok(harness.near(heard, (440, 660)[stream]), f"{transport}: sox hears stream {stream}'s own tone", heard)
 
 

@@ -28,6 +28,7 @@ struct ice_remote {
     struct addr address;
     uint32_t priority;
     uint8_t type; /* enum candidate_type */
+    uint8_t transport;
     uint8_t component;
     char foundation[CANDIDATE_FOUNDATION_SIZE];
 };
@@ -134,6 +135,7 @@ struct ice {
 #define ICE_GIVE_UP_TRICKLE_MS                                                                     \
     30000 /* without end-of-candidates: of a peer that forgets to say so */
 #define ICE_KEEPALIVE_MS      15000 /* §11: Tr */
+#define ICE_TCP_ACTIVE_PORT   9     /* RFC 6544 §4.5: no port yet */
 #define ICE_ROLES_REFUSED_MAX 8
 
 void ice_tell(struct ice *ice, struct ice_event event);

@@ -36,9 +36,9 @@ size_t ice_check_write(struct ice *ice, const struct ice_pair *pair)
     stun_begin(&w, STUN_REQUEST, STUN_BINDING, &pair->client.transaction);
     put_username(&w, &ice->credentials);
     /* §7.1.1: what a candidate found by this check would have. */
-    stun_put_u32(
-        &w, STUN_PRIORITY,
-        ice_candidate_priority(CANDIDATE_PEER_REFLEXIVE, local->local_preference, pair->component));
+    stun_put_u32(&w, STUN_PRIORITY,
+                 ice_transport_priority(CANDIDATE_PEER_REFLEXIVE, local->candidate.transport,
+                                        local->local_preference, pair->component));
     put_role(&w, ice, pair->sent_as_controlling); /* a retransmission says what was said first */
     if (pair->sent_use_candidate)
         stun_put(&w, STUN_USE_CANDIDATE, VIEW_NONE);
@@ -115,7 +115,8 @@ static uint8_t mapped_local(struct ice *ice, const struct ice_pair *pair, const 
     found.candidate.address = *mapped;
     found.candidate.related = base->candidate.address;
     found.candidate.priority =
-        ice_candidate_priority(CANDIDATE_PEER_REFLEXIVE, base->local_preference, pair->component);
+        ice_transport_priority(CANDIDATE_PEER_REFLEXIVE, base->candidate.transport,
+                               base->local_preference, pair->component);
     (void)snprintf(found.candidate.foundation, sizeof found.candidate.foundation, "p%u",
                    (unsigned)ice->local_count);
     ice->locals[ice->local_count] = found;
@@ -332,11 +333,21 @@ static bool roles_agree(struct ice *ice, const struct stun_message *m)
 }
 
 /* §7.3.1.3: who sent it, known or new. ICE_REMOTES when there is no room. */
-static uint8_t source_remote(struct ice *ice, const struct ice_early *check, uint8_t component)
+static uint8_t source_remote(struct ice *ice, const struct ice_early *check,
+                             const struct candidate *local)
 {
+    /* Who comes to a passive candidate is an active one, and the other way round (RFC 6544 §6.2). */
+    static const uint8_t opposite[] = {
+        [CANDIDATE_UDP] = CANDIDATE_UDP,
+        [CANDIDATE_TCP_ACTIVE] = CANDIDATE_TCP_PASSIVE,
+        [CANDIDATE_TCP_PASSIVE] = CANDIDATE_TCP_ACTIVE,
+        [CANDIDATE_TCP_SIMULTANEOUS] = CANDIDATE_TCP_SIMULTANEOUS,
+    };
+    uint8_t component = (uint8_t)local->component;
     for (uint8_t i = 0; i < ice->remote_count; i++) {
         const struct ice_remote *known = &ice->remotes[i];
-        if (known->component == component && addr_equal(&known->address, &check->via.peer))
+        if (known->component == component && known->transport == opposite[local->transport] &&
+            addr_equal(&known->address, &check->via.peer))
             return i;
     }
     uint8_t place = ice_remote_place(ice);
@@ -344,6 +355,7 @@ static uint8_t source_remote(struct ice *ice, const struct ice_early *check, uin
         return ICE_REMOTES;
     struct ice_remote found = {
         .type = CANDIDATE_PEER_REFLEXIVE,
+        .transport = opposite[local->transport],
         .component = component,
         .priority = check->priority,
         .address = check->via.peer,
@@ -382,7 +394,7 @@ void ice_check_taken(struct ice *ice, struct tick now, const struct ice_early *c
     uint8_t local = local_of_base(ice, check->via.base);
     if (local == ICE_LOCALS)
         return;
-    uint8_t remote = source_remote(ice, check, (uint8_t)ice->locals[local].candidate.component);
+    uint8_t remote = source_remote(ice, check, &ice->locals[local].candidate);
     if (remote == ICE_REMOTES)
         return;
     struct ice_pair *pair = ice_pair_find(ice, local, remote);

@@ -144,7 +144,13 @@ struct ice_pair *ice_pair_add(struct ice *ice, uint8_t local, uint8_t remote, bo
  * only with loopback: what a description names there is ours, not the peer's. */
 static bool may_pair(const struct candidate *ours, const struct ice_remote *theirs)
 {
-    return ours->component == theirs->component && ours->address.family == theirs->address.family &&
+    /* RFC 6544 §6.2: active with passive; with a passive one of ours a pair is pruned until the peer has come to it. */
+    bool transports =
+        ours->transport == CANDIDATE_UDP
+            ? theirs->transport == CANDIDATE_UDP
+            : ours->transport == CANDIDATE_TCP_ACTIVE && theirs->transport == CANDIDATE_TCP_PASSIVE;
+    return transports && ours->component == theirs->component &&
+           ours->address.family == theirs->address.family &&
            addr_is_link_local(&ours->address) == addr_is_link_local(&theirs->address) &&
            addr_is_loopback(&ours->address) == addr_is_loopback(&theirs->address);
 }

@@ -152,7 +152,8 @@ static size_t mingle(const struct chosen *chosen, bool unreliable, size_t *order
 static size_t add(struct ice *ice, enum candidate_type type, struct addr address,
                   const struct ice_gather_base *b, struct ice_base base, size_t preference)
 {
-    struct candidate c = {.type = type, .component = b->component, .address = address};
+    struct candidate c = {
+        .type = type, .transport = b->transport, .component = b->component, .address = address};
     if (!addr_is_set(&address))
         return 0;
     if (type == CANDIDATE_SERVER_REFLEXIVE)

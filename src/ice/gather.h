@@ -25,7 +25,9 @@ struct ice_gather_base {
     uint32_t interface; /* number */
     enum ice_link link;
     struct addr address; /* as bound, with its port; never a wildcard */
-    uint8_t preference;  /* of the owner, by metric say: 0 is the best; ties by order */
+    enum candidate_transport
+        transport;      /* TCP: a listener (passive), or an interface to open from (active) */
+    uint8_t preference; /* of the owner, by metric say: 0 is the best; ties by order */
     bool is_way_out; /* the default route of its family, or the route to this peer, leaves by it */
     bool is_temporary; /* IPv6 that prevents tracking (RFC 8981) */
     bool is_deprecated;

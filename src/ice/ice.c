@@ -123,7 +123,11 @@ static void make_foundation(struct ice *ice, struct candidate *candidate)
 bool ice_add_local(struct ice *ice, struct candidate candidate, struct ice_base base,
                    uint16_t local_preference)
 {
-    if (ice->local_count == ICE_LOCALS || candidate.transport != CANDIDATE_UDP ||
+    if (candidate.transport == CANDIDATE_TCP_ACTIVE)
+        candidate.address.port = ICE_TCP_ACTIVE_PORT;
+    local_preference =
+        ice_tcp_local_preference(candidate.type, candidate.transport, local_preference);
+    if (ice->local_count == ICE_LOCALS || candidate.transport == CANDIDATE_TCP_SIMULTANEOUS ||
         candidate.component < 1 || candidate.component > ice->options.components ||
         !addr_is_set(&candidate.address))
         return false;
@@ -135,8 +139,8 @@ bool ice_add_local(struct ice *ice, struct candidate candidate, struct ice_base 
             return false; /* §5.1.3: the same address and base */
     }
     if (!candidate.priority)
-        candidate.priority =
-            ice_candidate_priority(candidate.type, local_preference, candidate.component);
+        candidate.priority = ice_transport_priority(candidate.type, candidate.transport,
+                                                    local_preference, candidate.component);
     if (!candidate.foundation[0])
         make_foundation(ice, &candidate);
     ice->locals[ice->local_count++] = (struct ice_local){
@@ -223,6 +227,7 @@ static struct ice_remote remote_of(const struct candidate *c)
     struct ice_remote remote = {.address = addr_unmap(c->address),
                                 .priority = c->priority,
                                 .type = (uint8_t)c->type,
+                                .transport = (uint8_t)c->transport,
                                 .component = (uint8_t)c->component};
     memcpy(remote.foundation, c->foundation, sizeof remote.foundation);
     return remote;
@@ -231,12 +236,14 @@ static struct ice_remote remote_of(const struct candidate *c)
 bool ice_add_remote(struct ice *ice, struct tick now, const struct candidate *candidate)
 {
     struct ice_remote remote = remote_of(candidate);
-    if (candidate->transport != CANDIDATE_UDP || candidate->component < 1 ||
+    if (candidate->transport == CANDIDATE_TCP_SIMULTANEOUS || candidate->component < 1 ||
         candidate->component > ice->options.components || !may_be_sent_to(&remote.address))
         return false;
+    if (candidate->transport == CANDIDATE_TCP_ACTIVE)
+        return true; /* nothing to send to: it comes to us, as a peer-reflexive one (RFC 6544 §7.2) */
     for (size_t i = 0; i < ice->remote_count; i++) {
         struct ice_remote *known = &ice->remotes[i];
-        if (known->component != candidate->component ||
+        if (known->component != candidate->component || known->transport != remote.transport ||
             !addr_equal(&known->address, &remote.address))
             continue;
         /* A check came first and showed it as peer-reflexive: now its name is known (RFC 8838 §11.4). */
@@ -364,6 +371,20 @@ struct tick ice_deadline(const struct ice *ice)
     return tick_min(first, ice_nominate_deadline(ice));
 }
 
+void ice_path_failed(struct ice *ice, struct tick now, const struct ice_path *path)
+{
+    for (size_t i = 0; i < ice->pair_count; i++) {
+        struct ice_pair *pair = &ice->pairs[i];
+        if (pair->state != ICE_IN_PROGRESS ||
+            ice->locals[pair->local].base.number != path->base.number ||
+            !addr_equal(&ice->remotes[pair->remote].address, &path->peer))
+            continue;
+        stun_client_stop(&pair->client);
+        ice_check_failed(ice, now, pair);
+    }
+    ice_nominate(ice, now);
+}
+
 static bool output_answer(struct ice *ice, struct ice_packet *out)
 {
     if (ice->answer_count == 0)
@@ -423,7 +444,9 @@ static bool output_check(struct ice *ice, struct tick now, struct ice_packet *ou
         ice->next_check = TICK_NEVER; /* until something is waiting again */
         return false;
     }
-    const struct stun_client_options schedule = {.rto_ms = rto_ms(ice)};
+    /* RFC 6544 §7.1: TCP itself sees to it that a check arrives. */
+    const struct stun_client_options schedule = {
+        .rto_ms = rto_ms(ice), .reliable = ice->remotes[pair->remote].transport != CANDIDATE_UDP};
     stun_client_start(&pair->client, now, &ice->rng, &schedule);
     (void)stun_client_step(&pair->client, now);
     pair->triggered = false;

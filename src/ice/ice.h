@@ -60,12 +60,16 @@ void ice_end_local(struct ice *ice);
 /* Copies in the order that they stand, for the SDP. Returns how many there are; writes at most size. */
 size_t ice_local_candidates(const struct ice *ice, struct candidate *out, size_t size);
 
+/* ICE-TCP (RFC 6544). The base of a passive candidate is a listener, that of an active one (port 9 in the description)
+ * an interface; a path is then a connection: the one accepted there from the peer, or the one to be opened from there to
+ * the peer when the first packet is to go over it, and again when it was closed. Packets are framed (framing.h). */
+
 /* The peer's side. Checks that came before are made up for now. The same again changes nothing; others than before are
  * a restart of the peer's, and ours with it (ice_restart is done if the owner did not: send the new credentials). False
  * when a credential is too short or too long (§5.4 of RFC 8839: ufrag 4 to 256, password 22 to 256). */
 WARN_UNUSED bool ice_set_remote(struct ice *ice, struct tick now, struct view ufrag,
                                 struct view pwd, bool remote_lite);
-/* Ignored when unusable: another transport than UDP, component out of range, an address nobody may be sent to. */
+/* Ignored when unusable: simultaneous-open TCP, component out of range, an address nobody may be sent to. */
 bool ice_add_remote(struct ice *ice, struct tick now, const struct candidate *candidate);
 /* No more will come: call it at once for a peer that does not trickle. Where all it has is for component 1, that is all
  * there is from now on (§6.1.2.2). */
@@ -92,6 +96,9 @@ enum ice_input_result ice_input(struct ice *ice, struct tick now, const struct i
                                 struct view datagram);
 void ice_expire(struct ice *ice, struct tick now);
 struct tick ice_deadline(const struct ice *ice);
+
+/* A TCP connection could not be opened, or closed before its check was answered (RFC 6544 §7.1). */
+void ice_path_failed(struct ice *ice, struct tick now, const struct ice_path *path);
 
 struct ice_packet {
     struct ice_path path;

@@ -123,6 +123,7 @@ static void candidate(struct world *w, bool local)
 {
     unsigned flags = next(w), at = next(w);
     struct candidate c = {.type = (enum candidate_type)(flags & 3),
+                          .transport = (enum candidate_transport)(flags >> 5 & 3),
                           .component = (uint16_t)(flags >> 2 & 3),
                           .priority = local ? 0 : next(w) << 24 | 1,
                           .address = path_of(at).peer,
@@ -175,6 +176,11 @@ static void step(struct world *w)
         ice_restart(w->ice);
         break;
     default:
+        if (op & 16) {
+            struct ice_path path = path_of(next(w));
+            ice_path_failed(w->ice, w->now, &path);
+            break;
+        }
         ice_end_local(w->ice);
         ice_end_remote(w->ice, w->now);
     }

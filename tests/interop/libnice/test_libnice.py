@@ -1,5 +1,6 @@
 """libnice connects with our ICE agent in every role: full and lite, one and two components, trickled, aggressive,
-restarted, relay-only over coturn; each carries data both ways. Use: test_libnice.py NICE_DRIVER. Speaks TAP."""
+restarted, relay-only over coturn, and over TCP (RFC 6544); each carries data both ways. Use: test_libnice.py
+NICE_DRIVER NICE_TCP_DRIVER. Speaks TAP."""
 import pathlib
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "coturn"))
 from coturn import LONG_TERM, Coturn  # noqa: E402
 
-driver = sys.argv[1]
+driver, tcp_driver = sys.argv[1:]
 PLAYS = [(role, components, mode)
          for role in ("controlling", "controlled") for components in ("1", "2")
          for mode in ("full", "trickle", "restart", "relay")]
@@ -30,5 +31,12 @@ with tempfile.TemporaryDirectory(prefix="siprecd-libnice-") as name:
                   flush=True)
     finally:
         server.stop()
+for role in ("controlling", "controlled"):
+    for mode in ("active", "passive", "both"):
+        done = subprocess.run([tcp_driver, role, mode], capture_output=True, text=True, timeout=120)
+        number += 1
+        failed += done.returncode != 0
+        print(done.stdout, end="")
+        print("ok" if done.returncode == 0 else "not ok", number, "-", f"over TCP, we are {role}, {mode}", flush=True)
 print(f"1..{number}")
 sys.exit(bool(failed))

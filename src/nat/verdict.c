@@ -1,0 +1,154 @@
+/* verdict: putting a stream's story together.
+ * Not here: what happens in it.
+ * nat.md 5.10. */
+#include "nat/verdict.h"
+
+void verdict_begin(struct verdict *v, struct tick now, const struct path_us *us,
+                   const struct path_src *src, const struct path_choice *choice)
+{
+    *v = (struct verdict){
+        .began = now, .us = *us, .src = *src, .choice = *choice, .first_packet_ms = -1};
+    verdict_note(v, now, VERDICT_ANSWERED, &(struct addr){0});
+}
+
+void verdict_note(struct verdict *v, struct tick now, enum verdict_event event,
+                  const struct addr *peer)
+{
+    const struct verdict_step *last = v->count ? &v->trail[v->count - 1] : NULL;
+    v->follows |= event == VERDICT_FOLLOWED;
+    if (last && last->event == event && addr_is_set(peer) && addr_equal(&last->peer, peer))
+        return;
+    if (v->count == VERDICT_TRAIL) {
+        v->untold++;
+        return;
+    }
+    v->trail[v->count++] = (struct verdict_step){
+        .event = event, .t_ms = (int32_t)tick_diff_ms(now, v->began), .peer = *peer};
+}
+
+void verdict_first_packet(struct verdict *v, struct tick now, const struct addr *from,
+                          uint32_t lost)
+{
+    if (v->first_packet_ms >= 0)
+        return;
+    v->first_packet_ms = (int32_t)tick_diff_ms(now, v->began);
+    v->lost_before_first = lost;
+    v->observed = *from;
+    verdict_note(v, now, VERDICT_FIRST_PACKET, from);
+}
+
+void verdict_switch(struct verdict *v, struct tick now, enum verdict_event event,
+                    const struct path_choice *choice)
+{
+    v->choice = *choice;
+    v->switches++;
+    verdict_note(v, now, event, &(struct addr){0});
+}
+
+void verdict_alarm(struct verdict *v, enum verdict_security what)
+{
+    v->security |= (unsigned)what;
+}
+
+const char *verdict_src_class(const struct verdict *v)
+{
+    const struct addr *seen = &v->observed;
+    if (!addr_is_set(seen))
+        return NULL;
+    if (v->follows)
+        return "B6";
+    if (addr_equal(seen, &v->src.offered))
+        return v->src.latches == PATH_YES ? "B6" : "B1";
+    if (addr_equal_ip(seen, &v->src.offered))
+        return "B2";
+    if (addr_equal_ip(seen, &v->src.signalled))
+        return "B4";
+    return v->src.many_addresses ? "B3" : "B5";
+}
+
+void verdict_our_class(const struct path_us *us, struct writer *w)
+{
+    static const char *const mappings[] = {"unknown", "firewall", "EIM", "EDM", "EDM", "EDM"};
+    static const char *const filters[] = {"", "+EIF", "+ADF", "+APDF"};
+    const struct nat_behaviour *b = &us->behaviour;
+    if (us->is_open)
+        writer_string(w, "open");
+    else if (us->is_static)
+        writer_string(w, "1:1");
+    else if (us->is_mapped)
+        writer_string(w, "mapped");
+    else if (!us->has_stun && us->relay_stream)
+        writer_string(w, "UDP blocked");
+    else
+        writer_printf(w, "%s%s%s", mappings[b->mapping], filters[b->filtering],
+                      b->scope == NAT_SCOPE_ENDPOINT ? " per endpoint" : "");
+}
+
+/* What would have been tried next, in order. */
+static void print_alternatives(const struct verdict *v, struct writer *w)
+{
+    unsigned tried = 1u << (unsigned)v->choice.code;
+    const char *comma = "";
+    for (int i = 0; i < PATH_CODES; i++) {
+        struct path_choice next = path_choose(&v->us, &v->src, tried);
+        if (next.code == PATH_BEST_EFFORT)
+            break;
+        writer_printf(w, "%s\"", comma);
+        path_print(w, &next);
+        writer_string(w, "\"");
+        comma = ",";
+        tried |= 1u << (unsigned)next.code;
+    }
+}
+
+static void print_trail(const struct verdict *v, struct writer *w)
+{
+    static const char *const names[] = {"answered",     "punched", "permitted",       "denied",
+                                        "first-packet", "latched", "followed",        "rebound",
+                                        "migrated",     "retried", "address-changed", "relay-lost",
+                                        "silent"};
+    _Static_assert(sizeof names / sizeof *names == VERDICT_EVENTS, "one name each");
+    for (size_t i = 0; i < v->count; i++) {
+        const struct verdict_step *step = &v->trail[i];
+        writer_printf(w, "%s{\"t_ms\":%d,\"event\":\"%s\"", i ? "," : "", step->t_ms,
+                      names[step->event]);
+        if (addr_is_set(&step->peer))
+            writer_printf(w, ",\"peer\":\"%s\"", addr_print(&step->peer).s);
+        writer_string(w, "}");
+    }
+}
+
+static void print_security(const struct verdict *v, struct writer *w)
+{
+    static const char *const names[] = {"second-sender", "forged-stun", "flood", "alg-suspected"};
+    const char *comma = "";
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (!(v->security & (1u << i)))
+            continue;
+        writer_printf(w, "%s\"%s\"", comma, names[i]);
+        comma = ",";
+    }
+}
+
+void verdict_print(const struct verdict *v, struct writer *w)
+{
+    const char *src_class = verdict_src_class(v);
+    const char *quote = src_class ? "\"" : "";
+    writer_printf(w, "{\"src_class\":%s%s%s,\"our_class\":\"", quote,
+                  src_class ? src_class : "null", quote);
+    verdict_our_class(&v->us, w);
+    writer_string(w, "\",\"path\":\"");
+    path_print(w, &v->choice);
+    writer_printf(w, "\",\"why\":\"%s\",\"alternatives\":[", v->choice.why);
+    print_alternatives(v, w);
+    writer_string(w, "],\"trail\":[");
+    print_trail(v, w);
+    if (v->first_packet_ms >= 0)
+        writer_printf(w, "],\"first_packet_ms\":%d,\"lost_before_first\":%u", v->first_packet_ms,
+                      v->lost_before_first);
+    else
+        writer_string(w, "],\"first_packet_ms\":null,\"lost_before_first\":null");
+    writer_printf(w, ",\"switches\":%u,\"security\":[", v->switches);
+    print_security(v, w);
+    writer_string(w, "]}");
+}

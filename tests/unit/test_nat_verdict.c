@@ -1,0 +1,155 @@
+/* nat/verdict: the SRC's class by nat.md 4.4's table of columns, and the JSON by DESIGN.md's form, read back by
+ * jansson. */
+#include "nat/verdict.h"
+
+#include "tap.h"
+
+#include <jansson.h>
+
+static const struct path_us eim_apdf = {
+    .has_stun = true,
+    .relay_udp = true,
+    .edge = true,
+    .behaviour = {.mapping = NAT_MAPPING_INDEPENDENT, .filtering = NAT_FILTERING_ADDRESS_PORT}};
+
+static void begin(struct verdict *v, const struct path_us *us, struct path_src src)
+{
+    struct path_choice choice = path_choose(us, &src, 0);
+    verdict_begin(v, (struct tick){NS_PER_S}, us, &src, &choice);
+}
+
+static struct tick later(int64_t ms)
+{
+    return tick_add_ms((struct tick){NS_PER_S}, ms);
+}
+
+static void test_classes_of_srcs(void)
+{
+    const struct addr offered = addr_v4(192, 0, 2, 10, 4000), inside = addr_v4(10, 0, 0, 5, 4000);
+    const struct {
+        struct addr offered, seen;
+        bool many, follows;
+        const char *want;
+    } cases[] = {
+        {offered, offered, false, false, "B1"},
+        {offered, addr_v4(192, 0, 2, 10, 4444), false, false, "B2"},
+        {offered, addr_v4(192, 0, 2, 77, 4000), true, false, "B3"},
+        {inside, addr_v4(192, 0, 2, 10, 61000), false, false, "B4"},
+        {inside, addr_v4(203, 0, 113, 4, 61000), false, false, "B5"},
+        {offered, offered, false, true, "B6"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct verdict v;
+        begin(&v, &eim_apdf,
+              (struct path_src){.offered = cases[i].offered,
+                                .signalled = addr_v4(192, 0, 2, 10, 5060),
+                                .many_addresses = cases[i].many});
+        CHECK(verdict_src_class(&v) == NULL);
+        if (cases[i].follows)
+            verdict_note(&v, later(300), VERDICT_FOLLOWED, &cases[i].seen);
+        verdict_first_packet(&v, later(400), &cases[i].seen, 3);
+        verdict_first_packet(&v, later(900), &offered, 9); /* the first counts */
+        CHECK_INT(v.first_packet_ms, 400);
+        CHECK_INT(v.lost_before_first, 3);
+        CHECK_TEXT(verdict_src_class(&v), cases[i].want);
+    }
+}
+
+static void check_our_class(struct path_us us, const char *want)
+{
+    char text[64];
+    struct writer w = writer_of(text, sizeof text);
+    verdict_our_class(&us, &w);
+    CHECK_VIEW(writer_done(&w), want);
+}
+
+static void test_our_classes(void)
+{
+    struct path_us us = eim_apdf;
+    check_our_class(us, "EIM+APDF");
+    us.behaviour.mapping = NAT_MAPPING_ADDRESS;
+    us.behaviour.scope = NAT_SCOPE_ENDPOINT;
+    check_our_class(us, "EDM+APDF per endpoint");
+    us.is_mapped = true;
+    check_our_class(us, "mapped");
+    us.is_open = true;
+    check_our_class(us, "open");
+    check_our_class((struct path_us){.relay_stream = true}, "UDP blocked");
+    check_our_class((struct path_us){0}, "unknown");
+}
+
+static const char *text_at(const json_t *array, size_t i)
+{
+    const char *text = json_string_value(json_array_get(array, i));
+    return text ? text : "";
+}
+
+static void test_the_json(void)
+{
+    char text[4096];
+    struct verdict v;
+    struct writer w = writer_of(text, sizeof text);
+    const struct addr peer = addr_v4(192, 0, 2, 10, 4000);
+    begin(&v, &eim_apdf,
+          (struct path_src){.offered = peer, .signalled = addr_v4(192, 0, 2, 10, 5060)});
+    for (int i = 0; i < 5; i++)
+        verdict_note(&v, later(i * 200), VERDICT_PUNCHED, &peer);
+    verdict_first_packet(&v, later(1200), &peer, 2);
+    verdict_alarm(&v, VERDICT_SECOND_SENDER);
+    verdict_alarm(&v, VERDICT_ALG);
+    verdict_print(&v, &w);
+    json_error_t error;
+    json_t *json = json_loadb((const char *)writer_done(&w).at, writer_done(&w).len, 0, &error);
+    if (!CHECK(json != NULL))
+        return;
+    CHECK_TEXT(json_string_value(json_object_get(json, "src_class")), "B1");
+    CHECK_TEXT(json_string_value(json_object_get(json, "our_class")), "EIM+APDF");
+    CHECK_TEXT(json_string_value(json_object_get(json, "path")), "S+H(ip:port)");
+    CHECK(json_string_length(json_object_get(json, "why")) > 10);
+    const json_t *alternatives = json_object_get(json, "alternatives");
+    CHECK_INT(json_array_size(alternatives), 2);
+    CHECK_TEXT(text_at(alternatives, 0), "Rw(ip)");
+    CHECK_TEXT(text_at(alternatives, 1), "E");
+    const json_t *trail = json_object_get(json, "trail");
+    CHECK_INT(json_array_size(trail), 3); /* answered, punched, first packet */
+    const json_t *last = json_array_get(trail, 2);
+    CHECK_INT(json_integer_value(json_object_get(last, "t_ms")), 1200);
+    CHECK_TEXT(json_string_value(json_object_get(last, "event")), "first-packet");
+    CHECK_TEXT(json_string_value(json_object_get(last, "peer")), "192.0.2.10:4000");
+    CHECK_INT(json_integer_value(json_object_get(json, "first_packet_ms")), 1200);
+    CHECK_INT(json_integer_value(json_object_get(json, "lost_before_first")), 2);
+    CHECK_INT(json_integer_value(json_object_get(json, "switches")), 0);
+    CHECK_INT(json_array_size(json_object_get(json, "security")), 2);
+    CHECK_TEXT(text_at(json_object_get(json, "security"), 1), "alg-suspected");
+    json_decref(json);
+}
+
+static void test_long_stories_end(void)
+{
+    char text[8192];
+    struct verdict v;
+    struct writer w = writer_of(text, sizeof text);
+    begin(&v, &eim_apdf, (struct path_src){.signalled = addr_v4(192, 0, 2, 10, 5060)});
+    for (int i = 0; i < 100; i++) {
+        struct path_choice next = path_choose(&v.us, &v.src, 0);
+        verdict_switch(&v, later(i * 1000), i % 2 ? VERDICT_RETRIED : VERDICT_MIGRATED, &next);
+    }
+    CHECK_INT(v.switches, 100);
+    CHECK_INT(v.count, VERDICT_TRAIL);
+    CHECK_INT(v.untold, 101 - VERDICT_TRAIL);
+    verdict_print(&v, &w);
+    json_error_t error;
+    json_t *json = json_loadb((const char *)writer_done(&w).at, writer_done(&w).len, 0, &error);
+    CHECK(json_is_null(json_object_get(json, "src_class")));
+    CHECK(json_is_null(json_object_get(json, "first_packet_ms")));
+    json_decref(json);
+}
+
+int main(void)
+{
+    RUN(test_classes_of_srcs);
+    RUN(test_our_classes);
+    RUN(test_the_json);
+    RUN(test_long_stories_end);
+    return tap_done();
+}

@@ -176,7 +176,7 @@ static void stream_warn(const struct render_run *run, size_t index, struct warni
     char name[64];
     (void)snprintf(name, sizeof name, "stream " VIEW_FMT " (m-line %u)",
                    VIEW_ARG(view_take(stream->label, 32)), stream->mline);
-    if (sum.packets == 0)
+    if (sum.packets == 0 && !stream->idle)
         warn(warnings, "stream-empty", "%s: no RTP packet", name);
     if (stream->unknown > 0)
         warn(warnings, "payload-unknown",

@@ -227,6 +227,16 @@ static void rtcp_input(struct render_survey *survey, const struct journal_record
     }
 }
 
+static void direction_input(struct render_stream *stream, struct view json)
+{
+    char direction[16];
+    if (!journal_event_text(json, "direction", direction, sizeof direction))
+        return;
+    bool inactive = strcmp(direction, "recvonly") != 0;
+    stream->idle = inactive && (stream->idle || !stream->told);
+    stream->told = true;
+}
+
 static void mark_input(struct render_survey *survey, const struct journal_record *record)
 {
     struct render_stream *stream =
@@ -240,6 +250,10 @@ static void mark_input(struct render_survey *survey, const struct journal_record
         /* What the SRC sent while on hold was not journaled: no loss. */
         for (size_t i = 0; i < stream->source_count; i++)
             sequence_close(stream->sources[i]);
+        return;
+    case JOURNAL_EVENT_STREAM:
+        if (stream != NULL)
+            direction_input(stream, record->comment);
         return;
     case JOURNAL_EVENT_ENDED:
         survey->ended = record->time;

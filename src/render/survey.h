@@ -54,6 +54,7 @@ struct render_stream {
     bool carried[SDP_CODEC_COUNT]; /* codecs that packets came with */
     bool paused;
     bool had_media;
+    bool told, idle; /* every answer told of it left it inactive: nobody owes it a packet */
 };
 
 struct render_digit {

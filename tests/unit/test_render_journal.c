@@ -753,6 +753,25 @@ static void test_no_packets_is_no_error(void)
     sound_free(&s);
 }
 
+/* Genesys offers four m-lines, two of them inactive: no packet is due there. */
+static void test_what_was_inactive_throughout_is_not_missed(void)
+{
+    struct fixture *f = fixture_begin(TWO, 2);
+    for (uint32_t stream = 0; stream < 2; stream++)
+        fixture_mark(f, stream, 0, "{\"siprecd\":\"stream\",\"direction\":\"inactive\"}");
+    fixture_mark(f, 1, 1000000, "{\"siprecd\":\"stream\",\"direction\":\"recvonly\"}");
+    fixture_mark(f, 1, 2000000, "{\"siprecd\":\"stream\",\"direction\":\"inactive\"}");
+    struct sound s = listen(f, RENDER_LAYOUT_STEREO);
+    CHECK(warned(&s, "stream-empty")); /* of the one that was active for a while */
+    sound_free(&s);
+    f = fixture_begin(TWO, 2);
+    for (uint32_t stream = 0; stream < 2; stream++)
+        fixture_mark(f, stream, 0, "{\"siprecd\":\"stream\",\"direction\":\"inactive\"}");
+    s = listen(f, RENDER_LAYOUT_STEREO);
+    CHECK(!warned(&s, "stream-empty"));
+    sound_free(&s);
+}
+
 static void test_a_growing_journal_gives_what_is_there(void)
 {
     struct fixture *f = fixture_begin(TWO, 2);
@@ -810,6 +829,7 @@ int main(void)
     RUN(test_our_clock_set_forward);
     RUN(test_codec_may_change_in_the_call);
     RUN(test_no_packets_is_no_error);
+    RUN(test_what_was_inactive_throughout_is_not_missed);
     RUN(test_a_growing_journal_gives_what_is_there);
     RUN(test_unknown_payload_is_silence);
     return tap_done();

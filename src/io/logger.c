@@ -170,3 +170,8 @@ void io_logger_install(int fd, enum io_logger_format format)
     logger_format = (int)format;
     log_set_sink(logger_write, NULL);
 }
+
+void io_logger_set_format(enum io_logger_format format)
+{
+    logger_format = (int)format;
+}

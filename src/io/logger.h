@@ -12,9 +12,11 @@ enum io_logger_format {
     IO_LOGGER_JSON, /* one object a line: time, level, module, call_id, text */
 };
 
-/* Installs the sink for the whole process; before threads start. May be called again to change the
- * format. Lines go to fd. */
+/* Installs the sink for the whole process; before threads start. Lines go to fd. */
 void io_logger_install(int fd, enum io_logger_format format);
+
+/* Another format from the next line on; any thread. */
+void io_logger_set_format(enum io_logger_format format);
 
 /* Holds lines back (up to 64 KiB; more are written at once) until released: a program's own first
  * words come before what its parts log while they start. */

@@ -24,7 +24,7 @@
 #include "siprecd/signalling.h"
 
 enum {
-    DAEMON_MAILS = 16384,
+    DAEMON_MAILS = 4096,
     DAEMON_WORKERS_MAX = 8,
     DAEMON_RETRY_AFTER_S = 5,
     /* Descriptors that are not calls': listeners, connections, ready ports, database, renders. */
@@ -136,15 +136,18 @@ static double daemon_min_free_percent(const struct siprecd *daemon, const struct
     return (double)min_free->amount * 100 / (double)room.total_bytes;
 }
 
-static void daemon_log(const struct settings *settings)
+static enum io_logger_format daemon_log_format(const struct settings *settings)
+{
+    return settings_number(settings, SETTING_LOG_FORMAT) == 1 ? IO_LOGGER_JSON : IO_LOGGER_TEXT;
+}
+
+static void daemon_log_level(const struct settings *settings)
 {
     enum log_level level = LOG_LEVEL_INFO;
-    bool json = settings_number(settings, SETTING_LOG_FORMAT) == 1;
 
     if (!log_level_parse(view_of_string(settings_text(settings, SETTING_LOG_LEVEL)), &level))
         level = LOG_LEVEL_INFO;
     log_set_level(level);
-    io_logger_install(STDERR_FILENO, json ? IO_LOGGER_JSON : IO_LOGGER_TEXT);
 }
 
 static void daemon_say_unused(const struct settings *settings)
@@ -403,7 +406,8 @@ struct siprecd *daemon_start(const struct settings *settings, char *error, size_
     }
     daemon->settings = settings;
     daemon->lock_fd = -1;
-    daemon_log(settings);
+    daemon_log_level(settings);
+    io_logger_install(STDERR_FILENO, daemon_log_format(settings));
     daemon_say_unused(settings);
     daemon_size(daemon);
     if (!daemon_find_render(daemon))
@@ -438,7 +442,8 @@ void daemon_reload(struct siprecd *daemon, const struct settings *settings)
             LOG_WARN("siprecd", VIEW_NONE, "setting needs a restart: %s.%s", info->section,
                      info->key);
     }
-    daemon_log(settings);
+    daemon_log_level(settings);
+    io_logger_set_format(daemon_log_format(settings));
     keeper_configure(daemon->keeper, &keeper);
     catalog_set_retention(daemon->catalog,
                           (unsigned)settings_number(settings, SETTING_RECORDINGS_KEEP_DAYS),

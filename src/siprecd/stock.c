@@ -275,6 +275,7 @@ static void stock_tell_exhausted(struct stock *stock)
         return;
     stock->exhausted = mail.on;
     if (mail.on) {
+        metric_add(METRIC_PORTS_EXHAUSTED, 1);
         LOG_WARN("media", VIEW_NONE, "no media port left worker=%u: widen rtp.port_min-port_max",
                  stock->config.worker);
     }

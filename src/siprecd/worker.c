@@ -25,8 +25,8 @@
 #include "siprecd/stock.h"
 
 enum {
-    WORKER_MAILS = 4096,
-    WORKER_BATCH = 64, /* small enough to stay in the processor's first cache */
+    WORKER_MAILS = 1024, /* what does not fit waits in signalling: outbox.h */
+    WORKER_BATCH = 64,   /* small enough to stay in the processor's first cache */
     WORKER_READY_MAX = 4,
     /* Few streams: soon on disk costs little. Many: a system call for five packets of a stream
      * costs what one for a single packet does. Either is well below the 180 ms that a killed

@@ -27,11 +27,6 @@ struct wall io_clock_wall(void)
     return (struct wall){.ns = clock_read_ns(CLOCK_REALTIME)};
 }
 
-int64_t io_clock_cpu_ns(void)
-{
-    return clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);
-}
-
 void io_clock_seed(uint8_t *seed, size_t seed_len)
 {
     size_t have = 0;

@@ -16,9 +16,6 @@ struct tick io_clock_tick(void);
 /* Unix time, as the kernel stamps packets with (CLOCK_REALTIME). */
 struct wall io_clock_wall(void);
 
-/* CPU time of this process in nanoseconds, for benchmarks and metrics. */
-int64_t io_clock_cpu_ns(void);
-
 /* Fills seed with bytes of the kernel's generator; waits at early boot until it is ready.
  * Never fails: a machine without random bytes cannot run us (assert). */
 void io_clock_seed(uint8_t *seed, size_t seed_len);

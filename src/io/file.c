@@ -212,11 +212,6 @@ int io_file_put(const char *from, const char *to)
     return error == 0 ? file_sync_folder(to) : error;
 }
 
-int io_file_cut(const char *path, int64_t len)
-{
-    return truncate(path, len) == 0 ? 0 : errno;
-}
-
 int64_t io_file_size(const char *path)
 {
     struct stat status;

@@ -40,9 +40,6 @@ WARN_UNUSED int io_file_read(const char *path, size_t limit, char **bytes, size_
 /* Brings from's bytes to the disk and gives it the name to, replacing what was there. */
 WARN_UNUSED int io_file_put(const char *from, const char *to);
 
-/* Cuts a file to len bytes. */
-WARN_UNUSED int io_file_cut(const char *path, int64_t len);
-
 /* How long a file is, or -1. */
 int64_t io_file_size(const char *path);
 

@@ -117,8 +117,3 @@ size_t io_ports_total(const struct io_ports *ports)
 {
     return ports->total;
 }
-
-size_t io_ports_lent(const struct io_ports *ports)
-{
-    return ports->lent;
-}

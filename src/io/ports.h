@@ -43,6 +43,5 @@ void io_ports_return(struct io_ports *ports, struct tick now, uint16_t rtp_port)
 void io_ports_blocked(struct io_ports *ports, struct tick now, uint16_t rtp_port);
 
 size_t io_ports_total(const struct io_ports *ports);
-size_t io_ports_lent(const struct io_ports *ports);
 
 #endif

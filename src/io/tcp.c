@@ -202,7 +202,8 @@ void io_tcp_destroy(struct io_tcp *tcp)
     }
     for (uint32_t i = 0; i < tcp->limits.listeners_max; i++) {
         if (tcp->listeners[i].fd >= 0) {
-            io_tcp_unlisten(tcp, tcp->listeners[i].number);
+            io_loop_remove(tcp->loop, tcp->listeners[i].fd);
+            close(tcp->listeners[i].fd);
         }
     }
     free(tcp->listeners);
@@ -257,18 +258,6 @@ fail:
     error = errno;
     close(fd);
     return error;
-}
-
-void io_tcp_unlisten(struct io_tcp *tcp, uint32_t listener)
-{
-    for (size_t i = 0; i < tcp->limits.listeners_max; i++) {
-        struct tcp_listener *entry = &tcp->listeners[i];
-        if (entry->fd >= 0 && entry->number == listener) {
-            io_loop_remove(tcp->loop, entry->fd);
-            close(entry->fd);
-            entry->fd = -1;
-        }
-    }
 }
 
 /* ---- connections ---- */

@@ -65,9 +65,6 @@ void io_tcp_destroy(struct io_tcp *tcp);
 WARN_UNUSED int io_tcp_listen(struct io_tcp *tcp, const struct addr *local, uint32_t listener,
                               struct addr *bound);
 
-/* Stops listening as number listener; its connections stay. */
-void io_tcp_unlisten(struct io_tcp *tcp, uint32_t listener);
-
 /* Begins a connection to peer, from local's IP address unless that is a wildcard. Returns 0 and the
  * flow, whose OPENED or CLOSED comes as an event, or an errno. Bytes may be sent at once. */
 WARN_UNUSED int io_tcp_connect(struct io_tcp *tcp, struct tick now, uint32_t listener,

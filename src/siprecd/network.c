@@ -31,7 +31,8 @@ struct network network_of(const struct settings *settings)
     return network;
 }
 
-bool network_is_local(const struct network *network, const struct addr *peer)
+/* True when peer reaches us without the NAT. */
+static bool network_is_local(const struct network *network, const struct addr *peer)
 {
     if (network->local_by_kind &&
         (addr_is_private(peer) || addr_is_link_local(peer) || addr_is_loopback(peer)))

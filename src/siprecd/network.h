@@ -20,9 +20,6 @@ struct network {
 
 struct network network_of(const struct settings *settings);
 
-/* True when peer reaches us without the NAT. */
-bool network_is_local(const struct network *network, const struct addr *peer);
-
 /* What Contact and SDP tell peer, who called local (an address of this machine and the listener's
  * port) on listener number listener. */
 struct addr network_advertise(const struct network *network, size_t listener,

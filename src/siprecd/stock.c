@@ -102,6 +102,8 @@ struct stock *stock_create(const struct stock_config *config)
         bind->ports = io_ports_create(&range, &rng);
         if (bind->ports == NULL)
             goto fail;
+        LOG_INFO("media", VIEW_NONE, "media ports worker=%u address=%s pairs=%zu", config->worker,
+                 addr_print_ip(&bind->address).s, io_ports_total(bind->ports));
     }
     return stock;
 fail:

@@ -114,8 +114,6 @@ static void test_put_and_read(void)
     CHECK_TEXT(bytes, "whole");
     free(bytes);
     CHECK_INT(io_file_read(in_root("done"), 4, &bytes, &len), EFBIG);
-    CHECK_INT(io_file_cut(in_root("done"), 2), 0);
-    CHECK_INT(io_file_size(in_root("done")), 2);
     CHECK_INT(io_file_put(in_root("part"), in_root("done")), ENOENT);
     CHECK_INT(io_file_map(root, &(struct view){0}), EINVAL);
 }

@@ -145,9 +145,11 @@ static void test_nobody_there(void)
     struct addr nobody;
     uint64_t flow = 0;
 
+    /* A port that was just somebody's. */
     side_init(&side, &limits);
     nobody = side.bound;
-    io_tcp_unlisten(side.tcp, 3);
+    side_finish(&side);
+    side_init(&side, &limits);
     if (io_tcp_connect(side.tcp, side.now, 1, NULL, &nobody, &flow) == 0) {
         CHECK(side_event(&side, &event) && event.what == IO_TCP_CLOSED);
         CHECK(event.reason == IO_TCP_BY_ERROR && event.error == ECONNREFUSED);

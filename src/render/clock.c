@@ -96,6 +96,13 @@ static void segment_begin(struct render_segment *segment, const struct render_st
     };
 }
 
+static int64_t segment_lateness(const struct render_segment *segment,
+                                const struct render_stamp *stamp)
+{
+    int64_t rtp = segment_extend(segment, stamp->timestamp);
+    return segment_delay(segment, rtp, stamp->arrival) - segment->floor_ns;
+}
+
 /* Where the smallest delay seen so far lets us expect the next, at most. */
 static int64_t segment_floor(const struct render_segment *segment, struct wall arrival)
 {
@@ -225,7 +232,9 @@ static bool candidate_input(struct render_clock *clock, const struct render_stam
         return segment_add(current, stamp);
     }
     enum fit fit = segment_fit(&clock->candidate, stamp);
-    if (fit == FIT_GOOD || (fit == FIT_BEHIND && !clock->candidate_ahead)) {
+    /* However a clock stood still, what is later than anything played is of no line at all. */
+    bool far = segment_lateness(&clock->candidate, stamp) > LATE_MAX_NS;
+    if (fit == FIT_GOOD || (fit == FIT_BEHIND && !clock->candidate_ahead && !far)) {
         if (!segment_add(&clock->candidate, stamp))
             return false;
         return candidate_stands(clock) ? candidate_accept(clock) : true;
@@ -240,8 +249,7 @@ static bool candidate_input(struct render_clock *clock, const struct render_stam
 static void lateness_note(struct render_clock *clock, const struct render_segment *segment,
                           const struct render_stamp *stamp)
 {
-    int64_t rtp = segment_extend(segment, stamp->timestamp);
-    int64_t late = segment_delay(segment, rtp, stamp->arrival) - segment->floor_ns;
+    int64_t late = segment_lateness(segment, stamp);
     if (late > clock->late_ns && late <= LATE_MAX_NS)
         clock->late_ns = late;
 }

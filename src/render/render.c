@@ -33,6 +33,9 @@ static bool start_find(const struct render_survey *survey, struct wall *start)
             }
         }
     }
+    /* Before the INVITE nothing of this call was said, whatever the timestamps claim. */
+    if (start->ns < survey->first.ns)
+        *start = survey->first;
     return found;
 }
 

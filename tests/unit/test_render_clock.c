@@ -198,6 +198,29 @@ static void test_random_timestamps_only(void)
     CHECK(world.clock.count <= RENDER_SEGMENTS_MAX);
 }
 
+/* A recording begins where its earliest segment does: nonsense between good packets, or at the end,
+ * must not let one begin hours before anything came. */
+static void test_no_segment_begins_before_the_call(void)
+{
+    for (uint32_t seed = 1; seed <= 200; seed++) {
+        begin(seed);
+        for (int i = 0; i < 400; i++) {
+            bool bogus = (i >= 50 && i < 70) || (i >= 200 && i < 350 && i % 3 != 0) || i >= 390;
+            uint32_t timestamp = bogus ? (uint32_t)(chance() * 4294967295.0) : (uint32_t)i * 160;
+            say(i * 20 * NS_PER_MS, (uint16_t)i, timestamp, 10 * NS_PER_MS);
+        }
+        for (size_t i = 0; i < world.count; i++)
+            CHECK(render_clock_observe(&world.clock, &world.stamps[i]));
+        CHECK(render_clock_end(&world.clock));
+        for (size_t i = 0; i < world.clock.count; i++) {
+            const struct render_segment *segment = &world.clock.segments[i];
+            int64_t before_ns =
+                segment->arrival_first.ns - render_segment_place(segment, segment->low).ns;
+            CHECK(before_ns <= 31 * NS_PER_S);
+        }
+    }
+}
+
 int main(void)
 {
     RUN(test_plain_and_wrapping);
@@ -208,6 +231,7 @@ int main(void)
     RUN(test_late_is_not_a_wrap);
     RUN(test_nonsense_stretches_nothing);
     RUN(test_random_timestamps_only);
+    RUN(test_no_segment_begins_before_the_call);
     render_clock_release(&world.clock);
     return tap_done();
 }

@@ -470,14 +470,14 @@ enum ice_input_result ice_check_request(struct ice *ice, struct tick now,
     if (!server.key || !stun_attribute_find(m, STUN_USERNAME, &username))
         return ICE_NOT_MINE;
     server.username = username;
-    /* Integrity first: what is not proven changes nothing and costs no answer (no check is answered without it). */
-    if (stun_check(m, server.key) != STUN_INTEGRITY_GOOD)
-        return ICE_REFUSED_INPUT;
     struct ice_answer *answer = next_answer(ice, via);
     if (!answer)
-        return ICE_TAKEN;
+        return ICE_REFUSED_INPUT;
     struct writer w = writer_of(answer->bytes, sizeof answer->bytes);
     uint16_t code = stun_server_answer(&server, m, &via->peer, &w).code;
+    /* Integrity first: what is not proven changes nothing and gets no answer. */
+    if ((!m->integrity && !m->integrity_sha256) || code == 401)
+        return ICE_REFUSED_INPUT;
     if (code != 0 || server.key == ice->previous.local_key) {
         /* Refused; or consent for a path chosen before a restart, which has no part in the new checks. */
         answer_keep(ice, answer, &w);

@@ -112,11 +112,14 @@ void stun_userhash(struct view username, struct view realm, uint8_t out[STUN_USE
  * of its own attribute, whatever follows (§14.5). */
 static void hmac(EVP_MAC_CTX *ctx, struct view covered, uint16_t length, uint8_t *out)
 {
-    uint8_t head[4] = {(uint8_t)covered.at[0], (uint8_t)covered.at[1], (uint8_t)(length >> 8),
-                       (uint8_t)length};
-    size_t len = 0;
-    int ok = EVP_MAC_init(ctx, NULL, 0, NULL) == 1 && EVP_MAC_update(ctx, head, sizeof head) == 1 &&
-             EVP_MAC_update(ctx, (const uint8_t *)covered.at + 4, covered.len - 4) == 1 &&
+    uint8_t head[512]; /* a check fits: one update of the hash costs less than two */
+    size_t size = covered.len < sizeof head ? covered.len : sizeof head, len = 0;
+    memcpy(head, covered.at, size);
+    head[2] = (uint8_t)(length >> 8);
+    head[3] = (uint8_t)length;
+    int ok = EVP_MAC_init(ctx, NULL, 0, NULL) == 1 && EVP_MAC_update(ctx, head, size) == 1 &&
+             (size == covered.len ||
+              EVP_MAC_update(ctx, (const uint8_t *)covered.at + size, covered.len - size) == 1) &&
              EVP_MAC_final(ctx, out, &len, EVP_MAX_MD_SIZE) == 1;
     assert(ok); /* a context that was initialised once: nothing of the peer's can make it fail */
 }
@@ -157,19 +160,26 @@ static bool holds(const struct stun_message *m, size_t at, EVP_MAC_CTX *ctx, str
     return CRYPTO_memcmp(want, value.at, value.len) == 0;
 }
 
+/* The value of the attribute that starts there; the decoder saw to it that it lies inside. */
+static struct view value_at(const struct stun_message *m, size_t at)
+{
+    size_t len = (size_t)(uint8_t)m->bytes.at[at + 2] << 8 | (uint8_t)m->bytes.at[at + 3];
+    return view_take(view_skip(m->bytes, at + 4), len);
+}
+
 enum stun_integrity stun_check(const struct stun_message *m, struct stun_key *key)
 {
     struct view value;
     if (!m->integrity && !m->integrity_sha256)
         return STUN_INTEGRITY_ABSENT;
     if (m->integrity) {
-        if (!stun_attribute_find(m, STUN_MESSAGE_INTEGRITY, &value) || value.len != SHA1_SIZE ||
-            !holds(m, m->integrity, key->sha1, value))
+        value = value_at(m, m->integrity);
+        if (value.len != SHA1_SIZE || !holds(m, m->integrity, key->sha1, value))
             return STUN_INTEGRITY_BAD;
     }
     if (m->integrity_sha256) {
-        if (!stun_attribute_find(m, STUN_MESSAGE_INTEGRITY_SHA256, &value) ||
-            value.len < SHA256_CUT_SIZE || value.len > SHA256_SIZE || value.len % 4 != 0 ||
+        value = value_at(m, m->integrity_sha256);
+        if (value.len < SHA256_CUT_SIZE || value.len > SHA256_SIZE || value.len % 4 != 0 ||
             !sha256_of(key) || !holds(m, m->integrity_sha256, key->sha256, value))
             return STUN_INTEGRITY_BAD;
     }

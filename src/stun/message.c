@@ -101,17 +101,21 @@ static uint16_t type_of(enum stun_class class, uint16_t method)
                       bits[class]);
 }
 
+static uint16_t u16_at(struct view bytes, size_t at)
+{
+    return (uint16_t)((uint8_t)bytes.at[at] << 8 | (uint8_t)bytes.at[at + 1]);
+}
+
 /* Remembers where the integrity attributes and FINGERPRINT stand; false when one runs over the end,
  * or when something follows FINGERPRINT (§14.7: it must be the last). */
 static bool survey(struct stun_message *m)
 {
-    struct reader r = reader_of(view_skip(m->bytes, STUN_HEADER_SIZE));
-    while (reader_left(&r) > 0 && !r.failed) {
-        size_t at = m->bytes.len - reader_left(&r);
-        uint16_t type = reader_u16(&r);
-        uint16_t len = reader_u16(&r);
-        reader_skip(&r, padded(len));
-        if (m->fingerprint)
+    size_t at = STUN_HEADER_SIZE, end = m->bytes.len;
+    while (at < end) {
+        /* The length field is a multiple of 4, and so is every step: a header is never cut. */
+        uint16_t type = u16_at(m->bytes, at);
+        size_t next = at + ATTRIBUTE_HEADER_SIZE + padded(u16_at(m->bytes, at + 2));
+        if (m->fingerprint || next > end)
             return false;
         if (type == STUN_MESSAGE_INTEGRITY && !m->integrity && !m->integrity_sha256)
             m->integrity = at;
@@ -119,8 +123,9 @@ static bool survey(struct stun_message *m)
             m->integrity_sha256 = at;
         else if (type == STUN_FINGERPRINT)
             m->fingerprint = at;
+        at = next;
     }
-    return !r.failed;
+    return true;
 }
 
 static bool fingerprint_holds(const struct stun_message *m)
@@ -165,18 +170,18 @@ static bool counts(const struct stun_message *m, size_t at)
 bool stun_attribute_next(const struct stun_message *m, size_t *at, struct stun_attribute *out)
 {
     size_t here = *at ? *at : STUN_HEADER_SIZE;
-    struct reader r = reader_of(view_skip(m->bytes, here));
-    while (reader_left(&r) > 0) {
-        here = m->bytes.len - reader_left(&r);
-        uint16_t type = reader_u16(&r);
-        uint16_t len = reader_u16(&r);
-        struct view value = reader_view(&r, padded(len));
-        assert(!r.failed); /* survey saw to it */
+    while (here < m->bytes.len) {
+        size_t len = u16_at(m->bytes, here + 2);
+        size_t next = here + ATTRIBUTE_HEADER_SIZE + padded(len);
+        assert(next <= m->bytes.len); /* survey saw to it */
         if (counts(m, here)) {
-            *out = (struct stun_attribute){type, view_take(value, len)};
-            *at = m->bytes.len - reader_left(&r);
+            *out = (struct stun_attribute){
+                u16_at(m->bytes, here),
+                view_take(view_skip(m->bytes, here + ATTRIBUTE_HEADER_SIZE), len)};
+            *at = next;
             return true;
         }
+        here = next;
     }
     *at = m->bytes.len;
     return false;

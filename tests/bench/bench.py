@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures siprecd and prints a table: CPU per recorded packet against a bare loop, memory per stream, answer times,
 render speed. Each number is a ratio or a time of one run on one machine; the machine stands above the table.
-Use: bench.py BUILD [--streams 2000] [--seconds 20] [--only calls,answers,render,journal]"""
+Use: bench.py BUILD [--streams 2000] [--seconds 20] [--only calls,answers,journal,nat,render]"""
 import argparse
 import json
 import os
@@ -24,7 +24,7 @@ parser.add_argument("--streams", type=int, default=2000)
 parser.add_argument("--seconds", type=int, default=20)
 parser.add_argument("--calls", type=int, default=1000, help="calls of the answer-time run")
 parser.add_argument("--folder", help="where recordings go (default: a temporary folder)")
-parser.add_argument("--only", default="calls,answers,journal,render")
+parser.add_argument("--only", default="calls,answers,journal,nat,render")
 options = parser.parse_args()
 BUILD = options.build.resolve()
 TOOL = BUILD / "tests/bench/bench_calls"
@@ -212,6 +212,14 @@ def bench_journal(_):
             row("a packet: " + found.group(1), found.group(2) + " ns", "", f"{found.group(3)} times a memcpy of its bytes")
 
 
+def bench_nat(_):
+    limits = {"stun.decode_check": "<= 2 x bare", "stun.decode_check_answer": "<= 2 x bare", "ice.agent_10x10": "<= 16384"}
+    for tool in ("bench_stun", "bench_ice"):
+        for line in subprocess.run([BUILD / "tests/bench" / tool], capture_output=True, text=True, check=True).stdout.splitlines():
+            name, value, unit, *note = line.split(maxsplit=3)
+            row(name, f"{value} {unit}", limits.get(name, ""), "".join(note))
+
+
 def bench_render(folder):
     render = BUILD / "siprecd-render"
     maker = BUILD / "tests/bench/bench_render_journal"
@@ -242,7 +250,8 @@ def machine():
 
 def main():
     print(machine())
-    jobs = {"calls": bench_calls, "answers": bench_answers, "journal": bench_journal, "render": bench_render}
+    jobs = {"calls": bench_calls, "answers": bench_answers, "journal": bench_journal, "nat": bench_nat,
+            "render": bench_render}
     for name in options.only.split(","):
         folder = tempfile.mkdtemp(prefix="siprecd-bench-", dir=options.folder)
         try:

@@ -1,0 +1,360 @@
+/* turn/pool with two servers of a few lines, in simulated time: the stock, whose an allocation is, servers that fail.
+ * nat.md 5.4, 5.6; RFC 8656 §7.4 for the pauses. */
+#include "turn/pool.h"
+
+#include "tap.h"
+
+static struct turn_pool *pool;
+static int64_t now_ms;
+static struct stun_key *key;
+static struct turn_pool_event events[256];
+static size_t event_count;
+
+/* What each server does, and what it has seen. */
+static struct {
+    struct addr address;
+    bool silent;
+    uint16_t code; /* to Allocate */
+    struct addr alternate;
+    int allocates, permits, probes, deletes;
+} servers[3];
+
+static bool moved[TURN_POOL_SLOTS]; /* the NAT before this slot has another port now */
+static bool opened[TURN_POOL_SLOTS];
+
+static struct tick now(void)
+{
+    return (struct tick){now_ms * NS_PER_MS};
+}
+
+static void put_success(struct writer *w, const struct stun_message *m, uint32_t slot)
+{
+    struct addr mapped =
+        addr_v4(198, 51, 100, 7, (uint16_t)(6000 + slot + (moved[slot] ? 500 : 0)));
+    struct addr relayed = addr_v4(203, 0, 113, 1, (uint16_t)(50000 + slot));
+    if (m->method == STUN_ALLOCATE)
+        stun_put_address(w, STUN_XOR_RELAYED_ADDRESS, &relayed);
+    if (m->method == STUN_ALLOCATE || m->method == STUN_BINDING)
+        stun_put_address(w, STUN_XOR_MAPPED_ADDRESS, &mapped);
+    if (m->method == STUN_ALLOCATE || m->method == STUN_REFRESH)
+        stun_put_u32(w, STUN_LIFETIME, 600);
+}
+
+static void serve(const struct turn_pool_packet *packet)
+{
+    uint8_t held[TURN_REQUEST_SIZE], bytes[512];
+    struct stun_message m;
+    size_t i = 0;
+    while (i < 2 && !addr_equal(&servers[i].address, &packet->to))
+        i++;
+    memcpy(held, packet->bytes.at, packet->bytes.len);
+    CHECK_INT(stun_message_decode(view_of(held, packet->bytes.len), &m), STUN_DECODED);
+    opened[packet->slot] = true;
+    bool is_signed = stun_check(&m, key) == STUN_INTEGRITY_GOOD;
+    servers[i].allocates += m.method == STUN_ALLOCATE && is_signed;
+    servers[i].permits += m.method == STUN_CREATE_PERMISSION && is_signed;
+    servers[i].probes += m.method == STUN_BINDING;
+    uint32_t lifetime;
+    servers[i].deletes += m.method == STUN_REFRESH && is_signed &&
+                          stun_read_u32(&m, STUN_LIFETIME, &lifetime) && lifetime == 0;
+    if (servers[i].silent || m.class != STUN_REQUEST)
+        return;
+    struct writer w = writer_of(bytes, sizeof bytes);
+    uint16_t code = m.method == STUN_BINDING ? 0 : !is_signed ? 401 : 0;
+    if (m.method == STUN_ALLOCATE && !code)
+        code = servers[i].code;
+    stun_begin_answer(&w, code ? STUN_ERROR : STUN_SUCCESS, &m);
+    if (code)
+        stun_put_error(&w, code, "because");
+    if (code == 401) {
+        stun_put(&w, STUN_REALM, VIEW_LIT("example.org"));
+        stun_put(&w, STUN_NONCE, VIEW_LIT("nonce"));
+    }
+    if (code == 300)
+        stun_put_address(&w, STUN_ALTERNATE_SERVER, &servers[i].alternate);
+    if (!code)
+        put_success(&w, &m, packet->slot);
+    if (is_signed)
+        stun_sign(&w, key);
+    stun_finish(&w, false);
+    turn_pool_input(pool, now(), packet->slot, writer_done(&w));
+}
+
+static void settle(void)
+{
+    struct turn_pool_packet out;
+    struct turn_pool_event e;
+    turn_pool_expire(pool, now());
+    for (int i = 0; CHECK(i < 1000) && turn_pool_output(pool, now(), &out); i++)
+        serve(&out);
+    while (turn_pool_event(pool, &e)) {
+        if (e.kind == TURN_POOL_CLOSED)
+            opened[e.slot] = false;
+        if (event_count < sizeof events / sizeof *events)
+            events[event_count++] = e;
+    }
+}
+
+/* Jumps from deadline to deadline. */
+static void run(int64_t ms)
+{
+    int64_t end = now_ms + ms;
+    settle();
+    for (int i = 0; CHECK(i < 100000); i++) {
+        struct tick next = turn_pool_deadline(pool);
+        if (tick_is_never(next) || next.ns > end * NS_PER_MS)
+            break;
+        int64_t at = (next.ns + NS_PER_MS - 1) / NS_PER_MS;
+        now_ms = at > now_ms ? at : now_ms;
+        settle();
+    }
+    now_ms = end;
+}
+
+static int told(enum turn_pool_event_kind kind)
+{
+    int n = 0;
+    for (size_t i = 0; i < event_count; i++)
+        n += events[i].kind == kind;
+    return n;
+}
+
+static void begin(uint8_t ready, uint8_t warm)
+{
+    struct turn_pool_options options = {
+        .server_count = 2, .want_v4 = true, .ready = ready, .warm = warm, .seed = {9}};
+    memset(servers, 0, sizeof servers);
+    memset(moved, 0, sizeof moved);
+    memset(opened, 0, sizeof opened);
+    event_count = 0;
+    now_ms = 1000;
+    for (size_t i = 0; i < 3; i++) {
+        servers[i].address = addr_v4(203, 0, 113, (uint8_t)(1 + i), 3478);
+        if (i < 2)
+            options.servers[i] = (struct turn_pool_server){.address = servers[i].address,
+                                                           .username = VIEW_LIT("user"),
+                                                           .password = VIEW_LIT("pass")};
+    }
+    if (!key)
+        key = stun_key_create_long(STUN_MD5, VIEW_LIT("user"), VIEW_LIT("example.org"),
+                                   VIEW_LIT("pass"));
+    turn_pool_destroy(pool);
+    pool = turn_pool_create(&options);
+}
+
+static void test_a_stock_and_a_warm_second(void)
+{
+    begin(6, 1);
+    run(100);
+    struct turn_pool_status s = turn_pool_status(pool);
+    CHECK_INT(s.ready, 7);
+    CHECK_INT(servers[0].allocates, 6);
+    CHECK_INT(servers[1].allocates, 1);
+    CHECK_INT(told(TURN_POOL_READY), 7);
+    uint32_t slot[8];
+    for (int i = 0; i < 6; i++) { /* each lent one is replaced; the better server's first */
+        CHECK(turn_pool_lend(pool, now(), 100 + (uint64_t)i, &slot[i]));
+        CHECK_INT(turn_status(turn_pool_allocation(pool, slot[i])).relayed_v4.port,
+                  50000 + slot[i]);
+        settle();
+    }
+    CHECK_INT(servers[0].allocates, 12);
+    CHECK_INT(turn_pool_status(pool).lent, 6);
+    CHECK_INT(turn_pool_status(pool).ready, 7);
+    turn_pool_set_ready(pool, 8);
+    run(100);
+    CHECK_INT(turn_pool_status(pool).ready, 9);
+}
+
+static void test_a_relayed_address_serves_one_src(void)
+{
+    const struct addr peer = addr_v4(192, 0, 2, 10, 4000);
+    uint32_t first, again, other;
+    begin(2, 0);
+    run(100);
+    CHECK(turn_pool_lend(pool, now(), 1, &first));
+    CHECK_INT(turn_permit(turn_pool_allocation(pool, first), now(), &peer, 1), 1);
+    run(100);
+    CHECK_INT(told(TURN_POOL_PERMITTED), 1);
+    turn_pool_give_back(pool, now(), first);
+    CHECK_INT(turn_pool_status(pool).reserved, 1);
+    /* Nobody else ever gets it, however few there are. */
+    for (uint64_t src = 2; src < 30; src++) {
+        CHECK(turn_pool_lend(pool, now(), src, &other));
+        CHECK(other != first);
+        settle();
+    }
+    /* Its own SRC not before late packets have gone by: another one until then. */
+    run(TURN_POOL_REST_MS - 1000);
+    CHECK(turn_pool_lend(pool, now(), 1, &again));
+    CHECK(again != first);
+    run(1000);
+    CHECK(turn_pool_lend(pool, now(), 1, &again));
+    CHECK_INT(again, first);
+    /* And with the permission standing: no request, no wait; for as long as it is reserved. */
+    CHECK(turn_is_permitted(turn_pool_allocation(pool, first), now(), &peer));
+    turn_pool_give_back(pool, now(), first);
+    int permits = servers[0].permits;
+    run(TURN_POOL_KEEP_MS - 5000);
+    CHECK(servers[0].permits - permits >= 3);
+    CHECK(turn_is_permitted(turn_pool_allocation(pool, first), now(), &peer));
+    CHECK_INT(servers[0].deletes, 0);
+    run(10000);
+    CHECK_INT(servers[0].deletes, 1); /* nobody came */
+    CHECK(!opened[first]);
+}
+
+static void test_a_dead_server(void)
+{
+    uint32_t slot, other;
+    begin(3, 1);
+    run(100);
+    CHECK(turn_pool_lend(pool, now(), 1, &slot));
+    run(100);
+    servers[0].silent = true;
+    event_count = 0;
+    int64_t died = now_ms;
+    while (told(TURN_POOL_LOST) == 0 && now_ms < died + 60000)
+        run(100);
+    /* A probe within 25 s, missed twice: 4 s. */
+    CHECK(now_ms - died <= 29200);
+    CHECK_INT(told(TURN_POOL_SERVER_DOWN), 1);
+    /* The call goes on at once with the warm one of the second. */
+    CHECK_INT(turn_pool_status(pool).active, 1);
+    CHECK(turn_pool_lend(pool, now(), 1, &other));
+    CHECK_INT(turn_status(turn_pool_allocation(pool, other)).ready, true);
+    run(30000);
+    CHECK_INT(told(TURN_POOL_CLOSED), 4);
+    CHECK(servers[1].allocates >= 4); /* the stock is made there now */
+    CHECK_INT(told(TURN_POOL_SERVER_DOWN), 1);
+    /* It comes back: tried again, and first choice again. */
+    servers[0].silent = false;
+    run(60000);
+    CHECK_INT(told(TURN_POOL_SERVER_UP), 1);
+    CHECK_INT(turn_pool_status(pool).active, 0);
+    CHECK(turn_pool_lend(pool, now(), 7, &slot));
+    CHECK(servers[0].allocates >= 5);
+}
+
+/* 486: what it gave us still serves; new ones come from the other, for a minute (RFC 8656 §7.4). */
+static void test_a_quota(void)
+{
+    uint32_t slot;
+    begin(2, 0);
+    run(100);
+    servers[0].code = 486;
+    event_count = 0;
+    CHECK(turn_pool_lend(pool, now(), 1, &slot));
+    run(1000);
+    CHECK_INT(told(TURN_POOL_SERVER_DOWN), 1);
+    CHECK_INT(told(TURN_POOL_LOST), 0);
+    int asked = servers[0].allocates;
+    CHECK_INT(servers[1].allocates, 2);
+    CHECK(turn_pool_lend(pool, now(), 2, &slot));
+    CHECK_INT(turn_status(turn_pool_allocation(pool, slot)).ready, true);
+    run(TURN_PAUSE_MS - 5000);
+    CHECK_INT(servers[0].allocates, asked); /* not asked in the pause */
+    servers[0].code = 0;
+    run(10000);
+    CHECK(servers[0].allocates > asked);
+}
+
+static void test_wrong_credentials_do_not_storm(void)
+{
+    uint32_t slot;
+    begin(4, 1);
+    servers[0].code = servers[1].code = 403;
+    run(600000);
+    CHECK(!turn_pool_lend(pool, now(), 1, &slot));
+    CHECK_INT(turn_pool_status(pool).refused, 1);
+    CHECK(servers[0].allocates <= 4 * 11); /* a batch a minute */
+    CHECK_INT(turn_pool_status(pool).making + turn_pool_status(pool).ready, 0);
+}
+
+static void test_alternate_servers(void)
+{
+    static const struct addr third = {ADDR_V4, {203, 0, 113, 3}, 3478, 0};
+    uint32_t slot;
+    begin(1, 0);
+    servers[0].code = 300;
+    servers[0].alternate = third;
+    run(1000);
+    CHECK_INT(turn_pool_status(pool).ready, 1);
+    CHECK_INT(servers[2].allocates, 1);
+    CHECK(turn_pool_lend(pool, now(), 1, &slot));
+    /* Not into a network that only the server is in, and not in circles. */
+    begin(1, 0);
+    servers[0].code = 300;
+    servers[0].alternate = addr_v4(10, 0, 0, 1, 3478);
+    run(1000);
+    CHECK_INT(told(TURN_POOL_SERVER_DOWN), 1);
+    begin(1, 0);
+    servers[0].code = servers[2].code = 300;
+    servers[0].alternate = third;
+    servers[2].alternate = servers[0].address;
+    run(10000);
+    CHECK(servers[0].allocates + servers[2].allocates <= 4);
+    CHECK_INT(turn_pool_status(pool).active, 1);
+}
+
+/* The NAT before us has another port for this socket: the server knows it no more. */
+static void test_a_moved_mapping_is_noticed(void)
+{
+    uint32_t slot;
+    begin(1, 0);
+    run(100);
+    CHECK(turn_pool_lend(pool, now(), 1, &slot));
+    run(100);
+    moved[slot] = true;
+    event_count = 0;
+    run(26000);
+    CHECK_INT(told(TURN_POOL_LOST), 1);
+    CHECK_INT(told(TURN_POOL_SERVER_DOWN), 0);
+    CHECK_INT(turn_pool_status(pool).ready, 1);
+}
+
+static void test_a_day_leaks_nothing(void)
+{
+    struct rng rng;
+    uint32_t lent[8];
+    size_t count = 0;
+    begin(4, 1);
+    rng_init_number(&rng, 3);
+    for (int i = 0; i < 2000; i++) {
+        run(rng_below(&rng, 90000));
+        if (count < 8 && rng_below(&rng, 2)) {
+            count += turn_pool_lend(pool, now(), 1 + rng_below(&rng, 20), &lent[count]);
+        } else if (count > 0) {
+            turn_pool_give_back(pool, now(), lent[--count]);
+        }
+        servers[0].silent = rng_below(&rng, 50) == 0;
+        event_count = 0;
+        struct turn_pool_status s = turn_pool_status(pool);
+        CHECK(s.making + s.ready + s.reserved + s.lent + s.closing <= TURN_POOL_SLOTS);
+    }
+    servers[0].silent = false;
+    run(120000);
+    for (size_t i = 0; i < count; i++)
+        turn_pool_give_back(pool, now(), lent[i]);
+    turn_pool_drain(pool, now());
+    run(60000);
+    struct turn_pool_status s = turn_pool_status(pool);
+    CHECK_INT(s.making + s.ready + s.reserved + s.lent + s.closing, 0);
+    for (size_t i = 0; i < TURN_POOL_SLOTS; i++)
+        CHECK(!opened[i]);
+}
+
+int main(void)
+{
+    RUN(test_a_stock_and_a_warm_second);
+    RUN(test_a_relayed_address_serves_one_src);
+    RUN(test_a_dead_server);
+    RUN(test_a_quota);
+    RUN(test_wrong_credentials_do_not_storm);
+    RUN(test_alternate_servers);
+    RUN(test_a_moved_mapping_is_noticed);
+    RUN(test_a_day_leaks_nothing);
+    turn_pool_destroy(pool);
+    stun_key_destroy(key);
+    return tap_done();
+}

@@ -52,7 +52,7 @@ bool api_find_recording(struct api *api, struct http_exchange *exchange, struct 
     return false;
 }
 
-/* ---- the list ---- */
+/* ---- the list ------------------------------------------------------------------------------- */
 
 struct list_request {
     struct catalog_query query;
@@ -147,7 +147,7 @@ void api_recordings_list(struct http_exchange *exchange, void *context)
     free(text);
 }
 
-/* ---- one recording ---- */
+/* ---- one recording -------------------------------------------------------------------------- */
 
 void api_recordings_get(struct http_exchange *exchange, void *context)
 {
@@ -217,7 +217,7 @@ void api_recordings_delete(struct http_exchange *exchange, void *context)
     api_busy_problem(exchange);
 }
 
-/* ---- its files ---- */
+/* ---- its files ------------------------------------------------------------------------------ */
 
 static void send_file(struct api *api, struct http_exchange *exchange, const char *name,
                       const char *content_type, const char *download)

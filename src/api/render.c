@@ -93,7 +93,7 @@ void api_renders_destroy(struct api_renders *renders)
     free(renders);
 }
 
-/* ---- on a worker ---- */
+/* ---- on a worker ---------------------------------------------------------------------------- */
 
 static int start(const char *program, const char *journal, const struct api_format *format,
                  const char *output, pid_t *pid)
@@ -196,7 +196,7 @@ static void run_render(struct api_job *job)
     metric_add(run->outcome == OUTCOME_DONE ? METRIC_RENDERS_DONE : METRIC_RENDERS_FAILED, 1);
 }
 
-/* ---- on the HTTP thread ---- */
+/* ---- on the HTTP thread --------------------------------------------------------------------- */
 
 static void answer(const struct render_run *run, struct http_exchange *exchange)
 {

@@ -40,8 +40,8 @@ void api_openapi_get(struct http_exchange *exchange, void *context);
  * with catalog_record_finish. */
 WARN_UNUSED bool api_find_recording(struct api *api, struct http_exchange *exchange,
                                     struct catalog_record *out);
-/* Answers with the recording as it is this moment, if the signalling thread has it. True: *record is taken and the
- * exchange will be answered; false: too many ask, both stay the caller's. */
+/* Answers with the recording as it is this moment, if the signalling thread has it. True: *record
+ * is taken and the exchange will be answered; false: too many ask, both stay the caller's. */
 WARN_UNUSED bool api_sessions_get_one(struct api *api, struct http_exchange *exchange,
                                       struct catalog_record *record);
 /* A problem for what the catalogue could not do. */

@@ -41,7 +41,8 @@ static void question_done(struct api_job *job)
     free(question);
 }
 
-/* The recording as it is now; when it has just ended, or nobody answers, as the catalogue has it. */
+/* The recording as it is now; when it has just ended, or nobody answers,
+ * as the catalogue has it. */
 static void one_done(struct api_job *job)
 {
     struct question *question = container_of(job, struct question, job);

@@ -6,8 +6,8 @@
 
 #include "base/view.h"
 
-/* One chunk at first; more are added, up to limit bytes in all, and then arena_take returns NULL.
- */
+/* One chunk at first; more are added, up to limit bytes in all,
+ * and then arena_take returns NULL. */
 struct arena;
 
 /* NULL when memory is out. limit >= chunk. */

@@ -19,10 +19,10 @@
  * m-lines, which are rejected but must still be answered in place. */
 #define LIMIT_STREAMS_PER_RECORDING 32
 #define LIMIT_SDP_MEDIA             64
-#define LIMIT_SDP_FORMATS           64 /* payload types of one m-line: 7 bits minus the RTCP range */
+#define LIMIT_SDP_FORMATS           64 /* payload types of one m-line: 7 bits less the RTCP range */
 
-/* One media datagram: jumbo frames included, and L16/48000/2 with 40 ms (7.7 KB) in fragments; longer
- * ones are no media and counted. */
+/* One media datagram: jumbo frames included, and L16/48000/2 with 40 ms (7.7 KB) in fragments;
+ * longer ones are no media and counted. */
 #define LIMIT_MEDIA_DATAGRAM 9216
 
 /* Warnings kept on one recording; further ones only count. */
@@ -32,10 +32,12 @@
 #define LIMIT_XML_DEPTH    64
 #define LIMIT_XML_ELEMENTS 20000
 
-/* Metadata: elements of one kind, and extension values of one element. A persistent recording session of a trading
- * desk sees some hundred participants a day; lists are searched one by one, so they must stay short. */
+/* Metadata: elements of one kind, and extension values of one element. A persistent recording
+ * session of a trading desk sees some hundred participants a day; lists are searched one by one, so
+ * they must stay short. */
 #define LIMIT_METADATA_LIST 1024
-/* Bytes of one document while it is read (text and elements), and of all that a recording keeps of them. */
+/* Bytes of one document while it is read (text and elements),
+ * and of all that a recording keeps of them. */
 #define LIMIT_METADATA_SCRATCH (8 * 1024 * 1024)
 #define LIMIT_METADATA_STATE   (1024 * 1024)
 

@@ -55,8 +55,8 @@ struct view view_take(struct view v, size_t n);
  * all. Returns false, *head empty, when *rest was exhausted (at == NULL) before the call; after the
  * last piece *rest becomes VIEW_NONE, so "a,,b" gives a, "", b and "a," gives a, "". */
 bool view_cut(struct view *rest, char c, struct view *head);
-/* The next line without its CRLF, LF or CR; same end rule, but a final line end starts no new line.
- */
+/* The next line without its CRLF, LF or CR; same end rule,
+ * but a final line end starts no new line. */
 bool view_cut_line(struct view *rest, struct view *line);
 
 /* Without blanks, tabs, CR and LF at either end. */

@@ -81,7 +81,7 @@ static struct timespec in_ms(unsigned ms)
     return t;
 }
 
-/* ---- the database, with work held ---- */
+/* ---- the database, with work held ----------------------------------------------------------- */
 
 /* Takes note of what a database operation gave; on trouble the store is closed where that helps,
  * and the rows are behind until a comparison with the folders. */
@@ -144,7 +144,7 @@ static bool database_ready(struct catalog *c)
     return result == CATALOG_OK;
 }
 
-/* ---- documents ---- */
+/* ---- documents ------------------------------------------------------------------------------ */
 
 static bool was_deleted(const struct catalog *c, const struct uuid *id)
 {
@@ -271,7 +271,7 @@ static bool write_slice(struct catalog *c)
     return written == count;
 }
 
-/* ---- deleting ---- */
+/* ---- deleting ------------------------------------------------------------------------------- */
 
 /* With work held. */
 static enum catalog_result delete_record(struct catalog *c, const struct catalog_record *record,
@@ -371,7 +371,7 @@ static void retain(struct catalog *c)
     }
 }
 
-/* ---- catching up ---- */
+/* ---- catching up ---------------------------------------------------------------------------- */
 
 static void caught_up(struct catalog *c, uint64_t rescans)
 {
@@ -408,7 +408,7 @@ static bool catch_up_slice(struct catalog *c, uint64_t rescans)
     return more;
 }
 
-/* ---- the thread ---- */
+/* ---- the thread ----------------------------------------------------------------------------- */
 
 /* Waits for something to do, or for tend_ms. True when documents wait. */
 static bool wait_for_work(struct catalog *c, bool at_once, bool trouble, struct timespec *tend)
@@ -471,7 +471,7 @@ static void *catalog_thread(void *argument)
     }
 }
 
-/* ---- for the other threads ---- */
+/* ---- for the other threads ------------------------------------------------------------------ */
 
 int catalog_put(struct catalog *c, struct view document, struct view metadata)
 {

@@ -39,8 +39,8 @@ bool catalog_flush(struct catalog *catalog, unsigned timeout_ms);
 void catalog_set_retention(struct catalog *catalog, unsigned keep_days, double min_free_percent);
 
 /* Deletes a recording: its files, then its row, then an audit line "recording deleted" in the log.
- * by says who asked ("api peer=192.0.2.1"). Waits for files and database, so not for a thread in a hurry.
- * CATALOG_OK also when only the row is left because the database is locked: it follows.
+ * by says who asked ("api peer=192.0.2.1"). Waits for files and database, so not for a thread in a
+ * hurry. CATALOG_OK also when only the row is left because the database is locked: it follows.
  * CATALOG_BUSY when the recording still goes on. */
 WARN_UNUSED enum catalog_result catalog_delete(struct catalog *catalog, const struct uuid *id,
                                                const char *by);

@@ -33,8 +33,7 @@ static const char *const migrations[SCHEMA_VERSION] = {
     " ended_at TEXT,"
     " duration_ms INTEGER,"
     " directory TEXT NOT NULL,"
-    " modified_ns INTEGER NOT NULL," /* of recording.json, so that catching up skips what it knows
-                                      */
+    " modified_ns INTEGER NOT NULL," /* of recording.json: catching up skips what it knows */
     " document TEXT NOT NULL"
     ") STRICT, WITHOUT ROWID;"
     "CREATE INDEX recordings_by_start ON recordings(started_at, id);"
@@ -140,8 +139,8 @@ static enum catalog_result prepare_connection(struct catalog_store *store,
         /* Version 0: the writer is about to make it. */
         return result == CATALOG_OK && version != SCHEMA_VERSION ? CATALOG_GONE : result;
     }
-    /* NORMAL: a power cut may take the last rows, never the database; the folders bring them back.
-     */
+    /* NORMAL: a power cut may take the last rows, never the database;
+     * the folders bring them back. */
     enum catalog_result result = run(store, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
                                             "PRAGMA journal_size_limit=16777216");
     return result == CATALOG_OK ? migrate(store) : result;

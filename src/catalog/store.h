@@ -1,7 +1,7 @@
 /* store: the catalogue's database, one SQLite file in WAL mode: schema, rows, queries. One
  * connection, one thread at a time. What it holds can be rebuilt from the recordings' folders, so
- * it may be lost. Not here: threads and catching up (catalog.h), the folders (files.h). RFC: none.
- */
+ * it may be lost. Not here: threads and catching up (catalog.h), the folders (files.h).
+ * RFC: none. */
 #ifndef CATALOG_STORE_H
 #define CATALOG_STORE_H
 
@@ -62,8 +62,8 @@ catalog_store_get(struct catalog_store *store, const struct uuid *id, struct cat
 WARN_UNUSED enum catalog_result catalog_store_modified(struct catalog_store *store,
                                                        const struct uuid *id, int64_t *modified_ns);
 
-/* A page of the list, newest first. Empty call_id: any; state -1: any; after NULL: from the newest.
- */
+/* A page of the list, newest first. Empty call_id: any; state -1: any; after NULL:
+ * from the newest. */
 struct catalog_query {
     struct view call_id;
     int state;

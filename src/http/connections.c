@@ -57,8 +57,7 @@ void http_connections_add(struct http_connections *c, int fd, struct tick now)
         }
     }
     if (!one)
-        return; /* two were accepted in one go at the very limit: evhttp's own time-out has this one
-                 */
+        return; /* two accepted in one go at the very limit: evhttp's own time-out has this one */
     *one = (struct http_connection){
         .fd = fd, .cookie = cookie_of(fd), .deadline = tick_add_ms(now, c->idle_ms)};
 }

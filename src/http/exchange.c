@@ -143,8 +143,8 @@ static bool may_have_content(int status)
     return status != 204 && status != 304;
 }
 
-/* Ends the exchange. content: NULL or len bytes, which this empties; a HEAD gets its length only.
- */
+/* Ends the exchange. content: NULL or len bytes, which this empties;
+ * a HEAD gets its length only. */
 static void send_reply(struct http_exchange *exchange, int status, struct evbuffer *content,
                        uint64_t len)
 {

@@ -68,7 +68,7 @@ struct tick http_now(void)
     return (struct tick){t.tv_sec * NS_PER_S + t.tv_nsec};
 }
 
-/* ---- connections ---- */
+/* ---- connections ---------------------------------------------------------------------------- */
 
 static void listen_while_there_is_room(struct http_server *server)
 {
@@ -158,7 +158,7 @@ void http_server_extend(struct http_server *server, int fd, unsigned seconds)
                             tick_add_ms(http_now(), (int64_t)seconds * 1000));
 }
 
-/* ---- requests ---- */
+/* ---- requests ------------------------------------------------------------------------------- */
 
 static enum http_method method_of(struct evhttp_request *request)
 {
@@ -311,7 +311,7 @@ static void on_request(struct evhttp_request *request, void *argument)
     dispatch(exchange);
 }
 
-/* ---- the thread ---- */
+/* ---- the thread ----------------------------------------------------------------------------- */
 
 static void run_posts(struct http_server *server)
 {
@@ -347,7 +347,8 @@ static void *server_thread(void *argument)
 {
     struct http_server *server = argument;
     sigset_t pipe;
-    /* A peer that leaves in the middle of a download is an error of the write, not the end of the program. */
+    /* A peer that leaves in the middle of a download is an error of the write,
+     * not the end of the program. */
     sigemptyset(&pipe);
     sigaddset(&pipe, SIGPIPE);
     pthread_sigmask(SIG_BLOCK, &pipe, NULL);
@@ -377,7 +378,7 @@ bool http_server_post(struct http_server *server, void (*call)(void *argument), 
     return true;
 }
 
-/* ---- start and end ---- */
+/* ---- start and end -------------------------------------------------------------------------- */
 
 static socklen_t to_sockaddr(const struct addr *a, struct sockaddr_storage *out)
 {

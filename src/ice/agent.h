@@ -95,7 +95,8 @@ struct ice {
     struct rng rng;
     char pwd[ICE_PWD_SIZE];
     struct ice_credentials credentials;
-    /* Those by which the selected paths were chosen, from a restart until it is completed; else without keys. */
+    /* Those by which the selected paths were chosen, from a restart until it is completed;
+     * else without keys. */
     struct ice_credentials previous;
     uint8_t components;    /* the lesser of both sides' (§6.1.2.2) */
     uint8_t roles_refused; /* 487s that changed our role: beyond some it is a game */
@@ -140,30 +141,31 @@ struct ice {
 
 void ice_tell(struct ice *ice, struct ice_event event);
 
-/* ---- checklist.c: which pairs there are and in which state */
+/* ---- checklist.c: which pairs there are and in which state ---------------------------------- */
 
-/* Pairs of a new local or remote candidate with all of the other side (§6.1.2.2), pruned (§6.1.2.4), ranked, cut to
- * ICE_PAIRS (§6.1.2.5). */
+/* Pairs of a new local or remote candidate with all of the other side (§6.1.2.2), pruned
+ * (§6.1.2.4), ranked, cut to ICE_PAIRS (§6.1.2.5). */
 void ice_pairs_form(struct ice *ice, struct tick now);
-/* The pair of a base and a remote; NULL when there is none. */
 /* §6.1.2.3, in our role. */
 uint64_t ice_pair_rank(const struct ice *ice, const struct ice_pair *pair);
+/* The pair of a base and a remote; NULL when there is none. */
 struct ice_pair *ice_pair_find(struct ice *ice, uint8_t local, uint8_t remote);
-/* Makes room by dropping the worst pair that nothing hangs on, if need be; NULL when all are better and it is not of a
- * proven check. */
+/* Makes room by dropping the worst pair that nothing hangs on, if need be; NULL when all are better
+ * and it is not of a proven check. */
 struct ice_pair *ice_pair_add(struct ice *ice, uint8_t local, uint8_t remote, bool proven);
-/* A place for a remote candidate that a proven check showed: a free one, or that of the worst that nothing hangs on.
- * ICE_REMOTES when there is none. */
+/* A place for a remote candidate that a proven check showed: a free one, or that of the worst that
+ * nothing hangs on. ICE_REMOTES when there is none. */
 uint8_t ice_remote_place(struct ice *ice);
 /* §8.2: a lite agent with a lite peer chooses without checks. */
 void ice_pairs_choose_lite(struct ice *ice, struct tick now);
 void ice_pairs_rank(struct ice *ice); /* after a change of role (§7.2.5.1) */
 void ice_pair_trigger(struct ice *ice, struct tick now, struct ice_pair *pair);
-/* §6.1.4.2: the triggered queue first, then the best Waiting, then the best Frozen whose foundation is not busy. */
+/* §6.1.4.2: the triggered queue first, then the best Waiting,
+ * then the best Frozen whose foundation is not busy. */
 struct ice_pair *ice_pair_next(struct ice *ice);
 void ice_pairs_unfreeze(struct ice *ice, const struct ice_pair *like);
 
-/* ---- check.c: Binding requests and what they bring */
+/* ---- check.c: Binding requests and what they bring ------------------------------------------ */
 
 size_t ice_check_write(struct ice *ice, const struct ice_pair *pair);
 void ice_check_cancel(struct ice *ice, struct ice_pair *pair);
@@ -179,7 +181,7 @@ enum ice_input_result ice_check_response(struct ice *ice, struct tick now,
 void ice_check_taken(struct ice *ice, struct tick now, const struct ice_early *check);
 void ice_check_failed(struct ice *ice, struct tick now, struct ice_pair *pair);
 
-/* ---- nominate.c: which path is chosen, and whether it still may be used */
+/* ---- nominate.c: which path is chosen, and whether it still may be used --------------------- */
 
 void ice_nominate(struct ice *ice, struct tick now); /* controlling: picks, when it is time */
 struct tick ice_nominate_deadline(const struct ice *ice);

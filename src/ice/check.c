@@ -15,7 +15,7 @@ static const uint16_t understood[] = {STUN_PRIORITY, STUN_USE_CANDIDATE};
 /* Places that no lying peer can fill with addresses of ours that it claims to see. */
 #define ICE_LOCALS_KEPT 4
 
-/* ---- ours ------------------------------------------------------------------------------------------- */
+/* ---- ours ----------------------------------------------------------------------------------- */
 
 static void put_role(struct writer *w, const struct ice *ice, bool controlling)
 {
@@ -135,7 +135,8 @@ static void check_succeeded(struct ice *ice, struct tick now, struct ice_pair *p
     ice_settle(ice, now);
 }
 
-/* Pairs move: their rank depends on the role. What was to be nominated in the old role is so no more. */
+/* Pairs move: their rank depends on the role.
+ * What was to be nominated in the old role is so no more. */
 static void change_role(struct ice *ice)
 {
     ice->role = ice->role == ICE_CONTROLLING ? ICE_CONTROLLED : ICE_CONTROLLING;
@@ -145,7 +146,8 @@ static void change_role(struct ice *ice)
     ice_tell(ice, (struct ice_event){.kind = ICE_ROLE_CHANGED});
 }
 
-/* §7.2.5.1, and only if the role that the check claimed is still ours: two answers must not switch twice. */
+/* §7.2.5.1, and only if the role that the check claimed is still ours:
+ * two answers must not switch twice. */
 static void role_refused(struct ice *ice, struct tick now, struct ice_pair *pair)
 {
     if (pair->sent_as_controlling == (ice->role == ICE_CONTROLLING)) {
@@ -282,10 +284,10 @@ enum ice_input_result ice_check_response(struct ice *ice, struct tick now,
     return ICE_TAKEN;
 }
 
-/* ---- the peer's --------------------------------------------------------------------------------------- */
+/* ---- the peer's ----------------------------------------------------------------------------- */
 
-/* The place of an answer, not yet sent: answer_keep does that. NULL when the owner reads no output: the peer asks
- * again. */
+/* The place of an answer, not yet sent: answer_keep does that. NULL when the owner reads no output:
+ * the peer asks again. */
 static struct ice_answer *next_answer(struct ice *ice, const struct ice_path *via)
 {
     if (ice->answer_count == ICE_ANSWERS)
@@ -336,7 +338,8 @@ static bool roles_agree(struct ice *ice, const struct stun_message *m)
 static uint8_t source_remote(struct ice *ice, const struct ice_early *check,
                              const struct candidate *local)
 {
-    /* Who comes to a passive candidate is an active one, and the other way round (RFC 6544 §6.2). */
+    /* Who comes to a passive candidate is an active one, and the other way round (RFC 6544
+     * §6.2). */
     static const uint8_t opposite[] = {
         [CANDIDATE_UDP] = CANDIDATE_UDP,
         [CANDIDATE_TCP_ACTIVE] = CANDIDATE_TCP_PASSIVE,
@@ -374,8 +377,8 @@ static uint8_t local_of_base(const struct ice *ice, struct ice_base base)
     return ICE_LOCALS;
 }
 
-/* §7.3.1.4: a check under way makes room for a fresh one. It is not sent again, but its answer still counts: two
- * agents that cancel at each other's checks would never be done otherwise. */
+/* §7.3.1.4: a check under way makes room for a fresh one. It is not sent again, but its answer
+ * still counts: two agents that cancel at each other's checks would never be done otherwise. */
 void ice_check_cancel(struct ice *ice, struct ice_pair *pair)
 {
     ice->cancelled[ice->cancelled_next] = (struct ice_cancelled){
@@ -449,7 +452,8 @@ static void keep_early(struct ice *ice, const struct ice_early *check)
         ice->early[ice->early_count++] = *check;
 }
 
-/* Whose credentials a request names: ours, or, in a restart, those before it. NULL: somebody else's. */
+/* Whose credentials a request names: ours, or, in a restart, those before it. NULL:
+ * somebody else's. */
 static struct stun_key *key_for(const struct ice *ice, struct view ufrag)
 {
     if (view_equal(ufrag, view_of_string(ice->credentials.ufrag)))
@@ -479,7 +483,8 @@ enum ice_input_result ice_check_request(struct ice *ice, struct tick now,
     if ((!m->integrity && !m->integrity_sha256) || code == 401)
         return ICE_REFUSED_INPUT;
     if (code != 0 || server.key == ice->previous.local_key) {
-        /* Refused; or consent for a path chosen before a restart, which has no part in the new checks. */
+        /* Refused; or consent for a path chosen before a restart,
+         * which has no part in the new checks. */
         answer_keep(ice, answer, &w);
         return ICE_TAKEN;
     }

@@ -60,8 +60,8 @@ static bool is_selected_path(const struct ice *ice, const struct ice_pair *pair)
     return false;
 }
 
-/* Something hangs on it: a check, a nomination, or the path itself. A valid pair that was not chosen counts only while
- * we may still choose it. */
+/* Something hangs on it: a check, a nomination, or the path itself. A valid pair that was not
+ * chosen counts only while we may still choose it. */
 static bool is_needed(const struct ice *ice, const struct ice_pair *pair)
 {
     return pair->triggered || pair->use_candidate || pair->state == ICE_IN_PROGRESS ||
@@ -140,11 +140,13 @@ struct ice_pair *ice_pair_add(struct ice *ice, uint8_t local, uint8_t remote, bo
     return ice_pair_find(ice, local, remote);
 }
 
-/* §6.1.2.2: same component, same family; and link-local only with link-local (RFC 4007 §6: scopes do not mix), loopback
- * only with loopback: what a description names there is ours, not the peer's. */
+/* §6.1.2.2: same component, same family; and link-local only with link-local (RFC 4007 §6: scopes
+ * do not mix), loopback only with loopback: what a description names there is ours, not the
+ * peer's. */
 static bool may_pair(const struct candidate *ours, const struct ice_remote *theirs)
 {
-    /* RFC 6544 §6.2: active with passive; with a passive one of ours a pair is pruned until the peer has come to it. */
+    /* RFC 6544 §6.2: active with passive; with a passive one of ours a pair is pruned until the
+     * peer has come to it. */
     bool transports =
         ours->transport == CANDIDATE_UDP
             ? theirs->transport == CANDIDATE_UDP
@@ -163,7 +165,8 @@ static bool same_foundation(const struct ice *ice, const struct ice_pair *a,
            strcmp(ice->remotes[a->remote].foundation, ice->remotes[b->remote].foundation) == 0;
 }
 
-/* §6.1.2.6: of each foundation the pair with the lowest component, then the highest rank, is Waiting. */
+/* §6.1.2.6: of each foundation the pair with the lowest component, then the highest rank,
+ * is Waiting. */
 static void unfreeze_first(struct ice *ice)
 {
     for (size_t i = 0; i < ice->pair_count; i++) {

@@ -12,8 +12,9 @@
 /* Fails the writer when the packet is over ICE_FRAMING_MAX. */
 void ice_framing_encode(struct writer *w, struct view packet);
 
-/* The first packet of what has come so far, borrowed, and how many bytes it took with its header. False: more bytes are
- * needed. An empty packet is one too (RFC 4571 §2 calls it a null packet); it means nothing. */
+/* The first packet of what has come so far, borrowed, and how many bytes it took with its header.
+ * False: more bytes are needed. An empty packet is one too (RFC 4571 §2 calls it a null packet); it
+ * means nothing. */
 bool ice_framing_next(struct view received, struct view *packet, size_t *used);
 
 #endif

@@ -27,7 +27,7 @@ enum ice_link ice_link_of(struct view kind)
         if (view_equal(kind, view_of_string(kinds[i].kind)))
             return kinds[i].link;
     }
-    return ICE_LINK_PLAIN; /* hardware; bond, vlan, macvlan, ipvlan: as good as what they stand on */
+    return ICE_LINK_PLAIN; /* hardware; bond, vlan, ipvlan...: as good as what is below */
 }
 
 /* §5.1.1.1: what MUST NOT or SHOULD NOT be a candidate, whatever else there is. */
@@ -47,7 +47,8 @@ static bool is_barred(const struct ice_gather_base *b)
     return false;
 }
 
-/* A temporary address of the same interface (and, but for link-local, the same /64) hides this one. */
+/* A temporary address of the same interface (and, but for link-local,
+ * the same /64) hides this one. */
 static bool is_hidden(const struct ice_gather_base *b, const struct ice_gather_base *bases,
                       size_t count)
 {
@@ -79,7 +80,8 @@ static bool is_unreliable(const struct ice_gather_base *b)
     return b->link == ICE_LINK_VPN && !b->is_way_out;
 }
 
-/* Reliable ones first, then what the owner prefers, then the order they came in (the sort is stable). */
+/* Reliable ones first, then what the owner prefers,
+ * then the order they came in (the sort is stable). */
 static bool is_before(const struct ice_gather_base *a, const struct ice_gather_base *b)
 {
     if (is_unreliable(a) != is_unreliable(b))
@@ -115,7 +117,8 @@ static void choose(struct chosen *chosen, const struct ice_gather_settings *sett
     }
 }
 
-/* The component 1 base of the same IP, or the base itself: both components of an address get one preference. */
+/* The component 1 base of the same IP, or the base itself:
+ * both components of an address get one preference. */
 static bool is_first_of_its_ip(const struct chosen *chosen, size_t at)
 {
     for (size_t i = 0; i < at; i++) {
@@ -125,8 +128,8 @@ static bool is_first_of_its_ip(const struct chosen *chosen, size_t at)
     return true;
 }
 
-/* RFC 8421 §4: IPv6 first, a head start of Hi = (N4 + N6) / N4, then in turns; what is unreliable follows. Writes the
- * order of IPs as indices of chosen. */
+/* RFC 8421 §4: IPv6 first, a head start of Hi = (N4 + N6) / N4, then in turns; what is unreliable
+ * follows. Writes the order of IPs as indices of chosen. */
 static size_t mingle(const struct chosen *chosen, bool unreliable, size_t *order)
 {
     size_t v4[BASES], v6[BASES], n4 = 0, n6 = 0, i4 = 0, i6 = 0, count = 0;
@@ -173,7 +176,8 @@ static size_t add_base(struct ice *ice, const struct ice_gather_settings *settin
     if (!settings->relay_only) {
         added += add(ice, CANDIDATE_HOST, b->address, b, b->base, preference);
         added += add(ice, CANDIDATE_SERVER_REFLEXIVE, b->mapped, b, b->base, preference);
-        /* Behind an endpoint-dependent mapping this address is of no use to anybody but the STUN server. */
+        /* Behind an endpoint-dependent mapping this address is of no use to anybody but the STUN
+         * server. */
         if (b->reflexive_is_known && !addr_equal(&b->reflexive, &b->address))
             added += add(ice, CANDIDATE_SERVER_REFLEXIVE, b->reflexive, b, b->base, preference - 1);
     }

@@ -1,5 +1,6 @@
 /* gather: which of our addresses become candidates, and in which order of preference.
- * Not here: finding them (io, nat), STUN and TURN (they brought what stands here), how candidates are checked (ice.h).
+ * Not here: finding them (io, nat), STUN and TURN (they brought what stands here), how candidates
+ * are checked (ice.h).
  * RFC 8445 §5.1.1, RFC 8421 §4 and §5; DESIGN: made of the network profile, before the call. */
 #ifndef ICE_GATHER_H
 #define ICE_GATHER_H
@@ -9,8 +10,8 @@
 /* What an interface is, by what the kernel says of it (IFLA_INFO_KIND), never by its name alone. */
 enum ice_link {
     ICE_LINK_PLAIN,
-    ICE_LINK_VPN, /* tun, wireguard, ipsec, gre...: unreliable in RFC 8421's sense */
-    ICE_LINK_CONTAINER, /* bridge, veth, dummy...: leads to neighbours on this host, unless the way out is over it */
+    ICE_LINK_VPN,       /* tun, wireguard, ipsec, gre...: unreliable in RFC 8421's sense */
+    ICE_LINK_CONTAINER, /* bridge, veth, dummy...: to neighbours on this host, if not the way out */
     ICE_LINK_LOOPBACK,
 };
 /* kind: IFLA_INFO_KIND, empty for hardware. */
@@ -31,10 +32,9 @@ struct ice_gather_base {
     bool is_way_out; /* the default route of its family, or the route to this peer, leaves by it */
     bool is_temporary; /* IPv6 that prevents tracking (RFC 8981) */
     bool is_deprecated;
-    struct addr mapped;    /* 1:1, static or by PCP, NAT-PMP, UPnP; may be unset */
-    struct addr reflexive; /* as STUN saw it; may be unset */
-    bool
-        reflexive_is_known; /* to hold for others too: mapping is endpoint-independent, or not classified */
+    struct addr mapped;      /* 1:1, static or by PCP, NAT-PMP, UPnP; may be unset */
+    struct addr reflexive;   /* as STUN saw it; may be unset */
+    bool reflexive_is_known; /* holds for others too: endpoint-independent, or not classified */
     struct {
         struct ice_base base; /* the owner's number for sending through it */
         struct addr address;  /* unset: none */
@@ -47,8 +47,9 @@ struct ice_gather_settings {
     bool use_vpn;    /* without it a VPN's address is used only where it is the way out */
 };
 
-/* Adds to ice what the settings allow, best first, until its table is full. Bases that lead nowhere are left out;
- * where that would leave none at all, they are taken. Returns how many candidates were added. */
+/* Adds to ice what the settings allow, best first, until its table is full. Bases that lead nowhere
+ * are left out; where that would leave none at all, they are taken.
+ * Returns how many candidates were added. */
 size_t ice_gather_candidates(struct ice *ice, const struct ice_gather_settings *settings,
                              const struct ice_gather_base *bases, size_t count);
 

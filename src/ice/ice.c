@@ -40,7 +40,8 @@ struct ice *ice_create(const struct ice_options *options)
     ice->components = options->components;
     if (ice->options.ta_ms == 0)
         ice->options.ta_ms = ICE_TA_MS;
-    /* A lite agent is controlled, unless both are lite, where it makes no difference to it (§6.1.1). */
+    /* A lite agent is controlled, unless both are lite,
+     * where it makes no difference to it (§6.1.1). */
     ice->role = options->lite ? ICE_CONTROLLED : options->role;
     ice->next_check = ice->started = ice->give_up = TICK_NEVER;
     for (size_t c = 0; c < ICE_COMPONENTS; c++)
@@ -74,8 +75,8 @@ const char *ice_pwd(const struct ice *ice)
 
 void ice_tell(struct ice *ice, struct ice_event event)
 {
-    /* The latest of a kind and component says all that the ones before it do, so none is ever lost: there are fewer
-     * kinds than places. */
+    /* The latest of a kind and component says all that the ones before it do, so none is ever lost:
+     * there are fewer kinds than places. */
     uint8_t kept = 0;
     for (uint8_t i = 0; i < ice->event_count; i++) {
         struct ice_event old = ice->events[(ice->event_first + i) % ICE_EVENTS];
@@ -97,7 +98,7 @@ bool ice_event(struct ice *ice, struct ice_event *out)
     return true;
 }
 
-/* ---- candidates ------------------------------------------------------------------------------------------ */
+/* ---- candidates ----------------------------------------------------------------------------- */
 
 /* §5.1.1.2: a host's and a relayed candidate's base is itself. */
 static const struct addr *base_of(const struct candidate *c)
@@ -246,7 +247,8 @@ bool ice_add_remote(struct ice *ice, struct tick now, const struct candidate *ca
         if (known->component != candidate->component || known->transport != remote.transport ||
             !addr_equal(&known->address, &remote.address))
             continue;
-        /* A check came first and showed it as peer-reflexive: now its name is known (RFC 8838 §11.4). */
+        /* A check came first and showed it as peer-reflexive:
+         * now its name is known (RFC 8838 §11.4). */
         if (known->type == CANDIDATE_PEER_REFLEXIVE) {
             *known = remote;
             ice_pairs_rank(ice);
@@ -307,7 +309,7 @@ void ice_restart(struct ice *ice)
         ice->is_chosen[c] = false; /* the path stands until a new one is chosen */
 }
 
-/* ---- the verbs --------------------------------------------------------------------------------------------- */
+/* ---- the verbs ------------------------------------------------------------------------------ */
 
 /* A keepalive does not say of whom it is (§11): only its path does. */
 static bool is_from_peer(const struct ice *ice, const struct ice_path *via)

@@ -1,5 +1,7 @@
-/* ice: one ICE agent of one data stream, full or lite, sans-IO: candidates and datagrams in, checks and events out.
- * Not here: sockets, TURN (the owner sends from a base, which may be a relay), SDP text (sdp/candidate.h).
+/* ice: one ICE agent of one data stream, full or lite, sans-IO: candidates and datagrams in, checks
+ * and events out.
+ * Not here: sockets, TURN (the owner sends from a base, which may be a relay), SDP text
+ * (sdp/candidate.h).
  * RFC 8445; RFC 8838 trickle; RFC 7675 consent; RFC 8421 dual stack by priorities. */
 #ifndef ICE_ICE_H
 #define ICE_ICE_H
@@ -42,44 +44,49 @@ void ice_destroy(struct ice *ice);
 const char *ice_ufrag(const struct ice *ice);
 const char *ice_pwd(const struct ice *ice);
 
-/* ---- Candidates ------------------------------------------------------------------------------------------------- */
+/* ---- Candidates ----------------------------------------------------------------------------- */
 
 /* Where datagrams of a candidate leave and arrive: the owner's number of a socket or a relay. */
 struct ice_base {
     uint32_t number;
 };
 
-/* One of ours, before or during checks (trickle). priority 0 and an empty foundation are filled in (§5.1.2, §5.1.1.3,
- * local_preference 0..65535, RFC 8421 interleaves families by it). A reflexive candidate names its base and, as related
- * address, the base's. False when the table is full or it is redundant (§5.1.3). */
+/* One of ours, before or during checks (trickle). priority 0 and an empty foundation are filled in
+ * (§5.1.2, §5.1.1.3, local_preference 0..65535, RFC 8421 interleaves families by it). A reflexive
+ * candidate names its base and, as related address, the base's. False when the table is full or it
+ * is redundant (§5.1.3). */
 bool ice_add_local(struct ice *ice, struct candidate candidate, struct ice_base base,
                    uint16_t local_preference);
 /* No more of ours will come (RFC 8838 §8.2). */
 void ice_end_local(struct ice *ice);
 
-/* Copies in the order that they stand, for the SDP. Returns how many there are; writes at most size. */
+/* Copies in the order that they stand, for the SDP. Returns how many there are;
+ * writes at most size. */
 size_t ice_local_candidates(const struct ice *ice, struct candidate *out, size_t size);
 
-/* ICE-TCP (RFC 6544). The base of a passive candidate is a listener, that of an active one (port 9 in the description)
- * an interface; a path is then a connection: the one accepted there from the peer, or the one to be opened from there to
- * the peer when the first packet is to go over it, and again when it was closed. Packets are framed (framing.h). */
+/* ICE-TCP (RFC 6544). The base of a passive candidate is a listener, that of an active one (port 9
+ * in the description) an interface; a path is then a connection: the one accepted there from the
+ * peer, or the one to be opened from there to the peer when the first packet is to go over it, and
+ * again when it was closed. Packets are framed (framing.h). */
 
-/* The peer's side. Checks that came before are made up for now. The same again changes nothing; others than before are
- * a restart of the peer's, and ours with it (ice_restart is done if the owner did not: send the new credentials). False
- * when a credential is too short or too long (§5.4 of RFC 8839: ufrag 4 to 256, password 22 to 256). */
+/* The peer's side. Checks that came before are made up for now. The same again changes nothing;
+ * others than before are a restart of the peer's, and ours with it (ice_restart is done if the
+ * owner did not: send the new credentials). False when a credential is too short or too long (§5.4
+ * of RFC 8839: ufrag 4 to 256, password 22 to 256). */
 WARN_UNUSED bool ice_set_remote(struct ice *ice, struct tick now, struct view ufrag,
                                 struct view pwd, bool remote_lite);
-/* Ignored when unusable: simultaneous-open TCP, component out of range, an address nobody may be sent to. */
+/* Ignored when unusable: simultaneous-open TCP, component out of range, an address nobody may be
+ * sent to. */
 bool ice_add_remote(struct ice *ice, struct tick now, const struct candidate *candidate);
-/* No more will come: call it at once for a peer that does not trickle. Where all it has is for component 1, that is all
- * there is from now on (§6.1.2.2). */
+/* No more will come: call it at once for a peer that does not trickle. Where all it has is for
+ * component 1, that is all there is from now on (§6.1.2.2). */
 void ice_end_remote(struct ice *ice, struct tick now);
 
-/* New credentials, new checks; the selected path keeps carrying media, and its consent goes on with the credentials it
- * was chosen with, until another is selected (§9, RFC 7675 §5.1). */
+/* New credentials, new checks; the selected path keeps carrying media, and its consent goes on with
+ * the credentials it was chosen with, until another is selected (§9, RFC 7675 §5.1). */
 void ice_restart(struct ice *ice);
 
-/* ---- The verbs ---------------------------------------------------------------------------------------------------- */
+/* ---- The verbs ------------------------------------------------------------------------------ */
 
 /* A datagram's way: our base, the peer's address. */
 struct ice_path {
@@ -90,7 +97,7 @@ struct ice_path {
 enum ice_input_result {
     ICE_TAKEN,
     ICE_NOT_MINE,      /* no STUN message, or one of another agent: let others look */
-    ICE_REFUSED_INPUT, /* STUN for us, but without valid integrity, or broken: counted by the owner */
+    ICE_REFUSED_INPUT, /* STUN for us, but without valid integrity, or broken: owner counts */
 };
 enum ice_input_result ice_input(struct ice *ice, struct tick now, const struct ice_path *via,
                                 struct view datagram);
@@ -107,10 +114,12 @@ struct ice_packet {
 bool ice_output(struct ice *ice, struct tick now, struct ice_packet *out);
 
 enum ice_event_kind {
-    ICE_SELECTED, /* a component's path is chosen, or changed; `path`, `local_type`, `remote_type`, `relayed` */
+    /* A component's path is chosen, or changed: `path`, `local_type`, `remote_type`, `relayed`. */
+    ICE_SELECTED,
     ICE_COMPLETED, /* every component has one (§8) */
-    ICE_FAILED, /* no pair is left to hope for; a check of the peer's may still revive it (§7.3.1.4) */
-    ICE_CONSENT_LOST, /* RFC 7675: 30 s without an answer, or a 403: stop sending on this component until a restart */
+    ICE_FAILED, /* no pair is left to hope for; a check of the peer's may revive it (§7.3.1.4) */
+    /* RFC 7675: 30 s without an answer, or a 403: nothing more to this component until a restart */
+    ICE_CONSENT_LOST,
     ICE_ROLE_CHANGED, /* a conflict was settled (§7.3.1.1) */
 };
 struct ice_event {
@@ -121,7 +130,7 @@ struct ice_event {
 };
 bool ice_event(struct ice *ice, struct ice_event *out);
 
-/* ---- Looking at it -------------------------------------------------------------------------------------------------- */
+/* ---- Looking at it -------------------------------------------------------------------------- */
 
 enum ice_state {
     ICE_STATE_WAITING, /* for the peer's credentials */
@@ -142,7 +151,8 @@ struct ice_status ice_status(const struct ice *ice);
 /* The chosen path of a component (1 or 2); false while there is none. */
 bool ice_selected(const struct ice *ice, uint8_t component, struct ice_path *out);
 
-/* True when a STUN request's USERNAME begins with this agent's ufrag: how one port serves many agents. */
+/* True when a STUN request's USERNAME begins with this agent's ufrag:
+ * how one port serves many agents. */
 struct view ice_request_ufrag(const struct stun_message *m);
 
 #endif

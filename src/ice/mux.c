@@ -1,4 +1,5 @@
-/* mux: tables of names, transactions and paths; each agent has its own places in them, so none can crowd out another.
+/* mux: tables of names, transactions and paths; each agent has its own places in them, so none can
+ * crowd out another.
  * Not here: integrity.
  * RFC 8445, RFC 7983. */
 #include "ice/mux.h"

@@ -25,19 +25,23 @@ struct ice_mux_agent *ice_mux_join(struct ice_mux *mux, uint64_t owner);
 void ice_mux_leave(struct ice_mux *mux, struct ice_mux_agent *agent);
 uint64_t ice_mux_owner(const struct ice_mux_agent *agent);
 
-/* The agent's ufrag, copied: at first, and at each restart, when the one before still counts. False when another agent
- * on this port has it (ours are random: then restart) or it is longer than ours are. */
+/* The agent's ufrag, copied: at first, and at each restart, when the one before still counts. False
+ * when another agent on this port has it (ours are random:
+ * then restart) or it is longer than ours are. */
 WARN_UNUSED bool ice_mux_name(struct ice_mux *mux, struct ice_mux_agent *agent, struct view ufrag);
 
-/* What the agent sends: the transaction of a request is remembered for its answer; anything else is passed over. */
+/* What the agent sends: the transaction of a request is remembered for its answer;
+ * anything else is passed over. */
 void ice_mux_sent(struct ice_mux *mux, struct ice_mux_agent *agent, struct view datagram);
-/* The agent took a check, or an answer, from there: its integrity was good. False when the path is another's, who
- * proved it in the last 30 s: nobody takes a neighbour's media by a forged source address. */
+/* The agent took a check, or an answer, from there: its integrity was good. False when the path is
+ * another's, who proved it in the last 30 s:
+ * nobody takes a neighbour's media by a forged source address. */
 bool ice_mux_proved(struct ice_mux *mux, struct tick now, struct ice_mux_agent *agent,
                     const struct ice_path *path);
 
-/* Whose it is; NULL: nobody's. STUN requests by the ufrag in USERNAME, then by path; answers by transaction, then by
- * path; all else by path. It is a guess until the agent has checked the integrity. */
+/* Whose it is; NULL: nobody's. STUN requests by the ufrag in USERNAME, then by path; answers by
+ * transaction, then by path; all else by path.
+ * It is a guess until the agent has checked the integrity. */
 struct ice_mux_agent *ice_mux_find(struct ice_mux *mux, const struct ice_path *path,
                                    struct view datagram);
 

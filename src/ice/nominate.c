@@ -6,8 +6,8 @@
 #define CONSENT_MS         5000 /* RFC 7675 §5.1: every 5 s, times 0.8 to 1.2 */
 #define CONSENT_EXPIRES_MS 30000
 
-/* How long a valid pair waits for a better one before it is nominated, by the worse of its two ends: a relay costs, so
- * direct paths get their chance first. */
+/* How long a valid pair waits for a better one before it is nominated, by the worse of its two
+ * ends: a relay costs, so direct paths get their chance first. */
 static int64_t patience_ms(const struct ice *ice, const struct ice_pair *pair)
 {
     static const int64_t by_type[] = {
@@ -21,8 +21,8 @@ static int64_t patience_ms(const struct ice *ice, const struct ice_pair *pair)
     return ours > theirs ? ours : theirs;
 }
 
-/* The best valid pair of a component, and whether one that ranks higher may still succeed. Pairs are in order of
- * rank. */
+/* The best valid pair of a component, and whether one that ranks higher may still succeed. Pairs
+ * are in order of rank. */
 static struct ice_pair *best_valid(struct ice *ice, uint8_t component, bool *better_may_come)
 {
     *better_may_come = false;
@@ -98,8 +98,9 @@ void ice_consent_end(struct ice *ice, uint8_t component)
                                      .path = ice->selected[component - 1]});
 }
 
-/* §8.1.2: what is not yet under way for this component is not checked any more, what is, is not sent again. A peer that
- * nominates aggressively (RFC 5245) can still bring a pair back by its check. */
+/* §8.1.2: what is not yet under way for this component is not checked any more, what is, is not
+ * sent again. A peer that nominates aggressively (RFC 5245) can still bring a pair back by its
+ * check. */
 static void stop_others(struct ice *ice, const struct ice_pair *chosen)
 {
     for (size_t i = 0; i < ice->pair_count; i++) {
@@ -164,7 +165,8 @@ void ice_settle(struct ice *ice, struct tick now)
             alive |= ice->pairs[i].component == c && ice->pairs[i].state != ICE_DEAD;
         if (!alive) {
             hope = false;
-            /* §7.2.5.4 would fail now; but a peer behind a NAT may still reach us, and more candidates may trickle in. */
+            /* §7.2.5.4 would fail now; but a peer behind a NAT may still reach us, and more
+             * candidates may trickle in. */
             if (tick_is_never(ice->give_up))
                 ice->give_up =
                     tick_add_ms(now, ice->remote_ended ? ICE_GIVE_UP_MS : ICE_GIVE_UP_TRICKLE_MS);

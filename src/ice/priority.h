@@ -20,7 +20,8 @@ static inline uint32_t ice_candidate_priority(enum candidate_type type, uint16_t
            (uint32_t)(256 - component);
 }
 
-/* RFC 6544 §4.2: a TCP candidate's local preference, from one of an address (0..65535), by who opens the connection. */
+/* RFC 6544 §4.2: a TCP candidate's local preference, from one of an address (0..65535), by who
+ * opens the connection. */
 static inline uint16_t ice_tcp_local_preference(enum candidate_type type,
                                                 enum candidate_transport transport,
                                                 uint16_t local_preference)
@@ -43,8 +44,9 @@ static inline uint16_t ice_tcp_local_preference(enum candidate_type type,
     return (uint16_t)(direction << 13 | local_preference >> 3);
 }
 
-/* For RTP UDP is preferred, but a better type over a better transport (RFC 6544 §4.2 and its Appendix C): one less of
- * type preference. local_preference is that of ice_tcp_local_preference. */
+/* For RTP UDP is preferred, but a better type over a better transport (RFC 6544 §4.2 and its
+ * Appendix C): one less of type preference. local_preference is that of
+ * ice_tcp_local_preference. */
 static inline uint32_t ice_transport_priority(enum candidate_type type,
                                               enum candidate_transport transport,
                                               uint16_t local_preference, uint16_t component)

@@ -131,7 +131,7 @@ struct io_tcp *io_tcp_create(struct io_loop *loop, uint8_t tag, const struct io_
     return tcp;
 }
 
-/* ---- what is to be told ---- */
+/* ---- what is to be told --------------------------------------------------------------------- */
 
 static void tcp_pend(struct io_tcp *tcp, struct tcp_connection *connection)
 {
@@ -211,7 +211,7 @@ void io_tcp_destroy(struct io_tcp *tcp)
     free(tcp);
 }
 
-/* ---- listeners ---- */
+/* ---- listeners ------------------------------------------------------------------------------ */
 
 int io_tcp_listen(struct io_tcp *tcp, const struct addr *local, uint32_t listener,
                   struct addr *bound)
@@ -436,7 +436,7 @@ bool io_tcp_find(const struct io_tcp *tcp, const struct addr *peer, uint64_t *fl
     return false;
 }
 
-/* ---- sending ---- */
+/* ---- sending -------------------------------------------------------------------------------- */
 
 static void tcp_watch(struct io_tcp *tcp, struct tcp_connection *connection)
 {
@@ -545,7 +545,7 @@ void io_tcp_close(struct io_tcp *tcp, struct tick now, uint64_t flow)
     }
 }
 
-/* ---- what the loop says ---- */
+/* ---- what the loop says --------------------------------------------------------------------- */
 
 /* Our connect came to an end. */
 static void tcp_connected(struct io_tcp *tcp, struct tick now, struct tcp_connection *connection)

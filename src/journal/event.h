@@ -12,11 +12,9 @@
  * Times are RFC 3339. */
 enum journal_event_kind {
     JOURNAL_EVENT_STARTED, /* "started": the recording began */
-    JOURNAL_EVENT_PAUSE,   /* "pause" label mline why: packets are counted, not journaled, from here
-                            */
+    JOURNAL_EVENT_PAUSE,   /* "pause" label mline why: packets are counted, not journaled, now on */
     JOURNAL_EVENT_RESUME,  /* "resume" label mline why */
-    JOURNAL_EVENT_SOURCE,  /* "source" address ssrc from_seq why: this address is the stream's from
-                              now */
+    JOURNAL_EVENT_SOURCE,  /* "source" address ssrc from_seq why: the stream's address now */
     JOURNAL_EVENT_EPOCH, /* "epoch" address ssrc from_seq why: this SSRC is the stream's from now */
     JOURNAL_EVENT_FOREIGN,   /* "foreign" address ssrc: a second sender */
     JOURNAL_EVENT_SILENT,    /* "silent" after_ms: no packet came */
@@ -57,8 +55,8 @@ struct view journal_event_end(struct journal_event *e);
 
 /* Reading. True when the comment is one of ours: an object whose first member is "siprecd". */
 WARN_UNUSED bool journal_event_decode(struct view comment, enum journal_event_kind *kind);
-/* The value of a member of the outermost object, as JSON text, borrowed; false when there is none.
- */
+/* The value of a member of the outermost object, as JSON text, borrowed;
+ * false when there is none. */
 WARN_UNUSED bool journal_event_find(struct view json, const char *key, struct view *value);
 /* The same as what it is; false when there is none or it is something else. Text is cut to size,
  * always NUL-terminated. */

@@ -48,8 +48,8 @@ static inline uint16_t journal_fold(uint32_t sum)
     return (uint16_t)((sum >> 16) + (sum & 0xffff));
 }
 
-/* Brings both to one family: IPv6 with ::ffff: when they differ; 0.0.0.0 for one that is not set.
- */
+/* Brings both to one family: IPv6 with ::ffff: when they differ;
+ * 0.0.0.0 for one that is not set. */
 void journal_packet_pair(struct addr *source, struct addr *destination);
 /* An IP header without length and checksum; its size. source and destination are a pair. */
 size_t journal_packet_ip(uint8_t *at, enum journal_protocol protocol, const struct addr *source,
@@ -66,8 +66,8 @@ struct journal_packet {
     bool push; /* TCP: the message ends here */
 };
 
-/* False when these are no headers of ours. Lengths come from the headers, bounded by what is there.
- */
+/* False when these are no headers of ours. Lengths come from the headers,
+ * bounded by what is there. */
 WARN_UNUSED bool journal_packet_decode(struct view bytes, struct journal_packet *packet);
 
 #endif

@@ -199,8 +199,8 @@ static bool is_plausible(const struct journal_reader *r, const struct block *b)
 }
 
 /* Where the next plausible block begins behind damage at the reader's offset; 0 when there is none.
- * Blocks lie on multiples of four; less than a block cannot be patched over, so no gap is smaller.
- */
+ * Blocks lie on multiples of four; less than a block cannot be patched over,
+ * so no gap is smaller. */
 static uint64_t resync(const struct journal_reader *r)
 {
     struct block b;
@@ -250,8 +250,9 @@ static enum journal_role role_of(struct view description)
     return JOURNAL_ROLE_SIP;
 }
 
-/* Interfaces are numbered by their order in the file, so one that was lost with its page would shift
- * all that follow: ours say their number, and what is missing before it becomes an interface of nobody. */
+/* Interfaces are numbered by their order in the file, so one that was lost with its page would
+ * shift all that follow: ours say their number,
+ * and what is missing before it becomes an interface of nobody. */
 static void fill_lost_interfaces(struct journal_reader *r, struct view description)
 {
     int64_t number;
@@ -347,8 +348,8 @@ static bool append_message(struct journal_reader *r, struct view part)
     return true;
 }
 
-/* True when the segment completes a message. The parts of one stand next to each other in the file.
- */
+/* True when the segment completes a message. The parts of one stand next to
+ * each other in the file. */
 static bool read_segment(struct journal_reader *r, const struct journal_packet *p,
                          struct journal_record *record)
 {

@@ -53,8 +53,8 @@ WARN_UNUSED bool journal_reader_next(struct journal_reader *r, struct journal_re
 /* Where reading stopped: the end of the last whole block so far, and of damage skipped. */
 uint64_t journal_reader_offset(const struct journal_reader *r);
 
-/* Interfaces seen so far in this section. Views are borrowed from the bytes fed. NULL: no such one.
- */
+/* Interfaces seen so far in this section. Views are borrowed from the bytes fed. NULL:
+ * no such one. */
 uint32_t journal_reader_interfaces(const struct journal_reader *r);
 const struct journal_interface *journal_reader_interface(struct journal_reader *r, uint32_t number);
 

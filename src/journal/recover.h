@@ -47,9 +47,9 @@ struct journal_patch {
 };
 struct journal_patch journal_patch(const struct journal_damage *damage);
 
-/* The line to append after a crash: {"siprecd":"recovered","gap_from":...,"gap_to":...,"gap_ms":...}:
- * what came between the last record and now is missing. Empty when the buffer (256 bytes are enough) is
- * too small. */
+/* The line to append after a crash:
+ * {"siprecd":"recovered","gap_from":...,"gap_to":...,"gap_ms":...}: what came between the last
+ * record and now is missing. Empty when the buffer (256 bytes are enough) is too small. */
 struct view journal_recover_event(const struct journal_recovery *recovery, struct wall now,
                                   void *buffer, size_t size);
 

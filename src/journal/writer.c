@@ -1,4 +1,5 @@
-/* writer: pcapng blocks, little endian, straight into the buffer; a packet costs two copies, one sum.
+/* writer: pcapng blocks, little endian, straight into the buffer; a packet costs two copies, one
+ * sum.
  * Not here: when bytes go to a file.
  * draft-ietf-opsawg-pcapng §4.1 to §4.3. */
 #include "journal/writer.h"
@@ -343,8 +344,8 @@ static size_t put_tcp(uint8_t *at, const struct journal_message *m, const uint32
     return 20;
 }
 
-/* One segment of a message; the last one pushes, by which a reader knows that the message is whole.
- */
+/* One segment of a message; the last one pushes, by which a reader knows that
+ * the message is whole. */
 static bool put_segment(struct journal_writer *w, const struct journal_message *m, size_t *done)
 {
     size_t left = m->bytes.len - *done;

@@ -61,8 +61,8 @@ void journal_writer_init(struct journal_writer *w, void *buffer, size_t size);
 /* Goes on with a file that has so many interfaces (recover.h). */
 void journal_writer_resume(struct journal_writer *w, void *buffer, size_t size,
                            uint32_t interfaces);
-/* Another buffer; the old one must be empty. So one buffer a worker can serve all its recordings.
- */
+/* Another buffer; the old one must be empty. So one buffer a worker can
+ * serve all its recordings. */
 void journal_writer_use(struct journal_writer *w, void *buffer, size_t size);
 /* The whole blocks put so far; journal_writer_clear() when they are written. */
 struct view journal_writer_pending(const struct journal_writer *w);

@@ -34,8 +34,7 @@ void media_book_open(struct media *media, struct media_recording *recording, str
 }
 
 /* A datagram larger than the buffer gets a chunk of its own, so that it is one datagram in the
- * journal
- * too: INVITEs of 20 KB over UDP are seen. */
+ * journal too: INVITEs of 20 KB over UDP are seen. */
 static bool put_large(struct media_recording *recording, const struct journal_message *message)
 {
     size_t room = message->bytes.len + JOURNAL_BUFFER_MIN, done = 0;

@@ -166,7 +166,8 @@ bool media_write(struct media *media, struct media_write *out);
  * MEDIA_EVENT_FAILED tells the recorder, and the recording closes when it says so. */
 void media_write_failed(struct media *media, struct pool_id recording, int error);
 
-/* A datagram to send (RTCP, and a first packet right after the answer for those who wait for one). */
+/* A datagram to send (RTCP, and a first packet right after the answer for those who wait for
+ * one). */
 struct media_packet {
     uint32_t socket; /* as datagram.socket */
     struct addr to;

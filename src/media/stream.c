@@ -268,8 +268,8 @@ void media_stream_input(struct media *media, struct media_stream *stream, struct
             take_rtp(media, stream, now, datagram);
         return;
     case RTP_DEMUX_RTCP:
-        /* On the RTP port too where mux was not agreed: RFC 5761 §4 tells them apart all the same.
-         */
+        /* On the RTP port too where mux was not agreed:
+         * RFC 5761 §4 tells them apart all the same. */
         media_control_input(media, stream, now, datagram);
         return;
     case RTP_DEMUX_STUN:

@@ -15,11 +15,9 @@
 #include "rtp/sequence.h"
 #include "rtp/source.h"
 
-#define MEDIA_BUFFER_SIZE 16384 /* a journal's bytes between two sweeps: 60 packets of G.711 */
-#define MEDIA_PACKET_EXTRA                                                                         \
-    1024                     /* what a packet can bring along: an interface, an event, headers \
-                                  */
-#define MEDIA_SWITCHES     4 /* pauses and resumes that can fall into one sweep */
+#define MEDIA_BUFFER_SIZE  16384 /* a journal's bytes between two sweeps: 60 packets of G.711 */
+#define MEDIA_PACKET_EXTRA 1024  /* what a packet brings along: an interface, an event, headers */
+#define MEDIA_SWITCHES     4     /* pauses and resumes that can fall into one sweep */
 #define MEDIA_NO_INTERFACE UINT32_MAX
 
 /* Where a timer of the heap belongs: exactly one of the two is set. */

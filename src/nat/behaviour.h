@@ -49,7 +49,8 @@ struct nat_behaviour {
     enum nat_hairpin hairpin;
     enum nat_refresh refresh;
     bool ports_kept; /* every socket kept its port number outside */
-    /* A packet that was refused moves our own mapping to its sender to another port (Linux): punch before they send. */
+    /* A packet that was refused moves our own mapping to its sender to another port (Linux): punch
+     * before they send. */
     bool clashes;
     bool pooling_arbitrary;   /* two of our sockets were seen with different addresses */
     uint16_t lifetime_s;      /* a mapping was still alive after this long; 0: not known */

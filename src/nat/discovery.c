@@ -62,7 +62,7 @@ void probe_start(struct discovery *d, struct tick now, enum probe_name name, str
     stun_client_start(&p->client, now, &d->rng, &schedule);
 }
 
-/* ---- rounds ---------------------------------------------------------------------------------------------------- */
+/* ---- rounds --------------------------------------------------------------------------------- */
 
 static const struct addr *mapped_by(const struct discovery *d, enum probe_name name)
 {
@@ -74,7 +74,8 @@ static const struct addr *race_mapped(const struct discovery *d, size_t server)
     return mapped_by(d, (enum probe_name)(PROBE_RACE + server));
 }
 
-/* Servers at two addresses saw one socket: did they see the same? All that a classic server can tell. */
+/* Servers at two addresses saw one socket: did they see the same? All that a classic server can
+ * tell. */
 static enum nat_mapping compare_servers(const struct discovery *d)
 {
     enum nat_mapping mapping = NAT_MAPPING_UNKNOWN;
@@ -113,8 +114,8 @@ static enum nat_mapping judge_mapping(const struct discovery *d)
     return addr_equal(ip, both) ? NAT_MAPPING_ADDRESS : NAT_MAPPING_ADDRESS_PORT;
 }
 
-/* A mapping that is else the same for all is another one for B:p2, after B:p2 had sent to it: the NAT took what it
- * refused for a flow of its own. So the server did send. */
+/* A mapping that is else the same for all is another one for B:p2, after B:p2 had sent to it: the
+ * NAT took what it refused for a flow of its own. So the server did send. */
 static bool has_clashed(const struct discovery *d)
 {
     const struct addr *first = mapped_by(d, PROBE_FILTER_FIRST);
@@ -123,9 +124,9 @@ static bool has_clashed(const struct discovery *d)
            !addr_equal(first, later);
 }
 
-/* §4.4. Silence counts only where both other ends answered when asked directly, and where nothing says that the server
- * does not do as CHANGE-REQUEST asks: a mapping that does not depend on the destination must let the alternate address
- * in once we have addressed it ourselves. */
+/* §4.4. Silence counts only where both other ends answered when asked directly, and where nothing
+ * says that the server does not do as CHANGE-REQUEST asks: a mapping that does not depend on the
+ * destination must let the alternate address in once we have addressed it ourselves. */
 static enum nat_filtering judge_filtering(const struct discovery *d)
 {
     enum probe_state both = d->probes[PROBE_FILTER_BOTH].state;
@@ -192,7 +193,8 @@ static void judge(struct discovery *d)
          !addr_equal(&d->result.external, &d->options.local[DISCOVERY_MAPPING_SOCKET]));
 }
 
-/* The next server of those that answered and named another address (§4.4); false when there is none. */
+/* The next server of those that answered and named another address (§4.4);
+ * false when there is none. */
 static bool choose_server(struct discovery *d)
 {
     for (; d->server_next < d->options.server_count; d->server_next++) {
@@ -226,8 +228,8 @@ static void start_mapping(struct discovery *d, struct tick now)
     d->round = ROUND_MAPPING;
 }
 
-/* Tests II and III go to the primary address, from a socket that has addressed nobody else: so they may run together,
- * and nothing that the mapping's tests opened lets their answers in. */
+/* Tests II and III go to the primary address, from a socket that has addressed nobody else: so they
+ * may run together, and nothing that the mapping's tests opened lets their answers in. */
 static void start_filtering(struct discovery *d, struct tick now)
 {
     const struct addr port = addr_with_port(d->server, d->other.port);
@@ -241,7 +243,8 @@ static void start_filtering(struct discovery *d, struct tick now)
     probe_start(d, now, PROBE_FILTER_PORT,
                 (struct probe){
                     .socket = socket, .to = d->server, .from = port, .change = STUN_CHANGE_PORT});
-    /* §3.4, by two sockets that address each other: then no filter of an EIM NAT stands in the way. */
+    /* §3.4, by two sockets that address each other:
+     * then no filter of an EIM NAT stands in the way. */
     if (ours && theirs) {
         probe_start(
             d, now, PROBE_HAIRPIN_THERE,
@@ -369,10 +372,10 @@ void nat_discover_mapping(struct discovery *d, struct tick now)
     advance(d, now);
 }
 
-/* ---- datagrams --------------------------------------------------------------------------------------------------- */
+/* ---- datagrams ------------------------------------------------------------------------------ */
 
-/* An alternate address as §7.4 has it: another address and another port. One that is of no use is as none: a server
- * behind a NAT of its own tells private ones. */
+/* An alternate address as §7.4 has it: another address and another port. One that is of no use is
+ * as none: a server behind a NAT of its own tells private ones. */
 static struct addr read_other(const struct stun_message *m, const struct addr *server)
 {
     struct addr other;

@@ -1,7 +1,8 @@
-/* discovery: finds out by STUN what the NATs between us and the Internet do, with spare sockets, in the background.
+/* discovery: finds out by STUN what the NATs between us and the Internet do, with spare sockets, in
+ * the background.
  * Not here: sockets, when to do it again, gateways (gateway.h), what follows from it (path.h).
- * RFC 5780 §3, §4 with the order of filtering tests kept (§4.4); classic servers still tell whether mappings depend on
- * the destination. Sans-IO. */
+ * RFC 5780 §3, §4 with the order of filtering tests kept (§4.4); classic servers still tell whether
+ * mappings depend on the destination. Sans-IO. */
 #ifndef NAT_DISCOVERY_H
 #define NAT_DISCOVERY_H
 
@@ -11,7 +12,8 @@
 
 enum { DISCOVERY_SERVERS = 4 };
 
-/* Sockets that nothing else uses, and that were never used before: the tests are sensitive to what the NAT remembers. */
+/* Sockets that nothing else uses, and that were never used before: the tests are sensitive to what
+ * the NAT remembers. */
 enum discovery_socket {
     DISCOVERY_MAPPING_SOCKET,
     DISCOVERY_FILTERING_SOCKET,

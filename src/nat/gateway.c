@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Finding out: PCP first (§9: a client that speaks both asks with PCP), a few quick tries, since a gateway on the same
- * link answers in milliseconds; then NAT-PMP's own schedule of 250 ms, doubled. RFC 6887's 3 s hold once PCP has been
- * heard. */
+/* Finding out: PCP first (§9: a client that speaks both asks with PCP), a few quick tries, since a
+ * gateway on the same link answers in milliseconds; then NAT-PMP's own schedule of 250 ms, doubled.
+ * RFC 6887's 3 s hold once PCP has been heard. */
 #define FIND_MS         250
 #define FIND_TRIES      3
 #define NATPMP_FIRST_MS 250
@@ -170,7 +170,7 @@ void gateway_retry(struct gateway *g, struct tick now)
     }
 }
 
-/* ---- asking ------------------------------------------------------------------------------------------ */
+/* ---- asking --------------------------------------------------------------------------------- */
 
 static void speak_natpmp(struct gateway *g, struct tick now)
 {
@@ -309,7 +309,7 @@ bool gateway_output(struct gateway *g, struct tick now, struct view *out)
     return false;
 }
 
-/* ---- answers ------------------------------------------------------------------------------------------- */
+/* ---- answers -------------------------------------------------------------------------------- */
 
 /* §8.5; RFC 6886 §3.6 has the same idea in other words (7/8 of our own time, less 2 s). */
 static void take_epoch(struct gateway *g, struct tick now, uint32_t epoch_s)

@@ -1,4 +1,5 @@
-/* gateway: port mappings at one gateway, kept for as long as they are wanted: PCP where it is spoken, else NAT-PMP.
+/* gateway: port mappings at one gateway, kept for as long as they are wanted: PCP where it is
+ * spoken, else NAT-PMP.
  * Not here: messages (portmap.h), sockets, which gateway (the route), UPnP (io, miniupnpc).
  * RFC 6887 §8.1.1, §8.5, §9, §11, §16.3.1; RFC 6886 §3.1, §3.6, §3.7. Sans-IO. */
 #ifndef NAT_GATEWAY_H
@@ -23,16 +24,16 @@ struct gateway;
 WARN_UNUSED struct gateway *gateway_create(const struct gateway_options *options);
 void gateway_destroy(struct gateway *g);
 
-/* Wants internal port mapped from now on, suggesting the same port outside. False when the table is full or it is
- * wanted already. */
+/* Wants internal port mapped from now on, suggesting the same port outside. False when the table is
+ * full or it is wanted already. */
 bool gateway_map(struct gateway *g, struct tick now, enum portmap_protocol protocol,
                  uint16_t internal_port);
 /* Gives it back: one delete request is sent, three times at most. */
 void gateway_unmap(struct gateway *g, struct tick now, enum portmap_protocol protocol,
                    uint16_t internal_port);
 
-/* A datagram from the server's address; others are the owner's to drop (RFC 6886 §3.2, RFC 6887 §8.3: MUST). False
- * when it was none of ours. */
+/* A datagram from the server's address; others are the owner's to drop (RFC 6886 §3.2, RFC 6887
+ * §8.3: MUST). False when it was none of ours. */
 bool gateway_input(struct gateway *g, struct tick now, struct view datagram);
 void gateway_expire(struct gateway *g, struct tick now);
 struct tick gateway_deadline(const struct gateway *g);
@@ -66,9 +67,9 @@ enum gateway_speech {
 };
 struct gateway_status {
     enum gateway_speech speech;
-    struct addr
-        external; /* the gateway's own outside address; unset while not known. Private, or other than what STUN
-                             sees: a second NAT stands behind it (nat.md 4.1) */
+    /* The gateway's own outside address; unset while not known. Private, or other than what STUN
+     * sees: a second NAT stands behind it (nat.md 4.1). */
+    struct addr external;
     size_t mapped, wanted;
 };
 struct gateway_status gateway_status(const struct gateway *g);

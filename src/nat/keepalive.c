@@ -3,7 +3,8 @@
  * nat.md 5.5. */
 #include "nat/keepalive.h"
 
-/* Mappings that nobody has answered live 15 s at some carriers, 30 s on Linux: so often until the first packet. */
+/* Mappings that nobody has answered live 15 s at some carriers, 30 s on Linux:
+ * so often until the first packet. */
 static const int32_t punches_ms[] = {0, 200, 500, 1000, 2000, 4000, 8000, 12000};
 #define PUNCHES       (sizeof punches_ms / sizeof *punches_ms)
 #define PUNCH_LONG_MS 12000

@@ -1,6 +1,8 @@
-/* keepalive: when to send on a media socket so that the NATs on the way let the SRC in, and go on doing so.
+/* keepalive: when to send on a media socket so that the NATs on the way let the SRC in, and go on
+ * doing so.
  * Not here: what is sent and to whom (media), ICE's consent (ice), permissions and channels (turn).
- * nat.md 5.5; RFC 6263 §4, §7 (the very tuple, also when nothing else is sent); RFC 4787 REQ-6. Pure. */
+ * nat.md 5.5; RFC 6263 §4, §7 (the very tuple, also when nothing else is sent);
+ * RFC 4787 REQ-6. Pure. */
 #ifndef NAT_KEEPALIVE_H
 #define NAT_KEEPALIVE_H
 
@@ -23,8 +25,8 @@ struct keepalive {
     bool heard;
 };
 
-/* Begins to punch at once; behaviour may be NULL: nothing is known. Again after a hold: what waits for packets that do
- * not come is as if new (two-stage timers). */
+/* Begins to punch at once; behaviour may be NULL: nothing is known. Again after a hold: what waits
+ * for packets that do not come is as if new (two-stage timers). */
 void keepalive_start(struct keepalive *k, struct tick now, const struct nat_behaviour *behaviour,
                      uint8_t limit);
 /* A packet has come from the peer: from now on slowly. */

@@ -69,7 +69,8 @@ enum path_known path_known_of(const struct path_src *src)
         return PATH_KNOWN_IP;
     if (!addr_is_set(&src->signalled))
         return PATH_KNOWN_NOTHING;
-    /* What it offers is an address of its own network, translated on the way: 1:1 NATs keep the port, others may. */
+    /* What it offers is an address of its own network, translated on the way: 1:1 NATs keep the
+     * port, others may. */
     return src->keeps_port == PATH_YES && src->offered.port != 0 ? PATH_KNOWN_GUESSED
                                                                  : PATH_KNOWN_SIGNALLED;
 }

@@ -1,6 +1,9 @@
-/* path: which address an SRC without ICE is answered with, and what must be done so that its packets arrive there.
- * Not here: what we know of our network (profile.h) and of the SRC: both come as plain facts; ICE chooses by checks.
- * nat.md 4.5's decision procedure with the corrections of 4.7; RFC 7866 §8.1.8, RFC 8656 §9. Pure, O(1), no I/O. */
+/* path: which address an SRC without ICE is answered with, and what must be done so that its
+ * packets arrive there.
+ * Not here: what we know of our network (profile.h) and of the SRC: both come as plain facts; ICE
+ * chooses by checks.
+ * nat.md 4.5's decision procedure with the corrections of 4.7; RFC 7866 §8.1.8,
+ * RFC 8656 §9. Pure, O(1), no I/O. */
 #ifndef NAT_PATH_H
 #define NAT_PATH_H
 
@@ -24,13 +27,11 @@ enum path_answer { PATH_UNKNOWN, PATH_YES, PATH_NO };
 
 /* Our side at this moment, for one ready media port. */
 struct path_us {
-    bool
-        same_realm; /* the route to the SRC leaves from an address in its own network: LAN, VPN, peered */
-    bool is_open; /* no NAT, nothing that filters */
-    bool
-        is_static; /* 1:1 NAT or a forwarded port, by the settings or verified less than a minute ago */
-    bool is_mapped;               /* a live mapping at the gateway, and no second NAT behind that */
-    bool has_stun;                /* this socket's address outside is fresh */
+    bool same_realm; /* the route to the SRC leaves from its own network: LAN, VPN, peered */
+    bool is_open;    /* no NAT, nothing that filters */
+    bool is_static;  /* 1:1 NAT or forwarded, by the settings or verified within a minute */
+    bool is_mapped;  /* a live mapping at the gateway, and no second NAT behind that */
+    bool has_stun;   /* this socket's address outside is fresh */
     bool relay_udp, relay_stream; /* an allocation stands ready */
     bool edge;
     struct nat_behaviour behaviour;
@@ -63,19 +64,18 @@ enum path_known path_known_of(const struct path_src *src);
 struct path_choice {
     enum path_code code;
     enum path_known known;
-    bool punches; /* H: send to whom is known, before the 200 goes out */
-    bool to_port; /* H: the very port counts, not the address alone */
-    bool permits; /* install permissions for whom is known, before the 200 goes out */
-    bool latches; /* L: its port is to be learned from its packets */
-    bool
-        probes_back; /* send from the answered address to the offered one: it may latch (nat.md 4.5 (4)) */
+    bool punches;         /* H: send to whom is known, before the 200 goes out */
+    bool to_port;         /* H: the very port counts, not the address alone */
+    bool permits;         /* install permissions for whom is known, before the 200 goes out */
+    bool latches;         /* L: its port is to be learned from its packets */
+    bool probes_back;     /* send from the answered address to the offered one: it may latch */
     bool relay_stands_by; /* with permissions, for the ladder's third step */
     bool may_migrate;     /* relayed now; to S once its true address is seen (4.5 (5)) */
     const char *why;      /* a static sentence for the verdict */
 };
 
-/* The choice, but none of the codes whose bit (1 << code) is in tried: the ladder's memory. There is
- * always one. */
+/* The choice, but none of the codes whose bit (1 << code) is in tried: the ladder's memory. There
+ * is always one. */
 struct path_choice path_choose(const struct path_us *us, const struct path_src *src,
                                unsigned tried);
 

@@ -157,7 +157,8 @@ bool portmap_read(struct view datagram, struct portmap_response *out)
     bool ok;
     if (r.failed || datagram.len > PORTMAP_MESSAGE_MAX)
         return false;
-    /* RFC 6886 §3.5: a NAT-PMP gateway refuses a PCP request with version 0 and an opcode of 0, or 128. */
+    /* RFC 6886 §3.5: a NAT-PMP gateway refuses a PCP request with version 0 and an opcode of 0,
+     * or 128. */
     if (version == NATPMP_VERSION && (opcode == 0 || opcode == RESPONSE) && datagram.len == 8) {
         response.kind = PORTMAP_NATPMP_ADDRESS;
         response.result = natpmp_result(reader_u16(&r));

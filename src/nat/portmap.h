@@ -1,4 +1,5 @@
-/* portmap: the messages by which a gateway is asked for port mappings: PCP's MAP and ANNOUNCE, and NAT-PMP's.
+/* portmap: the messages by which a gateway is asked for port mappings: PCP's MAP and ANNOUNCE, and
+ * NAT-PMP's.
  * Not here: when to ask, again, or for how long (gateway.h).
  * RFC 6887 §7, §11.1, §14.1; RFC 6886 §3. */
 #ifndef NAT_PORTMAP_H

@@ -87,7 +87,7 @@ struct discovery {
 void discovery_tell(struct discovery *d, enum discovery_event_kind kind);
 void probe_start(struct discovery *d, struct tick now, enum probe_name name, struct probe what);
 
-/* ---- lifetime.c */
+/* ---- lifetime.c ----------------------------------------------------------------------------- */
 
 void lifetime_start(struct discovery *d, struct tick now);
 void lifetime_round_over(struct discovery *d, struct tick now);

@@ -47,7 +47,8 @@ bool profile_set_local(struct nat_profile *p, struct tick now, struct addr local
     if (addr_equal(&p->local, &local))
         return false;
     bool was_online = addr_is_set(&p->local);
-    /* Settling is for who has nothing to go by: at the start, and after the last address vanished. */
+    /* Settling is for who has nothing to go by: at the start,
+     * and after the last address vanished. */
     if (!was_online)
         p->started = now;
     p->has_changed = was_online && addr_is_set(&local);
@@ -68,8 +69,8 @@ bool profile_tell(struct nat_profile *p, struct tick now, enum profile_source so
     *told = (struct profile_told){addr_with_port(external, 0), now};
     if (source == PROFILE_STUN && addr_is_set(&external))
         p->stun_is_silent = false;
-    /* A new lease, or a NAT that was rebooted: what its predecessor did says nothing (nat.md 5.11). Where each socket
-     * may have another address this says nothing either. */
+    /* A new lease, or a NAT that was rebooted: what its predecessor did says nothing (nat.md 5.11).
+     * Where each socket may have another address this says nothing either. */
     if (!differs || p->behaviour.pooling_arbitrary)
         return false;
     p->has_changed = true;
@@ -139,8 +140,8 @@ struct tick profile_deadline(const struct nat_profile *p, struct tick now)
 struct addr profile_external(const struct nat_profile *p, enum profile_source *source)
 {
     for (enum profile_source s = PROFILE_SETTING; s < PROFILE_SOURCES; s++) {
-        /* A private address is not one of the outside, except by order; and a setting on trial gives way to what STUN
-         * sees. */
+        /* A private address is not one of the outside, except by order; and a setting on trial
+         * gives way to what STUN sees. */
         bool on_trial = s == PROFILE_SETTING && p->behind_nat == PATH_UNKNOWN &&
                         is_told(p, PROFILE_STUN) && !agree(p, PROFILE_SETTING, PROFILE_STUN);
         if (!is_told(p, s) || on_trial ||
@@ -171,7 +172,8 @@ int profile_levels(const struct nat_profile *p)
     return -1;
 }
 
-/* A 1:1 NAT or a forwarded range: by order, or when what was said is what STUN sees, ports and all. */
+/* A 1:1 NAT or a forwarded range: by order, or when what was said is what STUN sees,
+ * ports and all. */
 static bool is_static(const struct nat_profile *p, struct tick now)
 {
     const struct nat_behaviour *b = &p->behaviour;

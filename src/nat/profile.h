@@ -1,6 +1,8 @@
-/* profile: what we know of the network we are in, from whom, and how old that is: one for each address family.
+/* profile: what we know of the network we are in, from whom, and how old that is: one for each
+ * address family.
  * Not here: how it is found out (discovery.h, gateway.h), the SRCs, the choice itself (path.h).
- * nat.md 4.1 (double NAT), 4.5, 5.2, 5.11; DESIGN.md's "What the NAT settings mean" and its settling. Pure. */
+ * nat.md 4.1 (double NAT), 4.5, 5.2, 5.11;
+ * DESIGN.md's "What the NAT settings mean" and its settling. Pure. */
 #ifndef NAT_PROFILE_H
 #define NAT_PROFILE_H
 
@@ -52,13 +54,15 @@ struct nat_profile {
 /* behind_nat and external are the settings' (external unset: auto). */
 void profile_init(struct nat_profile *p, struct tick now, enum path_answer behind_nat,
                   struct addr external);
-/* The address that the default route leaves from; unset: none. What was known of another network is forgotten, what
- * the settings say is not. False when it is the same as before. */
+/* The address that the default route leaves from; unset: none. What was known of another network is
+ * forgotten, what the settings say is not. False when it is the same as before. */
 bool profile_set_local(struct nat_profile *p, struct tick now, struct addr local);
-/* Somebody says that this is our address outside. True when he said otherwise before: the network has changed. */
+/* Somebody says that this is our address outside. True when he said otherwise before:
+ * the network has changed. */
 bool profile_tell(struct nat_profile *p, struct tick now, enum profile_source source,
                   struct addr external);
-/* What discovery found. Of lifetimes the shortest counts, for as long as the network is the same (RFC 5780 §4.6). */
+/* What discovery found. Of lifetimes the shortest counts, for as long as the network is the same
+ * (RFC 5780 §4.6). */
 void profile_tell_behaviour(struct nat_profile *p, struct tick now,
                             const struct discovery_result *result);
 /* Nobody answered discovery. */
@@ -72,13 +76,14 @@ struct tick profile_deadline(const struct nat_profile *p, struct tick now);
 
 /* Our address outside as best known, and who said so; unset: not known. */
 struct addr profile_external(const struct nat_profile *p, enum profile_source *source);
-/* NATs between us and the Internet as far as they can be told apart: 0, 1, 2 (two or more); -1: not known. */
+/* NATs between us and the Internet as far as they can be told apart: 0, 1, 2 (two or more); -1:
+ * not known. */
 int profile_levels(const struct nat_profile *p);
 /* May mappings of the gateway be advertised: is its address outside the one that others see? */
 bool profile_trusts_gateway(const struct nat_profile *p);
 
-/* Our side of path_choose for a media port. has_stun: its own address outside is fresh; has_mapping: the gateway has
- * mapped it. same_realm is the route's to say. */
+/* Our side of path_choose for a media port. has_stun: its own address outside is fresh;
+ * has_mapping: the gateway has mapped it. same_realm is the route's to say. */
 struct path_us profile_us(const struct nat_profile *p, struct tick now, bool has_stun,
                           bool has_mapping);
 

@@ -15,9 +15,8 @@
 #include "sip/sip.h"
 #include "siprec/rules.h"
 
-#define RECORDER_SDP_SIZE 65536 /* the longest description we write */
-#define RECORDER_DOCUMENT_EVERY_MS                                                                 \
-    1000 /* a recording's document reaches the catalogue no oftener */
+#define RECORDER_SDP_SIZE          65536 /* the longest description we write */
+#define RECORDER_DOCUMENT_EVERY_MS 1000  /* a document reaches the catalogue no oftener */
 
 /* A port that a stream has. */
 struct recorder_lease {

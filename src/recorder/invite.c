@@ -11,8 +11,7 @@
 #define REFUSED_EVERY_MS 20 /* lines in the log, when there is a flood of them */
 
 /* Every INVITE outside a dialog ends here or in accept_call(): counted, and in the log, unless a
- * flood
- * of them would fill it. */
+ * flood of them would fill it. */
 void recorder_count_refused(struct recorder *recorder, struct recorder_now now,
                             const struct sip_event *event, unsigned status, const char *why)
 {

@@ -1,4 +1,5 @@
-/* message: the little of a SIP message that a journal's reader needs: is it an answer, and its body.
+/* message: the little of a SIP message that a journal's reader needs: is it an answer, and its
+ * body.
  * Not here: checking it; the daemon did that before it wrote the journal (sip/message.h).
  * RFC 3261 §7, §7.3.1 (folding), §20 (compact forms). */
 #include "render/message.h"

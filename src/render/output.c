@@ -1,5 +1,5 @@
-/* output: 16-bit samples into one audio file: wav (RF64 when it grows over 4 GiB), flac, Opus in Ogg,
- * mp3, by FFmpeg's libavformat and libavcodec.
+/* output: 16-bit samples into one audio file: wav (RF64 when it grows over 4 GiB), flac, Opus in
+ * Ogg, mp3, by FFmpeg's libavformat and libavcodec.
  * Not here: opening files (main.c), the samples (mix.h).
  * RFC 7845 (Ogg Opus); EBU Tech 3306 (RF64). */
 #include "render/output.h"

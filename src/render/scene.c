@@ -1,5 +1,5 @@
-/* scene: what offers, answers and metadata said, message by message: which payload types may come on
- * which m-line, and who is to be heard there.
+/* scene: what offers, answers and metadata said, message by message: which payload types may come
+ * on which m-line, and who is to be heard there.
  * Not here: reading SDP and metadata (sdp, siprec), packets (survey.h), channels (cast.h).
  * RFC 3264, 7865 §6.7, §6.8, 7866 §9.1. */
 #include "render/scene.h"

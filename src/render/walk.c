@@ -13,8 +13,8 @@
 /* Records of different streams may be out of order by a sweep or two; more than this is our wall
  * clock that was set back. */
 #define SET_BACK_NS (2 * NS_PER_S)
-/* No call is silent on the wire and in its signalling for a day: the clock was set forward, as at the
- * start of a machine without one of its own. */
+/* No call is silent on the wire and in its signalling for a day: the clock was set forward, as at
+ * the start of a machine without one of its own. */
 #define SET_FORWARD_NS (24 * 3600 * NS_PER_S)
 
 bool render_walk_begin(struct render_walk *walk, struct view file, bool mapped)

@@ -66,8 +66,8 @@ static void finish(struct rtp_dtmf *d, bool missing_end, struct rtp_digit *digit
 }
 
 /* §2.5.2.2: further reports of an event that is over MUST be ignored: the retransmitted ends, and
- * what was overtaken. Its timestamp lies within the event; a new one cannot begin there (§2.5.1.5).
- */
+ * what was overtaken. Its timestamp lies within the event;
+ * a new one cannot begin there (§2.5.1.5). */
 static bool is_past(const struct rtp_dtmf *d, const struct report *r)
 {
     for (size_t i = 0; i < RTP_DTMF_HISTORY; i++) {
@@ -135,8 +135,8 @@ static size_t take_report(struct rtp_dtmf *d, const struct report *r, struct wal
     if (is_past(d, r) || is_overtaken(d, r))
         return 0;
     if (!is_update(d, r)) {
-        /* Overtaken by the running event: only its end is worth telling, and only when it is new.
-         */
+        /* Overtaken by the running event: only its end is worth telling,
+         * and only when it is new. */
         if (d->active && after(r->timestamp, d->start) < 0 && !r->end)
             return 0;
         if (d->active && after(r->timestamp, d->start) < 0) {

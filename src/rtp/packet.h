@@ -37,8 +37,8 @@ WARN_UNUSED enum rtp_packet_result rtp_packet_decode(struct rtp_packet *packet,
 /* "padding", for logs and metrics. */
 const char *rtp_packet_result_name(enum rtp_packet_result result);
 
-/* Appends the packet; extension length is rounded up to words with zeros; padding bytes when not 0.
- */
+/* Appends the packet; extension length is rounded up to words with zeros;
+ * padding bytes when not 0. */
 void rtp_packet_encode(const struct rtp_packet *packet, struct writer *out);
 
 /* CSRC number i < rtp_packet_csrc_count(). */

@@ -131,8 +131,8 @@ static enum rtp_sequence_verdict behind(struct rtp_sequence *s, struct rtp_posit
     return RTP_SEQUENCE_LATE;
 }
 
-/* A.1 while the source is not valid yet: MIN_SEQUENTIAL in a row are wanted, whatever came before.
- */
+/* A.1 while the source is not valid yet: MIN_SEQUENTIAL in a row are wanted,
+ * whatever came before. */
 static enum rtp_sequence_verdict on_probation(struct rtp_sequence *s, uint16_t seq,
                                               struct rtp_position position)
 {

@@ -205,8 +205,8 @@ static struct rtp_source_verdict refuse(struct rtp_source *s, enum rtp_source_cl
     return (struct rtp_source_verdict){.class = class, .reason = reason, .from_seq = seq};
 }
 
-/* Another SSRC from the accepted address, or from the signalled one an SSRC that may be a leftover.
- */
+/* Another SSRC from the accepted address, or from the signalled one an SSRC
+ * that may be a leftover. */
 static struct rtp_source_verdict alternate(struct rtp_source *s, const struct addr *from,
                                            const struct rtp_packet *packet, struct tick now)
 {

@@ -11,18 +11,19 @@
 /* The rules, in the order they are applied:
  *  1. The address that SDP names is accepted at once, always, and keeps or takes the stream.
  *  2. Another address is accepted after RTP_SOURCE_RUN packets of one SSRC with consecutive
- * sequence numbers and an agreed payload type, if nobody is being recorded, or the one that is fell
- * silent:
- *       - nobody yet: an address we trust (the IP of SDP, of SIP) at once, any other uncontested
- * for 2 s;
+ *     sequence numbers and an agreed payload type, if nobody is being recorded, or the one that is
+ *     fell silent:
+ *       - nobody yet: an address we trust (the IP of SDP, of SIP) at once, any other after 2 s
+ *         uncontested;
  *       - the same SSRC going on where it stopped (a NAT moved its port): after 0.5 s of silence;
- *       - a new SSRC from an IP we trust, or after a re-INVITE from any: after 2 s, 0.5 s
- * respectively. Never while the first still sends.
+ *       - a new SSRC: after 2 s from an IP we trust, after 0.5 s from any behind a re-INVITE.
+ *     Never while the first still sends.
  *  3. From the accepted address another SSRC takes over after the same run, unbroken by the old
- * one: a stray packet does not. After a re-INVITE at once.
+ *     one: a stray packet does not. After a re-INVITE at once.
  *  4. Late packets of the call that had this port before (RTP_SOURCE_STALE) are dropped: they are
- * somebody else's words. What was held back while a run was counted is journaled apart and can be
- * taken in later: the verdict that accepts names the first sequence number of the run. */
+ *     somebody else's words.
+ * What was held back while a run was counted is journaled apart and can be taken in later: the
+ * verdict that accepts names the first sequence number of the run. */
 #define RTP_SOURCE_RUN            4
 #define RTP_SOURCE_SILENCE_MS     500
 #define RTP_SOURCE_TAKEOVER_MS    2000
@@ -32,9 +33,8 @@
 #define RTP_SOURCE_TRUSTED        4
 
 enum rtp_source_class {
-    RTP_SOURCE_ACCEPT, /* the stream's */
-    RTP_SOURCE_EPOCH,  /* the stream's, and the first accepted of a new SSRC (of any, at the start)
-                        */
+    RTP_SOURCE_ACCEPT,     /* the stream's */
+    RTP_SOURCE_EPOCH,      /* the stream's, and the first of a new SSRC (at the start: of any) */
     RTP_SOURCE_QUARANTINE, /* may become the stream's: journal apart */
     RTP_SOURCE_FOREIGN,    /* a second sender while the first still sends: count, journal apart */
     RTP_SOURCE_DROP,       /* not to be kept */
@@ -93,11 +93,11 @@ struct rtp_source {
     uint32_t epochs, moves;
 };
 
-/* signalled: the RTP address in the SRC's SDP; unspecified (0.0.0.0) or unset when it names none.
- */
+/* signalled: the RTP address in the SRC's SDP; unspecified (0.0.0.0) or
+ * unset when it names none. */
 void rtp_source_init(struct rtp_source *s, const struct addr *signalled);
-/* The agreed payload types (telephone-event and CN included). None at all means that any will do.
- */
+/* The agreed payload types (telephone-event and CN included).
+ * None at all means that any will do. */
 void rtp_source_allow(struct rtp_source *s, uint8_t payload_type);
 void rtp_source_allow_none(struct rtp_source *s);
 /* An IP from which the SRC's packets may well come: its SIP's source. The port does not matter. */

@@ -77,10 +77,10 @@ void sdp_answer_refuse(struct sdp_answer *answer, size_t line, enum sdp_reject r
  * recvonly, every codec we know. session is scratch that the answer borrows. */
 void sdp_offer_plan_new(struct sdp_answer *answer, struct sdp_session *session);
 /* Our offer within a session: the lines that stand, from the last description of theirs, none added
- * (RFC 7866 §7.2), recvonly where they had stopped, so that the SRC may resume; with all that we can
- * take (RFC 3261 §14.2), by the payload types in use (RFC 3264 §8.3.2), so that it may change codecs.
- * ours, our own last description, gives the labels that theirs left out, as an SRC that answers our
- * offer may, and its formats; NULL: none. Borrows both. */
+ * (RFC 7866 §7.2), recvonly where they had stopped, so that the SRC may resume; with all that we
+ * can take (RFC 3261 §14.2), by the payload types in use (RFC 3264 §8.3.2), so that it may change
+ * codecs. ours, our own last description, gives the labels that theirs left out, as an SRC that
+ * answers our offer may, and its formats; NULL: none. Borrows both. */
 void sdp_offer_plan_again(struct sdp_answer *answer, const struct sdp_session *theirs,
                           const struct sdp_session *ours);
 

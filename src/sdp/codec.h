@@ -46,8 +46,8 @@ bool sdp_codec_is_voice(enum sdp_codec codec);
 /* A format of which only the payload type is known: RFC 3551 §6 table 4, and 19, comfort noise's
  * old number. */
 struct sdp_format sdp_format_static(uint8_t payload_type);
-/* Applies the rtpmap value behind the payload type, "pcmu/8000a" and "PCMU" included. Borrows map.
- */
+/* Applies the rtpmap value behind the payload type,
+ * "pcmu/8000a" and "PCMU" included. Borrows map. */
 void sdp_format_apply_rtpmap(struct sdp_format *format, struct view map);
 /* True when what the format carries can be rendered: codec, clock, channels and fmtp all known. */
 bool sdp_format_can_take(const struct sdp_format *format);

@@ -51,8 +51,8 @@ void sdp_match(const struct sdp_session *offer, const struct sdp_known *known, s
         if (found[i] != SDP_MATCH_NEW)
             continue;
         /* RFC 3264 §8: the i-th stream of the last description is the i-th of this one. A slot
-         * whose stream was taken elsewhere by its label, or had ended, is free for something new.
-         */
+         * whose stream was taken elsewhere by its label, or had ended,
+         * is free for something new. */
         int hit = find_position(known, known_count, i);
         if (hit != SDP_MATCH_NEW && known[hit].kind == offer->media[i].kind &&
             !known_is_taken(found, offer->media_count, (size_t)hit))

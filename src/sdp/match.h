@@ -18,8 +18,8 @@ struct sdp_known {
 
 /* found[i] = index into known of the stream that m-line i continues, or SDP_MATCH_NEW. By label
  * where it is unique on both sides; what is left, by position. No stream is found twice. m-lines
- * with port 0 are matched too: they tell which stream ended. found has room for offer->media_count.
- */
+ * with port 0 are matched too: they tell which stream ended.
+ * found has room for offer->media_count. */
 void sdp_match(const struct sdp_session *offer, const struct sdp_known *known, size_t known_count,
                int found[]);
 

@@ -133,8 +133,8 @@ static bool uri_address(const struct sip_uri *uri, const struct sip_flow *flow, 
         to->protocol = SIP_PROTOCOL_TLS;
     uint16_t standard = to->protocol == SIP_PROTOCOL_TLS ? 5061 : 5060;
     to->peer = addr_with_port(host, uri->port ? uri->port : standard);
-    /* Another protocol than the listener's would need another listener, which only its owner knows.
-     */
+    /* Another protocol than the listener's would need another listener,
+     * which only its owner knows. */
     return to->protocol == flow->protocol && to->peer.family == flow->peer.family;
 }
 
@@ -155,8 +155,8 @@ static struct sip_flow next_hop(const struct sip_dialog *d, const struct sip_uri
     if (!is_routable(&to.peer) && is_routable(&d->flow.peer))
         return d->flow;
     *reconnect = to.peer;
-    /* RFC 3261 §18 lets us use the connection the peer opened, and a firewall may allow no other.
-     */
+    /* RFC 3261 §18 lets us use the connection the peer opened,
+     * and a firewall may allow no other. */
     if (sip_protocol_is_reliable(d->flow.protocol)) {
         if (addr_equal_ip(&to.peer, &d->flow.peer))
             return d->flow;

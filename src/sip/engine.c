@@ -12,8 +12,8 @@
 #define DIALOGS_DEFAULT         4096
 #define CONNECTIONS_DEFAULT     1024
 #define TRANSACTIONS_PER_DIALOG 4
-/* A message that is not whole after this long never will be: its Content-Length lies, or somebody holds connections
- * open on purpose. */
+/* A message that is not whole after this long never will be: its Content-Length lies, or somebody
+ * holds connections open on purpose. */
 #define INCOMPLETE_MS INT64_C(32000)
 /* Head and body of the largest message we compose. */
 #define HEAD_MAX (3 * LIMIT_SIP_DATAGRAM)

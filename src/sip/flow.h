@@ -28,11 +28,10 @@ static inline bool sip_protocol_is_reliable(enum sip_protocol protocol)
     return protocol != SIP_PROTOCOL_UDP;
 }
 
-/* Who is answered at the source port instead of what the Via says (RFC 3581 without being asked).
- */
+/* Who is answered at the source port instead of what the Via says (RFC 3581
+ * without being asked). */
 enum sip_force_rport {
-    SIP_FORCE_RPORT_AUTO, /* UDP requests whose Via names a private address other than their source
-                           */
+    SIP_FORCE_RPORT_AUTO, /* UDP requests whose Via names a private address not their source */
     SIP_FORCE_RPORT_TRUE,
     SIP_FORCE_RPORT_FALSE,
 };

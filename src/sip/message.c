@@ -1,5 +1,6 @@
 /* message: one parsed SIP message: views on its start line, its headers and its body.
- * Not here: what it means (dialog.c, transaction.c), how one is built (print.c), framing (stream.c).
+ * Not here: what it means (dialog.c, transaction.c), how one is built (print.c), framing
+ * (stream.c).
  * RFC 3261 §7, 20, 25; most header values are read by sofia.c. */
 #include "sip/message.h"
 

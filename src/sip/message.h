@@ -1,5 +1,6 @@
 /* message: one parsed SIP message: views on its start line, its headers and its body.
- * Not here: what it means (dialog.h, transaction.h), how one is built (print.h), framing (stream.h).
+ * Not here: what it means (dialog.h, transaction.h), how one is built (print.h), framing
+ * (stream.h).
  * RFC 3261 §7, 20, 25. */
 #ifndef SIP_MESSAGE_H
 #define SIP_MESSAGE_H
@@ -39,8 +40,8 @@ struct sip_uri {
     struct view protocol; /* the transport parameter, or empty */
 };
 
-/* All views live as long as the message. Values are trimmed, folded lines are joined with blanks.
- */
+/* All views live as long as the message. Values are trimmed,
+ * folded lines are joined with blanks. */
 struct sip_message {
     struct view
         bytes;        /* as received, nothing changed; longer datagrams are cut at Content-Length */
@@ -92,8 +93,8 @@ enum sip_message_source {
     SIP_MESSAGE_HEAD_ONLY,    /* framed, its body too large and left out */
 };
 
-/* Copies bytes. Never fails on what a peer sends: see fault_status. NULL only when memory is out.
- */
+/* Copies bytes. Never fails on what a peer sends: see fault_status.
+ * NULL only when memory is out. */
 WARN_UNUSED struct sip_message *sip_message_parse(struct view bytes,
                                                   enum sip_message_source source);
 struct sip_message *sip_message_hold(struct sip_message *m);

@@ -1,5 +1,5 @@
 /* sip: the SIP engine: transactions, dialogs, session timers, server and client, without any I/O.
- * Not here: sockets, names and connections (io), what a call means (recorder), bodies (sdp, siprec).
+ * Not here: sockets, names, connections (io), what a call means (recorder), bodies (sdp, siprec).
  * RFC 3261, 6026 (2xx and its ACK), 3262 (PRACK), 3311 (UPDATE), 3581, 4028, 6086 (INFO), 7989.
  *
  * Bytes go in with the flow they came on, packets and events are pulled. After each input, expire
@@ -76,17 +76,14 @@ enum sip_event_kind {
     SIP_EVENT_INFO,     /* was answered 200; its body is in message */
     SIP_EVENT_ACK,      /* first ACK of our 2xx; its body, if any, is the answer to our offer */
     SIP_EVENT_BYE,      /* was answered; it may carry a body */
-    SIP_EVENT_CANCEL,   /* was answered, and so was the INVITE (487): for a new dialog ENDED follows
-                         */
+    SIP_EVENT_CANCEL,   /* was answered, the INVITE too (487): for a new dialog ENDED follows */
     SIP_EVENT_OPTIONS,  /* was answered by sip_set_available(); dialog may be 0 */
     SIP_EVENT_REFUSED,  /* an INVITE that was refused with status before it became a dialog */
     /* Responses to our requests. */
     SIP_EVENT_PROVISIONAL, /* 101-199 to our INVITE */
-    SIP_EVENT_RESPONSE, /* final; message NULL: status 408 no answer came, 503 it could not be sent
-                         */
+    SIP_EVENT_RESPONSE,    /* final; message NULL: 408 no answer came, 503 it could not be sent */
     /* The dialog. */
-    SIP_EVENT_ENDING, /* the engine or sip_bye() sent a BYE; why in end; the answer may take up to
-                         32 s */
+    SIP_EVENT_ENDING, /* we sent a BYE; why in end; the answer may take up to 32 s */
     SIP_EVENT_ENDED,  /* over, why in end; the id is void */
     SIP_EVENT_TRACE,  /* bytes of one message sent or received in this dialog, not for
                          retransmissions */
@@ -97,12 +94,11 @@ enum sip_end {
     SIP_END_PEER_BYE,
     SIP_END_OUR_BYE,
     SIP_END_CANCELLED, /* by the peer, or by sip_cancel() */
-    SIP_END_REFUSED,  /* final answer other than 2xx to the first INVITE, ours or theirs; see status
-                       */
-    SIP_END_NO_ACK,   /* 64*T1 without ACK: BYE sent, RFC 3261 §13.3.1.4 */
-    SIP_END_NO_PRACK, /* 64*T1 without PRACK: 504 sent, RFC 3262 §3 */
-    SIP_END_EXPIRED,  /* session timer, RFC 4028 §10 */
-    SIP_END_GONE,     /* the peer does not know the dialog (481), RFC 3261 §12.2.1.2 */
+    SIP_END_REFUSED,   /* the first INVITE, ours or theirs, got no 2xx; see status */
+    SIP_END_NO_ACK,    /* 64*T1 without ACK: BYE sent, RFC 3261 §13.3.1.4 */
+    SIP_END_NO_PRACK,  /* 64*T1 without PRACK: 504 sent, RFC 3262 §3 */
+    SIP_END_EXPIRED,   /* session timer, RFC 4028 §10 */
+    SIP_END_GONE,      /* the peer does not know the dialog (481), RFC 3261 §12.2.1.2 */
     SIP_END_NO_ANSWER, /* our INVITE or session refresh was never answered */
     SIP_END_DROPPED,   /* sip_drop() */
 };

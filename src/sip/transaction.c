@@ -1,5 +1,7 @@
-/* transaction: the four state machines of RFC 3261 §17 as one table, with RFC 6026's Accepted states.
- * Not here: matching (table.c), what is sent (print.c), the 2xx of an INVITE and its ACK (dialog.c).
+/* transaction: the four state machines of RFC 3261 §17 as one table, with RFC 6026's Accepted
+ * states.
+ * Not here: matching (table.c), what is sent (print.c), the 2xx of an INVITE and its ACK
+ * (dialog.c).
  * RFC 3261 §17.1, 17.2; RFC 6026 §7, 8. */
 #include "sip/transaction.h"
 
@@ -16,7 +18,8 @@ struct rule {
 /* Whatever is not in the table changes nothing and is absorbed. */
 /* clang-format off */
 static const struct rule rules[] = {
-    /* §17.2.1 and RFC 6026 §7.1. §17.2.4 as RFC 6026 §8.8 has it: a transport error ends nothing here. */
+    /* §17.2.1 and RFC 6026 §7.1. §17.2.4 as RFC 6026 §8.8 has it:
+     * a transport error ends nothing here. */
     {SIP_SERVER_INVITE, SIP_STATE_PROCEEDING, SIP_INPUT_REQUEST,     SIP_STATE_PROCEEDING, SIP_DO_REPEAT},
     {SIP_SERVER_INVITE, SIP_STATE_PROCEEDING, SIP_INPUT_PROVISIONAL, SIP_STATE_PROCEEDING, SIP_DO_SEND},
     {SIP_SERVER_INVITE, SIP_STATE_PROCEEDING, SIP_INPUT_REPEAT,      SIP_STATE_PROCEEDING, SIP_DO_TRYING},

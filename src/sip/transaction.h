@@ -1,5 +1,7 @@
-/* transaction: the four state machines of RFC 3261 §17 as one table, with RFC 6026's Accepted states.
- * Not here: matching (table.c), what is sent (print.h), the 2xx of an INVITE and its ACK (dialog.h).
+/* transaction: the four state machines of RFC 3261 §17 as one table, with RFC 6026's Accepted
+ * states.
+ * Not here: matching (table.c), what is sent (print.h), the 2xx of an INVITE and its ACK
+ * (dialog.h).
  * RFC 3261 §17.1, 17.2; RFC 6026 §7, 8. */
 #ifndef SIP_TRANSACTION_H
 #define SIP_TRANSACTION_H

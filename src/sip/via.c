@@ -55,8 +55,8 @@ struct addr sip_via_reconnect(const struct sip_via *via, const struct sip_flow *
     return addr_with_port(from->peer, sent_by_port(via, from->protocol));
 }
 
-/* Length of the first value of a Via line: up to a comma outside quotes, without blanks at its end.
- */
+/* Length of the first value of a Via line: up to a comma outside quotes,
+ * without blanks at its end. */
 static size_t first_value(struct view value)
 {
     struct view rest = value, first;
@@ -79,8 +79,8 @@ static void write_raw(struct writer *w, struct view raw)
 }
 
 /* The parameters of the topmost value, rport filled in. received is ours alone to say: whatever the
- * peer put there goes (RFC 3261 §18.2.1). Splitting at ';' and joining again changes nothing else.
- */
+ * peer put there goes (RFC 3261 §18.2.1). Splitting at ';' and joining again
+ * changes nothing else. */
 static void write_params(struct writer *w, const struct sip_message *request, struct view params,
                          const struct sip_flow *from)
 {
@@ -98,8 +98,8 @@ static void write_params(struct writer *w, const struct sip_message *request, st
         else
             write_raw(w, param);
     }
-    /* RFC 3581 §4: with rport always; RFC 3261 §18.2.1: when sent-by is a name or another address.
-     */
+    /* RFC 3581 §4: with rport always; RFC 3261 §18.2.1:
+     * when sent-by is a name or another address. */
     if (request->via.rport_asked || !is_source(&request->via, from))
         writer_printf(w, ";received=%s", addr_print_ip(&from->peer).s);
 }

@@ -247,8 +247,8 @@ static void take_field(struct headers *headers, struct view name, struct view va
 }
 
 /* The header fields at the front of a part, and where its body starts. A part may have none, and
- * some leave out the empty line behind none: a first line that is no header field then is the body.
- */
+ * some leave out the empty line behind none: a first line that is no header
+ * field then is the body. */
 static struct view read_headers(struct view part, struct headers *headers)
 {
     struct view rest = part, line;

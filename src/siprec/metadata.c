@@ -172,8 +172,7 @@ static struct view keep(struct reader *r, struct view v)
     return copy;
 }
 
-/* --- names and namespaces
- * -------------------------------------------------------------------------------- */
+/* ---- names and namespaces ------------------------------------------------------------------- */
 
 static struct view find_namespace(const struct reader *r, struct view prefix)
 {
@@ -216,8 +215,7 @@ static bool is_known_namespace(struct view uri)
     siprec_xml_attribute(attributes, (const char *const[]){__VA_ARGS__},                           \
                          sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *))
 
-/* --- elements
- * -------------------------------------------------------------------------------------------- */
+/* ---- elements ------------------------------------------------------------------------------- */
 
 static void begin_root(struct reader *r, struct view name, struct view uri,
                        const XML_Char **attributes)
@@ -523,8 +521,7 @@ static void end_place(struct reader *r, enum place place, bool has_children)
     r->text_len = 0;
 }
 
-/* --- extension data
- * -------------------------------------------------------------------------------------- */
+/* ---- extension data ------------------------------------------------------------------------- */
 
 /* The list that extension data of the element being described goes to. */
 static struct siprec_value **extensions(struct reader *r)
@@ -585,8 +582,7 @@ static void end_extension(struct reader *r, const struct frame *frame)
     r->text_len = 0;
 }
 
-/* --- expat's events
- * -------------------------------------------------------------------------------------- */
+/* ---- expat's events ------------------------------------------------------------------------- */
 
 /* An element means what the table says if it stands in the root's namespace, or in one of those
  * that are known: drafts and the standard were mixed. Anything foreign is extension data, and all
@@ -733,8 +729,8 @@ static bool run_parser(struct reader *r, struct view xml, const char *encoding)
     return ok;
 }
 
-/* Once more, with the two mistakes mended that SRCs make: a bare "&" in a name, and "<sip:...>" as it stands in a
- * header field. If that is XML, all of it counts; the error and the warning stay. */
+/* Once more, with the two mistakes mended that SRCs make: a bare "&" in a name, and "<sip:...>" as
+ * it stands in a header field. If that is XML, all of it counts; the error and the warning stay. */
 static void read_repaired(struct reader *r, struct view xml, const char *encoding)
 {
     struct siprec_metadata *metadata = r->metadata, broken = *metadata;
@@ -765,7 +761,8 @@ void siprec_metadata_parse(struct siprec_metadata *metadata, struct view xml, st
     *r = (struct reader){.metadata = metadata, .arena = arena, .warnings = warnings};
     const char *encoding = NULL;
     if (!siprec_encoding_is_utf16(xml)) {
-        /* An XML declaration must be the very first thing (XML 1.0 §2.8); a blank line before it is common. */
+        /* An XML declaration must be the very first thing (XML 1.0 §2.8);
+         * a blank line before it is common. */
         struct view trimmed = view_trim(xml);
         if (trimmed.at != xml.at && view_starts_with(trimmed, VIEW_LIT("<?xml")))
             siprec_warn(warnings, SIPREC_WARN_METADATA_LEADING_BLANK, "%s", "");

@@ -1,8 +1,8 @@
 /* metadata: reads one recording metadata document, of any dialect, into lists that borrow an arena.
  * Not here: what documents mean one after another (state.h), who speaks on which m-line (voices.h).
  * RFC 7865; drafts of it that are in the field: the namespaces urn:ietf:params:xml:ns:recording
- * (Oracle, AudioCodes, Metaswitch, Ribbon) and urn:ietf:params:xml:ns:siprec (BroadWorks, Webex).
- */
+ * (Oracle, AudioCodes, Metaswitch, Ribbon) and urn:ietf:params:xml:ns:siprec (BroadWorks,
+ * Webex). */
 #ifndef SIPREC_METADATA_H
 #define SIPREC_METADATA_H
 
@@ -102,8 +102,7 @@ struct siprec_metadata {
     enum siprec_mode mode;
     bool mode_given;
     bool well_formed;
-    bool
-        repaired; /* it was not, but is with bare "&" and "<sip:" escaped: complete, and still wrong */
+    bool repaired; /* it was not, but is with bare "&" and "<sip:" escaped: complete, still wrong */
     bool is_request; /* requestsnapshot (RFC 7865 §7), not metadata */
     struct view root, root_namespace;
     struct siprec_group *groups;

@@ -31,8 +31,9 @@ struct siprec_content {
 void siprec_rules_select(struct siprec_content *content, const struct siprec_body *body,
                          struct siprec_warnings *warnings);
 
-/* Warns about what a recording session's first INVITE lacks, and about SDP that cannot be told apart or was not
- * all read: no metadata (expect_metadata), audio without a label, a label twice. sdp: of content->sdp. */
+/* Warns about what a recording session's first INVITE lacks, and about SDP that cannot be told
+ * apart or was not all read: no metadata (expect_metadata), audio without a label, a label twice.
+ * sdp: of content->sdp. */
 void siprec_rules_check(const struct siprec_content *content, const struct sdp_session *sdp,
                         bool expect_metadata, struct siprec_warnings *warnings);
 

@@ -97,8 +97,8 @@ static bool has_reason(const struct siprec_reason *list, const struct siprec_rea
     return false;
 }
 
-/* Several sipSessionIDs belong to one session (RFC 7865 §6.3.1), and an update may bring one more.
- */
+/* Several sipSessionIDs belong to one session (RFC 7865 §6.3.1),
+ * and an update may bring one more. */
 static bool merge_session_lists(struct siprec_session *session, struct arena *arena,
                                 const struct siprec_session *from)
 {
@@ -143,8 +143,8 @@ static bool name_is_same(const struct siprec_name *a, const struct siprec_name *
            view_equal(a->language, b->language);
 }
 
-/* The names of the newest document go first, older ones that it does not repeat stay behind them.
- */
+/* The names of the newest document go first, older ones that it does not
+ * repeat stay behind them. */
 static bool merge_names(struct siprec_participant *participant, struct arena *arena,
                         const struct siprec_name *from)
 {
@@ -235,8 +235,8 @@ static bool merge_participant(struct siprec_state *state, const struct siprec_pa
            merge_values(&participant->extensions, arena, from->extensions);
 }
 
-/* Streams without an id (Avaya's second, before the callee answers) are told apart by their label.
- */
+/* Streams without an id (Avaya's second, before the callee answers) are told
+ * apart by their label. */
 static struct siprec_stream *find_unnamed_stream(const struct siprec_state *state,
                                                  struct view label)
 {

@@ -47,8 +47,8 @@ const struct siprec_session *siprec_state_find_session(const struct siprec_state
  * §3.2.3). */
 bool siprec_state_takes_part(const struct siprec_state *state,
                              const struct siprec_participant *participant);
-/* The first address of record or, without one, the id; the first name that is not blank, or empty.
- */
+/* The first address of record or, without one, the id;
+ * the first name that is not blank, or empty. */
 struct view siprec_participant_aor(const struct siprec_participant *participant);
 struct view siprec_participant_name(const struct siprec_participant *participant);
 /* The value of the first extension whose key, without its prefix and path, is this, ASCII case

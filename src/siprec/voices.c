@@ -46,8 +46,8 @@ static bool sends(const struct siprec_participant *participant, const struct sip
     return false;
 }
 
-/* May be heard. One who is only referred to is no match for those who are described (CUBE names a stream where a
- * participant belongs), except as long as no snapshot has described anybody. */
+/* May be heard. One who is only referred to is no match for those who are described (CUBE names a
+ * stream where a participant belongs), except as long as no snapshot has described anybody. */
 static bool counts(const struct siprec_state *state, const struct siprec_participant *participant)
 {
     return (participant->declared || !state->has_snapshot) &&
@@ -82,8 +82,8 @@ static void add_senders(const struct search *s, struct siprec_voice *voice,
     for (const struct siprec_participant *p = s->state->participants; p; p = p->next) {
         if (!counts(s->state, p))
             continue;
-        /* BroadWorks: both are in the mixed stream, though one names a stream that does not exist.
-         */
+        /* BroadWorks: both are in the mixed stream, though one names a stream
+         * that does not exist. */
         if ((voice->stream->id.len && sends(p, voice->stream)) ||
             (mixed && sends_unknown_only(s->state, p)))
             add(voice, p, how);

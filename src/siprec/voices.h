@@ -1,7 +1,7 @@
 /* voices: who is to be heard on which m-line, and how we know.
  * Not here: channels of audio files (render).
- * RFC 7865 §6.7, §6.8 (label -> stream -> participant that sends it), 7866 §8.3.2 (mixed streams).
- */
+ * RFC 7865 §6.7, §6.8 (label -> stream -> participant that sends it),
+ * 7866 §8.3.2 (mixed streams). */
 #ifndef SIPREC_VOICES_H
 #define SIPREC_VOICES_H
 

@@ -64,7 +64,7 @@ static bool daemon_fail(char *error, size_t error_size, const char *format, ...)
     return false;
 }
 
-/* ---- where we are ---- */
+/* ---- where we are --------------------------------------------------------------------------- */
 
 /* The address by which others on the network reach a listener on all addresses: the one towards the
  * default route (192.0.2.1 and 2001:db8::1 stand for anywhere), or loopback. */
@@ -85,7 +85,7 @@ static struct addr daemon_reachable(const struct addr *bound)
     return addr_with_port(local, bound->port);
 }
 
-/* ---- settings to parts' settings ---- */
+/* ---- settings to parts' settings ------------------------------------------------------------ */
 
 static struct signalling_settings daemon_signalling_settings(const struct siprecd *daemon,
                                                              const struct settings *settings)
@@ -165,7 +165,7 @@ static void daemon_say_unused(const struct settings *settings)
         LOG_WARN("siprecd", VIEW_NONE, "%s", settings_remark(settings, i));
 }
 
-/* ---- the start, part by part ---- */
+/* ---- the start, part by part ---------------------------------------------------------------- */
 
 /* As many calls as descriptors allow, up to what the pools are made for. */
 static void daemon_size(struct siprecd *daemon)
@@ -362,7 +362,7 @@ static bool daemon_start_signalling(struct siprecd *daemon, char *error, size_t 
     return true;
 }
 
-/* ---- what we say ---- */
+/* ---- what we say ---------------------------------------------------------------------------- */
 
 void daemon_announce(const struct siprecd *daemon)
 {
@@ -394,7 +394,7 @@ void daemon_announce(const struct siprecd *daemon)
                  "sip.allow is empty: anybody who reaches this machine can have calls recorded");
 }
 
-/* ---- life ---- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 struct siprecd *daemon_start(const struct settings *settings, char *error, size_t error_size)
 {

@@ -53,7 +53,7 @@ struct keeper {
     bool thread_runs;
 };
 
-/* ---- numbers ---- */
+/* ---- numbers -------------------------------------------------------------------------------- */
 
 uint64_t keeper_room_wanted(const struct values_space *min_free, uint64_t total)
 {
@@ -72,7 +72,7 @@ int64_t keeper_sync_pause_ms(int64_t interval_ms, int64_t last_took_ms)
     return pause_ms > interval_ms / 4 ? pause_ms : interval_ms / 4;
 }
 
-/* ---- room on the disk ---- */
+/* ---- room on the disk ----------------------------------------------------------------------- */
 
 static bool keeper_is_full(struct keeper *keeper, const struct io_room *room,
                            const struct keeper_settings *settings, struct tick hint_at)
@@ -127,7 +127,7 @@ static void keeper_look(struct keeper *keeper, const struct keeper_settings *set
         keeper_tell_full(keeper, full, &room);
 }
 
-/* ---- the thread: syncs and looks ---- */
+/* ---- the thread: syncs and looks ------------------------------------------------------------ */
 
 /* Returns how long it took, in milliseconds. */
 static int64_t keeper_sync(struct keeper *keeper)
@@ -215,7 +215,7 @@ void keeper_configure(struct keeper *keeper, const struct keeper_settings *setti
     pthread_mutex_unlock(&keeper->lock);
 }
 
-/* ---- renders ---- */
+/* ---- renders -------------------------------------------------------------------------------- */
 
 struct keeper_job {
     struct keeper *keeper;
@@ -269,7 +269,7 @@ size_t keeper_renders(struct keeper *keeper)
     return io_pool_busy(keeper->renders);
 }
 
-/* ---- recovery ---- */
+/* ---- recovery ------------------------------------------------------------------------------- */
 
 static void keeper_recovered(void *context, const struct recovery_found *found)
 {
@@ -289,7 +289,7 @@ static void keeper_recover(void *context)
     recovery_run(&recovery);
 }
 
-/* ---- life ---- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 static size_t keeper_render_threads(void)
 {

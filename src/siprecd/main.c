@@ -58,7 +58,7 @@ static void main_usage(FILE *out)
             "  --version       print the version and exit\n");
 }
 
-/* ---- settings ---- */
+/* ---- settings ------------------------------------------------------------------------------- */
 
 struct main_settings {
     struct settings *settings;
@@ -100,7 +100,7 @@ static void main_print_errors(const struct settings *settings)
         fprintf(stderr, "%s\n", settings_error(settings, i));
 }
 
-/* ---- arguments ---- */
+/* ---- arguments ------------------------------------------------------------------------------ */
 
 /* Exit code, or -1 to go on. */
 static int main_parse(int argc, char **argv, struct main_options *options)
@@ -133,7 +133,7 @@ static int main_parse(int argc, char **argv, struct main_options *options)
     return -1;
 }
 
-/* ---- signals ---- */
+/* ---- signals -------------------------------------------------------------------------------- */
 
 /* SIGHUP. The old settings stay where the new ones are wrong. */
 static void main_reload(const struct main_options *options, struct siprecd *daemon,
@@ -223,7 +223,7 @@ static void main_wait_for_renders(struct siprecd *daemon, const sigset_t *signal
     }
 }
 
-/* ---- all together ---- */
+/* ---- all together --------------------------------------------------------------------------- */
 
 static int main_run(const struct main_options *options, struct main_settings *current)
 {

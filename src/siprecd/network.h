@@ -12,8 +12,7 @@ struct network {
     struct addr external[2]; /* IPv4, IPv6; not set: unknown */
     struct addr internal[2];
     bool behind_nat;    /* false: said to be in the open; external addresses do not count */
-    bool local_by_kind; /* local_networks=auto: SRCs with private or link-local addresses are local
-                         */
+    bool local_by_kind; /* local_networks=auto: private and link-local addresses are local */
     struct values_prefixes local;
     struct values_listeners listeners;
 };

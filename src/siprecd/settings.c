@@ -80,7 +80,7 @@ static void settings_set(struct settings *settings, enum setting setting,
     snprintf(value->where, sizeof(value->where), "%s", where);
 }
 
-/* ---- the four places ---- */
+/* ---- the four places ------------------------------------------------------------------------ */
 
 static void settings_read_defaults(struct settings *settings)
 {
@@ -257,7 +257,7 @@ static void settings_read_argument(struct settings *settings, const char *argume
     settings_set(settings, setting, SETTINGS_ARGUMENT, where, view_skip(text, equals + 1));
 }
 
-/* ---- what they mean ---- */
+/* ---- what they mean ------------------------------------------------------------------------- */
 
 static void settings_wrong(struct settings *settings, enum setting setting, const char *reason)
 {
@@ -330,7 +330,7 @@ void settings_destroy(struct settings *settings)
     free(settings);
 }
 
-/* ---- looking at them ---- */
+/* ---- looking at them ------------------------------------------------------------------------ */
 
 size_t settings_errors(const struct settings *settings)
 {

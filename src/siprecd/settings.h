@@ -52,8 +52,8 @@ const union setting_meaning *settings_meaning(const struct settings *settings,
                                               enum setting setting);
 int64_t settings_number(const struct settings *settings, enum setting setting);
 
-/* Prints all of them as a settings file, each with its origin as a comment; secrets as asterisks.
- */
+/* Prints all of them as a settings file, each with its origin as a comment;
+ * secrets as asterisks. */
 void settings_print(const struct settings *settings, FILE *out);
 
 #endif

@@ -79,7 +79,7 @@ static struct recorder_now signalling_now(void)
     return (struct recorder_now){.tick = io_clock_tick(), .wall = io_clock_wall()};
 }
 
-/* ---- sip's packets go out ---- */
+/* ---- sip's packets go out ------------------------------------------------------------------- */
 
 static void signalling_send_failed(struct signalling *signalling, struct tick now,
                                    const struct sip_output *output, int error)
@@ -149,7 +149,7 @@ static void signalling_send(struct signalling *signalling, struct tick now,
         signalling_send_failed(signalling, now, output, error);
 }
 
-/* ---- recorder's wishes ---- */
+/* ---- recorder's wishes ---------------------------------------------------------------------- */
 
 static void signalling_do(struct signalling *signalling, struct recorder_output *output)
 {
@@ -205,7 +205,7 @@ static void signalling_pump(struct signalling *signalling)
     }
 }
 
-/* ---- what comes in ---- */
+/* ---- what comes in -------------------------------------------------------------------------- */
 
 static void signalling_receive(struct signalling *signalling, uint32_t number)
 {
@@ -397,7 +397,7 @@ static void signalling_health(struct signalling *signalling, struct tick now)
         atomic_store(&signalling->over, true);
 }
 
-/* ---- the loop ---- */
+/* ---- the loop ------------------------------------------------------------------------------- */
 
 static void signalling_handle(struct signalling *signalling, const struct io_ready *ready)
 {
@@ -473,7 +473,7 @@ static void *signalling_run(void *argument)
     return NULL;
 }
 
-/* ---- life ---- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 static int signalling_listen_udp(struct signalling *signalling, uint32_t number)
 {

@@ -27,7 +27,7 @@ static bool values_is(struct view text, const char *word)
     return view_equal_nocase(text, view_of_string(word));
 }
 
-/* ---- single values ---- */
+/* ---- single values -------------------------------------------------------------------------- */
 
 static bool values_bool(struct view text, int64_t *number)
 {
@@ -162,7 +162,7 @@ static bool values_space(struct view text, struct values_space *space, char *why
     return values_wrong(why, "\"" VIEW_FMT "\" is no unit: use %%, K, M, G or T", VIEW_ARG(unit));
 }
 
-/* ---- addresses ---- */
+/* ---- addresses ------------------------------------------------------------------------------ */
 
 /* ADDRESS:PORT; the port is needed. */
 static bool values_endpoint(struct view text, struct addr *addr, char *why)
@@ -257,7 +257,7 @@ static bool values_add_prefix(struct view text, struct values_prefixes *prefixes
     return true;
 }
 
-/* ---- names and URIs ---- */
+/* ---- names and URIs ------------------------------------------------------------------------- */
 
 static bool values_is_host_char(char c)
 {
@@ -384,7 +384,7 @@ static bool values_list(const struct setting_info *info, struct view text,
     return true;
 }
 
-/* ---- all of them ---- */
+/* ---- all of them ---------------------------------------------------------------------------- */
 
 bool values_parse(const struct setting_info *info, struct view text, union setting_meaning *meaning,
                   char *why)

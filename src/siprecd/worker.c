@@ -63,7 +63,7 @@ struct worker {
     struct log_limit write_limit;
 };
 
-/* ---- journals ---- */
+/* ---- journals ------------------------------------------------------------------------------- */
 
 static int worker_open(struct worker *worker, const struct media_write *write)
 {
@@ -138,7 +138,7 @@ static void worker_write(struct worker *worker)
     }
 }
 
-/* ---- what media wants ---- */
+/* ---- what media wants ----------------------------------------------------------------------- */
 
 static void worker_send(struct worker *worker, struct tick now)
 {
@@ -183,7 +183,7 @@ static void worker_drain(struct worker *worker, struct tick now)
     worker_give_back(worker, now);
 }
 
-/* ---- what comes in ---- */
+/* ---- what comes in -------------------------------------------------------------------------- */
 
 static void worker_sweep(struct worker *worker, struct tick now)
 {
@@ -286,7 +286,7 @@ static void *worker_run(void *argument)
     return NULL;
 }
 
-/* ---- life ---- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 static bool worker_make_parts(struct worker *worker)
 {

@@ -35,10 +35,9 @@ WARN_UNUSED bool stun_auth_init(struct stun_auth *auth, struct view username, st
 void stun_auth_finish(struct stun_auth *auth);
 
 enum stun_auth_verdict {
-    STUN_AUTH_ACCEPT,  /* the response stands: give it to whoever asked */
-    STUN_AUTH_RETRY,   /* a challenge: send the request again in a new transaction, signed anew */
-    STUN_AUTH_REFUSED, /* the credentials are wrong, or the server wants an algorithm we do not have
-                        */
+    STUN_AUTH_ACCEPT,   /* the response stands: give it to whoever asked */
+    STUN_AUTH_RETRY,    /* a challenge: send the request again in a new transaction, signed anew */
+    STUN_AUTH_REFUSED,  /* wrong credentials, or the server wants an algorithm we do not have */
     STUN_AUTH_BID_DOWN, /* somebody took the password algorithms out: do not retry (§9.2.1) */
     STUN_AUTH_FORGED,   /* integrity does not hold, or is missing: over UDP as if never received */
     STUN_AUTH_NO_MEMORY,

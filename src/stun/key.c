@@ -16,7 +16,8 @@
 #define SHA256_CUT_SIZE 16
 #define PASSWORD_MAX    1024
 
-/* Each ICE agent has two of these: SHA-256's part is made when it is first asked for, which ICE never does. */
+/* Each ICE agent has two of these: SHA-256's part is made when it is first asked for,
+ * which ICE never does. */
 struct stun_key {
     EVP_MAC_CTX *sha1, *sha256;
     size_t len;

@@ -126,12 +126,13 @@ bool stun_attribute_next(const struct stun_message *m, size_t *at, struct stun_a
 bool stun_attribute_find(const struct stun_message *m, enum stun_attribute_type type,
                          struct view *value);
 
-/* The address in one attribute of m; XOR forms are undone (§14.2). False when it is not of the RFC's form. */
+/* The address in one attribute of m; XOR forms are undone (§14.2).
+ * False when it is not of the RFC's form. */
 WARN_UNUSED bool stun_address_of(const struct stun_message *m, const struct stun_attribute *a,
                                  struct addr *out);
 
-/* Typed values; false when absent or not of the form the RFC gives. XOR forms are undone (§14.2).
- */
+/* Typed values; false when absent or not of the form the RFC gives.
+ * XOR forms are undone (§14.2). */
 WARN_UNUSED bool stun_read_address(const struct stun_message *m, enum stun_attribute_type type,
                                    struct addr *out);
 /* XOR-MAPPED-ADDRESS, or the old MAPPED-ADDRESS where a server sends only that. */
@@ -153,8 +154,8 @@ size_t stun_unknown_attributes(const struct stun_message *m, const uint16_t *kno
  * §14.10) are our mistake. */
 void stun_begin(struct writer *w, enum stun_class class, enum stun_method method,
                 const struct stun_transaction *transaction);
-/* An answer to request in its own form: the same method, transaction and, for a classic one, head.
- */
+/* An answer to request in its own form: the same method, transaction and,
+ * for a classic one, head. */
 void stun_begin_answer(struct writer *w, enum stun_class class, const struct stun_message *request);
 void stun_put(struct writer *w, enum stun_attribute_type type, struct view value);
 void stun_put_u32(struct writer *w, enum stun_attribute_type type, uint32_t value);

@@ -70,8 +70,7 @@ static size_t find_unknown(const struct stun_server *server, const struct stun_m
     size_t count = sizeof ours / sizeof *ours;
     memcpy(known, ours, sizeof ours);
     if (!addr_is_set(&server->other))
-        count--; /* without a second address CHANGE-REQUEST is not understood: 420 (RFC 5780 §6.1)
-                  */
+        count--; /* no second address: CHANGE-REQUEST is not understood (RFC 5780 §6.1) */
     for (size_t i = 0; i < server->known_count && count < sizeof known / sizeof *known; i++)
         known[count++] = server->known[i];
     size_t found = stun_unknown_attributes(m, known, count, out, UNKNOWN_MAX);

@@ -69,7 +69,7 @@ struct turn_allocation {
     size_t first_event, event_count;
 };
 
-/* ---- life --------------------------------------------------------------------------------------- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 struct turn_allocation *turn_create(const struct turn_options *options)
 {
@@ -136,7 +136,7 @@ static void finish_closing(struct turn_allocation *t)
     tell(t, (struct turn_event){.kind = TURN_CLOSED});
 }
 
-/* ---- requests: built, signed, sent ---------------------------------------------------------------- */
+/* ---- requests: built, signed, sent ---------------------------------------------------------- */
 
 static struct turn_request *find_request(struct turn_allocation *t, enum turn_request_kind kind)
 {
@@ -276,7 +276,8 @@ void turn_moved(struct turn_allocation *t, struct tick now)
         lose(t, TURN_GONE, 0, false);
         return;
     }
-    /* Until the server knows our new address, what else is under way would be refused: it is asked again then. */
+    /* Until the server knows our new address, what else is under way would be refused:
+     * it is asked again then. */
     drop_requests(t);
     turn_peers_renew(&t->peers, now);
     t->state = TURN_MOVING;
@@ -310,7 +311,7 @@ static void pump(struct turn_allocation *t, struct tick now)
     }
 }
 
-/* ---- answers -------------------------------------------------------------------------------------- */
+/* ---- answers -------------------------------------------------------------------------------- */
 
 static void take_ticket(struct turn_allocation *t, const struct stun_message *m)
 {
@@ -395,7 +396,8 @@ static void bound(struct turn_allocation *t, struct tick now, uint16_t number)
     bool is_new = tick_due(channel->expires, now);
     channel->asked = false;
     channel->expires = tick_add_ms(now, TURN_CHANNEL_MS);
-    /* §12: a ChannelBind installs or refreshes the permission too. Without one the peer was forbidden meanwhile. */
+    /* §12: a ChannelBind installs or refreshes the permission too. Without one the peer was
+     * forbidden meanwhile. */
     struct turn_permission *p = turn_permission_find(&t->peers, &channel->peer);
     channel->due = p ? tick_add_ms(now, TURN_CHANNEL_REFRESH_MS) : TICK_NEVER;
     if (p)
@@ -555,7 +557,8 @@ static void take_response(struct turn_allocation *t, struct tick now, struct tur
     if (m->method != (uint16_t)method_of(r->kind) ||
         (m->class == STUN_ERROR && !stun_read_error(m, &code, &reason)))
         return;
-    /* Of several requests under way when the nonce grew stale, the first has learnt the new one for all. */
+    /* Of several requests under way when the nonce grew stale,
+     * the first has learnt the new one for all. */
     bool outdated = code == 438 && r->challenges != t->auth.challenges;
     enum stun_auth_verdict verdict =
         outdated ? STUN_AUTH_RETRY : stun_auth_response(&t->auth, m, r->was_signed);
@@ -588,7 +591,7 @@ static void take_response(struct turn_allocation *t, struct tick now, struct tur
     pump(t, now);
 }
 
-/* ---- the four verbs -------------------------------------------------------------------------------- */
+/* ---- the four verbs ------------------------------------------------------------------------- */
 
 static struct turn_input take_data(struct turn_allocation *t, struct tick now,
                                    const struct stun_message *m)
@@ -678,7 +681,7 @@ bool turn_output(struct turn_allocation *t, struct tick now, struct view *out)
     return false;
 }
 
-/* ---- peers and data -------------------------------------------------------------------------------- */
+/* ---- peers and data ------------------------------------------------------------------------- */
 
 static bool has_family(const struct turn_allocation *t, const struct addr *peer)
 {

@@ -1,4 +1,5 @@
-/* allocation: the client of one TURN allocation: made, kept, moved, given back; its permissions and channels.
+/* allocation: the client of one TURN allocation: made, kept, moved, given back; its permissions and
+ * channels.
  * Not here: sockets and connections (io), which server (pool.h), what the peers say.
  * RFC 8656; RFC 8016 mobility; sans-IO: input, expire, deadline, output, event. */
 #ifndef TURN_ALLOCATION_H
@@ -41,13 +42,13 @@ void turn_destroy(struct turn_allocation *t);
 void turn_start(struct turn_allocation *t, struct tick now);
 /* Gives the allocation back: Refresh with lifetime 0. Ends with TURN_CLOSED, by time-out too. */
 void turn_close(struct turn_allocation *t, struct tick now);
-/* Our own address or connection has changed. With a ticket the allocation is moved (RFC 8016 §3.2.1), else it is
- * lost: TURN_LOST. */
+/* Our own address or connection has changed. With a ticket the allocation is moved (RFC 8016
+ * §3.2.1), else it is lost: TURN_LOST. */
 void turn_moved(struct turn_allocation *t, struct tick now);
 
 /* What came from the server's address: one datagram, or one frame of a stream. */
 enum turn_input_kind {
-    TURN_INPUT_NONE, /* nothing of ours: not a TURN message, or one nobody asked for. Counted by the caller */
+    TURN_INPUT_NONE,  /* nothing of ours: no TURN message, or an unasked one; the caller counts */
     TURN_INPUT_TAKEN, /* control: look at turn_event and turn_output */
     TURN_INPUT_DATA,  /* a peer's datagram */
 };
@@ -82,18 +83,19 @@ struct turn_event {
 };
 bool turn_event(struct turn_allocation *t, struct turn_event *out);
 
-/* Wants peers' IPs let in, from now on until turn_forbid: kept fresh every 240 s (a permission lives 300 s and
- * cannot be taken back earlier). Ports are ignored, families we have no relayed address of are denied at once.
- * Returns how many were taken: fewer when the table is full. */
+/* Wants peers' IPs let in, from now on until turn_forbid: kept fresh every 240 s (a permission
+ * lives 300 s and cannot be taken back earlier). Ports are ignored, families we have no relayed
+ * address of are denied at once. Returns how many were taken: fewer when the table is full. */
 size_t turn_permit(struct turn_allocation *t, struct tick now, const struct addr *peers,
                    size_t count);
 void turn_forbid(struct turn_allocation *t, const struct addr *peer);
 bool turn_is_permitted(const struct turn_allocation *t, struct tick now, const struct addr *peer);
-/* Wants a channel for a peer's very address: 4 bytes of overhead instead of 36. False when none is free. */
+/* Wants a channel for a peer's very address: 4 bytes of overhead instead of 36.
+ * False when none is free. */
 bool turn_bind(struct turn_allocation *t, struct tick now, const struct addr *peer);
 
-/* Wraps data for peer: ChannelData where bound, else a Send indication. False, nothing written, without a permission
- * for its IP: the server would drop it (§11.1). */
+/* Wraps data for peer: ChannelData where bound, else a Send indication. False, nothing written,
+ * without a permission for its IP: the server would drop it (§11.1). */
 WARN_UNUSED bool turn_wrap(struct turn_allocation *t, struct tick now, const struct addr *peer,
                            struct view data, struct writer *w);
 
@@ -108,7 +110,8 @@ struct turn_status {
 struct turn_status turn_status(const struct turn_allocation *t);
 
 /* TURN REST credentials (draft-uberti-behave-turn-rest-00 §2.2, coturn's use-auth-secret): username
- * "<unix expiry>:<name>", password base64(HMAC-SHA1(secret, username)). out has TURN_REST_PASSWORD_SIZE bytes. */
+ * "<unix expiry>:<name>", password base64(HMAC-SHA1(secret, username)). out has
+ * TURN_REST_PASSWORD_SIZE bytes. */
 #define TURN_REST_PASSWORD_SIZE 29
 WARN_UNUSED bool turn_rest_password(struct view secret, struct view username,
                                     char out[TURN_REST_PASSWORD_SIZE]);

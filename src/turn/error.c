@@ -35,8 +35,8 @@ static const struct {
     {STUN_CHANNEL_BIND, 441, TURN_GONE},
     {STUN_CHANNEL_BIND, 508, TURN_PEER_LATER},
     {STUN_CHANNEL_BIND, 500, TURN_PEER_LATER},
-    /* A channel only saves bytes: without it Send indications do. coturn once answered 400 for 437; the next Refresh
-     * finds that out. */
+    /* A channel only saves bytes: without it Send indications do. coturn once answered 400 for 437;
+     * the next Refresh finds that out. */
     {STUN_CHANNEL_BIND, 0, TURN_PEER_REFUSED},
 };
 

@@ -10,7 +10,8 @@
 #define TURN_CHANNEL_MAX    0x4fff
 #define TURN_CHANNEL_HEADER 4
 
-/* Number and length before the data; over a stream (TCP, TLS) padded to 4 bytes, over UDP not (§12.5). */
+/* Number and length before the data; over a stream (TCP, TLS) padded to 4 bytes,
+ * over UDP not (§12.5). */
 void turn_channel_data_encode(struct writer *w, uint16_t channel, struct view data, bool stream);
 /* False when it is no whole ChannelData message of a channel in 0x4000..0x4fff. Borrows. */
 WARN_UNUSED bool turn_channel_data_decode(struct view message, uint16_t *channel,

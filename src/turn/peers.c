@@ -100,8 +100,7 @@ struct turn_channel *turn_channel_want(struct turn_peers *p, struct tick now,
     struct turn_channel *found = turn_channel_find(p, peer), *place = NULL;
     if (found) {
         if (tick_is_never(found->due) && !found->asked && !found->denied)
-            found->due =
-                now; /* it was let go, and is wanted again: the same number may be bound again (§12) */
+            found->due = now; /* let go and wanted again: the same number may be bound (§12) */
         return found;
     }
     for (size_t i = 0; i < TURN_CHANNELS && !place; i++) {

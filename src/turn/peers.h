@@ -1,4 +1,5 @@
-/* peers: whom an allocation lets in: permissions by IP and channels by address, with the times they are due again.
+/* peers: whom an allocation lets in: permissions by IP and channels by address, with the times they
+ * are due again.
  * Not here: the requests that install them (allocation.c).
  * RFC 8656 §9, §12. */
 #ifndef TURN_PEERS_H
@@ -11,14 +12,12 @@
 #define TURN_PERMISSION_REFRESH_MS (240 * 1000)
 #define TURN_CHANNEL_MS            (600 * 1000) /* §12: 10 minutes */
 #define TURN_CHANNEL_REFRESH_MS    (300 * 1000)
-#define TURN_CHANNEL_REST_MS                                                                       \
-    (300 * 1000) /* §12: after expiry, for the same number or peer with another */
-#define TURN_PEER_LATER_MS (10 * 1000) /* 508: no room now */
+#define TURN_CHANNEL_REST_MS       (300 * 1000) /* §12: after expiry, before either is bound anew */
+#define TURN_PEER_LATER_MS         (10 * 1000)  /* 508: no room now */
 
 struct turn_permission {
-    struct addr ip; /* port 0; unset: free place */
-    struct tick
-        due; /* when to install or refresh it; TICK_NEVER while a request is under way or it is denied */
+    struct addr ip;      /* port 0; unset: free place */
+    struct tick due;     /* to install or refresh; TICK_NEVER: under way already, or denied */
     struct tick expires; /* on the server; in the past: none */
     bool alone;          /* a request for several was refused: find out who it was */
     bool denied;
@@ -46,8 +45,8 @@ struct turn_permission *turn_permission_find(struct turn_peers *p, const struct 
 /* The one there is, or a new one that is due now; NULL when all are taken. */
 struct turn_permission *turn_permission_want(struct turn_peers *p, struct tick now,
                                              const struct addr *peer);
-/* A set, as bits, to put in one CreatePermission: all that are due, of at most max; one only where it has to be asked
- * for alone. */
+/* A set, as bits, to put in one CreatePermission: all that are due, of at most max; one only where
+ * it has to be asked for alone. */
 uint32_t turn_permissions_due(const struct turn_peers *p, struct tick now, size_t max);
 /* The server let the set in. */
 void turn_permissions_installed(struct turn_peers *p, struct tick now, uint32_t set);

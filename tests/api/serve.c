@@ -1,7 +1,8 @@
-/* serve: the API over a recordings directory, with a signalling thread that only pretends, for test_api.py. Prints
- * its ports on one line, ends at the end of its input. Lines of input: "ready", "draining", "full", "disk_full",
- * "mute" (leave questions unanswered), "sessions JSON", "put JSON", "flush". Each is answered by a number.
- * Use: api_serve ROOT RENDER FORMAT HOSTNAMES, or api_serve routes: prints the table of routes. */
+/* serve: the API over a recordings directory, with a signalling thread that only pretends, for
+ * test_api.py. Prints its ports on one line, ends at the end of its input. Lines of input: "ready",
+ * "draining", "full", "disk_full", "mute" (leave questions unanswered), "sessions JSON", "put
+ * JSON", "flush". Each is answered by a number. Use: api_serve ROOT RENDER FORMAT HOSTNAMES, or
+ * api_serve routes: prints the table of routes. */
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -43,7 +43,7 @@ static void sleep_until(int64_t ns)
     clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
 }
 
-/* ---- send ---- */
+/* ---- send ----------------------------------------------------------------------------------- */
 
 static void fill(unsigned char *packet, uint32_t number, uint32_t ssrc)
 {
@@ -108,7 +108,7 @@ static int run_send(int argc, char **argv)
     return 0;
 }
 
-/* ---- bare ---- */
+/* ---- bare ----------------------------------------------------------------------------------- */
 
 static volatile sig_atomic_t ending;
 

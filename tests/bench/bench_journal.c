@@ -1,5 +1,6 @@
-/* bench_journal: what a packet costs on its way into the journal's buffer, against a bare memcpy of its bytes into the same
- * buffer; and the other things done to each packet. One line each: name, ns a packet, ratio to the memcpy.
+/* bench_journal: what a packet costs on its way into the journal's buffer, against a bare memcpy of
+ * its bytes into the same buffer; and the other things done to each packet. One line each: name, ns
+ * a packet, ratio to the memcpy.
  * Not here: sockets and files (tests/bench/run measures the whole way). RFC: none. */
 #include "journal/packet.h"
 #include "journal/writer.h"

@@ -1,5 +1,6 @@
-/* bench_render_journal: writes the journal of a long call with two streams of G.711 for bench.py to render. Use:
- * bench_render_journal FILE MINUTES [PPM]: the second stream's clock is fast by so much, 0 without.
+/* bench_render_journal: writes the journal of a long call with two streams of G.711 for bench.py to
+ * render. Use: bench_render_journal FILE MINUTES [PPM]: the second stream's clock is fast by so
+ * much, 0 without.
  * Not here: measuring. RFC: none. */
 #include "render_fixture.h"
 

@@ -1,6 +1,6 @@
 /* fuzz: any bytes as what an SRS sends to siprec-call: framing on a stream, the message, its SDP.
- * All views must stay inside
- * the bytes, and a frame must not be longer than what there is. RFC 3261 §7, §18.3; RFC 8866. */
+ * All views must stay inside the bytes, and a frame must not be longer than what there is. RFC 3261
+ * §7, §18.3; RFC 8866. */
 #include "tools/siprec-call/answer.h"
 #include "tools/siprec-call/message.h"
 

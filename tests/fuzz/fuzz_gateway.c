@@ -1,5 +1,5 @@
-/* Fuzz target: the keeper of port mappings. Each step of the input is an answer to what it asked, made of the question
- * and small choices, raw bytes, time, or a call of its owner. */
+/* Fuzz target: the keeper of port mappings. Each step of the input is an answer to what it asked,
+ * made of the question and small choices, raw bytes, time, or a call of its owner. */
 #include "nat/gateway.h"
 
 #include <assert.h>

@@ -1,5 +1,5 @@
-/* fuzz_http: the router's, the range's and the access rules' parsers. The first byte says which; a NUL cuts two
- * arguments apart. Not here: evhttp's own parser.
+/* fuzz_http: the router's, the range's and the access rules' parsers. The first byte says which; a
+ * NUL cuts two arguments apart. Not here: evhttp's own parser.
  * RFC 9110. */
 #include <stdlib.h>
 

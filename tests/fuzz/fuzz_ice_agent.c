@@ -1,5 +1,6 @@
-/* Fuzz target: a whole ICE agent. Each step of the input is an operation: a check made from small choices and signed
- * with the right or a wrong key, an answer to what the agent sent, raw bytes, time, or a call of its owner. */
+/* Fuzz target: a whole ICE agent. Each step of the input is an operation: a check made from small
+ * choices and signed with the right or a wrong key, an answer to what the agent sent, raw bytes,
+ * time, or a call of its owner. */
 #include "ice/ice.h"
 #include "stun/key.h"
 
@@ -202,7 +203,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         pull(&w);
         for (int i = 0; i < 400 && w.rest.len > 0; i++)
             step(&w);
-        /* Left alone it comes to rest, but for the keepalives and consent checks of a path that is kept. */
+        /* Left alone it comes to rest, but for the keepalives and consent checks of a path that is
+         * kept. */
         for (int i = 0; i < 3000 && !tick_is_never(ice_deadline(w.ice)); i++) {
             struct tick due = ice_deadline(w.ice);
             if (tick_before(w.now, due))

@@ -1,5 +1,5 @@
-/* fuzz_render_clock: each 8 bytes are a packet: whatever timestamps, sequence numbers and arrivals, no packet is placed after it
- * came or long before, and memory stays bounded. */
+/* fuzz_render_clock: each 8 bytes are a packet: whatever timestamps, sequence numbers and arrivals,
+ * no packet is placed after it came or long before, and memory stays bounded. */
 #include "render/clock.h"
 
 #include "base/reader.h"

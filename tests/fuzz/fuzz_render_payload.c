@@ -1,5 +1,5 @@
-/* fuzz_render_payload: the first bytes choose the codec and its parameters, the rest is one payload: cut into frames, and
- * those decoded. */
+/* fuzz_render_payload: the first bytes choose the codec and its parameters, the rest is one
+ * payload: cut into frames, and those decoded. */
 #include "render/decoder.h"
 
 #include <assert.h>

@@ -1,5 +1,6 @@
-/* fuzz: any bytes as an offer. The answer must have the offer's m-lines in its order, accept nothing that was removed or
- * is not plain RTP audio, list only formats of the offer, and never send. RFC 3264 §6. */
+/* fuzz: any bytes as an offer. The answer must have the offer's m-lines in its order, accept
+ * nothing that was removed or is not plain RTP audio, list only formats of the offer, and never
+ * send. RFC 3264 §6. */
 #include "sdp/agree.h"
 #include "sdp/answer.h"
 #include "sdp/match.h"

@@ -1,4 +1,5 @@
-/* fuzz: any bytes as SDP. What was read must lie inside the text, within the capacities, and be consistent. */
+/* fuzz: any bytes as SDP. What was read must lie inside the text, within the capacities,
+ * and be consistent. */
 #include "sdp/session.h"
 
 #include <assert.h>

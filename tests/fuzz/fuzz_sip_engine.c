@@ -1,5 +1,6 @@
-/* Fuzz target: a whole engine. Each step of the input is an operation: a message made from small choices (so that
- * transactions and dialogs are hit), raw bytes, a reply to what we sent, time, or a call from above. */
+/* Fuzz target: a whole engine. Each step of the input is an operation: a message made from small
+ * choices (so that transactions and dialogs are hit), raw bytes, a reply to what we sent, time, or
+ * a call from above. */
 #include "sip/sip.h"
 
 #include <assert.h>

@@ -1,4 +1,5 @@
-/* fuzz: the first line is a Content-Type, the rest a body. Parts must lie inside the body, or in the arena. */
+/* fuzz: the first line is a Content-Type, the rest a body. Parts must lie inside the body,
+ * or in the arena. */
 #include "siprec/rules.h"
 
 #include "base/limits.h"

@@ -1,4 +1,5 @@
-/* fuzz: documents, cut at each NUL byte, applied one after another to one state; then voices for some lines. */
+/* fuzz: documents, cut at each NUL byte, applied one after another to one state;
+ * then voices for some lines. */
 #include "siprec/voices.h"
 
 #include "base/limits.h"

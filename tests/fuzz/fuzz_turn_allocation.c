@@ -1,5 +1,6 @@
-/* Fuzz target: the client of a TURN allocation. Each step of the input is an answer to what it asked, made from small
- * choices and signed with the right or a wrong key, data of peers, raw bytes, time, or a call of its owner. */
+/* Fuzz target: the client of a TURN allocation. Each step of the input is an answer to what it
+ * asked, made from small choices and signed with the right or a wrong key, data of peers, raw
+ * bytes, time, or a call of its owner. */
 #include "stun/key.h"
 #include "turn/allocation.h"
 #include "turn/frame.h"

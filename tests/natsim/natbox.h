@@ -1,6 +1,9 @@
-/* natbox: one NAT as RFC 4787 describes them, every axis a setting: it translates addresses and says what passes.
- * Not here: links, hosts and chains (natsim.h). Written from the RFC's rules alone, nothing of src/nat is used.
- * RFC 4787 §4.1 mapping, §4.2 ports, §4.3 timers, §5 filtering, §6 hairpinning; RFC 7857 for two-stage timers. */
+/* natbox: one NAT as RFC 4787 describes them, every axis a setting: it translates addresses and
+ * says what passes.
+ * Not here: links, hosts and chains (natsim.h). Written from the RFC's rules alone, nothing of
+ * src/nat is used.
+ * RFC 4787 §4.1 mapping, §4.2 ports, §4.3 timers, §5 filtering, §6 hairpinning; RFC 7857 for
+ * two-stage timers. */
 #ifndef NATSIM_NATBOX_H
 #define NATSIM_NATBOX_H
 
@@ -10,7 +13,8 @@
 
 enum natbox_dependence { NATBOX_INDEPENDENT, NATBOX_ADDRESS, NATBOX_ADDRESS_PORT };
 
-/* Whom the filter remembers: everybody that the internal endpoint addressed, or only what left through this mapping. */
+/* Whom the filter remembers: everybody that the internal endpoint addressed, or only what left
+ * through this mapping. */
 enum natbox_scope { NATBOX_PER_ENDPOINT, NATBOX_PER_MAPPING };
 
 enum natbox_ports {

@@ -93,7 +93,8 @@ static struct natsim_host *host_at(struct natsim *sim, size_t realm, const struc
     return NULL;
 }
 
-/* The box that stands in this realm with this outside address; 0: none. A firewall is in front of its hosts. */
+/* The box that stands in this realm with this outside address; 0: none.
+ * A firewall is in front of its hosts. */
 static size_t box_at(struct natsim *sim, size_t realm, const struct addr *to)
 {
     for (size_t i = 1; i < sim->realm_count; i++) {

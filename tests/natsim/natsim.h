@@ -1,6 +1,7 @@
-/* natsim: a simulated network of hosts behind chains of NATs: the clock jumps to the next event, links delay, lose,
- * repeat and re-order by a seeded rng. Not here: what a NAT does (natbox.h), what hosts say.
- * A realm is an address space; realm 0 is the public one. Each other has one NAT towards the realm outside it. */
+/* natsim: a simulated network of hosts behind chains of NATs: the clock jumps to the next event,
+ * links delay, lose, repeat and re-order by a seeded rng. Not here: what a NAT does (natbox.h),
+ * what hosts say. A realm is an address space; realm 0 is the public one. Each other has one NAT
+ * towards the realm outside it. */
 #ifndef NATSIM_NATSIM_H
 #define NATSIM_NATSIM_H
 

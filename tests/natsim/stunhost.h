@@ -1,5 +1,6 @@
-/* stunhost: a STUN server in the simulated network, with the other address of RFC 5780 or, as most are, without, and
- * with the faults that servers have. Not here: what an answer says (src/stun/server.c). */
+/* stunhost: a STUN server in the simulated network, with the other address of RFC 5780 or, as most
+ * are, without, and with the faults that servers have. Not here: what an answer says
+ * (src/stun/server.c). */
 #ifndef NATSIM_STUNHOST_H
 #define NATSIM_STUNHOST_H
 

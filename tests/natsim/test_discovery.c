@@ -1,5 +1,6 @@
-/* Discovery against every kind of NAT of RFC 4787, one and in chains: what it finds is held against what the box was
- * told to be, and, for chains, against nat.md's rule 2, not against the engine. RFC 5780 §4, nat.md 4.1, 4.7. */
+/* Discovery against every kind of NAT of RFC 4787, one and in chains: what it finds is held against
+ * what the box was told to be, and, for chains, against nat.md's rule 2, not against the engine.
+ * RFC 5780 §4, nat.md 4.1, 4.7. */
 #include "nat/discovery.h"
 
 #include "natsim/stunhost.h"
@@ -104,7 +105,7 @@ static const struct natbox_options plain = {
     .ports = NATBOX_RANDOM,
 };
 
-/* ---- what is to be found, by RFC 4787's words alone ------------------------------------------------------------ */
+/* ---- what is to be found, by RFC 4787's words alone ----------------------------------------- */
 
 static const enum nat_mapping mapping_word[] = {NAT_MAPPING_INDEPENDENT, NAT_MAPPING_ADDRESS,
                                                 NAT_MAPPING_ADDRESS_PORT};
@@ -115,8 +116,8 @@ static const enum nat_hairpin hairpin_word[] = {NAT_HAIRPIN_NONE, NAT_HAIRPIN_EX
 
 static bool expects_hairpin(const struct natbox_options *o)
 {
-    /* Two sockets that address each other's mapping: with EIM each has addressed the very source. With EDM the source
-     * is a third port of the same address. */
+    /* Two sockets that address each other's mapping: with EIM each has addressed the very source.
+     * With EDM the source is a third port of the same address. */
     return o->hairpin != NATBOX_NO_HAIRPIN &&
            (o->mapping == NATBOX_INDEPENDENT || o->filtering == NATBOX_INDEPENDENT ||
             (o->filtering == NATBOX_ADDRESS && o->scope == NATBOX_PER_ENDPOINT));
@@ -188,7 +189,8 @@ static void test_every_kind_of_nat(void)
     CHECK_INT(count, 432);
 }
 
-/* nat.md rule 9: a NAT that keeps the port for every destination is EIM to whoever looks from outside. */
+/* nat.md rule 9: a NAT that keeps the port for every destination is EIM to whoever looks from
+ * outside. */
 static void test_overloaded_ports_look_independent(void)
 {
     struct natbox_options o = plain;
@@ -233,8 +235,8 @@ static void test_no_nat_and_firewalls(void)
     }
 }
 
-/* nat.md 4.7 rule 2, for two and three levels: the closed form of the strictest mapping, and of the filter where no
- * level with a filter has a dependent level below it. */
+/* nat.md 4.7 rule 2, for two and three levels: the closed form of the strictest mapping, and of the
+ * filter where no level with a filter has a dependent level below it. */
 static void test_chains_show_the_strictest(void)
 {
     int told = 0;
@@ -394,7 +396,7 @@ static void test_bad_lines(void)
     CHECK_INT(good, 300);
 }
 
-/* ---- the lifetime ------------------------------------------------------------------------------------------------ */
+/* ---- the lifetime --------------------------------------------------------------------------- */
 
 static void check_lifetime(uint64_t seed, const struct natbox_options *o)
 {

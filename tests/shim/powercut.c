@@ -1,7 +1,9 @@
-/* powercut: an LD_PRELOAD shim that writes down every change a program makes to files under a folder, and what it brought
- * to the disk when, so that powercut.py can rebuild the folder as a power cut at any moment would leave it.
+/* powercut: an LD_PRELOAD shim that writes down every change a program makes to files under a
+ * folder, and what it brought to the disk when, so that powercut.py can rebuild the folder as a
+ * power cut at any moment would leave it.
  * Not here: the rebuilding; changes through mmap or stdio (siprecd makes none that count).
- * POWERCUT_ROOT is the folder, POWERCUT_TRACE the file. A record: one line of JSON, then its bytes. */
+ * POWERCUT_ROOT is the folder, POWERCUT_TRACE the file. A record: one line of JSON,
+ * then its bytes. */
 #undef _FILE_OFFSET_BITS /* or open and open64 were one symbol */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,8 +24,8 @@
 
 enum { FDS_MAX = 65536, NAME_MAX_ALL = PATH_MAX + 512, HEAD_MAX = 2 * NAME_MAX_ALL + 256 };
 
-/* One lock over change and record, so that their orders are the same; never over a sync, which would keep writers from
- * doing what a sync does not cover. */
+/* One lock over change and record, so that their orders are the same; never over a sync, which
+ * would keep writers from doing what a sync does not cover. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int trace_fd = -1;
 static int image_pid; /* of the program: a forked process goes by its parent's descriptors */
@@ -126,7 +128,7 @@ static bool is_tracked(int fd)
     return fd >= 0 && fd < FDS_MAX && atomic_load(&tracked[fd]);
 }
 
-/* ---- names ---- */
+/* ---- names ---------------------------------------------------------------------------------- */
 
 static int opened(int fd, const char *path, int flags)
 {
@@ -260,9 +262,10 @@ int unlinkat(int at, const char *path, int flags)
     return one_name("unlink", SYS_unlinkat, at, path, flags);
 }
 
-/* ---- bytes ---- */
+/* ---- bytes ---------------------------------------------------------------------------------- */
 
-/* What was written where: offset -1 is "at the end, or where the descriptor stood": told by its position afterwards. */
+/* What was written where: offset -1 is "at the end, or where the descriptor stood": told by its
+ * position afterwards. */
 static ssize_t wrote(int fd, ssize_t count, const struct iovec *pieces, int pieces_count,
                      off_t offset)
 {
@@ -344,7 +347,7 @@ int ftruncate64(int fd, off64_t len)
     return ftruncate(fd, len);
 }
 
-/* ---- bringing to the disk ---- */
+/* ---- bringing to the disk ------------------------------------------------------------------- */
 
 static int sync_any(const char *op, long number, int fd)
 {

@@ -4,7 +4,8 @@
 
 #define HEAD "<?xml version=\"1.0\"?><recording xmlns=\"urn:ietf:params:xml:ns:recording:1\">"
 
-/* A call with this body of INVITE goes through whole, and has a warning of that code (NULL: none). */
+/* A call with this body of INVITE goes through whole,
+ * and has a warning of that code (NULL: none). */
 static struct play *play_body(const char *type, const char *body, const char *code)
 {
     struct play *play = play_begin(1, NULL);

@@ -1,7 +1,6 @@
 /* offers: re-INVITE and UPDATE that add, remove, re-order and re-address streams; offers that
- * cannot
- * be agreed; INVITEs without an offer. RFC 3264 §8, 3261 §14, 3311, 6141, 7866 §7; lessons.md 4,
- * 5, 15, 18, 21, 29. */
+ * cannot be agreed; INVITEs without an offer. RFC 3264 §8, 3261 §14, 3311, 6141, 7866 §7;
+ * lessons.md 4, 5, 15, 18, 21, 29. */
 #include "play.h"
 
 static char *header(struct src *src, const char *name)

@@ -1,6 +1,5 @@
 /* play: what most plays begin and end with: a world with siprecd and one SRC of two streams;
- * looking
- * into the journal and the document when it is over.
+ * looking into the journal and the document when it is over.
  * Not here: what happens in between. */
 #ifndef SIM_PLAY_H
 #define SIM_PLAY_H

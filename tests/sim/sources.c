@@ -1,9 +1,7 @@
 /* sources: whose packets end up in a recording, played through the whole daemon: an SRC behind a
- * NAT, a stranger on the
- * port, a new SSRC without a word, packets of the call before, and a network that loses, doubles
- * and re-orders.
- * What the render will take is asked of journal/select.h; nothing that arrived may be missing from
- * the journal. */
+ * NAT, a stranger on the port, a new SSRC without a word, packets of the call before, and a network
+ * that loses, doubles and re-orders. What the render will take is asked of journal/select.h;
+ * nothing that arrived may be missing from the journal. */
 #include "journal/select.h"
 #include "pcap.h"
 #include "rtp/packet.h"
@@ -135,7 +133,8 @@ static void test_second_sender(void)
     finish();
 }
 
-/* A new SSRC without a re-INVITE; all of it is the stream's, and a stray packet of a third is not. */
+/* A new SSRC without a re-INVITE; all of it is the stream's,
+ * and a stray packet of a third is not. */
 static void test_new_ssrc(void)
 {
     unsigned events;

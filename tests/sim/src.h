@@ -121,7 +121,8 @@ void src_receive(struct src *src, struct addr from, struct addr to, struct view 
 struct tick src_deadline(const struct src *src);
 void src_expire(struct src *src);
 
-/* The value of the first header of that name in a message, into value; false when it is not there. */
+/* The value of the first header of that name in a message, into value;
+ * false when it is not there. */
 bool src_header(const char *message, const char *name, char *value, size_t size);
 /* Two participants, who send the streams labelled `a` and `b` (RFC 7865 §8). */
 const char *src_metadata(const char *a, const char *b);

@@ -1,6 +1,5 @@
 /* srs: siprecd in the simulated world: sip, recorder, media and journal as they ship, io replaced
- * by
- * a few lines: a port stock, journals in memory, a catalogue that keeps texts.
+ * by a few lines: a port stock, journals in memory, a catalogue that keeps texts.
  * Not here: expected values. */
 #ifndef SIM_SRS_H
 #define SIM_SRS_H

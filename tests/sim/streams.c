@@ -84,7 +84,8 @@ static void test_the_ssrc_changes(void)
     play_free(play);
 }
 
-/* A NAT in between moves the SRC's port: believed once the old one is silent and the new goes on. */
+/* A NAT in between moves the SRC's port: believed once the old one is silent and the new goes
+ * on. */
 static void test_the_port_changes_unannounced(void)
 {
     struct play *play = begin_talking(4);
@@ -288,7 +289,8 @@ static uint32_t read32(const char *at)
     return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
 }
 
-/* RFC 7866 §8.1.1: RR with a report block, and SDES with a CNAME, every 5 s or so (RFC 3550 §6.2). */
+/* RFC 7866 §8.1.1: RR with a report block, and SDES with a CNAME,
+ * every 5 s or so (RFC 3550 §6.2). */
 static void test_receiver_reports(void)
 {
     struct play *play = begin_talking(13);

@@ -1,6 +1,6 @@
 /* world: simulated time and a simulated network: the clock jumps to the next event, links lose,
- * repeat and
- * delay by a seeded rng. Not here: who sits on the network (src.h: the SRC, srs.h: siprecd).
+ * repeat and delay by a seeded rng.
+ * Not here: who sits on the network (src.h: the SRC, srs.h: siprecd).
  * RFC: none. */
 #ifndef SIM_WORLD_H
 #define SIM_WORLD_H

@@ -99,8 +99,8 @@ static inline void peer_pull(struct peer *p)
     }
 }
 
-/* "A\nB\n\nbody" becomes what stands on the wire: LF in the header turns to CRLF, the body stays.
- */
+/* "A\nB\n\nbody" becomes what stands on the wire: LF in the header turns to CRLF,
+ * the body stays. */
 static inline struct view wire(const char *text, char *buffer, size_t size)
 {
     size_t n = 0;

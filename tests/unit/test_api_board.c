@@ -1,4 +1,5 @@
-/* Tests of api/board: what is wanted wakes the daemon, and an answer older than its question does not count. */
+/* Tests of api/board: what is wanted wakes the daemon,
+ * and an answer older than its question does not count. */
 #include "api/board.h"
 
 #include <poll.h>

@@ -1,5 +1,6 @@
-/* Tests of catalog/catalog: recording goes on while the database is locked, deleted, overwritten, and the rows
- * come back from the folders; deleting and retention. Every wait ends when what it waits for is there. */
+/* Tests of catalog/catalog: recording goes on while the database is locked, deleted, overwritten,
+ * and the rows come back from the folders; deleting and retention. Every wait ends when what it
+ * waits for is there. */
 #include "catalog/catalog.h"
 
 #include <errno.h>
@@ -200,7 +201,8 @@ static void test_start_from_files(void)
         snprintf(path, sizeof path, "%s/%s%s", fixture_root, CATALOG_STORE_NAME, tails[i]);
         unlink(path);
     }
-    /* One more that the catalogue never saw, one unreadable, and one whose folder goes while it is not looking. */
+    /* One more that the catalogue never saw, one unreadable,
+     * and one whose folder goes while it is not looking. */
     struct catalog_record record = fixture_record(3, "x", "finished");
     CHECK_INT(catalog_files_stage(fixture_root, record.directory, CATALOG_FILES_DOCUMENT,
                                   view_of(record.document, record.document_len), true),

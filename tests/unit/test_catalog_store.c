@@ -1,5 +1,5 @@
-/* Tests of catalog/store: rows and pages in a real database; SQLite's planner is asked about the indexes, and
- * SQLite itself does the damage. */
+/* Tests of catalog/store: rows and pages in a real database; SQLite's planner is asked about the
+ * indexes, and SQLite itself does the damage. */
 #include "catalog/store.h"
 
 #include <fcntl.h>

@@ -1,4 +1,5 @@
-/* Tests of http/range: the examples of RFC 9110 §14.1.2, whose representation has 10000 bytes, and §13. */
+/* Tests of http/range: the examples of RFC 9110 §14.1.2, whose representation has 10000 bytes,
+ * and §13. */
 #include "http/range.h"
 
 #include "tap.h"
@@ -34,7 +35,8 @@ static void test_rfc9110_examples(void)
 
 static void test_ends(void)
 {
-    /* "If the value is greater than or equal to the current length, the byte range is the remainder". */
+    /* "If the value is greater than or equal to the current length,
+     * the byte range is the remainder". */
     check("bytes=9999-20000", SIZE, HTTP_RANGE_PART, 9999, 9999);
     check("bytes=0-", SIZE, HTTP_RANGE_PART, 0, 9999);
     check("bytes=0-9999", SIZE, HTTP_RANGE_PART, 0, 9999);
@@ -43,7 +45,8 @@ static void test_ends(void)
     check("bytes=10000-", SIZE, HTTP_RANGE_UNSATISFIABLE, 0, 0);
     check("bytes=10000-10001", SIZE, HTTP_RANGE_UNSATISFIABLE, 0, 0);
     check("bytes=99999999999999999999999999-", SIZE, HTTP_RANGE_UNSATISFIABLE, 0, 0);
-    /* "If the representation is shorter than the suffix-length, the entire representation is used." */
+    /* "If the representation is shorter than the suffix-length,
+     * the entire representation is used." */
     check("bytes=-20000", SIZE, HTTP_RANGE_PART, 0, 9999);
     /* "a non-zero suffix-length" is what makes a suffix-range satisfiable. */
     check("bytes=-0", SIZE, HTTP_RANGE_UNSATISFIABLE, 0, 0);

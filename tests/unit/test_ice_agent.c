@@ -1,12 +1,13 @@
-/* Tests of ice: two agents over a small network of NATs, loss and delay, in simulated time; and single agents fed by
- * hand. libnice is the witness in tests/interop. */
+/* Tests of ice: two agents over a small network of NATs, loss and delay, in simulated time; and
+ * single agents fed by hand. libnice is the witness in tests/interop. */
 #include "ice/ice.h"
 #include "ice/priority.h"
 #include "stun/key.h"
 
 #include "tap.h"
 
-/* ---- a network: each base has an address; a NATed base is seen from its mapping, which lets in whom it sent to ------ */
+/* ---- a network: each base has an address; a NATed base is seen from its mapping, which lets in
+ * whom it sent to */
 
 enum { BASES = 8, WIRE = 512 };
 
@@ -68,7 +69,8 @@ static struct addr ip(const char *text)
     return a;
 }
 
-/* A socket of an agent; outside NULL: no NAT. With a NAT its mapping becomes a srflx candidate unless symmetric. */
+/* A socket of an agent; outside NULL: no NAT. With a NAT its mapping becomes a srflx candidate
+ * unless symmetric. */
 static struct ice_base add_base(int who, uint16_t component, const char *own, const char *outside,
                                 bool symmetric)
 {
@@ -217,7 +219,7 @@ static void check_connected(uint8_t component)
     }
 }
 
-/* ---- two agents ------------------------------------------------------------------------------------------------------ */
+/* ---- two agents ----------------------------------------------------------------------------- */
 
 static void test_open_to_open(void)
 {
@@ -361,7 +363,8 @@ static void test_trickled_candidates(void)
 
 static void test_loss_and_seeds(void)
 {
-    /* A check and its answer get through with 0.9 * 0.9; six tries in 20 s fail once in 20,000 seeds. */
+    /* A check and its answer get through with 0.9 * 0.9;
+     * six tries in 20 s fail once in 20,000 seeds. */
     for (uint64_t seed = 1; seed <= 300; seed++) {
         reset(seed);
         net.loss = 0.1;
@@ -427,7 +430,7 @@ static void test_consent_is_lost_after_30_seconds(void)
     CHECK(!ice_status(net.agents[0]).consent[0]);
 }
 
-/* ---- one agent, fed by hand ---------------------------------------------------------------------------------------- */
+/* ---- one agent, fed by hand ----------------------------------------------------------------- */
 
 static struct view hand_check(uint8_t *bytes, const char *pwd, enum stun_attribute_type role,
                               uint64_t tie, bool use)

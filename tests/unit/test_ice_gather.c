@@ -1,4 +1,5 @@
-/* Tests of ice/gather: tables of networks, and the candidates that RFC 8445 §5.1.1 and RFC 8421 §4 make of them.
+/* Tests of ice/gather: tables of networks, and the candidates that RFC 8445 §5.1.1 and RFC 8421 §4
+ * make of them.
  * Not here: how they are checked. */
 #include "ice/gather.h"
 
@@ -12,7 +13,8 @@ static struct addr ip(const char *text)
     return a;
 }
 
-/* One base a row, component 1 unless said; at most five wanted candidates, best first, "type address". */
+/* One base a row, component 1 unless said; at most five wanted candidates, best first,
+ * "type address". */
 struct row {
     const char *address, *mapped, *reflexive, *relayed, *relayed2;
     const char *kind;
@@ -175,7 +177,8 @@ static void test_networks(void)
             (void)snprintf(text, sizeof text, "%s %s", types[got[i].type],
                            addr_print(&got[i].address).s);
             CHECK_TEXT(text, networks[n].want[i]);
-            /* §5.1.2.1: unique in its type and component; §5.1.1.2: a base other than itself is told */
+            /* §5.1.2.1: unique in its type and component; §5.1.1.2:
+             * a base other than itself is told */
             CHECK(i == 0 || got[i].priority != got[i - 1].priority);
             CHECK_INT(addr_is_set(&got[i].related), got[i].type != CANDIDATE_HOST);
         }

@@ -1,4 +1,5 @@
-/* Tests of ice/mux: whose a datagram is, in the order that nat.md's rule gives; and two agents on one port, for real.
+/* Tests of ice/mux: whose a datagram is, in the order that nat.md's rule gives; and two agents on
+ * one port, for real.
  * Not here: the agents' own rules (test_ice_rules.c). */
 #include "ice/mux.h"
 #include "stun/key.h"
@@ -143,7 +144,8 @@ static void test_restart_and_leave(void)
     ice_mux_destroy(mux);
 }
 
-/* 50 pairs of agents; the controlled ones all on one port. Every datagram they get goes through the mux. */
+/* 50 pairs of agents; the controlled ones all on one port.
+ * Every datagram they get goes through the mux. */
 static void test_fifty_agents_on_one_port(void)
 {
     enum { PAIRS = 50 };

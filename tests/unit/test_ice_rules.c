@@ -1,4 +1,5 @@
-/* Tests of ice, one rule at a time: a single agent, with the peer's part played by hand from RFC 8445's sentences.
+/* Tests of ice, one rule at a time: a single agent, with the peer's part played by hand from RFC
+ * 8445's sentences.
  * Not here: two agents over a network (test_ice_agent.c). */
 #include "ice/ice.h"
 #include "stun/key.h"
@@ -178,7 +179,7 @@ static void connect(void)
     CHECK_INT(events[ICE_COMPLETED], 1);
 }
 
-/* ---- lite -------------------------------------------------------------------------------------------------- */
+/* ---- lite ----------------------------------------------------------------------------------- */
 
 static void test_lite_nominated_before_the_description(void)
 {
@@ -191,7 +192,8 @@ static void test_lite_nominated_before_the_description(void)
     CHECK_INT(ice_status(ice).state, ICE_STATE_COMPLETED);
 }
 
-/* §6.1.1: the lite agent MUST take the controlled role: a full peer that thinks so too must hear of it. */
+/* §6.1.1: the lite agent MUST take the controlled role:
+ * a full peer that thinks so too must hear of it. */
 static void test_lite_stays_controlled(void)
 {
     for (uint64_t tie = 0; tie != 2; tie++) {
@@ -205,7 +207,8 @@ static void test_lite_stays_controlled(void)
     }
 }
 
-/* §11: all endpoints MUST send keepalives, Tr of 15 s; an indication without credentials, FINGERPRINT alone. */
+/* §11: all endpoints MUST send keepalives, Tr of 15 s; an indication without credentials,
+ * FINGERPRINT alone. */
 static void test_lite_keeps_its_paths_alive(void)
 {
     const struct ice_path rtcp = {{2}, from_5.peer};
@@ -271,7 +274,7 @@ static void test_lite_follows_a_peer_that_moves_often(void)
     CHECK_INT(selected[1].peer.port, 1299);
 }
 
-/* ---- requests ------------------------------------------------------------------------------------------------ */
+/* ---- requests ------------------------------------------------------------------------------- */
 
 /* RFC 8489 §6.3.1: not understood is not obeyed: 420, and nothing changes. */
 static void test_unknown_attributes_are_refused_first(void)
@@ -346,9 +349,10 @@ static void test_full_tables_make_room_for_proven_checks(void)
     CHECK(ice_status(ice).pairs <= ICE_PAIRS);
 }
 
-/* ---- answers --------------------------------------------------------------------------------------------------- */
+/* ---- answers -------------------------------------------------------------------------------- */
 
-/* RFC 8489 §6.3.3: with comprehension-required attributes unknown to us the transaction has failed. */
+/* RFC 8489 §6.3.3: with comprehension-required attributes unknown to us the transaction has
+ * failed. */
 static void test_an_answer_not_understood_fails_the_pair(void)
 {
     set_up((struct ice_options){.role = ICE_CONTROLLING});
@@ -428,7 +432,7 @@ static void test_a_choice_ends_the_other_checks(void)
     }
 }
 
-/* ---- candidates -------------------------------------------------------------------------------------------------- */
+/* ---- candidates ----------------------------------------------------------------------------- */
 
 static void test_a_late_candidate_of_ours_is_paired(void)
 {
@@ -472,7 +476,8 @@ static void test_foundations(void)
     CHECK_INT(check(&from_6, (struct check){0}), ICE_TAKEN);
     CHECK(pull_request_to(&from_6.peer));
     {
-        /* an answer that shows a peer-reflexive candidate of ours, which the restart will take away */
+        /* an answer that shows a peer-reflexive candidate of ours,
+         * which the restart will take away */
         struct stun_message request = sent;
         struct addr seen = addr_v4(192, 0, 2, 200, 7);
         struct writer w = writer_of(bytes, sizeof bytes);
@@ -522,7 +527,8 @@ static void test_a_peer_with_one_component(void)
     CHECK_INT(ice_status(ice).state, ICE_STATE_COMPLETED);
 }
 
-/* RFC 8838 §8.2: without end-of-candidates more may come; a check that did come revives what was given up. */
+/* RFC 8838 §8.2: without end-of-candidates more may come;
+ * a check that did come revives what was given up. */
 static void test_a_trickling_peer_is_waited_for(void)
 {
     set_up((struct ice_options){.role = ICE_CONTROLLED});
@@ -545,7 +551,7 @@ static void test_a_trickling_peer_is_waited_for(void)
     CHECK_INT(events[ICE_COMPLETED], 1);
 }
 
-/* ---- a description again, restart, consent ------------------------------------------------------------------------- */
+/* ---- a description again, restart, consent -------------------------------------------------- */
 
 static void test_the_same_description_again_changes_nothing(void)
 {
@@ -569,8 +575,8 @@ static void test_another_description_is_a_restart(void)
     CHECK_INT(ice_status(ice).remotes, 0); /* the old ones went with the old credentials */
 }
 
-/* RFC 7675 §5.1: consent goes on while the old path is used, with the credentials it was obtained with; and §7.3: a
- * peer that has not heard of the restart yet gets its answers. */
+/* RFC 7675 §5.1: consent goes on while the old path is used, with the credentials it was obtained
+ * with; and §7.3: a peer that has not heard of the restart yet gets its answers. */
 static void test_a_restart_keeps_consent_on_the_old_path(void)
 {
     char ufrag[ICE_UFRAG_SIZE], pwd[ICE_PWD_SIZE], want[64];

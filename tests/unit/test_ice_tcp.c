@@ -1,4 +1,5 @@
-/* Tests of ice over TCP: RFC 6544's priorities, pairs and checks. Not here: connections (tests/interop/libnice). */
+/* Tests of ice over TCP: RFC 6544's priorities, pairs and checks. Not here: connections
+ * (tests/interop/libnice). */
 #include "ice/ice.h"
 #include "ice/priority.h"
 
@@ -87,7 +88,8 @@ static void test_pairs(void)
 
 static struct ice_packet packet;
 
-/* Datagrams of both until neither has more; connections from 192.0.2.1's interface come from port 40000. */
+/* Datagrams of both until neither has more; connections from 192.0.2.1's interface come from port
+ * 40000. */
 static void exchange(void)
 {
     struct addr caller = addr_v4(192, 0, 2, 1, 40000), listener = addr_v4(192, 0, 2, 2, 2000);

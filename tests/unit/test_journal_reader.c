@@ -91,8 +91,8 @@ static void test_whole(void)
     fixture_finish(&f);
 }
 
-/* Fed byte by byte, each time from another place: the same records, none before its block is whole.
- */
+/* Fed byte by byte, each time from another place: the same records,
+ * none before its block is whole. */
 static void test_growing(void)
 {
     static struct fixture f;
@@ -213,8 +213,8 @@ static void test_lost_interface(void)
     fixture_finish(&f);
 }
 
-/* Two equal lengths make a block, and a length that runs past the end may be one whose rest is to come: as
- * long as the file grows. */
+/* Two equal lengths make a block, and a length that runs past the end may be one whose rest is to
+ * come: as long as the file grows. */
 static void test_wrong_lengths(void)
 {
     static struct fixture f;

@@ -146,7 +146,8 @@ static void test_random_checksums(void)
     }
 }
 
-/* RFC 768: a sum that comes out as zero is written as all ones, for zero says that there is none. */
+/* RFC 768: a sum that comes out as zero is written as all ones,
+ * for zero says that there is none. */
 static void test_checksum_of_zero(void)
 {
     static char buffer[JOURNAL_BUFFER_MIN];
@@ -253,8 +254,8 @@ static void test_tcp_segments(void)
     CHECK_INT(u16_be(tcp + 8) << 16 | u16_be(tcp + 10), 1 + sizeof text);
 }
 
-/* 64 KiB over UDP is one datagram where the buffer has room, and TCP where no datagram carries it.
- */
+/* 64 KiB over UDP is one datagram where the buffer has room,
+ * and TCP where no datagram carries it. */
 static void test_large_udp(void)
 {
     static char buffer[JOURNAL_BUFFER_SIP], text[65535];

@@ -97,7 +97,8 @@ static size_t packet(uint32_t port, uint16_t seq, int64_t ms)
     return sized_packet(port, seq, ms, 172);
 }
 
-/* The sequence numbers that are in the journal's stream, as a sum of 1 << seq; only for seq < 64. */
+/* The sequence numbers that are in the journal's stream, as a sum of 1 << seq; only for seq <
+ * 64. */
 static uint64_t journaled(unsigned *rtp)
 {
     struct journal_reader *reader = journal_reader_create();
@@ -184,8 +185,8 @@ static void test_back_pressure(void)
     media_destroy(media);
 }
 
-/* UDP carries more than a buffer holds. Such a packet is no media; the worker must not wait for room
- * that there never will be. What L16 in stereo needs is media. */
+/* UDP carries more than a buffer holds. Such a packet is no media; the worker must not wait for
+ * room that there never will be. What L16 in stereo needs is media. */
 static void test_datagrams_of_any_size(void)
 {
     static const size_t sizes[] = {0, 1, 12, 3852, 7692, 9012, 9217, 15360, 16384, 60000, 65507};
@@ -206,7 +207,8 @@ static void test_datagrams_of_any_size(void)
     media_destroy(media);
 }
 
-/* The kernel's count is the socket's own: what it was before does not matter, that it grows does. */
+/* The kernel's count is the socket's own: what it was before does not matter, that it grows
+ * does. */
 static void test_packets_that_the_kernel_dropped(void)
 {
     begin();

@@ -1,5 +1,5 @@
-/* Tests of nat/gateway: a gateway of a few lines answers as RFC 6887 and RFC 6886 say; time is an integer. The real one
- * is miniupnpd. */
+/* Tests of nat/gateway: a gateway of a few lines answers as RFC 6887 and RFC 6886 say; time is an
+ * integer. The real one is miniupnpd. */
 #include "nat/gateway.h"
 
 #include "base/reader.h"

@@ -1,5 +1,6 @@
-/* nat/path against nat.md's tables B and B' (sim/cells.tsv, written by hand), and what the tables do not say: what
- * is tried next, and what is done where there is neither relay nor edge. nat.md 4.4, 4.5, 4.7. */
+/* nat/path against nat.md's tables B and B' (sim/cells.tsv, written by hand), and what the tables
+ * do not say: what is tried next, and what is done where there is neither relay nor edge. nat.md
+ * 4.4, 4.5, 4.7. */
 #include "nat/path.h"
 
 #include "tap.h"
@@ -147,7 +148,8 @@ static void test_first_calls(void)
     print(&choice, got);
     CHECK_TEXT(got, "S+H(ip:port)");
     CHECK(choice.relay_stands_by && choice.probes_back && !choice.permits);
-    /* Behind NAT: its port outside is anybody's guess, so a relay; and the way back to S stays open. */
+    /* Behind NAT: its port outside is anybody's guess, so a relay;
+     * and the way back to S stays open. */
     read_src("B4", &src);
     choice = path_choose(&us, &src, 0);
     CHECK_INT(choice.code, PATH_RELAY);

@@ -1,4 +1,5 @@
-/* Tests of nat/portmap: messages laid out by hand from RFC 6887 figures 2, 3, 9, 10 and RFC 6886 §3. */
+/* Tests of nat/portmap: messages laid out by hand from RFC 6887 figures 2, 3, 9,
+ * 10 and RFC 6886 §3. */
 #include "nat/portmap.h"
 
 #include "tap.h"

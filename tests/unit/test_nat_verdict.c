@@ -1,5 +1,5 @@
-/* nat/verdict: the SRC's class by nat.md 4.4's table of columns, and the JSON by DESIGN.md's form, read back by
- * jansson. */
+/* nat/verdict: the SRC's class by nat.md 4.4's table of columns, and the JSON by DESIGN.md's form,
+ * read back by jansson. */
 #include "nat/verdict.h"
 
 #include "tap.h"

@@ -1,5 +1,5 @@
-/* Tests of render/clock: timestamps and arrivals made up here, so that the true time of each packet is
- * known. */
+/* Tests of render/clock: timestamps and arrivals made up here,
+ * so that the true time of each packet is known. */
 #include "render/clock.h"
 
 #include <math.h>

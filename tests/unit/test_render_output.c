@@ -61,7 +61,8 @@ static void test_empty_wav(void)
     CHECK_INT(little(40, 4), 0);
 }
 
-/* EBU Tech 3306 §3: RF64, sizes of 32 bits all ones, and the true ones in ds64, which comes first. */
+/* EBU Tech 3306 §3: RF64, sizes of 32 bits all ones, and the true ones in ds64,
+ * which comes first. */
 static void test_rf64_header(void)
 {
     struct render_output_options options = {RENDER_FORMAT_WAV, 8000, 2, true};

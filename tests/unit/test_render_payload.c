@@ -1,4 +1,5 @@
-/* Tests of render/payload and render/codec: payloads put together by hand from the RFCs' figures. */
+/* Tests of render/payload and render/codec:
+ * payloads put together by hand from the RFCs' figures. */
 #include "render/payload.h"
 
 #include "tap.h"
@@ -23,8 +24,8 @@ static void split(const struct render_codec *codec, const void *bytes, size_t le
     render_payload_split(&payload, codec, view_of(bytes, len));
 }
 
-/* RFC 4867 §4.3.5.1: one frame of AMR 5.9 (type 2, 118 bits) in a bandwidth-efficient payload: 4 bits of
- * CMR, 6 of table of contents, 118 of speech, none of padding. */
+/* RFC 4867 §4.3.5.1: one frame of AMR 5.9 (type 2, 118 bits) in a bandwidth-efficient payload: 4
+ * bits of CMR, 6 of table of contents, 118 of speech, none of padding. */
 static void test_amr_bandwidth_efficient_single(void)
 {
     struct render_codec codec = codec_of("AMR", 8000, "");
@@ -87,8 +88,8 @@ static void test_amr_with_crc(void)
     CHECK_INT(payload.frames[1].kind, RENDER_FRAME_MISSING);
 }
 
-/* A frame marked as damaged (Q 0) is not to be decoded as speech (RFC 4867 §4.3.2), and what stands behind
- * it keeps its place. */
+/* A frame marked as damaged (Q 0) is not to be decoded as speech (RFC 4867 §4.3.2), and what stands
+ * behind it keeps its place. */
 static void test_amr_damaged_frame(void)
 {
     struct render_codec codec = codec_of("AMR", 8000, "octet-align=1");

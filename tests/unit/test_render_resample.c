@@ -16,8 +16,8 @@ static double tone(double hz, double t)
     return 10000 * sin(2 * M_PI * hz * t);
 }
 
-/* Puts a sine sampled at from_hz, packet by packet, where it belongs at to_hz; ppm: how fast the sender's
- * clock is. Returns the signal to noise ratio against the sine itself. */
+/* Puts a sine sampled at from_hz, packet by packet, where it belongs at to_hz; ppm: how fast the
+ * sender's clock is. Returns the signal to noise ratio against the sine itself. */
 static double play(double hz, uint32_t from_hz, uint32_t to_hz, double ppm)
 {
     double rate = from_hz * (1 + ppm * 1e-6), shift = 100.25;

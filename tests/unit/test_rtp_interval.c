@@ -46,8 +46,8 @@ static void test_against_a7(void)
             }
 }
 
-/* Two members, one of them sending: 5 s at the least, 2.5 s at first, times 0.5..1.5 over 1.21828.
- */
+/* Two members, one of them sending: 5 s at the least, 2.5 s at first,
+ * times 0.5..1.5 over 1.21828. */
 static void test_a_call(void)
 {
     struct rng rng;

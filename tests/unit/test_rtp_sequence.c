@@ -4,8 +4,7 @@
 #include "rtp/sequence.h"
 #include "tap.h"
 
-/* ---- Appendix A.1, as printed (with the 16-bit comparison that its text means in "max_seq + 1")
- */
+/* ---- Appendix A.1, as printed (in 16 bits, as its text means "max_seq + 1") ----------------- */
 #define RTP_SEQ_MOD (1 << 16)
 struct oracle {
     uint16_t max_seq;
@@ -72,7 +71,7 @@ static void report(struct oracle *s, int32_t *lost, uint8_t *fraction)
     bool none = expected_interval == 0 || lost_interval <= 0;
     *fraction = (uint8_t)(none ? 0 : (lost_interval << 8) / (int32_t)expected_interval);
 }
-/* ---- */
+/* --------------------------------------------------------------------------------------------- */
 
 static void same(struct oracle *o, struct rtp_sequence *s)
 {

@@ -1,5 +1,6 @@
-/* Tests of sdp/answer: RFC 3264 §6.1 as a table, the rules of RFC 3605, 4574, 5761 and 9143, o='s version, our own
- * offers, and tests/golden/sdp: offers and the answers that the RFCs want, written by hand. */
+/* Tests of sdp/answer: RFC 3264 §6.1 as a table, the rules of RFC 3605, 4574, 5761 and 9143, o='s
+ * version, our own offers, and tests/golden/sdp: offers and the answers that the RFCs want,
+ * written by hand. */
 #include "sdp/answer.h"
 
 #include "tap.h"
@@ -296,7 +297,8 @@ static void test_payload_types_keep_their_meaning(void)
     CHECK_VIEW(printed.media[2].formats_text, "8 0 9 18 3 13");
 }
 
-/* RFC 9143 §7.3.2: refused by us, not removed by the SRC; but without a bundle it is only a removed line (§6). */
+/* RFC 9143 §7.3.2: refused by us, not removed by the SRC;
+ * but without a bundle it is only a removed line (§6). */
 static void test_bundle_only_is_refused(void)
 {
     (void)answer_to(
@@ -385,7 +387,8 @@ static void test_golden_answers(void)
     CHECK(pairs >= 8);
 }
 
-/* Our own description, read and answered again, gives the same formats: nothing is lost on the way. */
+/* Our own description, read and answered again, gives the same formats:
+ * nothing is lost on the way. */
 static void test_print_parse_print(void)
 {
     static char first[16384];

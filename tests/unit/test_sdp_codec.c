@@ -1,4 +1,5 @@
-/* Tests of sdp/codec: names, static payload types, rtpmap spellings, and what each RFC wants answered. */
+/* Tests of sdp/codec: names, static payload types, rtpmap spellings,
+ * and what each RFC wants answered. */
 #include "sdp/codec.h"
 
 #include "tap.h"

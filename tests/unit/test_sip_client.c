@@ -1,5 +1,6 @@
-/* test_sip_client: the engine as a client, against itself as a server over a wire with delays, loss, duplicates and
- * reordering, in simulated time; and single steps against hand-written responses.
+/* test_sip_client: the engine as a client, against itself as a server over a wire with delays,
+ * loss, duplicates and reordering, in simulated time; and single steps against hand-written
+ * responses.
  * Not here: the server's own checks (test_sip_engine.c).
  * RFC 3261 §9.1, 12.1.2, 13.2, 17.1; RFC 3262 §4. */
 #include "base/rng.h"

@@ -155,7 +155,8 @@ static void test_late_cancel(void)
     peer_destroy(c.p);
 }
 
-/* Metadata in an INFO is taken whatever package it names; other packages get 469 (RFC 6086 §4.2.2). */
+/* Metadata in an INFO is taken whatever package it names;
+ * other packages get 469 (RFC 6086 §4.2.2). */
 static void test_info_package(void)
 {
     struct call c = start(udp_flow(addr_v4(192, 0, 2, 10, 5060)), "sip:b@example.com", VIA, true);

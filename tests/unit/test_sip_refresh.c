@@ -1,5 +1,6 @@
-/* test_sip_refresh: what happens inside a standing dialog: refreshes, refusals by the user, our own requests and their
- * answers, PRACK with a body, CANCEL of a re-INVITE, and calls refused before they stand.
+/* test_sip_refresh: what happens inside a standing dialog: refreshes, refusals by the user, our own
+ * requests and their answers, PRACK with a body, CANCEL of a re-INVITE, and calls refused before
+ * they stand.
  * Not here: the first steps of a call (test_sip_engine.c), routing (test_sip_dialog.c).
  * RFC 3261 §12.2, 14; RFC 3262 §5; RFC 3311; RFC 4028 §7, 9; RFC 6141. */
 #include "sip_peer.h"
@@ -225,7 +226,8 @@ static void test_prack_offer(void)
     peer_destroy(p);
 }
 
-/* An INVITE without SDP: our offer in the 2xx, and until the ACK answers it nobody else may offer. */
+/* An INVITE without SDP: our offer in the 2xx,
+ * and until the ACK answers it nobody else may offer. */
 static void test_offer_in_2xx(void)
 {
     struct peer *p = peer_create();

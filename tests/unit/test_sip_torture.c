@@ -1,4 +1,5 @@
-/* test_sip_torture: the bit-exact messages of RFC 4475 and RFC 5118 against what those RFCs say should become of them.
+/* test_sip_torture: the bit-exact messages of RFC 4475 and RFC 5118 against what those RFCs say
+ * should become of them.
  * Not here: what RFC 4475 asks of registrars and proxies only.
  * RFC 4475 §3, RFC 5118 §4. The files are the RFCs' own archives (Appendix A). */
 #include "sip_peer.h"

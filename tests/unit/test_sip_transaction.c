@@ -1,4 +1,5 @@
-/* test_sip_transaction: every line of the state table, in integer time, against RFC 3261 Figures 5 to 8 and RFC 6026.
+/* test_sip_transaction: every line of the state table, in integer time, against RFC 3261 Figures 5
+ * to 8 and RFC 6026.
  * Not here: messages (test_sip_engine.c).
  * RFC 3261 §17, Table 4; RFC 6026 §7. */
 #include "sip/transaction.h"

@@ -1,5 +1,5 @@
-/* test_sip_transport: the engine on connections and with messages of every size: what TCP does to framing, what
- * happens when peers close, stall, flood, or send more than we take.
+/* test_sip_transport: the engine on connections and with messages of every size: what TCP does to
+ * framing, what happens when peers close, stall, flood, or send more than we take.
  * Not here: cutting bytes alone (test_sip_stream.c).
  * RFC 3261 §18; RFC 5626 §4.4.1. */
 #include "sip_peer.h"

@@ -1,7 +1,6 @@
 /* Every message of tests/vectors/siprec, and of the corpus of real messages where that is at hand
- * (SIPREC_CORPUS, or
- * ../shared/corpus beside the source tree), against what another parser wrote into their
- * expected.json. */
+ * (SIPREC_CORPUS, or ../shared/corpus beside the source tree), against what another parser wrote
+ * into their expected.json. */
 #include "base/arena.h"
 #include "sdp/agree.h"
 #include "sdp/answer.h"

@@ -1,4 +1,5 @@
-/* Tests of siprec/state: snapshots replace, partial updates add, in order (RFC 7866 §9.1); and what is odd about them. */
+/* Tests of siprec/state: snapshots replace, partial updates add, in order (RFC 7866 §9.1); and what
+ * is odd about them. */
 #include "siprec/state.h"
 
 #include "base/limits.h"

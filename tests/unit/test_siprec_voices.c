@@ -1,4 +1,5 @@
-/* Tests of siprec/voices: who is heard where, for the cases that RFC 7865 and 8068 show and the field adds. */
+/* Tests of siprec/voices: who is heard where,
+ * for the cases that RFC 7865 and 8068 show and the field adds. */
 #include "siprec/voices.h"
 
 #include "base/limits.h"
@@ -19,7 +20,8 @@ static struct arena *arena;
     "<participantstreamassoc participant_id='" who "'><recv>" stream "</recv>"                     \
     "</participantstreamassoc>"
 
-/* labels: "1 2 v3", a leading v for a line that carries no audio, "-" for none; want: "label:a order:b,c none". */
+/* labels: "1 2 v3", a leading v for a line that carries no audio, "-" for none; want: "label:a
+ * order:b,c none". */
 static void check(const char *document, const char *labels, const char *want)
 {
     struct siprec_line lines[8];

@@ -1,5 +1,5 @@
-/* Tests of stun/server: RFC 5769's request answered, and each error of RFC 8489 §6.3.1 and §9.1.3.
- */
+/* Tests of stun/server: RFC 5769's request answered,
+ * and each error of RFC 8489 §6.3.1 and §9.1.3. */
 #include "stun/server.h"
 
 #include "stun_vectors.h"

@@ -1,5 +1,5 @@
-/* Tests of turn/allocation: a server of a few lines answers as RFC 8656 and RFC 8016 say, and time is an integer. The
- * real server is coturn, in tests/interop. */
+/* Tests of turn/allocation: a server of a few lines answers as RFC 8656 and RFC 8016 say, and time
+ * is an integer. The real server is coturn, in tests/interop. */
 #include "turn/allocation.h"
 
 #include "base/reader.h"
@@ -258,7 +258,8 @@ static void test_channel_saves_bytes_and_keeps_its_number(void)
     CHECK_INT(turn_input(turn, now(), writer_done(&w)).kind, TURN_INPUT_NONE);
 }
 
-/* A channel whose answer is still out keeps its place; a stale nonce in between asks for it again. */
+/* A channel whose answer is still out keeps its place;
+ * a stale nonce in between asks for it again. */
 static void test_channels_bound_at_once(void)
 {
     struct view out;

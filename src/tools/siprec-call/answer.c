@@ -124,8 +124,7 @@ bool call_answer_parse(struct call_answer *answer, struct view content_type, str
     if (!view_starts_with_nocase(content_type, VIEW_LIT("multipart/")))
         return sdp_parse(answer, body);
     /* The one multipart SRS answer seen has the SDP start with "v=0" at a line's start, and end at
-     * a boundary, whose
-     * "--" no SDP line begins with. */
+     * a boundary, whose "--" no SDP line begins with. */
     size_t start = view_find(body, VIEW_LIT("\nv=0"));
     if (start == body.len)
         return false;

@@ -62,8 +62,7 @@ static bool coder_init(struct coder *coder, const struct call_codec *codec)
 }
 
 /* Takes what the coder has ready. An AMR storage frame becomes a payload by a CMR octet before it:
- * its own first octet
- * is already the table of contents entry (RFC 4867 §4.4.2, §5.3). */
+ * its own first octet is already the table of contents entry (RFC 4867 §4.4.2, §5.3). */
 static bool packets_take(struct coder *coder, struct call_clip *clip, size_t *used)
 {
     bool amr = strncmp(clip->codec->name, "AMR", 3) == 0;

@@ -139,8 +139,7 @@ static uint8_t type_of(const struct call_media *media, struct view encoding)
 }
 
 /* The first format of theirs that we have sound for. Its meaning is the offer's (RFC 3264 §6.1: an
- * answer's number
- * means what the offer's did). */
+ * answer's number means what the offer's did). */
 static void codec_choose(struct call *call, struct call_stream *stream,
                          const struct call_media *meaning, const struct call_media *theirs)
 {

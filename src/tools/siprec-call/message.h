@@ -27,8 +27,7 @@ struct call_message {
 WARN_UNUSED bool call_message_parse(struct call_message *message, char *bytes, size_t len);
 
 /* The n-th header of that name, long or compact, its value trimmed; VIEW_NONE when there is none.
- * Values that hold
- * several, separated by commas, are not split. */
+ * Values that hold several, separated by commas, are not split. */
 struct view call_message_header(const struct call_message *message, const char *name, unsigned n);
 
 /* ";name=value" behind a header's value or URI; VIEW_NONE without. An empty value has a non-NULL
@@ -38,8 +37,7 @@ struct view call_parameter(struct view value, const char *name);
 struct view call_uri_of(struct view value);
 
 /* Length of the first whole message in a stream's bytes, 0 when it is not complete yet. Leading
- * CRLFs (keepalives) are
- * part of it. broken: no message can ever be cut here. */
+ * CRLFs (keepalives) are part of it. broken: no message can ever be cut here. */
 size_t call_message_frame(struct view stream, bool *broken);
 
 /* The route set a response's Record-Route gives the caller: reversed, as "Route: ..." lines (RFC

@@ -130,8 +130,7 @@ bool call_wire_open(struct call_wire *wire, const struct addr *local, int timeou
         good = wire_connect(wire, timeout_ms);
     if (good && wire->transport == CALL_UDP) {
         /* An unconnected socket hears of refused ports only so; connected it would not hear an SRS
-         * that speaks from
-         * another address. */
+         * that speaks from another address. */
         (void)setsockopt(wire->fd, peer.family == ADDR_V6 ? IPPROTO_IPV6 : IPPROTO_IP,
                          peer.family == ADDR_V6 ? IPV6_RECVERR : IP_RECVERR, &on, sizeof on);
         (void)setsockopt(wire->fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);

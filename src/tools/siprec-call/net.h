@@ -42,8 +42,7 @@ void call_wire_close(struct call_wire *wire);
 /* Sends a whole message; over TCP to is not looked at. */
 void call_wire_send(struct call_wire *wire, const struct addr *to, struct view bytes);
 /* The next message that has arrived; valid until the next call; false when there is none now. A
- * refused port
- * or a closed connection sets fault. */
+ * refused port or a closed connection sets fault. */
 WARN_UNUSED bool call_wire_receive(struct call_wire *wire, char **bytes, size_t *len,
                                    struct addr *from);
 

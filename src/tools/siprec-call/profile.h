@@ -38,8 +38,7 @@ struct call_profile {
 };
 
 /* Reads profile name (built in) or, when it holds a '/' or is none of them, the file of that name.
- * Sections that are
- * missing come from "generic". False with a reason in error. */
+ * Sections that are missing come from "generic". False with a reason in error. */
 WARN_UNUSED bool call_profile_load(struct call_profile *profile, const char *name, char *error,
                                    size_t size);
 void call_profile_finish(struct call_profile *profile);

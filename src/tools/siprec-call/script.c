@@ -101,8 +101,7 @@ static bool content_parse(struct view word, enum call_content *out)
 }
 
 /* A stream's number may be followed by more, so that "dtmf 1 42" means the digits 42 on stream 1
- * and "dtmf 42" the
- * digits 42 on every stream. */
+ * and "dtmf 42" the digits 42 on every stream. */
 static bool argument_apply(const struct verb_row *row, struct call_step *step, struct view word,
                            bool more)
 {

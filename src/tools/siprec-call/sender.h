@@ -1,6 +1,5 @@
 /* sender: one stream's packets: RTP from a clip at its own clock, with loss, reordering, duplicates
- * and drift on
- * request, digits (RFC 4733), silence suppression, and RTCP both ways.
+ * and drift on request, digits (RFC 4733), silence suppression, and RTCP both ways.
  * Not here: SDP (request.c, answer.c) and when a stream is held (steps.c).
  * RFC 3550 §5.1, §6.4.1, §6.5, §6.6; RFC 3551 §4.1 (marker); RFC 3389 (comfort noise); RFC 4733
  * §2.5. */

@@ -72,9 +72,8 @@ static bool is_block(struct view tag)
 }
 
 /* Cuts the next tag off f->rest: what stands before it in *before, the inside of the braces in
- * *tag. A block tag
- * alone on its line takes the blanks before it and the line end behind it. False when there is
- * none. */
+ * *tag. A block tag alone on its line takes the blanks before it and the line end behind it. False
+ * when there is none. */
 static bool tag_cut(struct view *rest, struct view *before, struct view *tag)
 {
     size_t open = view_find_char(*rest, '{');

@@ -33,11 +33,9 @@ struct call_text_list {
 };
 
 /* Writes text with every {...} replaced and every LF of the text itself as eol. A tag alone on its
- * line takes the
- * line with it. {name+3} adds to a number. {if name} and {unless name} ask whether the value is
- * empty.
- * False when a name is unknown, a tag is not closed or out is full; *fault then tells which tag
- * (borrows text). */
+ * line takes the line with it. {name+3} adds to a number. {if name} and {unless name} ask whether
+ * the value is empty. False when a name is unknown, a tag is not closed or out is full; *fault then
+ * tells which tag (borrows text). */
 WARN_UNUSED bool call_text_expand(struct view text, const struct call_text_scope *scope,
                                   struct view eol, struct writer *out, struct view *fault);
 

@@ -28,8 +28,8 @@ static size_t characters(const char *text)
     return n;
 }
 
-/* C0 and C1 controls, DEL, and the characters that turn the direction of writing (U+202A to U+202E, U+2066 to
- * U+2069), by their bytes in UTF-8. */
+/* C0 and C1 controls, DEL, and the characters that turn the direction of writing (U+202A to U+202E,
+ * U+2066 to U+2069), by their bytes in UTF-8. */
 static bool is_control(const char *at)
 {
     const unsigned char *c = (const unsigned char *)at;

@@ -1,5 +1,6 @@
-/* turn_driver: plays the stun and turn engines against a real server through the thinnest of sockets, and says in TAP
- * what held. Use: turn_driver udp|tcp|tls PORT SCENARIO USER PASSWORD, the server on 127.0.0.1.
+/* turn_driver: plays the stun and turn engines against a real server through the thinnest of
+ * sockets, and says in TAP what held. Use: turn_driver udp|tcp|tls PORT SCENARIO USER PASSWORD, the
+ * server on 127.0.0.1.
  * Not here: starting the server (test_coturn.py). */
 #include "turn/allocation.h"
 #include "turn/frame.h"
@@ -205,7 +206,8 @@ static void scenario_wrong_password(const char *user, const char *password)
     CHECK_INT(d.last_of[TURN_LOST].code, 401);
 }
 
-/* The server was told --stale-nonce=1: after two seconds the nonce is refused, and the client goes on. */
+/* The server was told --stale-nonce=1: after two seconds the nonce is refused,
+ * and the client goes on. */
 static void scenario_stale_nonce(const char *user, const char *password)
 {
     struct addr peer = own_address(d.peer_fd), other = addr_v4(127, 0, 0, 2, 9);

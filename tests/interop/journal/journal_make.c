@@ -1,4 +1,5 @@
-/* journal_make: writes the journal of a made-up call, for tshark to read: journal_make udp|tcp|v6|patched|torn FILE.
+/* journal_make: writes the journal of a made-up call, for tshark to read: journal_make
+ * udp|tcp|v6|patched|torn FILE.
  * Not here: checks (test_journal_tshark.py).
  * RFC 7866 for the shape of the call. */
 #include "journal/recover.h"

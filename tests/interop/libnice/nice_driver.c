@@ -1,6 +1,7 @@
-/* nice_driver: our ICE agent and a libnice agent, on loopback, in one program: they exchange descriptions as two SIP
- * peers would, connect, and carry data both ways. Use: nice_driver ROLE COMPONENTS MODE [TURN-PORT], with ROLE what we
- * are (controlling, controlled, conflict), MODE full, nice-lite, lite (we are), trickle, aggressive, restart, relay.
+/* nice_driver: our ICE agent and a libnice agent, on loopback, in one program: they exchange
+ * descriptions as two SIP peers would, connect, and carry data both ways. Use: nice_driver ROLE
+ * COMPONENTS MODE [TURN-PORT], with ROLE what we are (controlling, controlled, conflict), MODE
+ * full, nice-lite, lite (we are), trickle, aggressive, restart, relay.
  * Not here: the TURN server of relay (test_libnice.py). */
 #include "ice/ice.h"
 
@@ -53,7 +54,7 @@ static void nice_received(NiceAgent *agent, guint stream, guint component, guint
         d.got_ours[component - 1]++;
 }
 
-/* ---- one step of both worlds -------------------------------------------------------------------------------------- */
+/* ---- one step of both worlds ---------------------------------------------------------------- */
 
 static void step_ice(void)
 {
@@ -151,7 +152,7 @@ static bool all_data_came(void)
     return all;
 }
 
-/* ---- descriptions ---------------------------------------------------------------------------------------------------- */
+/* ---- descriptions --------------------------------------------------------------------------- */
 
 static void tell_nice(void)
 {
@@ -245,7 +246,7 @@ static void connect_agents(void)
     CHECK(run(all_data_came));
 }
 
-/* ---- set-up ---------------------------------------------------------------------------------------------------------- */
+/* ---- set-up --------------------------------------------------------------------------------- */
 
 static void create_ice(const char *role)
 {

@@ -1,6 +1,7 @@
-/* nice_tcp_driver: our ICE agent and a libnice agent with TCP candidates alone, over real connections on loopback: they
- * connect, and carry data both ways. Use: nice_tcp_driver ROLE MODE, with ROLE what we are (controlling, controlled) and
- * MODE which candidates we have (active, passive, both). Not here: UDP (nice_driver.c). */
+/* nice_tcp_driver: our ICE agent and a libnice agent with TCP candidates alone, over real
+ * connections on loopback: they connect, and carry data both ways. Use: nice_tcp_driver ROLE MODE,
+ * with ROLE what we are (controlling, controlled) and MODE which candidates we have (active,
+ * passive, both). Not here: UDP (nice_driver.c). */
 #include "ice/framing.h"
 #include "ice/ice.h"
 
@@ -57,7 +58,7 @@ static void nice_received(NiceAgent *agent, guint stream, guint component, guint
     d.got_ours += len == 4 && memcmp(bytes, "ours", 4) == 0;
 }
 
-/* ---- connections --------------------------------------------------------------------------------------------------- */
+/* ---- connections ---------------------------------------------------------------------------- */
 
 static struct addr addr_of(const struct sockaddr_in *in)
 {
@@ -157,7 +158,7 @@ static void receive(struct connection *c)
     }
 }
 
-/* ---- one step of both worlds ------------------------------------------------------------------------------------------ */
+/* ---- one step of both worlds ---------------------------------------------------------------- */
 
 static void step_ice(void)
 {
@@ -240,7 +241,7 @@ static bool all_data_came(void)
     return d.got_ours > 0 && d.got_theirs > 0;
 }
 
-/* ---- descriptions ------------------------------------------------------------------------------------------------------- */
+/* ---- descriptions --------------------------------------------------------------------------- */
 
 static void tell_nice(void)
 {
@@ -296,7 +297,7 @@ static void tell_ice(void)
     g_free(pwd);
 }
 
-/* ---- set-up --------------------------------------------------------------------------------------------------------------- */
+/* ---- set-up --------------------------------------------------------------------------------- */
 
 static void create_ice(const char *role, const char *mode)
 {

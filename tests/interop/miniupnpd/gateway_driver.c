@@ -1,6 +1,8 @@
-/* gateway_driver: the gateway engine on two sockets, told what to do on stdin, one line for each event on stdout.
- * Use: gateway_driver SERVER OWN [no-pcp]. Commands: map PORT, unmap PORT, deaf, hear, retry, status, quit.
- * Not here: the gateway and the networks (test_miniupnpd.py). no-pcp loses what is PCP, as an older path would. */
+/* gateway_driver: the gateway engine on two sockets, told what to do on stdin, one line for each
+ * event on stdout. Use: gateway_driver SERVER OWN [no-pcp]. Commands: map PORT, unmap PORT, deaf,
+ * hear, retry, status, quit.
+ * Not here: the gateway and the networks (test_miniupnpd.py). no-pcp loses what is PCP,
+ * as an older path would. */
 #include "nat/gateway.h"
 
 #include <arpa/inet.h>

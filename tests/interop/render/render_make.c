@@ -1,5 +1,5 @@
-/* render_make: writes a journal from a script on standard input, one statement a line, so that a test can put into it what
- * other programs encoded:
+/* render_make: writes a journal from a script on standard input, one statement a line, so that a
+ * test can put into it what other programs encoded:
  *   line LABEL SENDER FORMATS [ATTRIBUTE;ATTRIBUTE...]     an m-line; "-" for no sender
  *   begin                                                  INVITE, metadata and answer
  *   rtp STREAM AT_NS TYPE SEQ TIMESTAMP SSRC HEX

@@ -1,6 +1,8 @@
-/* discovery_driver: the discovery engine on five UDP sockets against real servers, and what it found in one line.
- * Use: discovery_driver OWN SERVER...: OWN an address of this host, SERVER address:port. 1 when it has not ended in 20 s.
- * Not here: servers and NATs (test_rfc5780.py). The lifetime's tests are only begun: RESPONSE-PORT has to work. */
+/* discovery_driver: the discovery engine on five UDP sockets against real servers, and what it
+ * found in one line. Use: discovery_driver OWN SERVER...: OWN an address of this host, SERVER
+ * address:port. 1 when it has not ended in 20 s.
+ * Not here: servers and NATs (test_rfc5780.py). The lifetime's tests are only begun: RESPONSE-PORT
+ * has to work. */
 #include "nat/discovery.h"
 
 #include <arpa/inet.h>

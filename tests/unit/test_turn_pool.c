@@ -189,6 +189,11 @@ static void test_a_relayed_address_serves_one_src(void)
     CHECK(turn_pool_lend(pool, now(), 1, &again));
     CHECK(again != first);
     run(1000);
+    for (uint64_t src = 50; src < 55; src++) { /* nobody else after its rest, either */
+        CHECK(turn_pool_lend(pool, now(), src, &other));
+        CHECK(other != first);
+        settle();
+    }
     CHECK(turn_pool_lend(pool, now(), 1, &again));
     CHECK_INT(again, first);
     /* And with the permission standing: no request, no wait; for as long as it is reserved. */

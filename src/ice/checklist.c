@@ -165,23 +165,23 @@ static bool same_foundation(const struct ice *ice, const struct ice_pair *a,
            strcmp(ice->remotes[a->remote].foundation, ice->remotes[b->remote].foundation) == 0;
 }
 
-/* §6.1.2.6: of each foundation the pair with the lowest component, then the highest rank,
- * is Waiting. */
+/* §6.1.2.6: of each foundation the pair with the lowest component, then the highest rank, is
+ * Waiting; RFC 8838 §12: so it is when it comes late, and so is any that comes after one of the
+ * foundation succeeded. */
 static void unfreeze_first(struct ice *ice)
 {
     for (size_t i = 0; i < ice->pair_count; i++) {
         struct ice_pair *pair = &ice->pairs[i];
-        bool first = pair->state == ICE_FROZEN;
-        for (size_t j = 0; j < ice->pair_count && first; j++) {
+        bool first = true, proven = false;
+        for (size_t j = 0; j < ice->pair_count && pair->state == ICE_FROZEN; j++) {
             const struct ice_pair *other = &ice->pairs[j];
             if (j == i || !same_foundation(ice, pair, other))
                 continue;
-            /* Another of the foundation was let go already, or is ahead of this one. */
-            if (other->state != ICE_FROZEN || other->component < pair->component ||
-                (other->component == pair->component && j < i))
-                first = false;
+            proven |= other->valid;
+            first &= other->component > pair->component ||
+                     (other->component == pair->component && j > i);
         }
-        if (first)
+        if (pair->state == ICE_FROZEN && (first || proven))
             pair->state = ICE_WAITING;
     }
 }

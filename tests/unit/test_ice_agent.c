@@ -382,6 +382,98 @@ static void test_loss_and_seeds(void)
     }
 }
 
+/* What one side knows and has not told yet. */
+struct trickle {
+    struct candidate candidates[ICE_LOCALS];
+    size_t count;
+    bool described, ended;
+};
+
+static void begin_trickle(int who, struct trickle *t)
+{
+    t->count = ice_local_candidates(net.agents[who], t->candidates, ICE_LOCALS);
+    t->described = t->ended = false;
+}
+
+/* One more thing is told by `who`, as signalling would, in any order of candidates. */
+static void trickle_on(int who, struct trickle *t)
+{
+    struct ice *peer = net.agents[!who];
+    if (!t->described) {
+        t->described = true;
+        CHECK(ice_set_remote(peer, now(), view_of_string(ice_ufrag(net.agents[who])),
+                             view_of_string(ice_pwd(net.agents[who])), false));
+    } else if (t->count > 0) {
+        size_t at = rng_below(&net.rng, (uint32_t)t->count);
+        CHECK(ice_add_remote(peer, now(), &t->candidates[at]));
+        t->candidates[at] = t->candidates[--t->count];
+    } else if (!t->ended) {
+        t->ended = true;
+        ice_end_remote(peer, now());
+    }
+}
+
+static void trickle_all(void)
+{
+    struct trickle sides[2];
+    for (int who = 0; who < 2; who++)
+        begin_trickle(who, &sides[who]);
+    while (!sides[0].ended || !sides[1].ended) {
+        int who = (int)rng_below(&net.rng, 2);
+        trickle_on(who, &sides[who]);
+        run_until(net.now_ms + (int64_t)rng_below(&net.rng, 400));
+    }
+}
+
+/* Whatever the order in which things become known, lost packets, equal roles and restarts: they connect. */
+static void test_random_scripts_connect(void)
+{
+    for (uint64_t seed = 1; seed <= 300; seed++) {
+        reset(seed);
+        uint8_t components = (uint8_t)(1 + rng_below(&net.rng, 2));
+        net.delay_ms = 1 + (int64_t)rng_below(&net.rng, 150);
+        net.loss = rng_below(&net.rng, 2) ? 0.03 : 0;
+        for (int who = 0; who < 2; who++) {
+            create(who, (struct ice_options){.role = rng_below(&net.rng, 2) ? ICE_CONTROLLING
+                                                                            : ICE_CONTROLLED,
+                                             .components = components});
+            bool nat = rng_below(&net.rng, 2);
+            for (uint16_t c = 1; c <= components; c++) {
+                char own[32], outside[32];
+                (void)snprintf(own, sizeof own, "10.0.%d.1:%d", who, 1000 + c);
+                (void)snprintf(outside, sizeof outside, "192.0.2.%d:%d", 1 + who, 5000 + c);
+                add_base(who, c, nat ? own : outside, nat ? outside : NULL, false);
+            }
+        }
+        int before = tap_failed_checks;
+        trickle_all();
+        run_until(net.now_ms + (int64_t)rng_below(&net.rng, 3) * 10000);
+        uint32_t restart = rng_below(&net.rng, 3);
+        int64_t apart_ms = (int64_t)rng_below(&net.rng, 200);
+        if (restart > 0)
+            ice_restart(net.agents[0]);
+        run_until(net.now_ms + apart_ms);
+        if (restart == 1) {
+            ice_restart(net.agents[1]);
+            trickle_all();
+        } else if (restart == 2) {
+            describe(1, 0); /* an offer, which is a restart to who gets it, and the answer */
+            run_until(net.now_ms + apart_ms);
+            describe(0, 1);
+        }
+        run_until(net.now_ms + 25000);
+        for (int who = 0; who < 2; who++)
+            CHECK_INT(ice_status(net.agents[who]).state, ICE_STATE_COMPLETED);
+        CHECK(ice_status(net.agents[0]).role != ice_status(net.agents[1]).role);
+        for (uint8_t c = 1; c <= components; c++)
+            check_connected(c);
+        CHECK_INT(net.seen[0][ICE_FAILED] + net.seen[1][ICE_FAILED], 0);
+        CHECK_INT(net.seen[0][ICE_CONSENT_LOST] + net.seen[1][ICE_CONSENT_LOST], 0);
+        if (tap_failed_checks != before)
+            printf("# seed %" PRIu64 "\n", seed);
+    }
+}
+
 static void test_restart_keeps_the_path_until_the_next(void)
 {
     struct ice_path before, after;
@@ -564,6 +656,7 @@ int main(void)
     RUN(test_checks_before_the_description_are_kept);
     RUN(test_trickled_candidates);
     RUN(test_loss_and_seeds);
+    RUN(test_random_scripts_connect);
     RUN(test_restart_keeps_the_path_until_the_next);
     RUN(test_consent_is_lost_after_30_seconds);
     RUN(test_no_check_is_answered_without_integrity);

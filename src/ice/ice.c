@@ -241,7 +241,7 @@ bool ice_add_remote(struct ice *ice, struct tick now, const struct candidate *ca
         candidate->component > ice->options.components || !may_be_sent_to(&remote.address))
         return false;
     if (candidate->transport == CANDIDATE_TCP_ACTIVE)
-        return true; /* nothing to send to: it comes to us, as a peer-reflexive one (RFC 6544 §7.2) */
+        return true; /* nothing to send to: it comes to us, peer-reflexive (RFC 6544 §7.2) */
     for (size_t i = 0; i < ice->remote_count; i++) {
         struct ice_remote *known = &ice->remotes[i];
         if (known->component != candidate->component || known->transport != remote.transport ||

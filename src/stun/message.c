@@ -57,7 +57,8 @@ static const uint32_t crc_table[8][16] = {
      0x58631056},
 };
 
-/* CRC-32 of ITU V.42, four bytes a step, whose eight look-ups do not wait for each other; the table stays small. */
+/* CRC-32 of ITU V.42, four bytes a step, whose eight look-ups do not wait for each other; the table
+ * stays small. */
 static uint32_t crc32(struct view bytes)
 {
     const uint8_t *at = (const uint8_t *)bytes.at;

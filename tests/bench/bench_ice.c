@@ -1,5 +1,5 @@
-/* bench_ice: bytes of an ICE agent with ten candidates on each side, its heap included, and the time in which 10,000
- * pairs of agents connect over a simulated wire of 20 ms. Use: bench_ice [PAIRS]. One line each.
+/* bench_ice: bytes of an ICE agent with ten candidates on each side, its heap included, and the
+ * time in which 10,000 pairs of agents connect over a simulated wire. Use: bench_ice [PAIRS].
  * Not here: NATs (tests/sim). RFC 8445. */
 #include "ice/ice.h"
 
@@ -80,7 +80,7 @@ static void measure_memory(void)
     ice_destroy(peer);
 }
 
-/* ---- two agents and the wire between them ------------------------------------------------------------------------- */
+/* ---- two agents and the wire between them -------------------------------------------------- */
 
 struct flight {
     struct tick at;
@@ -104,7 +104,8 @@ static void pull(struct ice **agents, struct tick now)
                 continue;
             struct flight *f = &wire[wire_count++];
             *f = (struct flight){.at = tick_add_ms(now, DELAY_MS), .to = !who};
-            /* Bases are numbered as addresses are: the peer's last byte tells its base, our base our address. */
+            /* Bases are numbered as addresses are: the peer's last byte tells its base, our base
+             * our address. */
             f->via = (struct ice_path){{packet.path.peer.ip[3] - 1u},
                                        address(who, packet.path.base.number)};
             f->len = packet.bytes.len;

@@ -1,5 +1,5 @@
-/* bench_stun: what a check costs: decoded, its integrity checked, and answered; beside OpenSSL's bare HMAC-SHA1 over the
- * same bytes, once for the request and once for the answer. One line each: name, ns a message, ratio.
+/* bench_stun: what a check costs: decoded, its integrity checked, and answered; beside OpenSSL's
+ * bare HMAC-SHA1 over the same bytes, once for request and answer each. Lines of name, ns, ratio.
  * Not here: sockets, ICE (bench_ice.c). RFC 8489. */
 #include "stun/server.h"
 

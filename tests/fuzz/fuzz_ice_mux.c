@@ -1,5 +1,6 @@
-/* Fuzz target: one port of many agents. Each step of the input joins, names, proves, sends, leaves, or asks whose a
- * datagram is; the mux may never name an agent that has left, nor give a proven path away. */
+/* Fuzz target: one port of many agents. Each step of the input joins, names, proves, sends, leaves,
+ * or asks whose a datagram is; the mux may never name an agent that has left, nor give a proven
+ * path away. */
 #include "ice/framing.h"
 #include "ice/mux.h"
 

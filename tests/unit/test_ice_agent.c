@@ -425,7 +425,8 @@ static void trickle_all(void)
     }
 }
 
-/* Whatever the order in which things become known, lost packets, equal roles and restarts: they connect. */
+/* Whatever the order in which things become known, lost packets, equal roles and restarts: they
+ * connect. */
 static void test_random_scripts_connect(void)
 {
     for (uint64_t seed = 1; seed <= 300; seed++) {

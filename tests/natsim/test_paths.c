@@ -17,7 +17,6 @@ struct play {
     struct stunhost server;
     struct discovery *discovery;
     struct discovery_options options;
-    struct natbox_options nat;
     int class; /* 1 to 6: B1 to B6. The SRC knows; the SRS does not */
     size_t srs, src, relay;
     struct addr src_source; /* where the SRC sends from, as its own network sees it */
@@ -194,16 +193,18 @@ static void ask_stun(struct play *play)
 
 static const struct addr relay_address = {ADDR_V4, {203, 0, 113, 200}, 50000, 0};
 
-static void begin(struct play *play, uint64_t seed, const struct natbox_options *nat, int class)
+static void begin(struct play *play, uint64_t seed, const struct natbox_options *nats,
+                  size_t levels, int class)
 {
     memset(play, 0, sizeof *play);
     natsim_init(&play->sim, seed);
-    play->nat = *nat;
     play->class = class;
     play->server = (struct stunhost){.primary = addr_v4(198, 51, 100, 1, 3478),
                                      .other = addr_v4(198, 51, 100, 2, 3479)};
     stunhost_add(&play->sim, &play->server);
-    size_t realm = natsim_realm(&play->sim, 0, nat);
+    size_t realm = 0;
+    for (size_t i = 0; i < levels; i++) /* the outermost first */
+        realm = natsim_realm(&play->sim, realm, &nats[i]);
     play->srs = natsim_host(&play->sim, realm, addr_v4(10, 0, 0, 7, 0), take_srs, play);
     play->relay = natsim_host(&play->sim, 0, relay_address, take_relay, play);
     natsim_host(&play->sim, 0, addr_v4(192, 0, 2, 200, 0), take_nothing, play);
@@ -211,10 +212,11 @@ static void begin(struct play *play, uint64_t seed, const struct natbox_options 
 }
 
 /* The counter-proof: the STUN address and every punch that what is known allows. True when all packets came. */
-static bool would_have_worked(uint64_t seed, const struct natbox_options *nat, int class)
+static bool would_have_worked(uint64_t seed, const struct natbox_options *nats, size_t levels,
+                              int class)
 {
     struct play play;
-    begin(&play, seed, nat, class);
+    begin(&play, seed, nats, levels, class);
     ask_stun(&play);
     if (class != 5) /* of whom nothing is known */
         punch(&play);
@@ -225,11 +227,12 @@ static bool would_have_worked(uint64_t seed, const struct natbox_options *nat, i
     return play.arrived == PACKETS;
 }
 
-static bool play_cell(uint64_t seed, const struct natbox_options *nat, int class, char text[64])
+static bool play_cell(uint64_t seed, const struct natbox_options *nats, size_t levels, int class,
+                      char text[64])
 {
     struct play play;
     struct writer w = writer_of(text, 63);
-    begin(&play, seed, nat, class);
+    begin(&play, seed, nats, levels, class);
     struct discovery_result found = discover(&play);
     ask_stun(&play);
     struct path_us us = {
@@ -264,7 +267,7 @@ static bool play_cell(uint64_t seed, const struct natbox_options *nat, int class
     natsim_finish(&play.sim);
     /* What costs more must have been needed. A port that was right by chance of this SRC proves nothing (B2, B4). */
     if (choice.code != PATH_STUN && choice.code != PATH_REVERSE)
-        good &= !would_have_worked(seed, nat, class);
+        good &= !would_have_worked(seed, nats, levels, class);
     return good;
 }
 
@@ -285,7 +288,7 @@ static void test_every_choice_carries_the_call(void)
         for (int class = 1; class <= SRCS; class ++) {
             for (uint64_t seed = 1; seed <= SEEDS; seed++) {
                 char text[64];
-                if (!CHECK(play_cell(seed, &nat, class, text)))
+                if (!CHECK(play_cell(seed, &nat, 1, class, text)))
                     printf("# seed %" PRIu64
                            ": mapping %d filtering %d scope %d ports %d x B%d: %s\n",
                            seed, nat.mapping, nat.filtering, nat.scope, nat.ports, class, text);
@@ -299,8 +302,41 @@ static void test_every_choice_carries_the_call(void)
     CHECK(chosen[0] && chosen[1] && chosen[2] && chosen[3]);
 }
 
+/* Home router behind a carrier's NAT, and one more: the rows "CGN eff. EIM" and "eff. EDM" of every kind. */
+static void test_chains_too(void)
+{
+    int played = 0, chosen[4] = {0};
+    for (uint64_t seed = 1; seed <= 2000; seed++) {
+        struct rng rng;
+        struct natbox_options chain[3];
+        char text[64];
+        size_t levels = 2 + seed % 2;
+        rng_init_number(&rng, seed);
+        for (size_t i = 0; i < levels; i++) {
+            chain[i] = (struct natbox_options){
+                .mapping = (enum natbox_dependence)rng_below(&rng, 3),
+                .filtering = (enum natbox_dependence)rng_below(&rng, 3),
+                .scope = (enum natbox_scope)rng_below(&rng, 2),
+                .ports = NATBOX_RANDOM,
+                .external = i ? addr_v4(100, 64, (uint8_t)i, 1, 0) : addr_v4(203, 0, 113, 20, 0),
+                .initial_ms = 30000,
+                .established_ms = 120000,
+            };
+        }
+        for (int class = 1; class <= SRCS; class ++) {
+            if (!CHECK(play_cell(seed, chain, levels, class, text)))
+                printf("# seed %" PRIu64 ", %zu levels x B%d: %s\n", seed, levels, class, text);
+            played++;
+            chosen[text[0] == 'S' ? 0 : text[1] == 'w' ? 1 : text[1] == 'L' ? 2 : 3]++;
+        }
+    }
+    printf("# %d calls: %d by STUN, %d by relay, %d by reverse latching, %d for the edge\n", played,
+           chosen[0], chosen[1], chosen[2], chosen[3]);
+}
+
 int main(void)
 {
     RUN(test_every_choice_carries_the_call);
+    RUN(test_chains_too);
     return tap_done();
 }

@@ -18,7 +18,7 @@ void arena_reset(struct arena *arena);
 
 /* Zeroed, aligned for any type; NULL when the limit is reached. */
 WARN_UNUSED void *arena_take(struct arena *arena, size_t n);
-/* A copy with a NUL behind it; VIEW_NONE (at == NULL) when the limit is reached. */
+/* A copy with a NUL behind it; VIEW_NONE (!at) when the limit is reached. */
 struct view arena_copy(struct arena *arena, struct view v);
 /* Bytes taken so far. */
 size_t arena_used(const struct arena *arena);

@@ -33,7 +33,7 @@ static inline bool list_is_empty(const struct list *head)
 
 static inline bool list_is_linked(const struct list *link)
 {
-    return link->next != NULL;
+    return link->next;
 }
 
 static inline void list_insert_before(struct list *where, struct list *link)

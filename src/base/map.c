@@ -60,7 +60,7 @@ bool map_init(struct map *map, size_t capacity, struct rng *rng)
     *map = (struct map){.mask = buckets - 1};
     rng_bytes(rng, map->secret, sizeof map->secret);
     map->buckets = calloc(buckets, sizeof(struct map_node *));
-    return map->buckets != NULL;
+    return map->buckets;
 }
 
 void map_finish(struct map *map)

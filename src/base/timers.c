@@ -10,7 +10,7 @@ bool timers_init(struct timers *timers, size_t capacity)
 {
     *timers = (struct timers){.capacity = capacity};
     timers->heap = calloc(capacity, sizeof(struct timer *));
-    return timers->heap != NULL;
+    return timers->heap;
 }
 
 void timers_finish(struct timers *timers)

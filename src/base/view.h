@@ -20,7 +20,7 @@ struct view {
 /* A view of a string literal, usable in initialisers. */
 #define VIEW(literal)                                                                              \
     {                                                                                              \
-        "" literal, sizeof(literal) - 1                                                            \
+        "" literal, sizeof literal - 1                                                             \
     }
 #define VIEW_LIT(literal) ((struct view)VIEW(literal))
 #define VIEW_NONE         ((struct view){NULL, 0})
@@ -52,7 +52,7 @@ struct view view_skip(struct view v, size_t n);
 struct view view_take(struct view v, size_t n);
 
 /* Takes what stands before the first c off the front of *rest, and c with it. Without c it takes
- * all. Returns false, *head empty, when *rest was exhausted (at == NULL) before the call; after the
+ * all. Returns false, *head empty, when *rest was exhausted (!at) before the call; after the
  * last piece *rest becomes VIEW_NONE, so "a,,b" gives a, "", b and "a," gives a, "". */
 bool view_cut(struct view *rest, char c, struct view *head);
 /* The next line without its CRLF, LF or CR; same end rule,

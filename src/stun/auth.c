@@ -34,7 +34,7 @@ static bool base64_digit(char c, uint32_t *value)
     const char *at = c ? strchr(digits, c) : NULL;
     if (at)
         *value = *value << 6 | (uint32_t)(at - digits);
-    return at != NULL;
+    return at;
 }
 
 /* The features that the nonce promises; none without a nonce cookie. */

@@ -534,19 +534,18 @@ static void failed(struct turn_allocation *t, struct tick now, const struct turn
                    const struct stun_message *m, uint16_t code)
 {
     enum turn_action action = turn_error_action((uint16_t)method_of(r->kind), code);
-    if (r->kind == TURN_REQUEST_DELETE) {
+    if (r->kind == TURN_REQUEST_DELETE)
         finish_delete(t);
-    } else if (code == 0) {
+    else if (code == 0)
         lose(t, TURN_WAIT_SERVER, 0, r->forged);
-    } else if (r->kind == TURN_REQUEST_ALLOCATE) {
+    else if (r->kind == TURN_REQUEST_ALLOCATE)
         allocate_failed(t, now, m, code);
-    } else if (action == TURN_GONE) {
+    else if (action == TURN_GONE)
         lose(t, TURN_GONE, code, false);
-    } else if (r->kind == TURN_REQUEST_PERMIT) {
+    else if (r->kind == TURN_REQUEST_PERMIT)
         permit_failed(t, now, r->permissions, code);
-    } else if (r->kind == TURN_REQUEST_BIND) {
+    else if (r->kind == TURN_REQUEST_BIND)
         bind_failed(t, now, r->channel, code);
-    }
 }
 
 static void take_response(struct turn_allocation *t, struct tick now, struct turn_request *r,
@@ -732,7 +731,7 @@ bool turn_bind(struct turn_allocation *t, struct tick now, const struct addr *pe
 {
     if (!has_family(t, peer) || !turn_permission_want(&t->peers, now, peer))
         return false;
-    bool taken = turn_channel_want(&t->peers, now, peer) != NULL;
+    bool taken = turn_channel_want(&t->peers, now, peer);
     pump(t, now);
     return taken;
 }

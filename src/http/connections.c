@@ -15,7 +15,7 @@ bool http_connections_init(struct http_connections *c, size_t max, int64_t idle_
         (struct http_connections){.at = calloc(max, sizeof *c->at), .max = max, .idle_ms = idle_ms};
     for (size_t i = 0; c->at && i < max; i++)
         c->at[i].fd = -1;
-    return c->at != NULL;
+    return c->at;
 }
 
 void http_connections_finish(struct http_connections *c)

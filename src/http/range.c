@@ -40,7 +40,6 @@ static enum http_range_result read_spec(struct view spec, uint64_t size, struct 
     struct view first = view_take(spec, view_find_char(spec, '-'));
     struct view last = view_skip(spec, first.len + 1);
     uint64_t from = 0, to = UINT64_MAX;
-
     if (first.len == spec.len)
         return HTTP_RANGE_WHOLE;
     if (first.len == 0) {

@@ -45,7 +45,6 @@ static struct sip_packet *compose(struct sip *sip, const struct sip_transaction 
     bool early = t->method == SIP_METHOD_INVITE && is_provisional(answer);
     bool success = is_success(answer);
     bool session = t->method == SIP_METHOD_INVITE || t->method == SIP_METHOD_UPDATE;
-
     print_start(&w, answer);
     writer_view(&w, view_take(frame, t->frame_len));
     if (t->method == SIP_METHOD_INVITE && (early || success))
@@ -115,10 +114,9 @@ void sip_answer_stateless(struct sip *sip, const struct sip_flow *flow, const st
     struct sip_flow to = sip_via_route(&m->via, flow, sip->config.force_rport);
     struct addr reconnect = sip_via_reconnect(&m->via, flow);
     char tag[SIP_TAG_LEN + 1];
-
     /* §8.2.7: the same tag for the same request, without remembering it. */
     uint64_t hash = map_siphash(sip->tag_secret, m->call_id);
-    struct writer tag_writer = writer_of(tag, sizeof(tag));
+    struct writer tag_writer = writer_of(tag, sizeof tag);
     writer_printf(&tag_writer, "%016llx", (unsigned long long)hash);
     print_start(&w, answer);
     sip_print_frame(&w, m, flow, writer_done(&tag_writer));
@@ -227,7 +225,6 @@ static bool answer_invite(struct sip *sip, struct tick now, struct sip_transacti
 {
     struct sip_dialog *d = sip_dialog_find(sip, t->dialog);
     bool initial = d->state == SIP_DIALOG_EARLY;
-
     if (is_provisional(answer) && (t->requires_100rel || (answer->reliable && t->supports_100rel)))
         return send_reliable(sip, now, t, d, answer);
     if (is_success(answer))

@@ -66,7 +66,6 @@ static struct sip_packet *compose(struct sip *sip, const struct sip_dialog *d,
     struct writer w = writer_of(sip->scratch, sip->scratch_size);
     struct view method = sip_method_text(out->method);
     bool target = out->method == SIP_METHOD_INVITE || out->method == SIP_METHOD_UPDATE;
-
     print_start(&w, method, path->uri);
     sip_print_via(&w, &path->flow, view_of_string(branch->text));
     print_path(&w, path);
@@ -94,7 +93,7 @@ struct sip_transaction *sip_client_send(struct sip *sip, struct tick now, struct
                                         const struct sip_outgoing *out)
 {
     char buffer[ADDR_TEXT_SIZE + 8];
-    struct sip_dialog_path path = sip_dialog_path(d, buffer, sizeof(buffer));
+    struct sip_dialog_path path = sip_dialog_path(d, buffer, sizeof buffer);
     struct branch branch = make_branch(sip);
     bool invite = out->method == SIP_METHOD_INVITE;
     struct sip_packet *packet = compose(sip, d, out, d->local_cseq + 1, &path, &branch);
@@ -125,7 +124,6 @@ uint64_t sip_request(struct sip *sip, struct tick now, uint64_t dialog,
     bool invite = request->method == SIP_METHOD_INVITE;
     bool update = request->method == SIP_METHOD_UPDATE;
     bool offer = invite || is_sdp(request->content_type, request->body);
-
     sip->now = now;
     if (!d || d->state != SIP_DIALOG_CONFIRMED || d->bye_wanted)
         return 0;
@@ -213,7 +211,6 @@ uint64_t sip_ask(struct sip *sip, struct tick now, const struct sip_call *call,
     struct branch branch = make_branch(sip);
     struct view name = sip_method_text(method);
     char tag[SIP_TAG_LEN + 1], call_id[33];
-
     sip->now = now;
     rng_text(&sip->rng, tag, SIP_TAG_LEN);
     rng_text(&sip->rng, call_id, 32);
@@ -252,7 +249,7 @@ static void send_ack(struct sip *sip, struct sip_dialog *d, uint32_t cseq, struc
                      struct view body)
 {
     char buffer[ADDR_TEXT_SIZE + 8];
-    struct sip_dialog_path path = sip_dialog_path(d, buffer, sizeof(buffer));
+    struct sip_dialog_path path = sip_dialog_path(d, buffer, sizeof buffer);
     struct branch branch = make_branch(sip);
     struct sip_outgoing ack = {
         .method = SIP_METHOD_ACK, .content_type = content_type, .body = body};
@@ -367,7 +364,7 @@ static void send_prack(struct sip *sip, struct tick now, struct sip_dialog *d,
                        struct sip_transaction *invite, const struct sip_message *m)
 {
     char header[64];
-    struct writer w = writer_of(header, sizeof(header));
+    struct writer w = writer_of(header, sizeof header);
     writer_printf(&w, "RAck: %u %u INVITE\r\n", m->rseq, m->cseq);
     struct sip_outgoing prack = {.method = SIP_METHOD_PRACK, .headers = writer_done(&w)};
     invite->last_rseq = m->rseq;

@@ -17,7 +17,6 @@ static bool read_routes(struct sip_dialog *d, const struct sip_message *m, bool 
     struct sip_header at = {0};
     struct view routes[64];
     size_t n = 0, len = 0;
-
     while (sip_message_header_named(m, VIEW_LIT("Record-Route"), &at)) {
         struct view rest = at.value, route;
         while (n < 64 && sip_list_next(&rest, &route))
@@ -57,7 +56,7 @@ static void read_session_id(struct sip_dialog *d, const struct sip_message *m)
     for (size_t i = 0; i < id.len; i++)
         if (!strchr("0123456789abcdefABCDEF", id.at[i]))
             return;
-    view_copy(id, d->peer_session_id, sizeof(d->peer_session_id));
+    view_copy(id, d->peer_session_id, sizeof d->peer_session_id);
 }
 
 void sip_dialog_hear(struct sip_dialog *d, const struct sip_message *m, const struct sip_flow *flow)
@@ -170,7 +169,6 @@ struct sip_dialog_path sip_dialog_path(const struct sip_dialog *d, char *buffer,
     struct sip_dialog_path path = {.uri = d->target, .route = d->route};
     struct sip_uri uri = {0};
     struct view rest = d->route, line;
-
     if (path.uri.len == 0) {
         struct writer w = writer_of(buffer, size);
         writer_printf(&w, "sip:%s", addr_print(&d->flow.peer).s);

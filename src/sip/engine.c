@@ -34,14 +34,14 @@ static void set_defaults(struct sip_config *config)
 
 struct sip *sip_create(const struct sip_config *config)
 {
-    struct sip *sip = calloc(1, sizeof(*sip));
+    struct sip *sip = calloc(1, sizeof *sip);
     if (!sip)
         return NULL;
     sip->config = *config;
     set_defaults(&sip->config);
     const struct sip_config *c = &sip->config;
     rng_init(&sip->rng, c->seed);
-    rng_bytes(&sip->rng, sip->tag_secret, sizeof(sip->tag_secret));
+    rng_bytes(&sip->rng, sip->tag_secret, sizeof sip->tag_secret);
     list_init(&sip->outputs);
     list_init(&sip->events);
     sip->available = true;
@@ -148,7 +148,7 @@ void sip_input_datagram(struct sip *sip, struct tick now, const struct sip_flow 
 
 struct sip_connection *sip_connection_find(const struct sip *sip, uint64_t flow_id)
 {
-    struct map_node *node = map_find(&sip->by_flow, view_of(&flow_id, sizeof(flow_id)));
+    struct map_node *node = map_find(&sip->by_flow, view_of(&flow_id, sizeof flow_id));
     return node ? container_of(node, struct sip_connection, node) : NULL;
 }
 
@@ -161,7 +161,7 @@ struct sip_connection *sip_connection_open(struct sip *sip, uint64_t flow_id)
     c->timed.kind = SIP_TIMED_CONNECTION;
     c->id = id;
     c->flow_id = flow_id;
-    map_insert(&sip->by_flow, &c->node, view_of(&c->flow_id, sizeof(c->flow_id)));
+    map_insert(&sip->by_flow, &c->node, view_of(&c->flow_id, sizeof c->flow_id));
     return c;
 }
 
@@ -243,7 +243,6 @@ void sip_input_stream(struct sip *sip, struct tick now, const struct sip_flow *f
     struct sip_connection *c = sip_connection_find(sip, flow->id);
     enum sip_stream_result result;
     struct view message;
-
     assert(flow->id != 0);
     sip->now = now;
     if (!c)
@@ -273,7 +272,6 @@ void sip_flow_closed(struct sip *sip, struct tick now, const struct sip_flow *fl
     struct sip_connection *c = flow->id ? sip_connection_find(sip, flow->id) : NULL;
     struct sip_transaction *t;
     struct pool_id id;
-
     sip->now = now;
     if (c)
         close_connection(sip, c);

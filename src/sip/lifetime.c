@@ -95,8 +95,7 @@ static void abandon(struct sip *sip, struct sip_dialog *d, enum sip_end end)
 {
     struct pool_id owed[] = {d->invite_in, d->update_in, d->prack_in};
     struct sip_answer terminated = {.status = 487};
-
-    for (size_t i = 0; i < sizeof(owed) / sizeof(owed[0]); i++) {
+    for (size_t i = 0; i < sizeof owed / sizeof owed[0]; i++) {
         struct sip_transaction *t = pool_find(sip->transactions, owed[i]);
         bool unanswered = t && (!t->final || (d->held && t->method == SIP_METHOD_INVITE));
         if (unanswered && end == SIP_END_DROPPED)

@@ -24,7 +24,7 @@ static const struct {
 
 enum sip_method sip_method_parse(struct view name)
 {
-    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
         if (view_equal(name, methods[i].name))
             return methods[i].method;
     return SIP_METHOD_UNKNOWN;
@@ -32,7 +32,7 @@ enum sip_method sip_method_parse(struct view name)
 
 struct view sip_method_text(enum sip_method method)
 {
-    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
         if (methods[i].method == method)
             return methods[i].name;
     return VIEW_NONE;
@@ -138,7 +138,7 @@ static struct view expand_compact(struct view name)
     };
     if (name.len != 1)
         return name;
-    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++)
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++)
         if ((name.at[0] | 0x20) == forms[i].letter)
             return forms[i].name;
     return name;
@@ -165,7 +165,6 @@ bool sip_list_next(struct view *rest, struct view *element)
     bool quoted = false;
     int brackets = 0;
     size_t i = 0;
-
     if (!rest->at || rest->len == 0)
         return false;
     for (; i < rest->len; i++) {
@@ -401,7 +400,7 @@ static void check_required(struct sip_message *m, const struct sip_sofia *s)
         {VIEW("To"), "Missing To", "Multiple To"},
         {VIEW("CSeq"), "Missing CSeq", "Multiple CSeq"},
     };
-    for (size_t i = 0; i < sizeof(required) / sizeof(required[0]); i++) {
+    for (size_t i = 0; i < sizeof required / sizeof required[0]; i++) {
         struct sip_header at = {0};
         if (!sip_message_header_named(m, required[i].name, &at))
             fault(m, 400, required[i].missing);
@@ -475,7 +474,6 @@ static void read_body(struct sip_message *m, struct view rest, enum sip_message_
     struct sip_header at = {0};
     uint64_t length = rest.len;
     bool given = false;
-
     while (sip_message_header_named(m, VIEW_LIT("Content-Length"), &at)) {
         uint64_t n;
         if (!view_parse_u64(at.value, &n)) {
@@ -527,9 +525,8 @@ static bool read_message(struct sip_message *m, size_t head_len, size_t body_at,
 
 struct sip_message *sip_message_parse(struct view bytes, enum sip_message_source source)
 {
-    struct sip_message *m = calloc(1, sizeof(*m));
+    struct sip_message *m = calloc(1, sizeof *m);
     size_t head_len, body_at;
-
     if (!m)
         return NULL;
     while (bytes.len > 0 && (bytes.at[0] == '\r' || bytes.at[0] == '\n'))

@@ -8,7 +8,7 @@
 
 struct sip_packet *sip_packet_create(struct view bytes)
 {
-    struct sip_packet *packet = malloc(sizeof(*packet) + bytes.len);
+    struct sip_packet *packet = malloc(sizeof *packet + bytes.len);
     if (!packet)
         return NULL;
     packet->references = 1;

@@ -48,7 +48,7 @@ static const struct {
 
 struct view sip_print_reason(unsigned status)
 {
-    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
         if (reasons[i].status == status)
             return reasons[i].reason;
     return VIEW_NONE;
@@ -67,7 +67,6 @@ void sip_print_frame(struct writer *w, const struct sip_message *request,
 {
     struct view cseq = sip_message_header(request, VIEW_LIT("CSeq"));
     struct view timestamp = sip_message_header(request, VIEW_LIT("Timestamp"));
-
     sip_via_write(w, request, from);
     if (request->from.at)
         sip_print_line(w, "From", request->from);

@@ -21,7 +21,7 @@ struct sip_queued_event {
 static void queue_output(struct sip *sip, enum sip_output_kind kind, const struct sip_flow *flow,
                          struct sip_packet *packet)
 {
-    struct sip_queued_output *q = calloc(1, sizeof(*q));
+    struct sip_queued_output *q = calloc(1, sizeof *q);
     if (!q)
         return; /* as if the network had lost it */
     q->output = (struct sip_output){kind, *flow, sip_packet_view(packet)};
@@ -70,7 +70,7 @@ bool sip_output(struct sip *sip, struct sip_output *out)
 static void queue_event(struct sip *sip, const struct sip_event *event, struct sip_message *message,
                         struct sip_packet *packet)
 {
-    struct sip_queued_event *q = calloc(1, sizeof(*q));
+    struct sip_queued_event *q = calloc(1, sizeof *q);
     if (!q) {
         LOG_ERROR("sip", VIEW_NONE, "event lost kind=%d reason=memory", (int)event->kind);
         return;

@@ -28,7 +28,7 @@ static bool list_unsupported(const struct sip_message *m, struct writer *w)
         struct view rest = at.value, tag;
         while (sip_list_next(&rest, &tag)) {
             bool found = tag.len == 0;
-            for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+            for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
                 found = found || view_equal_nocase(tag, known[i]);
             if (found)
                 continue;
@@ -46,7 +46,6 @@ static void refuse_faulty(struct sip *sip, struct tick now, const struct sip_flo
 {
     struct sip_answer answer = {.status = m->fault_status};
     uint64_t held_back;
-
     if (m->truncated) {
         metric_add(METRIC_SIP_TRUNCATED, 1);
         if (log_limit_pass(&sip->truncated_log, now, LOG_INTERVAL_MS, &held_back))
@@ -108,7 +107,7 @@ static bool set_frame(struct sip *sip, const struct sip_flow *flow, struct sip_t
     t->frame = w.failed ? NULL : sip_packet_create(writer_done(&w));
     if (!t->frame)
         sip_transaction_close(sip, t);
-    return t->frame != NULL;
+    return t->frame;
 }
 
 static void refuse_full(struct sip *sip, struct tick now, const struct sip_flow *flow,
@@ -189,8 +188,7 @@ static void receive_invite(struct sip *sip, struct tick now, const struct sip_fl
 {
     struct sip_session_terms terms;
     char header[64];
-    struct writer w = writer_of(header, sizeof(header));
-
+    struct writer w = writer_of(header, sizeof header);
     if (!sip_session_timer_answer(m, sip->config.min_se_s, sip->config.session_expires_s, &terms)) {
         too_small(sip, &w);
         struct sip_answer answer = {.status = 422, .headers = writer_done(&w)};
@@ -247,8 +245,7 @@ static void receive_session_change(struct sip *sip, struct tick now, const struc
     bool invite = m->method == SIP_METHOD_INVITE;
     struct sip_answer refusal = check_offer(sip, d, m);
     char header[64];
-    struct writer w = writer_of(header, sizeof(header));
-
+    struct writer w = writer_of(header, sizeof header);
     if (refusal.status == 0 &&
         !sip_session_timer_answer(m, sip->config.min_se_s, sip->config.session_expires_s,
                                   &t->terms)) {
@@ -274,7 +271,6 @@ static void receive_bye(struct sip *sip, struct tick now, const struct sip_flow 
     struct sip_dialog *d = sip_dialog_find(sip, t->dialog);
     struct sip_answer ok = {.status = 200};
     enum sip_end end = d->state == SIP_DIALOG_ENDING ? d->end : SIP_END_PEER_BYE;
-
     event_of(sip, SIP_EVENT_BYE, flow, m, d, NULL);
     sip_trace_received(sip, d, flow, m);
     sip_answer_final(sip, now, t, &ok);
@@ -316,7 +312,6 @@ static void receive_info(struct sip *sip, struct tick now, const struct sip_flow
     struct sip_answer answer = {.status = 200};
     bool metadata = view_starts_with_nocase(m->content_type, VIEW_LIT("application/rs-metadata")) ||
                     view_starts_with_nocase(m->content_type, VIEW_LIT("multipart/"));
-
     /* RFC 6086 §4.2.2; but metadata is never refused, whatever package it claims to be. */
     if (sip_message_header(m, VIEW_LIT("Info-Package")).len > 0 && !metadata) {
         answer = (struct sip_answer){.status = 469, .headers = VIEW_LIT("Recv-Info: \r\n")};
@@ -340,7 +335,6 @@ static void receive_within(struct sip *sip, struct tick now, const struct sip_fl
 {
     struct sip_dialog *d = sip_dialog_find(sip, t->dialog);
     struct sip_answer answer = health(sip);
-
     sip_dialog_hear(d, m, flow);
     switch (m->method) {
     case SIP_METHOD_INVITE:
@@ -398,7 +392,6 @@ static void receive_cancel(struct sip *sip, struct tick now, const struct sip_fl
     struct sip_transaction *invite = node ? container_of(node, struct sip_transaction, node) : NULL;
     struct sip_transaction *t = open_server(sip, now, flow, m);
     struct sip_answer answer = {.status = invite ? 200 : 481};
-
     sip_text_free(&key);
     if (!t) {
         refuse_full(sip, now, flow, m);
@@ -477,11 +470,10 @@ static bool refuse_unable(struct sip *sip, struct tick now, const struct sip_flo
                           struct sip_message *m)
 {
     char text[1024];
-    struct writer w = writer_of(text, sizeof(text));
+    struct writer w = writer_of(text, sizeof text);
     struct sip_answer answer = {0};
-
     writer_string(&w, "Unsupported: ");
-    struct writer tags = writer_of(text + w.len, sizeof(text) - w.len - 2);
+    struct writer tags = writer_of(text + w.len, sizeof text - w.len - 2);
     if (m->method == SIP_METHOD_FOREIGN) {
         answer.status = 405;
     } else if (m->method == SIP_METHOD_UNKNOWN) {
@@ -550,7 +542,6 @@ void sip_server_expire(struct sip *sip, struct tick now, struct sip_transaction 
 {
     enum sip_transaction_input input;
     struct sip_answer trying = {.status = 100};
-
     while (sip_transaction_due(&t->timing, now, &input)) {
         unsigned actions = sip_transaction_step(&t->timing, input, now);
         if (actions & SIP_DO_TRYING) {

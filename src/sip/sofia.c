@@ -56,7 +56,7 @@ static void read_headers(struct sip_sofia *s, const sip_t *sip)
         s->via_branch = text_of(sip->sip_via->v_branch);
         s->via_maddr = text_of(sip->sip_via->v_maddr);
     }
-    s->has_call_id = sip->sip_call_id != NULL;
+    s->has_call_id = sip->sip_call_id;
     s->from = address_of((const sip_addr_t *)sip->sip_from);
     s->to = address_of((const sip_addr_t *)sip->sip_to);
     read_extensions(s, sip);
@@ -66,7 +66,6 @@ bool sip_sofia_read(struct sip_sofia *s, struct view head)
 {
     const size_t prefix = sizeof(STAND_IN) - 1;
     char *text = malloc(prefix + head.len + 1);
-
     *s = (struct sip_sofia){0};
     if (!text)
         return false;

@@ -80,7 +80,6 @@ static enum length_result read_length(struct view head, uint64_t *length)
     enum length_result result = LENGTH_MISSING;
     bool has_type = false;
     struct view line, value;
-
     while (view_cut_line(&head, &line)) {
         uint64_t n;
         if (is_header(line, "Content-Type", 'c', &value) && value.len > 0)

@@ -87,10 +87,9 @@ static struct view join(const struct view *pieces, size_t n)
 struct view sip_server_key(const struct sip_message *m, enum sip_method method)
 {
     char digits[32];
-    struct writer w = writer_of(digits, sizeof(digits));
+    struct writer w = writer_of(digits, sizeof digits);
     struct view name = method == m->method ? m->method_name : sip_method_text(method);
     struct view via = sip_message_header(m, VIEW_LIT("Via"));
-
     /* A bare cookie identifies nothing: RFC 4475 §3.2.1. */
     if (view_starts_with(m->via.branch, VIEW_LIT("z9hG4bK")) && m->via.branch.len > 7) {
         writer_printf(&w, "%u", m->via.port);
@@ -114,7 +113,7 @@ struct view sip_client_key(struct view branch, enum sip_method method)
 struct view sip_merge_key(const struct sip_message *m)
 {
     char digits[32];
-    struct writer w = writer_of(digits, sizeof(digits));
+    struct writer w = writer_of(digits, sizeof digits);
     writer_printf(&w, "%u", m->cseq);
     struct view pieces[] = {m->call_id, m->from_tag, writer_done(&w), m->method_name};
     return join(pieces, 4);

@@ -112,7 +112,7 @@ static void enter(struct sip_transaction_timing *t, enum sip_transaction_state s
                   struct tick now)
 {
     t->state = state;
-    for (size_t i = 0; i < sizeof(timings) / sizeof(timings[0]); i++) {
+    for (size_t i = 0; i < sizeof timings / sizeof timings[0]; i++) {
         const struct timing *timing = &timings[i];
         if (timing->kind != t->kind || timing->state != state)
             continue;
@@ -153,7 +153,7 @@ static void rearm(struct sip_transaction_timing *t, struct tick now)
 unsigned sip_transaction_step(struct sip_transaction_timing *t, enum sip_transaction_input input,
                               struct tick now)
 {
-    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
         const struct rule *rule = &rules[i];
         if (rule->kind != t->kind || rule->state != t->state || rule->input != input)
             continue;

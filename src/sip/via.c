@@ -30,7 +30,6 @@ struct sip_flow sip_via_route(const struct sip_via *via, const struct sip_flow *
 {
     struct sip_flow to = *from;
     struct addr maddr;
-
     if (sip_protocol_is_reliable(from->protocol))
         return to;
     /* Without a readable Via the source is all there is to go by. */
@@ -113,7 +112,6 @@ static void write_top(struct writer *w, const struct sip_message *request,
     size_t value_len = first_value(via->value);
     struct view top = view_of(via->raw.at + value_at, value_len);
     size_t params_at = view_find_char(top, ';');
-
     write_raw(w, view_take(via->raw, value_at));
     write_raw(w, view_take(top, params_at));
     struct view params = params_at < top.len ? view_skip(top, params_at + 1) : VIEW_NONE;

@@ -14,7 +14,7 @@
 bool siprec_state_init(struct siprec_state *state)
 {
     *state = (struct siprec_state){.arena = arena_create(STATE_CHUNK, LIMIT_METADATA_STATE)};
-    return state->arena != NULL;
+    return state->arena;
 }
 
 void siprec_state_finish(struct siprec_state *state)
@@ -330,7 +330,7 @@ enum siprec_applied siprec_state_apply(struct siprec_state *state,
                     document->streams || document->extensions;
     bool whole = document->well_formed || document->repaired;
     bool snapshot = document->mode == SIPREC_COMPLETE && whole;
-    bool has_streams = document->streams != NULL;
+    bool has_streams = document->streams;
     if (document->is_request || (!anything && !(snapshot && document->mode_given)))
         return whole ? SIPREC_APPLIED_NOTHING : SIPREC_APPLIED_BROKEN;
     for (const struct siprec_participant *p = document->participants; p; p = p->next)
@@ -391,7 +391,7 @@ bool siprec_state_takes_part(const struct siprec_state *state,
         if (m->disassociated.len == 0 && !over)
             return true;
     }
-    return participant->memberships == NULL;
+    return !participant->memberships;
 }
 
 struct view siprec_participant_aor(const struct siprec_participant *participant)

@@ -73,7 +73,6 @@ static struct addr daemon_reachable(const struct addr *bound)
     struct addr anywhere = addr_v4(192, 0, 2, 1, 9);
     struct addr loopback = addr_v4(127, 0, 0, 1, 0);
     struct addr local;
-
     if (!addr_is_unspecified(bound))
         return *bound;
     if (bound->family == ADDR_V6) {
@@ -93,13 +92,12 @@ static struct signalling_settings daemon_signalling_settings(const struct siprec
     const struct values_prefixes *allow = &settings_meaning(settings, SETTING_SIP_ALLOW)->prefixes;
     struct signalling_settings made = {.network = network_of(settings)};
     struct recorder_settings *recorder = &made.recorder;
-
     recorder->recordings = daemon->recordings;
     recorder->retry_after_s = DAEMON_RETRY_AFTER_S;
     for (size_t i = 0; i < allow->count && i < RECORDER_PREFIXES_MAX; i++)
         recorder->allow.list[recorder->allow.count++] = allow->list[i];
     if (made.network.behind_nat)
-        memcpy(recorder->external, made.network.external, sizeof(recorder->external));
+        memcpy(recorder->external, made.network.external, sizeof recorder->external);
     for (int v6 = 0; v6 < 2; v6++) {
         struct addr any = {.family = v6 ? ADDR_V6 : ADDR_V4};
         struct addr own = addr_is_set(&made.network.internal[v6]) ? made.network.internal[v6]
@@ -118,7 +116,7 @@ static struct keeper_settings daemon_keeper_settings(const struct settings *sett
     };
 
     (void)view_copy(view_of_string(settings_text(settings, SETTING_RECORDINGS_FORMAT)), made.format,
-                    sizeof(made.format));
+                    sizeof made.format);
     return made;
 }
 
@@ -128,7 +126,6 @@ static double daemon_min_free_percent(const struct siprecd *daemon, const struct
     const struct values_space *min_free =
         &settings_meaning(settings, SETTING_RECORDINGS_MIN_FREE)->space;
     struct io_room room;
-
     if (min_free->is_percent)
         return (double)min_free->amount / 100;
     if (io_file_room(daemon->root, &room) != 0 || room.total_bytes == 0)
@@ -144,7 +141,6 @@ static enum io_logger_format daemon_log_format(const struct settings *settings)
 static void daemon_log_level(const struct settings *settings)
 {
     enum log_level level = LOG_LEVEL_INFO;
-
     if (!log_level_parse(view_of_string(settings_text(settings, SETTING_LOG_LEVEL)), &level))
         level = LOG_LEVEL_INFO;
     log_set_level(level);
@@ -190,13 +186,12 @@ static void daemon_size(struct siprecd *daemon)
 static bool daemon_find_render(struct siprecd *daemon)
 {
     static const char name[] = "siprecd-render";
-    ssize_t len = readlink("/proc/self/exe", daemon->render, sizeof(daemon->render) - sizeof(name));
-
+    ssize_t len = readlink("/proc/self/exe", daemon->render, sizeof daemon->render - sizeof name);
     while (len > 0 && daemon->render[len - 1] != '/')
         len--;
     if (len <= 0)
         return false;
-    memcpy(daemon->render + len, name, sizeof(name));
+    memcpy(daemon->render + len, name, sizeof name);
     return access(daemon->render, X_OK) == 0;
 }
 
@@ -205,17 +200,16 @@ static bool daemon_take_directory(struct siprecd *daemon, char *error, size_t er
     const char *wanted = settings_text(daemon->settings, SETTING_RECORDINGS_DIRECTORY);
     char path[PATH_MAX];
     int failed = io_file_make_directory(wanted);
-
     if (failed != 0)
         return daemon_fail(error, error_size, "recordings.directory: cannot make %s: %s", wanted,
                            strerror(failed));
     daemon->root = realpath(wanted, NULL);
-    if (daemon->root == NULL || access(daemon->root, R_OK | W_OK | X_OK) != 0)
+    if (!daemon->root || access(daemon->root, R_OK | W_OK | X_OK) != 0)
         return daemon_fail(error, error_size, "recordings.directory: cannot write to %s: %s",
                            wanted, strerror(errno));
     if (strlen(daemon->root) > PATH_MAX - 256)
         return daemon_fail(error, error_size, "recordings.directory: the path is too long");
-    snprintf(path, sizeof(path), "%s/.lock", daemon->root);
+    snprintf(path, sizeof path, "%s/.lock", daemon->root);
     daemon->lock_fd = io_file_lock_or_create(path);
     if (daemon->lock_fd < 0 && errno == EWOULDBLOCK)
         return daemon_fail(error, error_size,
@@ -239,15 +233,15 @@ static bool daemon_start_disk(struct siprecd *daemon, char *error, size_t error_
                                    .written = &daemon->written};
 
     daemon->mailbox = io_mailbox_create(sizeof(struct signalling_mail), DAEMON_MAILS);
-    if (daemon->mailbox == NULL)
+    if (!daemon->mailbox)
         return daemon_fail(error, error_size, "mailbox: %s", strerror(errno));
     daemon->catalog = catalog_create(&catalog);
-    if (daemon->catalog == NULL)
+    if (!daemon->catalog)
         return daemon_fail(error, error_size, "catalogue in %s: %s", daemon->root, strerror(errno));
     keeper.catalog = daemon->catalog;
     keeper.signalling = daemon->mailbox;
     daemon->keeper = keeper_create(&keeper);
-    if (daemon->keeper == NULL)
+    if (!daemon->keeper)
         return daemon_fail(error, error_size, "disk threads: %s", strerror(errno));
     return true;
 }
@@ -260,9 +254,8 @@ static size_t daemon_binds(const struct settings *settings, struct addr binds[WO
     struct addr any_v6 = {.family = ADDR_V6};
     struct io_udp_options options = {0};
     int probe;
-
     if (chosen->count > 0) {
-        memcpy(binds, chosen->list, sizeof(chosen->list));
+        memcpy(binds, chosen->list, sizeof chosen->list);
         return chosen->count;
     }
     binds[0] = addr_v4(0, 0, 0, 0, 0);
@@ -282,7 +275,7 @@ static uint32_t daemon_workers(void)
     cpu_set_t cores;
     int workers = 1;
 
-    if (sched_getaffinity(0, sizeof(cores), &cores) == 0)
+    if (sched_getaffinity(0, sizeof cores, &cores) == 0)
         workers = CPU_COUNT(&cores) / 4;
     return workers < 1 ? 1 : workers > DAEMON_WORKERS_MAX ? DAEMON_WORKERS_MAX : (uint32_t)workers;
 }
@@ -308,7 +301,7 @@ static bool daemon_start_workers(struct siprecd *daemon, char *error, size_t err
     config.binds_count = daemon_binds(daemon->settings, config.binds);
     for (config.index = 0; config.index < config.workers; config.index++) {
         struct worker *worker = worker_create(&config);
-        if (worker == NULL)
+        if (!worker)
             return daemon_fail(error, error_size, "media worker: %s", strerror(errno));
         daemon->workers[daemon->workers_count++] = worker;
     }
@@ -332,8 +325,8 @@ static bool daemon_start_http(struct siprecd *daemon, char *error, size_t error_
         .board = daemon->board};
     char why[256];
 
-    daemon->api = api_create(&options, why, sizeof(why));
-    if (daemon->api == NULL)
+    daemon->api = api_create(&options, why, sizeof why);
+    if (!daemon->api)
         return daemon_fail(error, error_size, "http.listen: %s", why);
     return true;
 }
@@ -352,9 +345,9 @@ static bool daemon_start_signalling(struct siprecd *daemon, char *error, size_t 
         .keeper = daemon->keeper};
     int failed;
 
-    memcpy(config.workers, daemon->workers, sizeof(daemon->workers));
+    memcpy(config.workers, daemon->workers, sizeof daemon->workers);
     daemon->signalling = signalling_create(&config, error, error_size);
-    if (daemon->signalling == NULL)
+    if (!daemon->signalling)
         return false;
     failed = signalling_start(daemon->signalling);
     if (failed != 0)
@@ -370,7 +363,6 @@ void daemon_announce(const struct siprecd *daemon)
         &settings_meaning(daemon->settings, SETTING_SIP_LISTEN)->listeners;
     const struct values_addresses *http =
         &settings_meaning(daemon->settings, SETTING_HTTP_LISTEN)->addresses;
-
     fprintf(stderr, "siprecd %s\n", SIPRECD_VERSION);
     for (size_t i = 0; i < listeners->count; i++) {
         const struct values_listener *listener = &listeners->list[i];
@@ -398,9 +390,8 @@ void daemon_announce(const struct siprecd *daemon)
 
 struct siprecd *daemon_start(const struct settings *settings, char *error, size_t error_size)
 {
-    struct siprecd *daemon = calloc(1, sizeof(*daemon));
-
-    if (daemon == NULL) {
+    struct siprecd *daemon = calloc(1, sizeof *daemon);
+    if (!daemon) {
         (void)daemon_fail(error, error_size, "out of memory");
         return NULL;
     }
@@ -414,7 +405,7 @@ struct siprecd *daemon_start(const struct settings *settings, char *error, size_
         LOG_ERROR("siprecd", VIEW_NONE,
                   "no siprecd-render beside siprecd: journals only, no audio");
     daemon->board = api_board_create();
-    if (daemon->board == NULL) {
+    if (!daemon->board) {
         (void)daemon_fail(error, error_size, "out of memory");
         goto fail;
     }
@@ -434,7 +425,6 @@ void daemon_reload(struct siprecd *daemon, const struct settings *settings)
 {
     struct signalling_mail mail = {.kind = SIGNALLING_RELOAD};
     struct keeper_settings keeper = daemon_keeper_settings(settings);
-
     for (int i = 0; i < SETTING_COUNT; i++) {
         const struct setting_info *info = setting_info((enum setting)i);
         if (!info->reloadable && strcmp(settings_text(settings, (enum setting)i),
@@ -448,8 +438,8 @@ void daemon_reload(struct siprecd *daemon, const struct settings *settings)
     catalog_set_retention(daemon->catalog,
                           (unsigned)settings_number(settings, SETTING_RECORDINGS_KEEP_DAYS),
                           daemon_min_free_percent(daemon, settings));
-    mail.settings = malloc(sizeof(*mail.settings));
-    if (mail.settings != NULL) {
+    mail.settings = malloc(sizeof *mail.settings);
+    if (mail.settings) {
         *mail.settings = daemon_signalling_settings(daemon, settings);
         if (!io_mailbox_post(daemon->mailbox, &mail))
             free(mail.settings);
@@ -489,8 +479,7 @@ void daemon_stop(struct siprecd *daemon)
 {
     struct worker_mail stop = {.kind = WORKER_STOP};
     struct signalling_mail mail;
-
-    if (daemon == NULL)
+    if (!daemon)
         return;
     /* Backwards: nobody is left who could post to what is freed. */
     signalling_destroy(daemon->signalling);
@@ -503,7 +492,7 @@ void daemon_stop(struct siprecd *daemon)
     keeper_destroy(daemon->keeper);
     catalog_destroy(daemon->catalog, DAEMON_CATALOG_STOP_MS);
     api_board_destroy(daemon->board);
-    while (daemon->mailbox != NULL && io_mailbox_take(daemon->mailbox, &mail)) {
+    while (daemon->mailbox && io_mailbox_take(daemon->mailbox, &mail)) {
         if (mail.kind == SIGNALLING_RELOAD)
             free(mail.settings);
     }

@@ -29,7 +29,6 @@ static struct view ini_strip_comment(struct view value)
 static struct ini_item ini_section(struct ini *ini, struct view line)
 {
     struct view name = ini_strip_comment(line);
-
     if (name.len < 3 || name.at[name.len - 1] != ']')
         return (struct ini_item){
             .kind = INI_MALFORMED, .line = ini->line, .reason = "a section looks like [name]"};
@@ -43,7 +42,6 @@ static struct ini_item ini_value(struct ini *ini, struct view line)
     size_t colon = view_find_char(line, ':');
     size_t split = equals < colon ? equals : colon;
     struct ini_item item = {.kind = INI_MALFORMED, .line = ini->line};
-
     if (split == line.len) {
         item.reason = "expected \"key = value\"";
         return item;
@@ -67,7 +65,6 @@ static struct ini_item ini_value(struct ini *ini, struct view line)
 struct ini_item ini_next(struct ini *ini)
 {
     struct view line;
-
     while (view_cut_line(&ini->rest, &line)) {
         bool indented = line.len > 0 && ini_is_blank(line.at[0]);
         bool continues = indented && ini->in_value;

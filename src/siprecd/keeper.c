@@ -80,7 +80,6 @@ static bool keeper_is_full(struct keeper *keeper, const struct io_room *room,
     uint64_t wanted = keeper_room_wanted(&settings->min_free, room->total_bytes);
     uint64_t margin = room->total_bytes / 50;
     struct tick now = io_clock_tick();
-
     if (margin > keeper_margin_max)
         margin = keeper_margin_max;
     if (!tick_is_never(hint_at) && tick_diff_ms(now, hint_at) < KEEPER_HINT_MS)
@@ -93,7 +92,6 @@ static bool keeper_is_full(struct keeper *keeper, const struct io_room *room,
 static void keeper_tell_full(struct keeper *keeper, bool full, const struct io_room *room)
 {
     struct signalling_mail mail = {.kind = SIGNALLING_DISK_FULL, .on = full};
-
     if (!io_mailbox_post(keeper->config.signalling, &mail))
         return; /* the next look tells */
     keeper->full = full;
@@ -112,7 +110,6 @@ static void keeper_look(struct keeper *keeper, const struct keeper_settings *set
     struct io_room room = {0};
     int error = io_file_room(keeper->config.root, &room);
     bool full;
-
     if (error != 0) {
         if (!keeper->room_unknown)
             LOG_ERROR("disk", VIEW_NONE, "room unknown directory=%s error=\"%s\"",
@@ -135,7 +132,6 @@ static int64_t keeper_sync(struct keeper *keeper)
     struct tick began = io_clock_tick();
     int error = io_file_sync_all(keeper->directory_fd);
     int64_t took_ms = tick_diff_ms(io_clock_tick(), began);
-
     metric_add(METRIC_DISK_SYNCS, 1);
     if (error != 0)
         LOG_ERROR("disk", VIEW_NONE, "sync failed error=\"%s\"", strerror(error));
@@ -148,7 +144,6 @@ static void keeper_wait(struct keeper *keeper, struct tick until)
     struct tick now = io_clock_tick();
     int64_t left_ns = tick_diff_ns(until, now);
     struct timespec at;
-
     if (left_ns <= 0)
         return;
     clock_gettime(CLOCK_MONOTONIC, &at);
@@ -165,7 +160,6 @@ static void *keeper_run(void *argument)
     int64_t took_ms = 0;
     struct tick sync_began = io_clock_tick();
     struct tick look_at = sync_began;
-
     (void)pthread_setname_np(pthread_self(), "disk");
     pthread_mutex_lock(&keeper->lock);
     while (!keeper->ending) {
@@ -235,7 +229,6 @@ static void keeper_render_now(void *context)
                                .document = view_of(job->document, job->document_len),
                                .catalog = keeper->config.catalog,
                                .cancel = &keeper->cancel};
-
     pthread_mutex_lock(&keeper->lock);
     settings = keeper->settings;
     pthread_mutex_unlock(&keeper->lock);
@@ -248,12 +241,11 @@ static void keeper_render_now(void *context)
 void keeper_render(struct keeper *keeper, const struct uuid *id, const char *directory,
                    struct view document)
 {
-    struct keeper_job *job = malloc(sizeof(*job) + document.len);
+    struct keeper_job *job = malloc(sizeof *job + document.len);
     struct io_job posted = {.run = keeper_render_now, .context = job};
-
-    if (job != NULL) {
+    if (job) {
         job->keeper = keeper;
-        (void)view_copy(view_of_string(directory), job->directory, sizeof(job->directory));
+        (void)view_copy(view_of_string(directory), job->directory, sizeof job->directory);
         job->document_len = document.len;
         memcpy(job->document, document.at, document.len);
         if (io_pool_post(keeper->renders, &posted))
@@ -285,7 +277,6 @@ static void keeper_recover(void *context)
                                 .cancel = &keeper->cancel,
                                 .render = keeper_recovered,
                                 .context = keeper};
-
     recovery_run(&recovery);
 }
 
@@ -294,7 +285,6 @@ static void keeper_recover(void *context)
 static size_t keeper_render_threads(void)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-
     if (cores < 2)
         return 1;
     return cores / 2 < KEEPER_RENDER_THREADS_MAX ? (size_t)cores / 2 : KEEPER_RENDER_THREADS_MAX;
@@ -304,13 +294,12 @@ static bool keeper_start(struct keeper *keeper)
 {
     struct io_job recover = {.run = keeper_recover, .context = keeper};
     int error;
-
     keeper->directory_fd = open(keeper->config.root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (keeper->directory_fd < 0)
         return false;
     keeper->renders = io_pool_create("render", keeper_render_threads(), KEEPER_RENDERS_MAX, 0);
     keeper->recoveries = io_pool_create("recovery", 1, 1, 5);
-    if (keeper->renders == NULL || keeper->recoveries == NULL)
+    if (!keeper->renders || !keeper->recoveries)
         return false;
     error = pthread_create(&keeper->thread, NULL, keeper_run, keeper);
     if (error != 0) {
@@ -323,11 +312,10 @@ static bool keeper_start(struct keeper *keeper)
 
 struct keeper *keeper_create(const struct keeper_config *config)
 {
-    struct keeper *keeper = calloc(1, sizeof(*keeper));
+    struct keeper *keeper = calloc(1, sizeof *keeper);
     pthread_condattr_t attributes;
     int saved;
-
-    if (keeper == NULL)
+    if (!keeper)
         return NULL;
     keeper->config = *config;
     keeper->settings = config->settings;
@@ -350,7 +338,7 @@ struct keeper *keeper_create(const struct keeper_config *config)
 
 void keeper_destroy(struct keeper *keeper)
 {
-    if (keeper == NULL)
+    if (!keeper)
         return;
     atomic_store(&keeper->cancel, true);
     pthread_mutex_lock(&keeper->lock);

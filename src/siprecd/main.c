@@ -77,21 +77,20 @@ static bool main_settings_read(const struct main_options *options, struct main_s
 {
     struct settings_source source = {.environment = (const char *const *)environ,
                                      .arguments = (const char *const *)options->settings};
-    const char *file = options->file != NULL ? options->file : MAIN_DEFAULT_FILE;
+    const char *file = options->file ? options->file : MAIN_DEFAULT_FILE;
     size_t len = 0;
     int error = io_file_read(file, MAIN_FILE_MAX, &read->file_text, &len);
-
     if (error == 0) {
         source.file = file;
         source.file_text = view_of(read->file_text, len);
-    } else if (options->file != NULL || (error != ENOENT && error != ENOTDIR)) {
+    } else if (options->file || (error != ENOENT && error != ENOTDIR)) {
         fprintf(stderr, "%s: %s\n", file, strerror(error));
         return false;
     }
     read->settings = settings_read(&source);
-    if (read->settings == NULL)
+    if (!read->settings)
         fprintf(stderr, "out of memory\n");
-    return read->settings != NULL;
+    return read->settings;
 }
 
 static void main_print_errors(const struct settings *settings)
@@ -105,8 +104,8 @@ static void main_print_errors(const struct settings *settings)
 /* Exit code, or -1 to go on. */
 static int main_parse(int argc, char **argv, struct main_options *options)
 {
-    options->settings = calloc((size_t)argc + 1, sizeof(*options->settings));
-    if (options->settings == NULL)
+    options->settings = calloc((size_t)argc + 1, sizeof *options->settings);
+    if (!options->settings)
         return MAIN_CANNOT_START;
     for (int i = 1; i < argc; i++) {
         const char *argument = argv[i];
@@ -122,7 +121,7 @@ static int main_parse(int argc, char **argv, struct main_options *options)
         } else if (strcmp(argument, "-h") == 0 || strcmp(argument, "--help") == 0) {
             main_usage(stdout);
             return MAIN_DONE;
-        } else if (strncmp(argument, "--", 2) == 0 && strchr(argument, '.') != NULL) {
+        } else if (strncmp(argument, "--", 2) == 0 && strchr(argument, '.')) {
             options->settings[options->settings_count++] = argv[i];
         } else {
             fprintf(stderr, "siprecd: \"%s\" is not understood\n", argument);
@@ -140,7 +139,6 @@ static void main_reload(const struct main_options *options, struct siprecd *daem
                         struct main_settings *current)
 {
     struct main_settings read = {0};
-
     notify_reloading();
     if (!main_settings_read(options, &read) || settings_errors(read.settings) > 0) {
         for (size_t i = 0; read.settings != NULL && i < settings_errors(read.settings); i++)
@@ -197,7 +195,6 @@ static struct main_ending main_wait(const struct main_options *options, struct s
     struct main_ending ending = {.hang_up_at = TICK_NEVER, .give_up_at = TICK_NEVER};
     struct timespec look = {.tv_nsec = MAIN_LOOK_MS * NS_PER_MS};
     struct timespec idle = {.tv_sec = 1};
-
     for (;;) {
         int got = sigtimedwait(signals, NULL, ending.draining ? &look : &idle);
         struct tick now = io_clock_tick();
@@ -215,7 +212,6 @@ static void main_wait_for_renders(struct siprecd *daemon, const sigset_t *signal
 {
     struct tick until = tick_add_ms(io_clock_tick(), MAIN_RENDER_MS);
     struct timespec look = {.tv_nsec = MAIN_LOOK_MS * NS_PER_MS};
-
     while (daemon_renders(daemon) > 0 && !tick_due(until, io_clock_tick())) {
         int got = sigtimedwait(signals, NULL, &look);
         if (got == SIGTERM || got == SIGINT)
@@ -242,8 +238,8 @@ static int main_run(const struct main_options *options, struct main_settings *cu
     umask(027);
 
     io_logger_hold();
-    daemon = daemon_start(current->settings, error, sizeof(error));
-    if (daemon == NULL) {
+    daemon = daemon_start(current->settings, error, sizeof error);
+    if (!daemon) {
         io_logger_release();
         fprintf(stderr, "siprecd: %s\n", error);
         return MAIN_CANNOT_START;
@@ -263,7 +259,6 @@ int main(int argc, char **argv)
     struct main_options options = {0};
     struct main_settings current = {0};
     int code = main_parse(argc, argv, &options);
-
     if (code < 0 && !main_settings_read(&options, &current))
         code = MAIN_BAD_SETTINGS;
     if (code < 0) {
@@ -273,7 +268,7 @@ int main(int argc, char **argv)
         else if (options.check)
             code = MAIN_DONE;
     }
-    if (options.print && current.settings != NULL) {
+    if (options.print && current.settings) {
         settings_print(current.settings, stdout);
         code = code < 0 ? MAIN_DONE : code;
     } else if (options.check && code == MAIN_DONE) {

@@ -7,7 +7,6 @@ static void network_take_families(const struct settings *settings, enum setting 
                                   struct addr families[2])
 {
     const struct values_addresses *addresses = &settings_meaning(settings, setting)->addresses;
-
     for (size_t i = 0; i < addresses->count; i++)
         families[addresses->list[i].family == ADDR_V6] = addresses->list[i];
 }
@@ -16,7 +15,6 @@ struct network network_of(const struct settings *settings)
 {
     struct network network = {0};
     bool explicit_external;
-
     network_take_families(settings, SETTING_NAT_EXTERNAL_IP, network.external);
     network_take_families(settings, SETTING_NAT_INTERNAL_IP, network.internal);
     explicit_external = addr_is_set(&network.external[0]) || addr_is_set(&network.external[1]);
@@ -49,7 +47,6 @@ struct addr network_advertise(const struct network *network, size_t listener,
 {
     const struct addr *advertise = &network->listeners.list[listener].advertise;
     bool v6 = local->family == ADDR_V6;
-
     if (addr_is_set(advertise))
         return addr_with_port(*advertise, advertise->port != 0 ? advertise->port : local->port);
     if (network->behind_nat && addr_is_set(&network->external[v6]) &&

@@ -16,10 +16,9 @@ void notify_send(const char *state)
 {
     const char *path = getenv("NOTIFY_SOCKET");
     struct sockaddr_un sa = {.sun_family = AF_UNIX};
-    size_t len = path != NULL ? strlen(path) : 0;
+    size_t len = path ? strlen(path) : 0;
     int fd;
-
-    if (len < 2 || len >= sizeof(sa.sun_path) || (path[0] != '/' && path[0] != '@'))
+    if (len < 2 || len >= sizeof sa.sun_path || (path[0] != '/' && path[0] != '@'))
         return;
     memcpy(sa.sun_path, path, len);
     if (path[0] == '@')
@@ -37,9 +36,8 @@ void notify_reloading(void)
 {
     char state[64];
     struct timespec now;
-
     clock_gettime(CLOCK_MONOTONIC, &now);
-    snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%lld",
+    snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%lld",
              (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
     notify_send(state);
 }

@@ -20,9 +20,8 @@ struct outbox {
 
 struct outbox *outbox_create(struct io_mailbox *mailbox)
 {
-    struct outbox *outbox = calloc(1, sizeof(*outbox));
-
-    if (outbox == NULL)
+    struct outbox *outbox = calloc(1, sizeof *outbox);
+    if (!outbox)
         return NULL;
     outbox->mailbox = mailbox;
     list_init(&outbox->waiting);
@@ -32,14 +31,13 @@ struct outbox *outbox_create(struct io_mailbox *mailbox)
 static void outbox_drop(const struct worker_mail *mail)
 {
     struct worker_mail copy = *mail;
-
     if (copy.kind == WORKER_COMMAND)
         media_command_finish(&copy.command);
 }
 
 void outbox_destroy(struct outbox *outbox)
 {
-    if (outbox == NULL)
+    if (!outbox)
         return;
     list_each_safe (at, &outbox->waiting) {
         struct outbox_waiting *waiting = container_of(at, struct outbox_waiting, link);
@@ -52,11 +50,10 @@ void outbox_destroy(struct outbox *outbox)
 void outbox_post(struct outbox *outbox, const struct worker_mail *mail)
 {
     struct outbox_waiting *waiting;
-
     if (list_is_empty(&outbox->waiting) && io_mailbox_post(outbox->mailbox, mail))
         return;
-    waiting = malloc(sizeof(*waiting));
-    if (waiting == NULL) {
+    waiting = malloc(sizeof *waiting);
+    if (!waiting) {
         LOG_ERROR("siprecd", VIEW_NONE, "out of memory: a command to a media worker is lost");
         outbox_drop(mail);
         return;

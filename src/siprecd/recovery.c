@@ -41,7 +41,7 @@ static enum recovery_state recovery_state_of(const struct recovery *recovery, co
         return RECOVERY_NONE;
     json = json_loadb(document->at, document->len, 0, NULL);
     state = json_string_value(json_object_get(json, "state"));
-    if (state != NULL && (strcmp(state, "finished") == 0 || strcmp(state, "failed") == 0))
+    if (state && (strcmp(state, "finished") == 0 || strcmp(state, "failed") == 0))
         result = RECOVERY_DONE;
     json_decref(json);
     return result;
@@ -58,9 +58,9 @@ static bool recovery_mend(int fd, const struct journal_recovery *found)
     for (size_t i = 0; i < found->damages; i++) {
         const struct journal_damage *damage = &found->damage[i];
         struct journal_patch patch = journal_patch(damage);
-        if (!recovery_write_at(fd, patch.head, sizeof(patch.head), damage->offset) ||
-            !recovery_write_at(fd, patch.tail, sizeof(patch.tail),
-                               damage->offset + damage->length - sizeof(patch.tail)))
+        if (!recovery_write_at(fd, patch.head, sizeof patch.head, damage->offset) ||
+            !recovery_write_at(fd, patch.tail, sizeof patch.tail,
+                               damage->offset + damage->length - sizeof patch.tail))
             return false;
     }
     return ftruncate(fd, (off_t)found->length) == 0;
@@ -74,10 +74,9 @@ static bool recovery_mark(int fd, const struct journal_recovery *found, struct w
     struct journal_writer writer;
     char buffer[JOURNAL_BUFFER_MIN];
     char line[256];
-    struct view event = journal_recover_event(found, now, line, sizeof(line));
+    struct view event = journal_recover_event(found, now, line, sizeof line);
     struct view block;
-
-    journal_writer_resume(&writer, buffer, sizeof(buffer), found->interfaces);
+    journal_writer_resume(&writer, buffer, sizeof buffer, found->interfaces);
     if (event.len == 0 || !journal_writer_event(&writer, JOURNAL_INTERFACE_SIP, at, event))
         return false;
     block = journal_writer_pending(&writer);
@@ -91,7 +90,6 @@ static bool recovery_close_journal(int fd, const char *path, struct wall now)
     struct view bytes;
     struct journal_recovery found;
     bool ok;
-
     if (io_file_map(path, &bytes) != 0)
         return false;
     journal_recover(bytes, &found, NULL, 0);
@@ -115,7 +113,6 @@ static bool recovery_rebuild(const struct recovery *recovery, const char *direct
     struct recorder_rebuilt rebuilt;
     struct recovery_found found = {.directory = directory};
     bool ok;
-
     if (io_file_map(path, &bytes) != 0)
         return false;
     ok = recorder_rebuild(bytes, now, &rebuilt);
@@ -141,12 +138,11 @@ static void recovery_give_up(const struct recovery *recovery, const char *direct
                              struct view document, struct wall now)
 {
     char *failed = NULL;
-
     LOG_ERROR("recovery", VIEW_NONE, "no usable journal directory=%s", directory);
     if (document.len > 0)
         failed = recorder_document_failed(document,
                                           VIEW_LIT("the journal is missing or not usable"), now);
-    if (failed != NULL && catalog_put(recovery->catalog, view_of_string(failed), VIEW_NONE) != 0)
+    if (failed && catalog_put(recovery->catalog, view_of_string(failed), VIEW_NONE) != 0)
         LOG_ERROR("recovery", VIEW_NONE, "document not taken by the catalogue directory=%s",
                   directory);
     free(failed);
@@ -158,9 +154,8 @@ static void recovery_one(const struct recovery *recovery, const char *directory)
     struct view document;
     struct wall now = io_clock_wall();
     int fd;
-    int len = snprintf(path, sizeof(path), "%s/%s/journal.pcapng", recovery->root, directory);
-
-    if (len < 0 || (size_t)len >= sizeof(path) ||
+    int len = snprintf(path, sizeof path, "%s/%s/journal.pcapng", recovery->root, directory);
+    if (len < 0 || (size_t)len >= sizeof path ||
         recovery_state_of(recovery, directory, &document) == RECOVERY_DONE) {
         free((void *)(uintptr_t)document.at);
         return;
@@ -182,8 +177,7 @@ void recovery_run(const struct recovery *recovery)
 {
     struct catalog_scan *scan = catalog_scan_create(recovery->root);
     const char *directory;
-
-    if (scan == NULL) {
+    if (!scan) {
         LOG_ERROR("recovery", VIEW_NONE, "cannot look for unfinished recordings error=\"%s\"",
                   strerror(errno));
         return;
@@ -191,7 +185,7 @@ void recovery_run(const struct recovery *recovery)
     while (!atomic_load(recovery->cancel) && (directory = catalog_scan_next(scan)) != NULL) {
         struct uuid id;
         const char *name = strrchr(directory, '/');
-        if (name == NULL || !uuid_parse(view_of_string(name + 1), &id))
+        if (!name || !uuid_parse(view_of_string(name + 1), &id))
             continue;
         if (uuid_time(&id).ns < recovery->before.ns)
             recovery_one(recovery, directory);

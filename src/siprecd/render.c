@@ -40,13 +40,12 @@ static bool render_name(const struct render_task *task, struct render_paths *pat
                      task->format);
     int c = snprintf(paths->audio, PATH_MAX, "%s/%s/audio.%s", task->root, task->directory,
                      task->format);
-
     return a < PATH_MAX && b < PATH_MAX && c < PATH_MAX;
 }
 
 static void render_put(const struct render_task *task, char *document)
 {
-    if (document == NULL) {
+    if (!document) {
         LOG_ERROR("render", VIEW_NONE, "document not changed directory=%s", task->directory);
         return;
     }
@@ -97,8 +96,7 @@ void render_run(const struct render_task *task)
     const char *fault;
     int64_t size;
     int error;
-
-    if (output == NULL || !render_name(task, &paths)) {
+    if (!output || !render_name(task, &paths)) {
         free(output);
         render_failed(task, "out of memory, or the path is too long");
         return;
@@ -108,20 +106,20 @@ void render_run(const struct render_task *task)
     const char *const argv[] = {task->program, paths.journal, "--format", task->format,
                                 "-o",          paths.part,    NULL};
     result = io_process_run(argv, &limits, output, RENDER_OUTPUT_SIZE);
-    fault = render_fault(&result, reason, sizeof(reason));
+    fault = render_fault(&result, reason, sizeof reason);
     if (result.end == IO_PROCESS_CANCELLED) {
         (void)unlink(paths.part);
         free(output);
         return;
     }
-    if (fault == NULL) {
+    if (!fault) {
         error = io_file_put(paths.part, paths.audio);
         if (error != 0) {
-            snprintf(reason, sizeof(reason), "the audio was not written: %s", strerror(error));
+            snprintf(reason, sizeof reason, "the audio was not written: %s", strerror(error));
             fault = reason;
         }
     }
-    if (fault == NULL) {
+    if (!fault) {
         metric_add(METRIC_RENDERS_DONE, 1);
         render_put(task, recorder_document_merge(task->document,
                                                  view_trim(view_of(output, result.output_len))));

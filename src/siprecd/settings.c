@@ -48,10 +48,10 @@ static void settings_say(struct settings_messages *messages, const char *format,
     if (messages->count == SETTINGS_MESSAGES_MAX)
         return;
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    vsnprintf(text, sizeof text, format, args);
     va_end(args);
     messages->list[messages->count] = strdup(text);
-    if (messages->list[messages->count] != NULL)
+    if (messages->list[messages->count])
         messages->count++;
 }
 
@@ -65,7 +65,6 @@ static void settings_set(struct settings *settings, enum setting setting,
     struct settings_value *value = &settings->values[setting];
     union setting_meaning meaning;
     char why[VALUES_REASON_SIZE];
-
     text = view_trim(text);
     if (text.len == 0)
         return;
@@ -77,7 +76,7 @@ static void settings_set(struct settings *settings, enum setting setting,
     value->text = strndup(text.at, text.len);
     value->origin = origin;
     value->meaning = meaning;
-    snprintf(value->where, sizeof(value->where), "%s", where);
+    snprintf(value->where, sizeof value->where, "%s", where);
 }
 
 /* ---- the four places ------------------------------------------------------------------------ */
@@ -100,11 +99,10 @@ static struct ini_item settings_read_value(struct settings *settings, const char
     char text[SETTINGS_TEXT_MAX];
     size_t len = 0;
     struct ini_item item = *first;
-
-    snprintf(where, sizeof(where), "%s:%u", file, first->line);
+    snprintf(where, sizeof where, "%s:%u", file, first->line);
     do {
         bool comma = len > 0 && text[len - 1] != ',';
-        if (len + item.value.len + 2 > sizeof(text)) {
+        if (len + item.value.len + 2 > sizeof text) {
             settings_say(&settings->errors, "%s: " VIEW_FMT ": is longer than %d bytes", where,
                          VIEW_ARG(first->key), SETTINGS_TEXT_MAX - 2);
             return ini_next(ini);
@@ -129,7 +127,7 @@ static struct ini_item settings_read_value(struct settings *settings, const char
         return item;
     }
     settings->values[setting].file_line = first->line;
-    if (memchr(text, '\0', len) != NULL)
+    if (memchr(text, '\0', len))
         settings_say(&settings->errors, "%s: " VIEW_FMT "." VIEW_FMT ": has a NUL byte in it",
                      where, VIEW_ARG(first->section), VIEW_ARG(first->key));
     else
@@ -141,7 +139,6 @@ static void settings_read_file(struct settings *settings, const char *file, stru
 {
     struct ini ini = ini_of(text);
     struct ini_item item = ini_next(&ini);
-
     while (item.kind != INI_END) {
         switch (item.kind) {
         case INI_VALUE:
@@ -166,7 +163,6 @@ static void settings_read_file(struct settings *settings, const char *file, stru
 static const char *settings_environment(const char *const *environment, const char *name)
 {
     size_t len = strlen(name);
-
     for (; environment != NULL && *environment != NULL; environment++) {
         if (strncmp(*environment, name, len) == 0 && (*environment)[len] == '=')
             return *environment + len + 1;
@@ -180,15 +176,13 @@ static void settings_read_variable(struct settings *settings, enum setting setti
 {
     const char *text = settings_environment(environment, name);
     char where[SETTINGS_WHERE_SIZE + sizeof("environment ")];
-
-    snprintf(where, sizeof(where), "environment %s", name);
+    snprintf(where, sizeof where, "environment %s", name);
     settings_set(settings, setting, origin, where, view_of_string(text));
 }
 
 static void settings_name_variable(enum setting setting, char *name, size_t size)
 {
     const struct setting_info *info = setting_info(setting);
-
     snprintf(name, size, "SIPRECD_%s_%s", info->section, info->key);
     for (char *at = name; *at != '\0'; at++)
         *at = (char)toupper((unsigned char)*at);
@@ -197,17 +191,16 @@ static void settings_name_variable(enum setting setting, char *name, size_t size
 static void settings_read_environment(struct settings *settings, const char *const *environment)
 {
     char name[SETTINGS_WHERE_SIZE];
-
     for (int i = 0; i < SETTING_COUNT; i++) {
         enum setting setting = (enum setting)i;
         const struct setting_info *info = setting_info(setting);
         /* Of two plain names the first is the stronger. */
         for (size_t k = 2; k-- > 0;) {
-            if (info->plain[k] != NULL)
+            if (info->plain[k])
                 settings_read_variable(settings, setting, environment, info->plain[k],
                                        SETTINGS_PLAIN);
         }
-        settings_name_variable(setting, name, sizeof(name));
+        settings_name_variable(setting, name, sizeof name);
         settings_read_variable(settings, setting, environment, name, SETTINGS_ENVIRONMENT);
     }
 }
@@ -224,7 +217,7 @@ static void settings_find_strays(struct settings *settings, const char *const *e
         if (!view_starts_with(name, VIEW_LIT("SIPRECD_")))
             continue;
         for (int i = 0; i < SETTING_COUNT && !found; i++) {
-            settings_name_variable((enum setting)i, known, sizeof(known));
+            settings_name_variable((enum setting)i, known, sizeof known);
             found = view_equal(name, view_of_string(known));
         }
         if (!found)
@@ -241,7 +234,6 @@ static void settings_read_argument(struct settings *settings, const char *argume
     size_t dot = view_find_char(name, '.');
     enum setting setting;
     char where[SETTINGS_WHERE_SIZE];
-
     if (!view_starts_with(name, VIEW_LIT("--")) || dot == name.len || equals == text.len) {
         settings_say(&settings->errors, "argument " VIEW_FMT ": expected --section.key=value",
                      VIEW_ARG(name));
@@ -253,7 +245,7 @@ static void settings_read_argument(struct settings *settings, const char *argume
                      VIEW_ARG(name));
         return;
     }
-    snprintf(where, sizeof(where), "argument " VIEW_FMT, VIEW_ARG(name));
+    snprintf(where, sizeof where, "argument " VIEW_FMT, VIEW_ARG(name));
     settings_set(settings, setting, SETTINGS_ARGUMENT, where, view_skip(text, equals + 1));
 }
 
@@ -262,7 +254,6 @@ static void settings_read_argument(struct settings *settings, const char *argume
 static void settings_wrong(struct settings *settings, enum setting setting, const char *reason)
 {
     const struct setting_info *info = setting_info(setting);
-
     settings_say(&settings->errors, "%s: %s.%s: %s", settings->values[setting].where, info->section,
                  info->key, reason);
 }
@@ -274,7 +265,6 @@ static void settings_check_together(struct settings *settings)
     int64_t port_max = settings_number(settings, SETTING_RTP_PORT_MAX);
     const struct values_listeners *listeners =
         &settings_meaning(settings, SETTING_SIP_LISTEN)->listeners;
-
     if ((port_min + 1) / 2 * 2 + 1 > port_max) {
         /* Complained about where somebody chose it. */
         bool chose_max = settings->values[SETTING_RTP_PORT_MAX].origin != SETTINGS_DEFAULT;
@@ -300,12 +290,11 @@ static void settings_check_together(struct settings *settings)
 
 struct settings *settings_read(const struct settings_source *source)
 {
-    struct settings *settings = calloc(1, sizeof(*settings));
-
-    if (settings == NULL)
+    struct settings *settings = calloc(1, sizeof *settings);
+    if (!settings)
         return NULL;
     settings_read_defaults(settings);
-    if (source->file != NULL)
+    if (source->file)
         settings_read_file(settings, source->file, source->file_text);
     settings_read_environment(settings, source->environment);
     settings_find_strays(settings, source->environment);
@@ -319,7 +308,7 @@ struct settings *settings_read(const struct settings_source *source)
 
 void settings_destroy(struct settings *settings)
 {
-    if (settings == NULL)
+    if (!settings)
         return;
     for (int i = 0; i < SETTING_COUNT; i++)
         free(settings->values[i].text);
@@ -357,13 +346,12 @@ const char *settings_remark(const struct settings *settings, size_t index)
 const char *settings_text(const struct settings *settings, enum setting setting)
 {
     const char *text = settings->values[setting].text;
-
-    return text == NULL ? "" : text;
+    return !text ? "" : text;
 }
 
 bool settings_is_set(const struct settings *settings, enum setting setting)
 {
-    return settings->values[setting].text != NULL;
+    return settings->values[setting].text;
 }
 
 enum settings_origin settings_origin(const struct settings *settings, enum setting setting)
@@ -384,7 +372,6 @@ int64_t settings_number(const struct settings *settings, enum setting setting)
 void settings_print(const struct settings *settings, FILE *out)
 {
     const char *section = "";
-
     for (int i = 0; i < SETTING_COUNT; i++) {
         const struct setting_info *info = setting_info((enum setting)i);
         const struct settings_value *value = &settings->values[i];

@@ -85,7 +85,6 @@ static void signalling_send_failed(struct signalling *signalling, struct tick no
                                    const struct sip_output *output, int error)
 {
     uint64_t held_back;
-
     if (log_limit_pass(&signalling->send_limit, now, 1000, &held_back))
         LOG_WARN("sip", VIEW_NONE, "message not sent to=%s bytes=%zu error=\"%s\" held_back=%llu",
                  addr_print(&output->flow.peer).s, output->bytes.len, strerror(error),
@@ -99,12 +98,11 @@ static void signalling_connect(struct signalling *signalling, struct tick now,
     struct signalling_connecting *slot = NULL;
     uint64_t flow;
     int error = ENOBUFS;
-
-    for (size_t i = 0; i < SIGNALLING_CONNECTING_MAX && slot == NULL; i++) {
+    for (size_t i = 0; i < SIGNALLING_CONNECTING_MAX && !slot; i++) {
         if (signalling->connecting[i].flow == 0)
             slot = &signalling->connecting[i];
     }
-    if (slot != NULL)
+    if (slot)
         error = io_tcp_connect(signalling->tcp, now, output->flow.listener, &output->flow.local,
                                &output->flow.peer, &flow);
     if (error != 0) {
@@ -120,7 +118,6 @@ static void signalling_send_stream(struct signalling *signalling, struct tick no
                                    const struct sip_output *output)
 {
     uint64_t flow = output->flow.id;
-
     if (flow == 0 && !io_tcp_find(signalling->tcp, &output->flow.peer, &flow)) {
         signalling_connect(signalling, now, output);
         return;
@@ -134,7 +131,6 @@ static void signalling_send(struct signalling *signalling, struct tick now,
 {
     const struct sip_flow *flow = &output->flow;
     int error;
-
     if (output->kind == SIP_OUTPUT_CLOSE) {
         io_tcp_close(signalling->tcp, now, flow->id);
         return;
@@ -154,7 +150,6 @@ static void signalling_send(struct signalling *signalling, struct tick now,
 static void signalling_do(struct signalling *signalling, struct recorder_output *output)
 {
     struct worker_mail mail = {.kind = WORKER_COMMAND};
-
     switch (output->kind) {
     case RECORDER_COMMAND:
         mail.command = output->command;
@@ -187,7 +182,6 @@ static void signalling_pump(struct signalling *signalling)
     struct recorder_output wish;
     struct sip_output packet;
     bool moved = true;
-
     while (moved) {
         moved = false;
         while (sip_event(signalling->sip, &event)) {
@@ -213,7 +207,6 @@ static void signalling_receive(struct signalling *signalling, uint32_t number)
     size_t count;
     const struct datagram *datagrams;
     bool drained;
-
     io_batch_clear(signalling->batch);
     io_batch_receive(signalling->batch, listener->fd, number, &listener->bound, &drained);
     datagrams = io_batch_at(signalling->batch, &count);
@@ -240,7 +233,6 @@ static struct sip_flow signalling_tcp_flow(const struct signalling *signalling,
                             .local = event->local,
                             .peer = event->peer};
     struct addr called = event->local;
-
     /* Our end of a connection that we made has a port nobody can call. */
     if (event->outgoing)
         called.port = signalling->listeners[event->listener].bound.port;
@@ -253,7 +245,6 @@ static void signalling_closed(struct signalling *signalling, struct tick now,
                               const struct io_tcp_event *event)
 {
     struct sip_flow flow = signalling_tcp_flow(signalling, event);
-
     for (size_t i = 0; i < SIGNALLING_CONNECTING_MAX; i++) {
         if (signalling->connecting[i].flow == event->flow) {
             signalling->connecting[i].flow = 0;
@@ -269,7 +260,6 @@ static void signalling_streams(struct signalling *signalling)
 {
     struct io_tcp_event event;
     struct tick now = io_clock_tick();
-
     while (io_tcp_event(signalling->tcp, now, &event)) {
         struct sip_flow flow = signalling_tcp_flow(signalling, &event);
         switch (event.what) {
@@ -294,7 +284,6 @@ static void signalling_streams(struct signalling *signalling)
 static void signalling_reload(struct signalling *signalling, struct signalling_settings *settings)
 {
     struct values_listeners listeners = signalling->network.listeners;
-
     recorder_configure(signalling->recorder, &settings->recorder);
     signalling->network = settings->network;
     signalling->network.listeners = listeners; /* bound once, at start */
@@ -315,7 +304,6 @@ static void signalling_take_one(struct signalling *signalling, struct signalling
 {
     struct recorder_now now = signalling_now();
     bool none = true;
-
     switch (mail->kind) {
     case SIGNALLING_TICKET:
         recorder_ticket(signalling->recorder, &mail->ticket);
@@ -354,7 +342,6 @@ static void signalling_take_one(struct signalling *signalling, struct signalling
 static void signalling_take_mail(struct signalling *signalling)
 {
     struct signalling_mail mail;
-
     while (io_mailbox_take(signalling->config.mailbox, &mail))
         signalling_take_one(signalling, &mail);
 }
@@ -362,12 +349,11 @@ static void signalling_take_mail(struct signalling *signalling)
 static void signalling_board(struct signalling *signalling)
 {
     unsigned wants = api_board_take(signalling->config.board);
-
     if ((wants & API_WANT_DRAIN) != 0)
         signalling_drain(signalling);
     if ((wants & API_WANT_SESSIONS) != 0) {
         char *sessions = recorder_sessions(signalling->recorder);
-        if (sessions != NULL &&
+        if (sessions &&
             api_board_publish_sessions(signalling->config.board, view_of_string(sessions)) != 0)
             LOG_WARN("api", VIEW_NONE, "sessions not published");
         free(sessions);
@@ -385,7 +371,6 @@ static void signalling_health(struct signalling *signalling, struct tick now)
                                 .sessions = usage.recordings,
                                 .streams = usage.streams};
     bool none = signalling->config.workers_count > 0;
-
     for (size_t i = 0; i < signalling->config.workers_count; i++)
         none = none && signalling->ports_gone[i];
     health.full = health.full || none;
@@ -420,7 +405,6 @@ static struct tick signalling_deadline(const struct signalling *signalling)
 {
     struct tick deadline =
         tick_min(sip_deadline(signalling->sip), recorder_deadline(signalling->recorder));
-
     deadline = tick_min(deadline, io_tcp_deadline(signalling->tcp));
     deadline = tick_min(deadline, signalling->health_at);
     for (size_t i = 0; i < signalling->config.workers_count; i++) {
@@ -433,7 +417,6 @@ static struct tick signalling_deadline(const struct signalling *signalling)
 static void signalling_expire(struct signalling *signalling)
 {
     struct recorder_now now = signalling_now();
-
     if (tick_due(sip_deadline(signalling->sip), now.tick)) {
         sip_expire(signalling->sip, now.tick);
         signalling_pump(signalling);
@@ -453,7 +436,6 @@ static void *signalling_run(void *argument)
 {
     struct signalling *signalling = argument;
     struct io_ready ready[SIGNALLING_READY_MAX];
-
     (void)pthread_setname_np(pthread_self(), "signalling");
     while (!signalling->stopping) {
         size_t count = 0;
@@ -481,7 +463,6 @@ static int signalling_listen_udp(struct signalling *signalling, uint32_t number)
     struct signalling_listener *listener = &signalling->listeners[number];
     struct io_udp_options options = {.receive_buffer = SIGNALLING_RECEIVE_BUFFER,
                                      .want_local = addr_is_unspecified(&wanted->bind)};
-
     listener->fd = io_udp_open(&wanted->bind, &options, &listener->bound);
     if (listener->fd < 0)
         return errno;
@@ -494,7 +475,6 @@ static int signalling_listen_udp(struct signalling *signalling, uint32_t number)
 static bool signalling_listen(struct signalling *signalling, char *error, size_t error_size)
 {
     const struct values_listeners *wanted = &signalling->network.listeners;
-
     for (uint32_t i = 0; i < wanted->count; i++) {
         int failed = wanted->list[i].tcp ? io_tcp_listen(signalling->tcp, &wanted->list[i].bind, i,
                                                          &signalling->listeners[i].bound)
@@ -529,22 +509,21 @@ static bool signalling_make_engines(struct signalling *signalling)
                                    .unsent_ns = 32 * NS_PER_S,
                                    .connect_ns = 10 * NS_PER_S};
     uint8_t seed[32];
-
-    io_clock_seed(sip.seed, sizeof(sip.seed));
-    io_clock_seed(seed, sizeof(seed));
+    io_clock_seed(sip.seed, sizeof sip.seed);
+    io_clock_seed(seed, sizeof seed);
     signalling->loop = io_loop_create();
     signalling->batch = io_batch_create(SIGNALLING_BATCH);
     signalling->sip = sip_create(&sip);
-    if (signalling->loop == NULL || signalling->batch == NULL || signalling->sip == NULL)
+    if (!signalling->loop || !signalling->batch || !signalling->sip)
         return false;
     signalling->tcp = io_tcp_create(signalling->loop, TOKEN_TCP, &limits);
     signalling->recorder =
         recorder_create(&signalling->config.settings.recorder, signalling->sip, seed);
-    if (signalling->tcp == NULL || signalling->recorder == NULL)
+    if (!signalling->tcp || !signalling->recorder)
         return false;
     for (size_t i = 0; i < signalling->config.workers_count; i++) {
         signalling->outboxes[i] = outbox_create(worker_mailbox(signalling->config.workers[i]));
-        if (signalling->outboxes[i] == NULL)
+        if (!signalling->outboxes[i])
             return false;
     }
     return io_loop_add(signalling->loop, io_mailbox_fd(signalling->config.mailbox), IO_READ,
@@ -556,10 +535,9 @@ static bool signalling_make_engines(struct signalling *signalling)
 struct signalling *signalling_create(const struct signalling_config *config, char *error,
                                      size_t error_size)
 {
-    struct signalling *signalling = calloc(1, sizeof(*signalling));
-
+    struct signalling *signalling = calloc(1, sizeof *signalling);
     snprintf(error, error_size, "out of memory or descriptors");
-    if (signalling == NULL)
+    if (!signalling)
         return NULL;
     signalling->config = *config;
     signalling->network = config->settings.network;
@@ -580,7 +558,6 @@ struct addr signalling_bound(const struct signalling *signalling, size_t index)
 int signalling_start(struct signalling *signalling)
 {
     int error = pthread_create(&signalling->thread, NULL, signalling_run, signalling);
-
     signalling->started = error == 0;
     return error;
 }
@@ -598,13 +575,12 @@ uint32_t signalling_calls(const struct signalling *signalling)
 bool signalling_tell(struct signalling *signalling, enum signalling_mail_kind kind, bool on)
 {
     struct signalling_mail mail = {.kind = kind, .on = on};
-
     return io_mailbox_post(signalling->config.mailbox, &mail);
 }
 
 void signalling_destroy(struct signalling *signalling)
 {
-    if (signalling == NULL)
+    if (!signalling)
         return;
     if (signalling->started) {
         while (!signalling_tell(signalling, SIGNALLING_STOP, false))

@@ -67,29 +67,27 @@ uint32_t stock_ports(const struct stock_config *config)
     uint32_t pairs = (uint32_t)(config->port_max - config->port_min + 1) / 2;
     uint64_t all = (uint64_t)pairs * config->binds_count;
     uint64_t most = config->streams + (uint64_t)STOCK_READY_MAX * config->binds_count;
-
     return (uint32_t)(all < most ? all : most) + 1;
 }
 
 struct stock *stock_create(const struct stock_config *config)
 {
-    struct stock *stock = calloc(1, sizeof(*stock));
+    struct stock *stock = calloc(1, sizeof *stock);
     struct io_ports_range range = {.min = config->port_min,
                                    .max = config->port_max,
                                    .share = config->worker,
                                    .shares = config->workers};
     struct rng rng;
-
-    if (stock == NULL)
+    if (!stock)
         return NULL;
     rng_init(&rng, config->seed);
     stock->config = *config;
     stock->ports_count = stock_ports(config);
-    stock->ports = calloc(stock->ports_count, sizeof(*stock->ports));
-    stock->free_ids = calloc(stock->ports_count, sizeof(*stock->free_ids));
+    stock->ports = calloc(stock->ports_count, sizeof *stock->ports);
+    stock->free_ids = calloc(stock->ports_count, sizeof *stock->free_ids);
     stock->retry_at = TICK_NEVER;
     stock->shrink_at = TICK_NEVER;
-    if (stock->ports == NULL || stock->free_ids == NULL)
+    if (!stock->ports || !stock->free_ids)
         goto fail;
     while (stock->free_count < stock->ports_count) {
         stock->free_ids[stock->free_count] = (uint32_t)stock->free_count;
@@ -100,7 +98,7 @@ struct stock *stock_create(const struct stock_config *config)
         bind->address = config->binds[i];
         bind->target = config->ready == VALUES_AUTO ? STOCK_READY_MIN : (size_t)config->ready;
         bind->ports = io_ports_create(&range, &rng);
-        if (bind->ports == NULL)
+        if (!bind->ports)
             goto fail;
         LOG_INFO("media", VIEW_NONE, "media ports worker=%u address=%s pairs=%zu", config->worker,
                  addr_print_ip(&bind->address).s, io_ports_total(bind->ports));
@@ -115,7 +113,6 @@ fail:
 static void stock_close(struct stock *stock, struct tick now, uint32_t id)
 {
     struct stock_port *port = &stock->ports[id];
-
     for (uint32_t k = 0; k < 2; k++) {
         io_sweep_remove(stock->config.sweep, MEDIA_SOCKET(id, k));
         close(port->fd[k]);
@@ -133,7 +130,7 @@ static void stock_close(struct stock *stock, struct tick now, uint32_t id)
 
 void stock_destroy(struct stock *stock)
 {
-    if (stock == NULL)
+    if (!stock)
         return;
     for (uint32_t id = 0; stock->ports != NULL && id < stock->ports_count; id++) {
         if (stock->ports[id].state != STOCK_CLOSED)
@@ -151,7 +148,6 @@ static int stock_open_pair(struct stock *stock, const struct stock_bind *bind, u
                            struct stock_port *port)
 {
     struct io_udp_options options = {.receive_buffer = STOCK_RECEIVE_BUFFER};
-
     for (uint16_t k = 0; k < 2; k++) {
         struct addr local = addr_with_port(bind->address, (uint16_t)(rtp_port + k));
         port->fd[k] = io_udp_open(&local, &options, &port->bound[k]);
@@ -211,7 +207,6 @@ static bool stock_add(struct stock *stock, struct tick now, struct stock_bind *b
     struct stock_port *port;
     uint64_t held_back;
     int error = EADDRINUSE;
-
     if (stock->free_count == 0)
         return false;
     id = stock->free_ids[stock->free_count - 1];
@@ -250,7 +245,6 @@ static void stock_adapt(struct stock *stock, struct tick now)
 {
     bool shrink = !tick_is_never(stock->shrink_at) && tick_due(stock->shrink_at, now);
     bool large = false;
-
     for (size_t i = 0; i < stock->config.binds_count && stock->config.ready == VALUES_AUTO; i++) {
         struct stock_bind *bind = &stock->binds[i];
         if (bind->taken * 2 > bind->target && bind->target < STOCK_READY_MAX) {
@@ -269,7 +263,6 @@ static void stock_adapt(struct stock *stock, struct tick now)
 static void stock_tell_exhausted(struct stock *stock)
 {
     struct signalling_mail mail = {.kind = SIGNALLING_PORTS, .worker = stock->config.worker};
-
     mail.on = true;
     for (size_t i = 0; i < stock->config.binds_count; i++)
         mail.on = mail.on && stock->binds[i].ready == 0;
@@ -286,7 +279,6 @@ static void stock_tell_exhausted(struct stock *stock)
 void stock_refill(struct stock *stock, struct tick now)
 {
     bool short_of = false;
-
     stock_adapt(stock, now);
     for (size_t i = 0; i < stock->config.binds_count; i++) {
         struct stock_bind *bind = &stock->binds[i];
@@ -319,8 +311,7 @@ static struct stock_port *stock_find(struct stock *stock, uint32_t port, uint32_
 void stock_lend(struct stock *stock, uint32_t port, uint32_t generation)
 {
     struct stock_port *found = stock_find(stock, port, generation);
-
-    if (found == NULL || found->state != STOCK_READY)
+    if (!found || found->state != STOCK_READY)
         return;
     found->state = STOCK_LENT;
     stock->binds[found->bind].ready--;
@@ -331,14 +322,13 @@ void stock_lend(struct stock *stock, uint32_t port, uint32_t generation)
 
 void stock_return(struct stock *stock, struct tick now, uint32_t port, uint32_t generation)
 {
-    if (stock_find(stock, port, generation) != NULL)
+    if (stock_find(stock, port, generation))
         stock_close(stock, now, port);
 }
 
 int stock_fd(const struct stock *stock, uint32_t socket)
 {
     uint32_t id = MEDIA_SOCKET_PORT(socket);
-
     if (id >= stock->ports_count || stock->ports[id].state == STOCK_CLOSED)
         return -1;
     return stock->ports[id].fd[MEDIA_SOCKET_RTCP(socket)];

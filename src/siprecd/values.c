@@ -33,7 +33,6 @@ static bool values_bool(struct view text, int64_t *number)
 {
     static const char *const yes[] = {"true", "yes", "on", "1"};
     static const char *const no[] = {"false", "no", "off", "0"};
-
     for (size_t i = 0; i < 4; i++) {
         if (values_is(text, yes[i])) {
             *number = 1;
@@ -51,7 +50,6 @@ static bool values_number(const struct setting_info *info, struct view text, int
                           char *why)
 {
     uint64_t value;
-
     if (!view_parse_u64(text, &value))
         return values_wrong(why, "\"" VIEW_FMT "\" is not a number", VIEW_ARG(text));
     if (value > INT64_MAX || (int64_t)value < info->min || (int64_t)value > info->max)
@@ -66,7 +64,6 @@ static bool values_choice(const struct setting_info *info, struct view text, int
 {
     struct view rest = view_of_string(info->choices);
     struct view choice;
-
     for (*number = 0; view_cut(&rest, ' ', &choice); (*number)++) {
         if (view_equal_nocase(text, choice))
             return true;
@@ -80,7 +77,6 @@ static bool values_split_hundredths(struct view text, uint64_t *hundredths, stru
     size_t digits = 0;
     size_t fraction = 0;
     struct view rest;
-
     while (digits < text.len && text.at[digits] >= '0' && text.at[digits] <= '9')
         digits++;
     if (!view_parse_u64(view_take(text, digits), hundredths) || *hundredths > UINT64_MAX / 200)
@@ -115,7 +111,7 @@ static bool values_duration(const struct setting_info *info, struct view text, i
     if (!values_split_hundredths(text, &hundredths, &unit))
         return values_wrong(why, "\"" VIEW_FMT "\" is not a time such as 2s or 500ms",
                             VIEW_ARG(text));
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
         uint64_t product;
         if (!values_is(unit, units[i].unit))
             continue;
@@ -136,7 +132,6 @@ static bool values_space(struct view text, struct values_space *space, char *why
     uint64_t hundredths;
     uint64_t scale = 1;
     struct view unit;
-
     if (!values_split_hundredths(text, &hundredths, &unit))
         return values_wrong(why, "\"" VIEW_FMT "\" is not an amount such as 5%% or 10G",
                             VIEW_ARG(text));
@@ -150,7 +145,7 @@ static bool values_space(struct view text, struct values_space *space, char *why
         unit.len--;
     if (unit.len == 2 && (unit.at[1] == 'i' || unit.at[1] == 'I'))
         unit.len--;
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++, scale *= 1024) {
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++, scale *= 1024) {
         uint64_t product;
         if (!values_is(unit, units[i]))
             continue;
@@ -183,7 +178,6 @@ static bool values_listener(struct view text, struct values_listener *listener, 
     size_t at = view_find(text, word);
     struct view endpoint = view_trim(view_take(text, at));
     struct view scheme;
-
     *listener = (struct values_listener){0};
     if (at < text.len) {
         struct view advertised = view_trim(view_skip(text, at + word.len));
@@ -205,7 +199,6 @@ static bool values_listener(struct view text, struct values_listener *listener, 
 static bool values_add_listener(struct view text, struct values_listeners *listeners, char *why)
 {
     struct values_listener *listener = &listeners->list[listeners->count];
-
     if (listeners->count == VALUES_LISTENERS_MAX)
         return values_wrong(why, "more than %d listeners", VALUES_LISTENERS_MAX);
     if (!values_listener(text, listener, why))
@@ -223,7 +216,6 @@ static bool values_add_address(const struct setting_info *info, struct view text
                                struct values_addresses *addresses, char *why)
 {
     struct addr *addr = &addresses->list[addresses->count];
-
     if (addresses->count == VALUES_ADDRESSES_MAX)
         return values_wrong(why, "more than %d addresses", VALUES_ADDRESSES_MAX);
     if (info->type == SETTING_TYPE_ENDPOINTS) {
@@ -280,7 +272,6 @@ static bool values_host_port(struct view text, char *why)
     struct addr literal;
     size_t colon = view_find_char(text, ':');
     uint16_t port;
-
     if (addr_parse(text, 1, &literal) && literal.port != 0)
         return true;
     if (!values_host(view_take(text, colon)))
@@ -302,7 +293,6 @@ static bool values_turn_server(struct view text, char *why)
     size_t query = view_find_char(text, '?');
     struct view transport = view_skip(text, query);
     bool secure = view_starts_with_nocase(text, VIEW_LIT("turns:"));
-
     if (!secure && !view_starts_with_nocase(text, VIEW_LIT("turn:")))
         return values_wrong(why,
                             "\"" VIEW_FMT "\" does not begin with turn: or turns:", VIEW_ARG(text));
@@ -316,7 +306,6 @@ static bool values_turn_server(struct view text, char *why)
 static bool values_url(struct view text, bool only_http, char *why)
 {
     struct view rest;
-
     if (view_starts_with_nocase(text, VIEW_LIT("http://")))
         rest = view_skip(text, 7);
     else if (!only_http && view_starts_with_nocase(text, VIEW_LIT("https://")))
@@ -332,7 +321,6 @@ static bool values_sip_uri(struct view text, char *why)
 {
     size_t scheme = view_find_char(text, ':');
     struct view name = view_take(text, scheme);
-
     if ((!values_is(name, "sip") && !values_is(name, "sips")) || scheme + 1 >= text.len ||
         view_find_char(text, ' ') < text.len)
         return values_wrong(why, "\"" VIEW_FMT "\" is no sip: or sips: URI", VIEW_ARG(text));
@@ -373,7 +361,6 @@ static bool values_list(const struct setting_info *info, struct view text,
                         union setting_meaning *meaning, char *why)
 {
     struct view item;
-
     while (view_cut(&text, ',', &item)) {
         item = view_trim(item);
         if (item.len == 0)
@@ -389,7 +376,7 @@ static bool values_list(const struct setting_info *info, struct view text,
 bool values_parse(const struct setting_info *info, struct view text, union setting_meaning *meaning,
                   char *why)
 {
-    memset(meaning, 0, sizeof(*meaning));
+    memset(meaning, 0, sizeof *meaning);
     switch (info->type) {
     case SETTING_TYPE_TEXT:
     case SETTING_TYPE_PATH:

@@ -69,11 +69,10 @@ static int worker_open(struct worker *worker, const struct media_write *write)
 {
     struct worker_file *file = &worker->files[write->slot];
     char path[PATH_MAX];
-    int len = snprintf(path, sizeof(path), "%s/%s", worker->config.root, write->directory);
+    int len = snprintf(path, sizeof path, "%s/%s", worker->config.root, write->directory);
     int error;
-
     assert(file->fd < 0);
-    if (len < 0 || (size_t)len + sizeof("/journal.pcapng") > sizeof(path))
+    if (len < 0 || (size_t)len + sizeof("/journal.pcapng") > sizeof path)
         return ENAMETOOLONG;
     error = io_file_make_directory(path);
     if (error != 0)
@@ -112,13 +111,11 @@ static void worker_write_failed(struct worker *worker, const struct media_write 
 static void worker_write(struct worker *worker)
 {
     struct media_write write;
-
     while (media_write(worker->media, &write)) {
         struct worker_file *file = &worker->files[write.slot];
         bool last = write.last;
         uint32_t slot = write.slot;
         int error = 0;
-
         if (write.first)
             error = worker_open(worker, &write);
         if (error == 0 && write.bytes.len > 0 && file->fd >= 0) {
@@ -143,7 +140,6 @@ static void worker_write(struct worker *worker)
 static void worker_send(struct worker *worker, struct tick now)
 {
     struct media_packet packet;
-
     while (media_output(worker->media, now, &packet)) {
         int fd = stock_fd(worker->stock, packet.socket);
         /* What does not leave is RTCP: the next report makes up for it. */
@@ -155,7 +151,6 @@ static void worker_send(struct worker *worker, struct tick now)
 static void worker_tell(struct worker *worker)
 {
     struct signalling_mail mail = {.kind = SIGNALLING_MEDIA, .worker = worker->config.index};
-
     for (;;) {
         if (!worker->has_held_event && !media_event(worker->media, &worker->held_event))
             return;
@@ -169,7 +164,6 @@ static void worker_tell(struct worker *worker)
 static void worker_give_back(struct worker *worker, struct tick now)
 {
     struct media_port port;
-
     while (media_release(worker->media, &port))
         stock_return(worker->stock, now, port.port, port.generation);
 }
@@ -210,7 +204,6 @@ static void worker_sweep(struct worker *worker, struct tick now)
 static void worker_take_mail(struct worker *worker, struct tick now)
 {
     struct worker_mail mail;
-
     while (io_mailbox_take(worker->mailbox, &mail)) {
         switch (mail.kind) {
         case WORKER_COMMAND:
@@ -231,7 +224,6 @@ static void worker_take_mail(struct worker *worker, struct tick now)
 static int64_t worker_tick_ms(const struct worker *worker)
 {
     size_t lent = stock_lent(worker->stock);
-
     return lent == 0                    ? WORKER_TICK_IDLE_MS
            : lent <= WORKER_FEW_STREAMS ? WORKER_TICK_FEW_MS
                                         : WORKER_TICK_MANY_MS;
@@ -242,7 +234,6 @@ static void worker_sleep(struct worker *worker)
 {
     struct io_ready ready[WORKER_READY_MAX];
     struct tick until = worker->sweep_at;
-
     /* While packets come there is a sweep soon enough for any timer of media's; a wake-up for each
      * would double their number. */
     if (stock_lent(worker->stock) == 0)
@@ -261,8 +252,7 @@ static void *worker_run(void *argument)
     struct worker *worker = argument;
     struct tick now = io_clock_tick();
     char name[16];
-
-    snprintf(name, sizeof(name), "media%u", worker->config.index);
+    snprintf(name, sizeof name, "media%u", worker->config.index);
     (void)pthread_setname_np(pthread_self(), name);
     stock_refill(worker->stock, now);
     worker->sweep_at = now;
@@ -305,33 +295,31 @@ static bool worker_make_parts(struct worker *worker)
                                  .ready = config->ready,
                                  .streams = config->streams,
                                  .signalling = config->signalling};
-
-    io_clock_seed(media.seed, sizeof(media.seed));
-    io_clock_seed(stock.seed, sizeof(stock.seed));
-    memcpy(stock.binds, config->binds, sizeof(stock.binds));
+    io_clock_seed(media.seed, sizeof media.seed);
+    io_clock_seed(stock.seed, sizeof stock.seed);
+    memcpy(stock.binds, config->binds, sizeof stock.binds);
     media.ports = stock_ports(&stock);
     worker->mailbox = io_mailbox_create(sizeof(struct worker_mail), WORKER_MAILS);
     worker->loop = io_loop_create();
     worker->sweep = io_sweep_create((size_t)media.ports * 2);
     worker->batch = io_batch_create(WORKER_BATCH);
     worker->media = media_create(&media);
-    worker->files = calloc(config->recordings, sizeof(*worker->files));
-    if (worker->mailbox == NULL || worker->loop == NULL || worker->sweep == NULL ||
-        worker->batch == NULL || worker->media == NULL || worker->files == NULL)
+    worker->files = calloc(config->recordings, sizeof *worker->files);
+    if (!worker->mailbox || !worker->loop || !worker->sweep || worker->batch == NULL ||
+        !worker->media || !worker->files)
         return false;
     for (size_t i = 0; i < config->recordings; i++)
         worker->files[i].fd = -1;
     stock.sweep = worker->sweep;
     worker->stock = stock_create(&stock);
-    return worker->stock != NULL &&
+    return worker->stock &&
            io_loop_add(worker->loop, io_mailbox_fd(worker->mailbox), IO_READ, 0) == 0;
 }
 
 static void worker_free(struct worker *worker)
 {
     struct worker_mail mail;
-
-    while (worker->mailbox != NULL && io_mailbox_take(worker->mailbox, &mail)) {
+    while (worker->mailbox && io_mailbox_take(worker->mailbox, &mail)) {
         if (mail.kind == WORKER_COMMAND)
             media_command_finish(&mail.command);
     }
@@ -349,10 +337,9 @@ static void worker_free(struct worker *worker)
 
 struct worker *worker_create(const struct worker_config *config)
 {
-    struct worker *worker = calloc(1, sizeof(*worker));
+    struct worker *worker = calloc(1, sizeof *worker);
     int error;
-
-    if (worker == NULL)
+    if (!worker)
         return NULL;
     worker->config = *config;
     if (!worker_make_parts(worker)) {
@@ -376,7 +363,7 @@ struct io_mailbox *worker_mailbox(struct worker *worker)
 
 void worker_destroy(struct worker *worker)
 {
-    if (worker == NULL)
+    if (!worker)
         return;
     pthread_join(worker->thread, NULL);
     worker_free(worker);

@@ -31,7 +31,7 @@ static const struct render_segment *segment_at(const struct render_clock *clock,
 {
     const struct render_segment *found = NULL;
     for (size_t i = 0; i < clock->count; i++)
-        if (found == NULL || clock->segments[i].arrival_first.ns <= at.ns)
+        if (!found || clock->segments[i].arrival_first.ns <= at.ns)
             found = &clock->segments[i];
     return found;
 }
@@ -45,7 +45,7 @@ static bool source_offset(const struct render_source *source, int64_t *offset_ns
     for (size_t i = 0; i < source->report_count; i++) {
         const struct render_report *report = &source->reports[i];
         const struct render_segment *segment = segment_at(&source->clock, report->arrival);
-        if (segment == NULL)
+        if (!segment)
             return false;
         int64_t rtp = render_segment_unwrap(segment, report->timestamp, report->arrival);
         int64_t placed = render_segment_place(segment, rtp).ns;

@@ -62,13 +62,13 @@ static void scene_lay_out(const struct grid *grid, const struct render_survey *s
         if (cell(grid, i, k)->line != NULL)
             continue;
         const struct render_line *line = render_scene_line(scene, &interface);
-        if (line != NULL && line->active && !line_is_taken(grid, i, line))
+        if (line && line->active && !line_is_taken(grid, i, line))
             cell(grid, i, k)->line = line;
     }
     for (size_t k = 0; k < grid->streams; k++) {
         struct voice *voice = cell(grid, i, k);
         voice->stream = k;
-        voice->set = voice->line != NULL && voice->line->how != SIPREC_BY_NONE;
+        voice->set = voice->line && voice->line->how != SIPREC_BY_NONE;
         if (voice->set && voice->line->who_count == 1 && voice->line->how != SIPREC_BY_MIXED)
             voice->who = voice->line->who[0];
     }
@@ -84,7 +84,7 @@ static void voices_fill(const struct grid *grid)
             struct voice *voice = cell(grid, i - 1, k);
             if (voice->set)
                 known = voice;
-            else if (known != NULL)
+            else if (known)
                 *voice = *known;
         }
         /* Those before it are now filled, so what is left lies behind the last that is known. */
@@ -93,7 +93,7 @@ static void voices_fill(const struct grid *grid)
             struct voice *voice = cell(grid, i, k);
             if (voice->set)
                 known = voice;
-            else if (known != NULL)
+            else if (known)
                 *voice = *known;
         }
     }
@@ -139,13 +139,13 @@ static bool line_has(const struct grid *grid, const struct render_line *line,
 static bool channel_fits(const struct grid *grid, const struct render_channel *channel,
                          const struct voice *owner, const struct voice *voice)
 {
-    if (voice->who != NULL && channel->who != NULL)
+    if (voice->who && channel->who)
         return participants_same(grid, channel->who, voice->who);
     if (owner->stream != voice->stream)
         return false;
-    if (voice->who != NULL)
+    if (voice->who)
         return line_has(grid, owner->line, voice->who);
-    return channel->who == NULL || line_has(grid, voice->line, channel->who);
+    return !channel->who || line_has(grid, voice->line, channel->who);
 }
 
 struct channels {
@@ -157,7 +157,7 @@ struct channels {
 /* Everybody on a mixed stream is named: the largest company it ever had. */
 static void channel_join(struct render_channel *channel, const struct voice *voice)
 {
-    if (voice->line == NULL || voice->line->who_count <= channel->mixed_count)
+    if (!voice->line || voice->line->who_count <= channel->mixed_count)
         return;
     channel->mixed = voice->line->who;
     channel->mixed_count = voice->line->who_count;
@@ -170,7 +170,7 @@ static uint8_t channel_find(struct channels *channels, const struct voice *voice
     for (size_t i = 0; i < cast->count; i++) {
         if (!channel_fits(channels->grid, &cast->channels[i], channels->owners[i], voice))
             continue;
-        if (voice->who == NULL)
+        if (!voice->who)
             channel_join(&cast->channels[i], voice);
         return (uint8_t)i;
     }
@@ -181,11 +181,11 @@ static uint8_t channel_find(struct channels *channels, const struct voice *voice
     struct render_channel *channel = &cast->channels[cast->count];
     *channel = (struct render_channel){.who = voice->who, .how = SIPREC_BY_NONE};
     channel->label = stream->label;
-    if (voice->line != NULL) {
+    if (voice->line) {
         channel->how = voice->line->how;
         if (voice->line->label.len > 0)
             channel->label = voice->line->label;
-        if (voice->who == NULL)
+        if (!voice->who)
             channel_join(channel, voice);
         if (channel->mixed_count > 1)
             channel->how = SIPREC_BY_MIXED;
@@ -197,7 +197,7 @@ static uint8_t channel_find(struct channels *channels, const struct voice *voice
 /* An m-line on hold that nobody is known to send on, and where nothing came, gets no channel. */
 static bool is_heard(const struct voice *voice, const struct render_stream *stream)
 {
-    return stream->had_media || voice->who != NULL || voice->line->flows;
+    return stream->had_media || voice->who || voice->line->flows;
 }
 
 /* Scene after scene, in each by m-line: the first that is heard is on the left. */
@@ -255,7 +255,7 @@ bool render_cast_make(struct render_cast *cast, const struct render_survey *surv
     *cast = (struct render_cast){.scene_count = rows, .stream_count = grid.streams};
     grid.cells = calloc(rows * grid.streams + 1, sizeof *grid.cells);
     cast->map = calloc(rows * grid.streams + 1, 1);
-    if (grid.cells == NULL || cast->map == NULL) {
+    if (!grid.cells || !cast->map) {
         free(grid.cells);
         render_cast_release(cast);
         return false;

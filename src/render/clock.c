@@ -62,7 +62,7 @@ static bool points_make_room(struct render_segment *segment)
     }
     size_t room = segment->point_room ? segment->point_room * 2 : 16;
     struct render_point *points = realloc(segment->points, room * sizeof *points);
-    if (points == NULL)
+    if (!points)
         return false;
     segment->points = points;
     segment->point_room = room;
@@ -188,7 +188,7 @@ static bool segment_push(struct render_clock *clock, const struct render_segment
     if (clock->count == clock->room) {
         size_t room = clock->room ? clock->room * 2 : 4;
         struct render_segment *segments = realloc(clock->segments, room * sizeof *segments);
-        if (segments == NULL)
+        if (!segments)
             return false;
         clock->segments = segments;
         clock->room = room;
@@ -258,9 +258,9 @@ bool render_clock_observe(struct render_clock *clock, const struct render_stamp 
 {
     assert(stamp->clock_hz > 0);
     struct render_segment *current = clock->count ? &clock->segments[clock->count - 1] : NULL;
-    if (current != NULL && current->clock_hz == stamp->clock_hz)
+    if (current && current->clock_hz == stamp->clock_hz)
         lateness_note(clock, current, stamp);
-    if (current == NULL || current->clock_hz != stamp->clock_hz) {
+    if (!current || current->clock_hz != stamp->clock_hz) {
         candidate_drop(clock);
         if (clock->count >= RENDER_SEGMENTS_MAX)
             return true;

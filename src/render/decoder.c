@@ -66,11 +66,11 @@ static const AVCodec *codec_find(enum sdp_codec kind)
 static bool context_open(struct render_decoder *decoder, int block)
 {
     const AVCodec *codec = codec_find(decoder->codec.kind);
-    if (codec == NULL)
+    if (!codec)
         return false;
     avcodec_free_context(&decoder->context);
     decoder->context = avcodec_alloc_context3(codec);
-    if (decoder->context == NULL)
+    if (!decoder->context)
         return false;
     decoder->context->sample_rate = (int)decoder->codec.audio_hz;
     av_channel_layout_default(&decoder->context->ch_layout, 1);
@@ -87,7 +87,7 @@ struct render_decoder *render_decoder_create(const struct render_codec *codec)
     if (codec->undecodable || !sdp_codec_is_voice(codec->kind))
         return NULL;
     struct render_decoder *decoder = calloc(1, sizeof *decoder);
-    if (decoder == NULL)
+    if (!decoder)
         return NULL;
     decoder->codec = *codec;
     if (codec->kind == SDP_CODEC_PCMU || codec->kind == SDP_CODEC_PCMA ||
@@ -95,7 +95,7 @@ struct render_decoder *render_decoder_create(const struct render_codec *codec)
         return decoder;
     decoder->packet = av_packet_alloc();
     decoder->frame = av_frame_alloc();
-    if (decoder->packet == NULL || decoder->frame == NULL ||
+    if (!decoder->packet || !decoder->frame ||
         !context_open(decoder, codec->ilbc_ms == 20 ? 38 : 50)) {
         render_decoder_destroy(decoder);
         return NULL;
@@ -105,7 +105,7 @@ struct render_decoder *render_decoder_create(const struct render_codec *codec)
 
 void render_decoder_destroy(struct render_decoder *decoder)
 {
-    if (decoder == NULL)
+    if (!decoder)
         return;
     avcodec_free_context(&decoder->context);
     av_packet_free(&decoder->packet);
@@ -219,6 +219,6 @@ bool render_decoder_input(struct render_decoder *decoder, const struct render_fr
         *count = linear_decode(decoder, frame->bytes, samples);
         return true;
     default:
-        return decoder->context != NULL && library_decode(decoder, frame, samples, count);
+        return decoder->context && library_decode(decoder, frame, samples, count);
     }
 }

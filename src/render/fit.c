@@ -132,7 +132,7 @@ static bool line_bend(struct render_segment *segment, struct sample *samples, si
     if (knots < 2)
         return true;
     struct render_knot *list = calloc(knots, sizeof *list);
-    if (list == NULL)
+    if (!list)
         return false;
     double worst = 0;
     for (size_t k = 0; k < knots; k++) {
@@ -223,7 +223,7 @@ bool render_segment_settle(struct render_segment *segment)
     size_t n = segment->point_count;
     struct sample *samples = calloc(n, sizeof *samples);
     double *scratch = calloc(n, sizeof *scratch);
-    bool ok = samples != NULL && scratch != NULL && segment_fit_line(segment, samples, n, scratch);
+    bool ok = samples && scratch && segment_fit_line(segment, samples, n, scratch);
     free(samples);
     free(scratch);
     free(segment->points);

@@ -92,7 +92,7 @@ static enum render_format format_of_name(const char *name)
 {
     const char *dot = strrchr(name, '.');
     const char *slash = strrchr(name, '/');
-    if (dot == NULL || (slash != NULL && dot < slash))
+    if (!dot || (slash && dot < slash))
         return RENDER_FORMAT_WAV;
     enum render_format format = render_format_find(view_of_string(dot + 1));
     return format == RENDER_FORMAT_UNKNOWN ? RENDER_FORMAT_WAV : format;
@@ -136,7 +136,7 @@ static bool options_parse(struct options *options, int argc, char **argv, int *c
             return false;
         }
     }
-    if (optind + 1 != argc || options->output == NULL || options->output[0] == '\0') {
+    if (optind + 1 != argc || !options->output || options->output[0] == '\0') {
         fputs(USAGE, stderr);
         return false;
     }
@@ -152,7 +152,7 @@ static char *name_numbered(const char *name, size_t number)
     const char *dot = strrchr(name, '.');
     const char *slash = strrchr(name, '/');
     size_t stem = strlen(name);
-    if (dot != NULL && dot != name && (slash == NULL || dot > slash + 1))
+    if (dot && dot != name && (!slash || dot > slash + 1))
         stem = (size_t)(dot - name);
     char *text = NULL;
     if (asprintf(&text, "%.*s-%zu%s", (int)stem, name, number, name + stem) < 0)
@@ -163,7 +163,7 @@ static char *name_numbered(const char *name, size_t number)
 static bool target_open(struct target *target)
 {
     struct stat info;
-    if (target->name == NULL)
+    if (!target->name)
         return false;
     if (stat(target->name, &info) == 0 && !S_ISREG(info.st_mode)) {
         if (S_ISDIR(info.st_mode)) {
@@ -209,7 +209,7 @@ static bool targets_close(struct targets *targets, size_t keep)
             say("%s: %s", target->name, strerror(errno));
             ok = false;
         }
-        if (target->part != NULL && target->fd >= 0) {
+        if (target->part && target->fd >= 0) {
             if (i >= keep) {
                 (void)unlink(target->part);
             } else if (rename(target->part, target->name) != 0) {
@@ -278,7 +278,7 @@ static int work(const struct options *options, const struct targets *targets, st
     }
     av_log_set_level(AV_LOG_QUIET);
     const char *missing = render_sandbox_enter(file.len + MEMORY_MORE);
-    if (missing != NULL)
+    if (missing)
         say("not fully sandboxed: %s", missing);
     struct render_job job = {
         .journal = file,
@@ -309,7 +309,7 @@ static char *report_read(int fd, size_t *count)
     size_t room = 65536;
     char *text = malloc(room);
     *count = 0;
-    while (text != NULL) {
+    while (text) {
         ssize_t n = read(fd, text + *count, room - *count - 1);
         if (n < 0 && errno == EINTR && !stopped)
             continue;
@@ -319,12 +319,12 @@ static char *report_read(int fd, size_t *count)
         if (*count + 1 < room)
             continue;
         char *more = room < RESULT_MAX ? realloc(text, room * 2) : NULL;
-        if (more == NULL)
+        if (!more)
             break;
         text = more;
         room *= 2;
     }
-    if (text != NULL)
+    if (text)
         text[*count] = '\0';
     return text;
 }

@@ -14,7 +14,7 @@ static bool field_cut(struct view *rest, struct view *name, struct view *value)
         return false;
     size_t colon = view_find_char(line, ':');
     *name = view_trim(view_take(line, colon));
-    while (rest->at != NULL && rest->len > 0 && (*rest->at == ' ' || *rest->at == '\t')) {
+    while (rest->at && rest->len > 0 && (*rest->at == ' ' || *rest->at == '\t')) {
         if (!view_cut_line(rest, &line))
             break;
     }
@@ -26,7 +26,7 @@ static bool field_cut(struct view *rest, struct view *name, struct view *value)
 static bool name_is(struct view name, const char *full, const char *compact)
 {
     return view_equal_nocase(name, view_of_string(full)) ||
-           (compact != NULL && view_equal_nocase(name, view_of_string(compact)));
+           (compact && view_equal_nocase(name, view_of_string(compact)));
 }
 
 static void content_type_set(struct render_message *message, struct view value)
@@ -82,6 +82,6 @@ void render_message_parse(struct render_message *message, struct view bytes)
         else if (name_is(name, "CSeq", NULL) && !message->is_request)
             message->method = view_trim(view_skip(value, view_find_char(value, ' ')));
     }
-    if (rest.at != NULL)
+    if (rest.at)
         message->body = view_take(rest, length);
 }

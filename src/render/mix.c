@@ -17,7 +17,7 @@ bool render_mix_init(struct render_mix *mix, uint32_t channels, size_t room_fram
     while (mix->room < room_frames)
         mix->room *= 2;
     mix->ring = calloc(mix->room * channels, sizeof *mix->ring);
-    return mix->ring != NULL;
+    return mix->ring;
 }
 
 void render_mix_release(struct render_mix *mix)

@@ -131,7 +131,7 @@ static bool encoder_open(struct render_output *output, const struct render_outpu
 {
     const AVCodec *codec = avcodec_find_encoder_by_name(output->row->encoder);
     output->encoder = codec ? avcodec_alloc_context3(codec) : NULL;
-    if (output->encoder == NULL)
+    if (!output->encoder)
         return false;
     AVCodecContext *encoder = output->encoder;
     encoder->sample_rate = (int)options->rate_hz;
@@ -166,13 +166,13 @@ static bool encoder_open(struct render_output *output, const struct render_outpu
 static bool muxer_open(struct render_output *output)
 {
     uint8_t *buffer = av_malloc(IO_BUFFER);
-    if (buffer == NULL ||
+    if (!buffer ||
         avformat_alloc_output_context2(&output->muxer, NULL, output->row->muxer, NULL) < 0) {
         av_free(buffer);
         return false;
     }
     output->io = avio_alloc_context(buffer, IO_BUFFER, 1, output, NULL, fd_write, fd_seek);
-    if (output->io == NULL) {
+    if (!output->io) {
         av_free(buffer);
         return false;
     }
@@ -187,7 +187,7 @@ static bool muxer_open(struct render_output *output)
 static bool header_write(struct render_output *output, const struct render_output_options *options)
 {
     output->stream = avformat_new_stream(output->muxer, NULL);
-    if (output->stream == NULL ||
+    if (!output->stream ||
         avcodec_parameters_from_context(output->stream->codecpar, output->encoder) < 0)
         return false;
     output->stream->time_base = output->encoder->time_base;
@@ -206,7 +206,7 @@ static bool frame_make(struct render_output *output)
         output->encoder->frame_size > 0 ? (size_t)output->encoder->frame_size : PCM_FRAMES;
     output->packet = av_packet_alloc();
     output->frame = av_frame_alloc();
-    if (output->packet == NULL || output->frame == NULL)
+    if (!output->packet || !output->frame)
         return false;
     output->frame->format = output->encoder->sample_fmt;
     output->frame->sample_rate = output->encoder->sample_rate;
@@ -219,7 +219,7 @@ static void output_free(struct render_output *output)
 {
     avcodec_free_context(&output->encoder);
     avformat_free_context(output->muxer);
-    if (output->io != NULL) {
+    if (output->io) {
         av_freep(&output->io->buffer);
         avio_context_free(&output->io);
     }
@@ -231,7 +231,7 @@ static void output_free(struct render_output *output)
 struct render_output *render_output_create(const struct render_output_options *options, int fd)
 {
     struct render_output *output = calloc(1, sizeof *output);
-    if (output == NULL)
+    if (!output)
         return NULL;
     output->row = &FORMATS[options->format];
     output->channels = options->channels;

@@ -27,9 +27,8 @@ static unsigned bits_take(struct bits *bits, unsigned count)
         bits->failed = true;
         return 0;
     }
-    for (unsigned i = 0; i < count; i++, bits->pos++) {
+    for (unsigned i = 0; i < count; i++, bits->pos++)
         value = value << 1 | ((unsigned)bits->at[bits->pos / 8] >> (7 - bits->pos % 8) & 1U);
-    }
     return value;
 }
 
@@ -59,11 +58,10 @@ static struct view fixed_split(struct render_payload *payload, struct view bytes
 static void g729_split(struct render_payload *payload, struct view bytes)
 {
     struct view rest = fixed_split(payload, bytes, 10, 80);
-    if (rest.len == 2) {
+    if (rest.len == 2)
         frame_add(payload, RENDER_FRAME_COMFORT, rest, 80);
-    } else if (rest.len > 0) {
+    else if (rest.len > 0)
         payload->broken = true;
-    }
 }
 
 /* RFC 3952 §3: 38 bytes are 20 ms, 50 bytes 30 ms. Senders mix up `mode`, so a length that
@@ -140,9 +138,8 @@ static size_t amr_toc_read(struct render_payload *payload, struct amr_reader *re
         more = bits_take(&reader->bits, 1) == 1;
         toc[count].type = (uint8_t)bits_take(&reader->bits, 4);
         toc[count].good = bits_take(&reader->bits, 1) == 1;
-        if (octet_align) {
+        if (octet_align)
             (void)bits_take(&reader->bits, 2);
-        }
         /* RFC 4867 §4.3.2: a packet with a reserved frame type is to be discarded. */
         if (reader->bits.failed || reader->sizes[toc[count].type] < 0) {
             payload->broken = true;
@@ -171,15 +168,13 @@ static void amr_split(struct render_payload *payload, const struct render_codec 
     if (codec->crc) {
         /* RFC 4867 §4.4.2.1: one CRC octet for each frame that has data. UDP's checksum has already
          * covered what it protects. */
-        for (size_t i = 0; i < count; i++) {
+        for (size_t i = 0; i < count; i++)
             (void)bits_take(&reader.bits, reader.sizes[toc[i].type] > 0 ? 8 : 0);
-        }
     }
     for (size_t i = 0; i < count && !payload->broken; i++) {
         amr_frame_add(payload, &reader, toc[i]);
-        if (codec->octet_align) {
+        if (codec->octet_align)
             reader.bits.pos = (reader.bits.pos + 7) / 8 * 8;
-        }
     }
     payload->broken |= reader.bits.failed;
 }
@@ -189,9 +184,8 @@ void render_payload_split(struct render_payload *payload, const struct render_co
 {
     payload->count = 0;
     payload->broken = codec->undecodable;
-    if (bytes.len == 0 || codec->undecodable) {
+    if (bytes.len == 0 || codec->undecodable)
         return;
-    }
     switch (codec->kind) {
     case SDP_CODEC_G729:
         g729_split(payload, bytes);

@@ -53,7 +53,7 @@ static bool tracks_create(struct render_run *run)
         for (size_t k = 0; k < run->survey.streams[i].source_count; k++)
             run->survey.streams[i].sources[k]->index = run->track_count++;
     run->tracks = calloc(run->track_count + 1, sizeof(struct render_track *));
-    return run->tracks != NULL;
+    return run->tracks;
 }
 
 static void channels_mark_shared(struct render_run *run)
@@ -92,7 +92,7 @@ static bool plan(struct render_run *run)
     channels_mark_shared(run);
     run->frames = malloc((size_t)CHUNK * channels * sizeof *run->frames);
     run->one = malloc(CHUNK * sizeof *run->one);
-    return run->frames != NULL && run->one != NULL;
+    return run->frames && run->one != NULL;
 }
 
 static bool outputs_open(struct render_run *run)
@@ -114,7 +114,7 @@ static bool outputs_open(struct render_run *run)
     for (; run->output_count < count; run->output_count++) {
         run->outputs[run->output_count] =
             render_output_create(&options, run->job.files[run->output_count]);
-        if (run->outputs[run->output_count] == NULL)
+        if (!run->outputs[run->output_count])
             return false;
     }
     run->files_used = count;
@@ -143,7 +143,7 @@ static bool tick(struct render_run *run, struct wall now)
         return true;
     run->next.ns = now.ns + TICK_NS;
     for (size_t i = 0; i < run->track_count; i++)
-        if (run->tracks[i] != NULL)
+        if (run->tracks[i])
             render_track_expire(run->tracks[i], now);
     int64_t ms = (now.ns - run->hold_ns - run->grid.start.ns) / NS_PER_MS;
     int64_t until = ms * run->grid.rate_hz / 1000;
@@ -158,15 +158,15 @@ static bool media_play(struct render_run *run, struct render_walk *walk,
 {
     struct render_stream *stream = render_survey_find(&run->survey, step->stream);
     struct render_source *source = stream ? render_stream_source(stream, step->packet.ssrc) : NULL;
-    if (source == NULL)
+    if (!source)
         return true;
     const struct render_scene *scene = render_scenes_find(&run->survey.scenes, step->record.offset);
     const struct render_codec *codec = render_types_find(
         &stream->types, scene, walk->reader, step->record.interface, step->packet.payload_type);
     struct render_track **track = &run->tracks[source->index];
-    if (*track == NULL)
+    if (!*track)
         *track = render_track_create(source, &run->mix, &run->grid);
-    if (*track == NULL)
+    if (!*track)
         return false;
     if (!sdp_codec_is_voice(codec->kind) || step->packet.payload.len == 0) {
         render_track_skip(*track);
@@ -183,7 +183,7 @@ static bool media_play(struct render_run *run, struct render_walk *walk,
 static bool end_write(struct render_run *run)
 {
     for (size_t i = 0; i < run->track_count; i++)
-        if (run->tracks[i] != NULL)
+        if (run->tracks[i])
             render_track_end(run->tracks[i]);
     int64_t end = run->mix.end > run->tail ? run->mix.end : run->tail;
     while (run->mix.base < end) {
@@ -203,7 +203,7 @@ static bool play(struct render_run *run)
 {
     struct render_walk walk;
     struct render_step *step = malloc(sizeof *step);
-    if (step == NULL || !render_walk_begin(&walk, run->job.journal, run->job.mapped)) {
+    if (!step || !render_walk_begin(&walk, run->job.journal, run->job.mapped)) {
         free(step);
         return false;
     }
@@ -247,7 +247,7 @@ enum render_end render_journal(const struct render_job *job, char **result, uint
     enum render_end end = RENDER_FAILED;
     *result = NULL;
     *error = "out of memory";
-    if (run == NULL)
+    if (!run)
         return end;
     run->job = *job;
     if (!render_survey_read(&run->survey, job->journal, job->mapped)) {

@@ -115,7 +115,7 @@ static void source_trim(struct render_resampler *r)
 static void source_append(struct render_resampler *r, const int16_t *samples, size_t count)
 {
     assert(r->held + count <= sizeof r->source / sizeof r->source[0]);
-    if (samples == NULL)
+    if (!samples)
         memset(r->source + r->held, 0, count * sizeof *samples);
     else
         memcpy(r->source + r->held, samples, count * sizeof *samples);

@@ -13,10 +13,10 @@
 static json_t *text_of(struct view text)
 {
     json_t *json = json_stringn(text.at ? text.at : "", text.len);
-    if (json != NULL)
+    if (json)
         return json;
     char *copy = malloc(text.len + 1);
-    if (copy == NULL)
+    if (!copy)
         return NULL;
     for (size_t i = 0; i < text.len; i++)
         copy[i] = (unsigned char)text.at[i] < 0x80 ? text.at[i] : '?';
@@ -37,7 +37,7 @@ static json_t *time_of(struct wall at)
 
 static json_t *participant_of(const struct siprec_participant *who)
 {
-    if (who == NULL)
+    if (!who)
         return json_null();
     return json_pack("{s:o,s:o,s:o}", "id", text_or_null(who->id), "aor",
                      text_or_null(siprec_participant_aor(who)), "name",
@@ -109,7 +109,7 @@ static struct counts stream_count(const struct render_run *run, const struct ren
             sum.longest = length;
             sum.drift_ppm = render_clock_drift_ppm(&source->clock);
         }
-        if (track != NULL) {
+        if (track) {
             sum.late += track->late;
             sum.misplaced += track->misplaced;
             sum.broken += track->broken;

@@ -68,7 +68,7 @@ static bool limits_set(uint64_t memory)
 static bool calls_filter(void)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-    if (filter == NULL)
+    if (!filter)
         return false;
     int result = 0;
     for (size_t i = 0; i < sizeof ALLOWED / sizeof ALLOWED[0] && result == 0; i++)

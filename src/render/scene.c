@@ -24,7 +24,7 @@ bool render_scenes_init(struct render_scenes *scenes)
     scenes->has_state = siprec_state_init(&scenes->state);
     scenes->parsed[OURS] = malloc(sizeof *scenes->parsed[OURS]);
     scenes->parsed[THEIRS] = malloc(sizeof *scenes->parsed[THEIRS]);
-    if (scenes->arena == NULL || !scenes->has_state || scenes->parsed[OURS] == NULL ||
+    if (!scenes->arena || !scenes->has_state || !scenes->parsed[OURS] ||
         scenes->parsed[THEIRS] == NULL) {
         render_scenes_release(scenes);
         return false;
@@ -67,7 +67,7 @@ static bool line_set(struct render_scenes *scenes, struct render_line *line,
     line->local_rtp = agreed->local_rtp;
     line->format_count = agreed->format_count;
     line->formats = arena_take(scenes->arena, (agreed->format_count + 1) * sizeof *line->formats);
-    if (line->formats == NULL)
+    if (!line->formats)
         return false;
     for (size_t i = 0; i < agreed->format_count; i++) {
         line->formats[i].payload_type = agreed->formats[i].payload_type;
@@ -85,7 +85,7 @@ static struct render_line *lines_agree(struct render_scenes *scenes, size_t *cou
         n = scenes->parsed[THEIRS]->media_count;
     struct render_line *lines = arena_take(scenes->arena, (n + 1) * sizeof *lines);
     struct sdp_agreed *agreed = malloc(sizeof *agreed);
-    bool ok = lines != NULL && agreed != NULL;
+    bool ok = lines && agreed != NULL;
     for (size_t i = 0; ok && i < n; i++) {
         sdp_agree(agreed, scenes->parsed[OURS], scenes->parsed[THEIRS], i);
         ok = line_set(scenes, &lines[i], agreed);
@@ -100,7 +100,7 @@ static bool lines_cast(struct render_scenes *scenes, struct render_line *lines, 
 {
     struct siprec_line *asked = calloc(count + 1, sizeof *asked);
     struct siprec_voice *voices = calloc(count + 1, sizeof *voices);
-    bool ok = asked != NULL && voices != NULL;
+    bool ok = asked && voices != NULL;
     if (ok) {
         for (size_t i = 0; i < count; i++)
             asked[i] = (struct siprec_line){lines[i].label, lines[i].active};
@@ -111,7 +111,7 @@ static bool lines_cast(struct render_scenes *scenes, struct render_line *lines, 
         lines[i].who_count = voices[i].count;
         lines[i].who =
             arena_take(scenes->arena, (voices[i].count + 1) * sizeof(struct siprec_participant *));
-        ok = lines[i].who != NULL;
+        ok = lines[i].who;
         if (ok)
             memcpy(lines[i].who, voices[i].who, voices[i].count * sizeof voices[i].who[0]);
     }
@@ -154,7 +154,7 @@ static bool scene_is_last(const struct render_scenes *scenes, const struct rende
 static bool scene_push(struct render_scenes *scenes, struct render_line *lines, size_t count,
                        uint64_t offset)
 {
-    if (lines == NULL || !lines_cast(scenes, lines, count) || scenes->count >= SCENES_MAX) {
+    if (!lines || !lines_cast(scenes, lines, count) || scenes->count >= SCENES_MAX) {
         scenes->unread++;
         return true;
     }
@@ -163,7 +163,7 @@ static bool scene_push(struct render_scenes *scenes, struct render_line *lines, 
     if (scenes->count == scenes->room) {
         size_t room = scenes->room ? scenes->room * 2 : 8;
         struct render_scene *list = realloc(scenes->scenes, room * sizeof *list);
-        if (list == NULL)
+        if (!list)
             return false;
         scenes->scenes = list;
         scenes->room = room;
@@ -179,7 +179,7 @@ static bool scene_recast(struct render_scenes *scenes, uint64_t offset)
         return true;
     const struct render_scene *last = &scenes->scenes[scenes->count - 1];
     struct render_line *lines = arena_take(scenes->arena, (last->line_count + 1) * sizeof *lines);
-    if (lines != NULL)
+    if (lines)
         memcpy(lines, last->lines, last->line_count * sizeof *lines);
     return scene_push(scenes, lines, last->line_count, offset);
 }
@@ -190,14 +190,14 @@ static bool sdp_input(struct render_scenes *scenes, int side, const struct rende
                       struct view sdp, uint64_t offset)
 {
     struct view copy = arena_copy(scenes->arena, sdp);
-    if (copy.at == NULL) {
+    if (!copy.at) {
         scenes->unread++;
         return true;
     }
     scenes->text[side] = copy;
     bool completes = !message->is_request || view_equal(message->method, VIEW_LIT("ACK")) ||
                      view_equal(message->method, VIEW_LIT("PRACK"));
-    if (!completes || scenes->text[1 - side].at == NULL)
+    if (!completes || !scenes->text[1 - side].at)
         return true;
     size_t count = 0;
     struct render_line *lines = lines_agree(scenes, &count);
@@ -208,7 +208,7 @@ static void metadata_input(struct render_scenes *scenes, struct view xml)
 {
     struct arena *arena = arena_create(ARENA_CHUNK, BODY_LIMIT);
     struct siprec_metadata *document = arena ? malloc(sizeof *document) : NULL;
-    if (document != NULL) {
+    if (document) {
         siprec_metadata_parse(document, xml, arena, &scenes->warnings);
         (void)siprec_state_apply(&scenes->state, document, &scenes->warnings);
     }
@@ -222,7 +222,7 @@ bool render_scenes_input(struct render_scenes *scenes, const struct journal_reco
     struct siprec_body *body = malloc(sizeof *body);
     struct siprec_content content = {0};
     struct arena *arena = arena_create(ARENA_CHUNK, BODY_LIMIT);
-    bool ok = message != NULL && body != NULL && arena != NULL;
+    bool ok = message && body && arena != NULL;
     if (ok) {
         render_message_parse(message, record->payload);
         int side = side_of(scenes, message, record);
@@ -261,7 +261,7 @@ const struct render_line *render_scene_line(const struct render_scene *scene,
 {
     const struct render_line *by_label = NULL;
     size_t labelled = 0;
-    if (scene == NULL)
+    if (!scene)
         return NULL;
     /* The address is what our SDP and the packets have in common; label and position help where it
      * was not kept. */

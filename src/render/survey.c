@@ -34,7 +34,7 @@ static bool address_push(struct render_survey *survey, const struct render_strea
     if (survey->address_count == survey->address_room) {
         size_t room = survey->address_room ? survey->address_room * 2 : 16;
         struct render_address *list = realloc(survey->addresses, room * sizeof *list);
-        if (list == NULL)
+        if (!list)
             return false;
         survey->addresses = list;
         survey->address_room = room;
@@ -48,16 +48,16 @@ static bool interface_input(struct render_survey *survey, uint32_t number)
 {
     const struct journal_interface *interface =
         journal_reader_interface(survey->walk.reader, number);
-    if (interface == NULL || interface->role == JOURNAL_ROLE_SIP)
+    if (!interface || interface->role == JOURNAL_ROLE_SIP)
         return true;
     struct render_stream *stream = render_survey_find(survey, interface->stream);
-    if (stream == NULL) {
+    if (!stream) {
         if (survey->stream_count >= RENDER_STREAMS_MAX)
             return true;
         stream = &survey->streams[survey->stream_count++];
         *stream = (struct render_stream){.number = interface->stream, .mline = interface->mline};
         stream->sources = calloc(RENDER_SOURCES_MAX, sizeof(struct render_source *));
-        if (stream->sources == NULL)
+        if (!stream->sources)
             return false;
     }
     if (stream->label.len == 0)
@@ -69,7 +69,7 @@ static bool interface_input(struct render_survey *survey, uint32_t number)
 static struct render_source *source_add(struct render_stream *stream, uint32_t ssrc)
 {
     struct render_source *source = calloc(1, sizeof *source);
-    if (source == NULL)
+    if (!source)
         return NULL;
     source->ssrc = ssrc;
     source->report_stride = 1;
@@ -87,7 +87,7 @@ static bool digits_push(struct render_survey *survey, size_t stream, const struc
         if (survey->digit_count == survey->digit_room) {
             size_t room = survey->digit_room ? survey->digit_room * 2 : 32;
             struct render_digit *list = realloc(survey->digits, room * sizeof *list);
-            if (list == NULL)
+            if (!list)
                 return false;
             survey->digits = list;
             survey->digit_room = room;
@@ -158,15 +158,15 @@ static bool voice_input(struct render_survey *survey, struct render_source *sour
 static bool media_input(struct render_survey *survey, const struct render_step *step)
 {
     struct render_stream *stream = render_survey_find(survey, step->stream);
-    if (stream == NULL)
+    if (!stream)
         return true;
     struct render_source *source = render_stream_source(stream, step->packet.ssrc);
-    if (source == NULL && stream->source_count < RENDER_SOURCES_MAX) {
+    if (!source && stream->source_count < RENDER_SOURCES_MAX) {
         source = source_add(stream, step->packet.ssrc);
-        if (source == NULL)
+        if (!source)
             return false;
     }
-    if (source == NULL) {
+    if (!source) {
         stream->sources_refused++;
         return true;
     }
@@ -205,7 +205,7 @@ static void report_keep(struct render_source *source, const struct render_report
 static void rtcp_input(struct render_survey *survey, const struct journal_record *record)
 {
     struct render_stream *stream = render_survey_find(survey, record->stream);
-    if (stream == NULL || record->role != JOURNAL_ROLE_MEDIA)
+    if (!stream || record->role != JOURNAL_ROLE_MEDIA)
         return;
     struct rtcp_reader reader = rtcp_reader_of(record->payload);
     struct rtcp_packet packet;
@@ -214,7 +214,7 @@ static void rtcp_input(struct render_survey *survey, const struct journal_record
             struct render_source *source = render_stream_source(stream, packet.ssrc);
             struct render_report report = {packet.sender.ntp, packet.sender.timestamp,
                                            record->time};
-            if (source != NULL)
+            if (source)
                 report_keep(source, &report);
         }
         for (size_t i = 0; packet.type == RTCP_SDES && i < stream->source_count; i++) {
@@ -244,7 +244,7 @@ static void mark_input(struct render_survey *survey, const struct journal_record
     switch (record->event) {
     case JOURNAL_EVENT_PAUSE:
     case JOURNAL_EVENT_RESUME:
-        if (stream == NULL)
+        if (!stream)
             return;
         stream->paused = record->event == JOURNAL_EVENT_PAUSE;
         /* What the SRC sent while on hold was not journaled: no loss. */
@@ -252,7 +252,7 @@ static void mark_input(struct render_survey *survey, const struct journal_record
             sequence_close(stream->sources[i]);
         return;
     case JOURNAL_EVENT_STREAM:
-        if (stream != NULL)
+        if (stream)
             direction_input(stream, record->comment);
         return;
     case JOURNAL_EVENT_ENDED:
@@ -320,7 +320,7 @@ bool render_survey_read(struct render_survey *survey, struct view file, bool map
     struct render_step *step = malloc(sizeof *step);
     *survey = (struct render_survey){.audio_hz = 8000};
     survey->streams = calloc(RENDER_STREAMS_MAX, sizeof *survey->streams);
-    bool ok = step != NULL && survey->streams != NULL && render_scenes_init(&survey->scenes) &&
+    bool ok = step && survey->streams && render_scenes_init(&survey->scenes) &&
               render_walk_begin(&survey->walk, file, mapped);
     while (ok && render_walk_next(&survey->walk, step))
         ok = step_input(survey, step);

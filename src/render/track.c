@@ -11,7 +11,7 @@ struct render_track *render_track_create(struct render_source *source, struct re
                                          const struct render_grid *grid)
 {
     struct render_track *track = calloc(1, sizeof *track);
-    if (track == NULL)
+    if (!track)
         return NULL;
     track->source = source;
     track->mix = mix;
@@ -21,7 +21,7 @@ struct render_track *render_track_create(struct render_source *source, struct re
 
 void render_track_destroy(struct render_track *track)
 {
-    if (track == NULL)
+    if (!track)
         return;
     render_decoder_destroy(track->decoder);
     free(track);
@@ -53,7 +53,7 @@ static void codec_use(struct render_track *track, const struct render_held *item
     render_decoder_destroy(track->decoder);
     track->codec = item->codec;
     track->decoder = render_decoder_create(&item->codec);
-    track->decoder_missing = track->decoder == NULL;
+    track->decoder_missing = !track->decoder;
 }
 
 /* All frames of a payload, as samples; silence where there is nothing to decode. */
@@ -91,7 +91,7 @@ static void decoder_rest(struct render_track *track, const struct render_held *i
         return;
     render_decoder_destroy(track->decoder);
     track->decoder = render_decoder_create(&item->codec);
-    track->decoder_missing = track->decoder == NULL;
+    track->decoder_missing = !track->decoder;
 }
 
 static void item_play(struct render_track *track, const struct render_held *item)
@@ -177,7 +177,7 @@ void render_track_input(struct render_track *track, const struct render_step *st
         .payload = step->packet.payload,
     };
     item.segment = render_clock_find(&track->source->clock, &stamp, &item.rtp);
-    if (item.segment == NULL) {
+    if (!item.segment) {
         track->misplaced++;
         return;
     }

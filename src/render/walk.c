@@ -22,7 +22,7 @@ bool render_walk_begin(struct render_walk *walk, struct view file, bool mapped)
     *walk = (struct render_walk){.file = file, .mapped = mapped};
     walk->reader = journal_reader_create();
     walk->select = malloc(sizeof *walk->select);
-    if (walk->reader == NULL || walk->select == NULL) {
+    if (!walk->reader || !walk->select) {
         render_walk_end(walk);
         return false;
     }

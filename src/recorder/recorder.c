@@ -167,7 +167,7 @@ static void put_document(struct recorder *recorder, struct recorder_call *call,
     if (kind == RECORDER_DOCUMENT && record->latest_is_new) {
         struct view latest = view_of(record->latest, record->latest_len);
         out->metadata = view_of(recorder_copy(latest), latest.len);
-        record->latest_is_new = out->metadata.at == NULL;
+        record->latest_is_new = !out->metadata.at;
     }
 }
 

@@ -149,7 +149,7 @@ bool sdp_fmtp_find(struct view fmtp, struct view name, struct view *value)
     while (view_cut(&rest, ';', &item)) {
         bool has_value;
         (void)view_cut(&item, '=', &key);
-        has_value = item.at != NULL;
+        has_value = item.at;
         if (view_equal_nocase(view_trim(key), name)) {
             *value = has_value ? view_trim(item) : VIEW_NONE;
             return true;

@@ -37,7 +37,6 @@ struct catalog {
     pthread_t thread;
     char root[PATH_MAX];
     unsigned busy_ms, tend_ms;
-
     /* Held while files or the database are worked on: short, never by catalog_put. */
     pthread_mutex_t work;
     struct catalog_store *store; /* NULL: to be opened */
@@ -46,7 +45,6 @@ struct catalog {
     int file_error; /* the last one logged, 0 when files can be written */
     struct uuid deleted[DELETED_MAX];
     size_t deleted_count;
-
     /* Held for moments only. */
     pthread_mutex_t lock;
     pthread_cond_t changed; /* work for the thread */
@@ -247,7 +245,6 @@ static bool write_slice(struct catalog *c)
 {
     struct catalog_waiting *batch[SLICE];
     size_t count = 0;
-
     pthread_mutex_lock(&c->work);
     pthread_mutex_lock(&c->lock);
     while (count < SLICE && (batch[count] = catalog_queue_take(&c->queue)))
@@ -304,7 +301,6 @@ enum catalog_result catalog_delete(struct catalog *c, const struct uuid *id, con
 {
     struct catalog_record record = {0};
     enum catalog_result result = CATALOG_GONE;
-
     pthread_mutex_lock(&c->work);
     pthread_mutex_lock(&c->lock);
     const struct catalog_waiting *waiting = catalog_queue_find(&c->queue, id);
@@ -452,7 +448,6 @@ static void *catalog_thread(void *argument)
     struct catalog *c = argument;
     struct timespec due = in_ms(0);
     bool at_once = true, trouble = false;
-
     for (;;) {
         bool waiting = wait_for_work(c, at_once, trouble, &due);
         pthread_mutex_lock(&c->lock);

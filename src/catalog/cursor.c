@@ -20,7 +20,6 @@ struct catalog_cursor_text catalog_cursor_print(const struct catalog_cursor *cur
     uint8_t bytes[CURSOR_BYTES] = {0};
     struct catalog_cursor_text text;
     size_t nibble = 16;
-
     for (size_t i = 0; i < 8; i++)
         bytes[i] = (uint8_t)((uint64_t)cursor->started_ms >> (56 - 8 * i));
     for (const char *c = cursor->id.s; *c; c++) {
@@ -45,7 +44,6 @@ bool catalog_cursor_parse(struct view text, struct catalog_cursor *out)
     char hex[UUID_TEXT_LEN + 1];
     struct catalog_cursor cursor = {0};
     size_t at = 0;
-
     if (text.len != CATALOG_CURSOR_SIZE - 1)
         return false;
     for (size_t i = 0, o = 0; i < text.len; i += 4, o += 3) {

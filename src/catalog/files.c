@@ -73,7 +73,6 @@ int catalog_files_stage(const char *root, const char *directory, const char *nam
                         struct view bytes, bool sync)
 {
     char folder[PATH_MAX], path[PATH_MAX], part[NAME_SIZE];
-
     if (!join(folder, root, directory, "") || !join(path, root, directory, part_of(name, part)))
         return ENAMETOOLONG;
     int error = make_folders(folder);

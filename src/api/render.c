@@ -169,7 +169,6 @@ static void run_render(struct api_job *job)
     struct render_run *run = container_of(job, struct render_run, job);
     const char *root = run->renders->api->root;
     char journal[PATH_MAX], output[PATH_MAX], audio[PATH_MAX];
-
     run->outcome = OUTCOME_FAILED;
     if (snprintf(journal, sizeof journal, "%s/%s/%s", root, run->directory,
                  CATALOG_FILES_JOURNAL) >= (int)sizeof journal ||

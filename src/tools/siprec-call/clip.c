@@ -115,7 +115,7 @@ static size_t frame_samples(const struct call_codec *codec)
 static bool clip_code_here(struct call_clip *clip, const struct call_sound *sound)
 {
     size_t samples = frame_samples(clip->codec);
-    size_t width = clip->codec->encoder == NULL && clip->codec->sample_hz == 16000 ? 2 : 1;
+    size_t width = !clip->codec->encoder && clip->codec->sample_hz == 16000 ? 2 : 1;
     clip->count = sound->count / samples;
     clip->bytes = malloc((clip->count + 1) * samples * width);
     clip->frames = calloc(clip->count + 1, sizeof *clip->frames);

@@ -141,7 +141,7 @@ static bool block_put(struct filler *f, const struct call_text_scope *scope, str
             if (!inside_expand(f, inside, &list->items[i]))
                 return false;
         }
-        return list != NULL;
+        return list;
     }
     const struct call_text_value *found = value_find(scope, name);
     if (!found)

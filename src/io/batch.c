@@ -1,5 +1,5 @@
-/* Owns: room for a batch of received datagrams, and filling it from a socket with one system call.
- * Does not: open sockets (io/udp.h), watch many of them (io/sweep.h), or look into datagrams.
+/* batch: room for a batch of received datagrams, and filling it from a socket with one system call.
+ * Not here: opening sockets (udp.h), watching many of them (sweep.h), what is in the datagrams.
  * RFC: none. */
 #include "io/batch.h"
 
@@ -41,25 +41,22 @@ struct io_batch {
 
 struct io_batch *io_batch_create(size_t capacity)
 {
-    struct io_batch *batch = calloc(1, sizeof(*batch));
-
-    if (batch == NULL) {
+    struct io_batch *batch = calloc(1, sizeof *batch);
+    if (!batch)
         return NULL;
-    }
     batch->capacity = capacity;
     batch->memory_len = capacity * BATCH_SLOT_BYTES;
     batch->memory = mmap(NULL, batch->memory_len, PROT_READ | PROT_WRITE,
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (batch->memory == MAP_FAILED) {
+    if (batch->memory == MAP_FAILED)
         batch->memory = NULL;
-    }
-    batch->datagrams = calloc(capacity, sizeof(*batch->datagrams));
-    batch->headers = calloc(capacity, sizeof(*batch->headers));
-    batch->vectors = calloc(capacity, sizeof(*batch->vectors));
-    batch->sources = calloc(capacity, sizeof(*batch->sources));
+    batch->datagrams = calloc(capacity, sizeof *batch->datagrams);
+    batch->headers = calloc(capacity, sizeof *batch->headers);
+    batch->vectors = calloc(capacity, sizeof *batch->vectors);
+    batch->sources = calloc(capacity, sizeof *batch->sources);
     batch->controls = calloc(capacity, BATCH_CONTROL_BYTES);
-    if (batch->memory == NULL || batch->datagrams == NULL || batch->headers == NULL ||
-        batch->vectors == NULL || batch->sources == NULL || batch->controls == NULL) {
+    if (!batch->memory || !batch->datagrams || !batch->headers || !batch->vectors ||
+        !batch->sources || !batch->controls) {
         io_batch_destroy(batch);
         errno = ENOMEM;
         return NULL;
@@ -80,12 +77,10 @@ struct io_batch *io_batch_create(size_t capacity)
 
 void io_batch_destroy(struct io_batch *batch)
 {
-    if (batch == NULL) {
+    if (!batch)
         return;
-    }
-    if (batch->memory != NULL) {
+    if (batch->memory)
         munmap(batch->memory, batch->memory_len);
-    }
     free(batch->datagrams);
     free(batch->headers);
     free(batch->vectors);
@@ -114,22 +109,21 @@ const struct datagram *io_batch_at(const struct io_batch *batch, size_t *count)
 static void batch_read_control(struct msghdr *message, struct datagram *datagram)
 {
     struct cmsghdr *control = CMSG_FIRSTHDR(message);
-
-    for (; control != NULL; control = CMSG_NXTHDR(message, control)) {
+    for (; control; control = CMSG_NXTHDR(message, control)) {
         const unsigned char *data = CMSG_DATA(control);
         if (control->cmsg_level == SOL_SOCKET && control->cmsg_type == SCM_TIMESTAMPNS) {
             struct timespec ts;
-            memcpy(&ts, data, sizeof(ts));
+            memcpy(&ts, data, sizeof ts);
             datagram->at.ns = (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
         } else if (control->cmsg_level == SOL_SOCKET && control->cmsg_type == SO_RXQ_OVFL) {
-            memcpy(&datagram->dropped, data, sizeof(datagram->dropped));
+            memcpy(&datagram->dropped, data, sizeof datagram->dropped);
         } else if (control->cmsg_level == IPPROTO_IP && control->cmsg_type == IP_PKTINFO) {
             struct in_pktinfo info;
-            memcpy(&info, data, sizeof(info));
+            memcpy(&info, data, sizeof info);
             memcpy(datagram->to.ip, &info.ipi_addr, 4);
         } else if (control->cmsg_level == IPPROTO_IPV6 && control->cmsg_type == IPV6_PKTINFO) {
             struct in6_pktinfo info;
-            memcpy(&info, data, sizeof(info));
+            memcpy(&info, data, sizeof info);
             memcpy(datagram->to.ip, &info.ipi6_addr, 16);
         }
     }
@@ -141,7 +135,6 @@ size_t io_batch_receive(struct io_batch *batch, int fd, uint32_t socket, const s
     size_t room = batch->capacity - batch->count;
     struct mmsghdr *headers = batch->headers + batch->count;
     int got;
-
     got = recvmmsg(fd, headers, (unsigned)room, MSG_DONTWAIT, NULL);
     if (got < 0) {
         /* Anything but "empty" is the echo of something we sent (ICMP); the next call goes on. */
@@ -159,9 +152,8 @@ size_t io_batch_receive(struct io_batch *batch, int fd, uint32_t socket, const s
             .truncated = (headers[i].msg_hdr.msg_flags & MSG_TRUNC) != 0,
         };
         batch_read_control(&headers[i].msg_hdr, datagram);
-        if (datagram->at.ns == 0) {
+        if (datagram->at.ns == 0)
             datagram->at = io_clock_wall();
-        }
         headers[i].msg_hdr.msg_namelen = sizeof(union batch_source);
         headers[i].msg_hdr.msg_controllen = BATCH_CONTROL_BYTES;
         batch->count++;

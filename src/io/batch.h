@@ -1,5 +1,5 @@
-/* Owns: room for a batch of received datagrams, and filling it from a socket with one system call.
- * Does not: open sockets (io/udp.h), watch many of them (io/sweep.h), or look into datagrams.
+/* batch: room for a batch of received datagrams, and filling it from a socket with one system call.
+ * Not here: opening sockets (udp.h), watching many of them (sweep.h), what is in the datagrams.
  * RFC: none. */
 #ifndef IO_BATCH_H
 #define IO_BATCH_H

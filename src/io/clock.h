@@ -1,5 +1,6 @@
-/* Owns: reading the machine's clocks and its randomness for everybody who is handed time and
- * chance. Does not: convert, print or compare times (base/tick.h) or draw numbers (base/rng.h).
+/* clock: reading the machine's clocks and its randomness for everybody who is handed time and
+ * chance.
+ * Not here: converting, printing, comparing times (base/tick.h), drawing numbers (base/rng.h).
  * RFC: none. */
 #ifndef IO_CLOCK_H
 #define IO_CLOCK_H

@@ -1,6 +1,6 @@
-/* Owns: directories and files under the recordings directory: making, appending, reading whole,
+/* file: directories and files under the recordings directory: making, appending, reading whole,
  * putting in place, removing, room on the disk, bringing to the disk.
- * Does not: know what is in them; run in the background (io/pool.h).
+ * Not here: what is in them; doing it in the background (pool.h).
  * RFC: none. */
 #include "io/file.h"
 
@@ -21,23 +21,18 @@ int io_file_make_directory(const char *path)
 {
     char partial[PATH_MAX];
     size_t len = strlen(path);
-
-    if (len == 0 || len >= sizeof(partial)) {
+    if (len == 0 || len >= sizeof partial)
         return ENAMETOOLONG;
-    }
     memcpy(partial, path, len + 1);
     /* Usually all but the last part is there already. */
-    if (mkdir(partial, 0750) == 0 || errno == EEXIST) {
+    if (mkdir(partial, 0750) == 0 || errno == EEXIST)
         return 0;
-    }
     for (size_t i = 1; i <= len; i++) {
-        if (partial[i] != '/' && partial[i] != '\0') {
+        if (partial[i] != '/' && partial[i] != '\0')
             continue;
-        }
         partial[i] = '\0';
-        if (mkdir(partial, 0750) != 0 && errno != EEXIST) {
+        if (mkdir(partial, 0750) != 0 && errno != EEXIST)
             return errno;
-        }
         partial[i] = path[i];
     }
     return 0;
@@ -46,7 +41,6 @@ int io_file_make_directory(const char *path)
 static int file_open_locked(const char *path, int flags)
 {
     int fd = open(path, flags | O_CLOEXEC, 0640);
-
     if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
         int saved = errno;
         close(fd);
@@ -89,19 +83,16 @@ static size_t file_skip(struct iovec **pieces, size_t count, size_t done)
 int io_file_append(int fd, struct iovec *pieces, size_t count, int64_t *size)
 {
     int64_t grown = *size;
-
     count = file_skip(&pieces, count, 0);
     while (count > 0) {
         ssize_t wrote = writev(fd, pieces, count < IOV_MAX ? (int)count : IOV_MAX);
-        if (wrote < 0 && errno == EINTR) {
+        if (wrote < 0 && errno == EINTR)
             continue;
-        }
         if (wrote <= 0) {
             int error = wrote < 0 ? errno : ENOSPC;
             /* Half a block at the end would hide what is appended once there is room again. */
-            if (grown != *size && ftruncate(fd, *size) != 0) {
+            if (grown != *size && ftruncate(fd, *size) != 0)
                 return errno;
-            }
             return error;
         }
         grown += wrote;
@@ -117,22 +108,19 @@ int io_file_map(const char *path, struct view *bytes)
     struct stat status;
     void *at;
     int error = 0;
-
     *bytes = (struct view){"", 0};
-    if (fd < 0) {
+    if (fd < 0)
         return errno;
-    }
     if (fstat(fd, &status) != 0) {
         error = errno;
     } else if (!S_ISREG(status.st_mode)) {
         error = EINVAL;
     } else if (status.st_size > 0) {
         at = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (at == MAP_FAILED) {
+        if (at == MAP_FAILED)
             error = errno;
-        } else {
+        else
             *bytes = (struct view){at, (size_t)status.st_size};
-        }
     }
     close(fd);
     return error;
@@ -140,25 +128,22 @@ int io_file_map(const char *path, struct view *bytes)
 
 void io_file_unmap(struct view bytes)
 {
-    if (bytes.len > 0) {
+    if (bytes.len > 0)
         munmap((void *)(uintptr_t)bytes.at, bytes.len);
-    }
 }
 
 int io_file_read(const char *path, size_t limit, char **bytes, size_t *len)
 {
     struct view mapped;
     int error = io_file_map(path, &mapped);
-
-    if (error != 0) {
+    if (error != 0)
         return error;
-    }
     if (mapped.len > limit) {
         io_file_unmap(mapped);
         return EFBIG;
     }
     *bytes = malloc(mapped.len + 1);
-    if (*bytes == NULL) {
+    if (!*bytes) {
         io_file_unmap(mapped);
         return ENOMEM;
     }
@@ -174,19 +159,16 @@ static int file_sync_folder(const char *path)
 {
     char folder[PATH_MAX];
     const char *slash = strrchr(path, '/');
-    size_t len = slash == NULL ? 0 : (size_t)(slash - path);
+    size_t len = !slash ? 0 : (size_t)(slash - path);
     int fd;
     int error;
-
-    if (len >= sizeof(folder)) {
+    if (len >= sizeof folder)
         return ENAMETOOLONG;
-    }
     memcpy(folder, path, len);
     folder[len] = '\0';
-    fd = open(len > 0 ? folder : slash == NULL ? "." : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) {
+    fd = open(len > 0 ? folder : slash ? "/" : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
         return errno;
-    }
     error = fsync(fd) == 0 ? 0 : errno;
     close(fd);
     return error;
@@ -196,36 +178,29 @@ int io_file_put(const char *from, const char *to)
 {
     int fd = open(from, O_RDONLY | O_CLOEXEC);
     int error = 0;
-
-    if (fd < 0) {
+    if (fd < 0)
         return errno;
-    }
     /* First the bytes, then the name: after a power cut the name must not stand for nothing. Then
      * the folder: what is said next of the file must not outlive its name. */
-    if (fdatasync(fd) != 0) {
+    if (fdatasync(fd) != 0)
         error = errno;
-    }
     close(fd);
-    if (error == 0 && rename(from, to) != 0) {
+    if (error == 0 && rename(from, to) != 0)
         error = errno;
-    }
     return error == 0 ? file_sync_folder(to) : error;
 }
 
 int64_t io_file_size(const char *path)
 {
     struct stat status;
-
     return stat(path, &status) == 0 ? (int64_t)status.st_size : -1;
 }
 
 int io_file_room(const char *path, struct io_room *room)
 {
     struct statvfs status;
-
-    if (statvfs(path, &status) != 0) {
+    if (statvfs(path, &status) != 0)
         return errno;
-    }
     room->free_bytes = (uint64_t)status.f_bavail * status.f_frsize;
     room->total_bytes = (uint64_t)status.f_blocks * status.f_frsize;
     room->free_files = status.f_files == 0 ? UINT64_MAX : (uint64_t)status.f_favail;

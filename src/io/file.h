@@ -1,6 +1,6 @@
-/* Owns: directories and files under the recordings directory: making, appending, reading whole,
+/* file: directories and files under the recordings directory: making, appending, reading whole,
  * putting in place, removing, room on the disk, bringing to the disk.
- * Does not: know what is in them; run in the background (io/pool.h).
+ * Not here: what is in them; doing it in the background (pool.h).
  * RFC: none. */
 #ifndef IO_FILE_H
 #define IO_FILE_H

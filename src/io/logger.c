@@ -37,7 +37,6 @@ static size_t logger_utf8(struct view bytes)
     unsigned char low = 0x80;
     unsigned char high = 0xbf;
     size_t len;
-
     if (at[0] < 0x80)
         return 1;
     if (at[0] < 0xc2 || at[0] > 0xf4)
@@ -110,7 +109,6 @@ size_t io_logger_format_line(enum io_logger_format format, struct wall at,
                              const struct log_line *line, char *out, size_t size)
 {
     struct writer writer = writer_of(out, size);
-
     if (format == IO_LOGGER_JSON)
         logger_json(&writer, at, line);
     else
@@ -128,7 +126,6 @@ static void logger_put(const char *text, size_t len)
 static bool logger_keep(const char *text, size_t len)
 {
     bool kept = false;
-
     pthread_mutex_lock(&logger_held.lock);
     if (atomic_load(&logger_held.on) && logger_held.len + len <= LOGGER_HELD_SIZE) {
         memcpy(logger_held.lines + logger_held.len, text, len);
@@ -143,8 +140,7 @@ static void logger_write(void *context, const struct log_line *line)
 {
     char text[LOGGER_LINE_SIZE];
     size_t len = io_logger_format_line((enum io_logger_format)logger_format, io_clock_wall(), line,
-                                       text, sizeof(text));
-
+                                       text, sizeof text);
     (void)context;
     if (!atomic_load(&logger_held.on) || !logger_keep(text, len))
         logger_put(text, len);

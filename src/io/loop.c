@@ -1,5 +1,5 @@
-/* Owns: one epoll set of one thread: which descriptors are ready, and sleeping until a deadline.
- * Does not: call anybody back, own descriptors, or keep timers (base/timers.h).
+/* loop: one epoll set of one thread: which descriptors are ready, and sleeping until a deadline.
+ * Not here: callbacks, owning descriptors, timers (base/timers.h).
  * RFC: none. */
 #include "io/loop.h"
 
@@ -21,11 +21,9 @@ struct io_loop {
 
 struct io_loop *io_loop_create(void)
 {
-    struct io_loop *loop = calloc(1, sizeof(*loop));
-
-    if (loop == NULL) {
+    struct io_loop *loop = calloc(1, sizeof *loop);
+    if (!loop)
         return NULL;
-    }
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (loop->epoll_fd < 0) {
         free(loop);
@@ -36,9 +34,8 @@ struct io_loop *io_loop_create(void)
 
 void io_loop_destroy(struct io_loop *loop)
 {
-    if (loop == NULL) {
+    if (!loop)
         return;
-    }
     close(loop->epoll_fd);
     free(loop);
 }
@@ -46,20 +43,16 @@ void io_loop_destroy(struct io_loop *loop)
 static struct epoll_event loop_event(uint32_t what, uint64_t token)
 {
     uint32_t events = 0;
-
-    if ((what & IO_READ) != 0) {
+    if ((what & IO_READ) != 0)
         events |= EPOLLIN;
-    }
-    if ((what & IO_WRITE) != 0) {
+    if ((what & IO_WRITE) != 0)
         events |= EPOLLOUT;
-    }
     return (struct epoll_event){.events = events, .data.u64 = token};
 }
 
 int io_loop_add(struct io_loop *loop, int fd, uint32_t what, uint64_t token)
 {
     struct epoll_event event = loop_event(what, token);
-
     return epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : errno;
 }
 
@@ -67,14 +60,12 @@ void io_loop_change(struct io_loop *loop, int fd, uint32_t what, uint64_t token)
 {
     struct epoll_event event = loop_event(what, token);
     int rc = epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, fd, &event);
-
     assert(rc == 0);
 }
 
 void io_loop_remove(struct io_loop *loop, int fd)
 {
     int rc = epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-
     assert(rc == 0);
 }
 
@@ -82,10 +73,8 @@ void io_loop_remove(struct io_loop *loop, int fd)
 static struct timespec loop_timeout(struct tick deadline)
 {
     int64_t left_ns = deadline.ns - io_clock_tick().ns;
-
-    if (left_ns <= 0) {
+    if (left_ns <= 0)
         return (struct timespec){0};
-    }
     left_ns += 999;
     return (struct timespec){.tv_sec = left_ns / 1000000000, .tv_nsec = left_ns % 1000000000};
 }
@@ -96,7 +85,6 @@ size_t io_loop_wait(struct io_loop *loop, struct tick deadline, struct io_ready 
     struct timespec *limit = NULL;
     int room = max < LOOP_EVENTS_MAX ? (int)max : LOOP_EVENTS_MAX;
     int count;
-
     if (!tick_is_never(deadline)) {
         timeout = loop_timeout(deadline);
         limit = &timeout;
@@ -109,15 +97,12 @@ size_t io_loop_wait(struct io_loop *loop, struct tick deadline, struct io_ready 
     for (int i = 0; i < count; i++) {
         uint32_t events = loop->events[i].events;
         uint32_t what = 0;
-        if ((events & (EPOLLIN | EPOLLRDHUP)) != 0) {
+        if ((events & (EPOLLIN | EPOLLRDHUP)) != 0)
             what |= IO_READ;
-        }
-        if ((events & EPOLLOUT) != 0) {
+        if ((events & EPOLLOUT) != 0)
             what |= IO_WRITE;
-        }
-        if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
+        if ((events & (EPOLLERR | EPOLLHUP)) != 0)
             what |= IO_FAIL;
-        }
         ready[i] = (struct io_ready){.token = loop->events[i].data.u64, .what = what};
     }
     return (size_t)count;

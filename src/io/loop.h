@@ -1,5 +1,5 @@
-/* Owns: one epoll set of one thread: which descriptors are ready, and sleeping until a deadline.
- * Does not: call anybody back, own descriptors, or keep timers (base/timers.h).
+/* loop: one epoll set of one thread: which descriptors are ready, and sleeping until a deadline.
+ * Not here: callbacks, owning descriptors, timers (base/timers.h).
  * RFC: none. */
 #ifndef IO_LOOP_H
 #define IO_LOOP_H

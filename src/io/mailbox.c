@@ -1,5 +1,5 @@
-/* Owns: plain messages from any thread to one thread: a bounded ring and an eventfd that wakes.
- * Does not: know what the messages mean, or wait for room.
+/* mailbox: plain messages from any thread to one thread: a bounded ring and an eventfd that wakes.
+ * Not here: what the messages mean, waiting for room.
  * RFC: none. */
 #include "io/mailbox.h"
 
@@ -40,25 +40,22 @@ struct io_mailbox *io_mailbox_create(size_t item_size, size_t capacity)
 {
     size_t align = _Alignof(max_align_t);
     struct io_mailbox *mailbox;
-
     assert(item_size > 0 && capacity >= 2 && (capacity & (capacity - 1)) == 0);
-    mailbox = aligned_alloc(64, (sizeof(*mailbox) + 63) / 64 * 64);
-    if (mailbox == NULL) {
+    mailbox = aligned_alloc(64, (sizeof *mailbox + 63) / 64 * 64);
+    if (!mailbox)
         return NULL;
-    }
-    memset(mailbox, 0, sizeof(*mailbox));
+    memset(mailbox, 0, sizeof *mailbox);
     mailbox->item_size = item_size;
     mailbox->cell_size = (sizeof(struct mailbox_cell) + item_size + align - 1) / align * align;
     mailbox->mask = capacity - 1;
     mailbox->cells = calloc(capacity, mailbox->cell_size);
     mailbox->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (mailbox->cells == NULL || mailbox->event_fd < 0) {
+    if (!mailbox->cells || mailbox->event_fd < 0) {
         io_mailbox_destroy(mailbox);
         return NULL;
     }
-    for (size_t i = 0; i < capacity; i++) {
+    for (size_t i = 0; i < capacity; i++)
         atomic_init(&mailbox_cell_at(mailbox, i)->turn, i);
-    }
     atomic_init(&mailbox->tail, 0);
     atomic_init(&mailbox->sleeping, false);
     return mailbox;
@@ -66,12 +63,10 @@ struct io_mailbox *io_mailbox_create(size_t item_size, size_t capacity)
 
 void io_mailbox_destroy(struct io_mailbox *mailbox)
 {
-    if (mailbox == NULL) {
+    if (!mailbox)
         return;
-    }
-    if (mailbox->event_fd >= 0) {
+    if (mailbox->event_fd >= 0)
         close(mailbox->event_fd);
-    }
     free(mailbox->cells);
     free(mailbox);
 }
@@ -80,7 +75,6 @@ bool io_mailbox_post(struct io_mailbox *mailbox, const void *item)
 {
     size_t position = atomic_load_explicit(&mailbox->tail, memory_order_relaxed);
     struct mailbox_cell *cell;
-
     for (;;) {
         size_t turn;
         cell = mailbox_cell_at(mailbox, position);
@@ -102,8 +96,8 @@ bool io_mailbox_post(struct io_mailbox *mailbox, const void *item)
     atomic_store(&cell->turn, position + 1);
     if (atomic_load(&mailbox->sleeping) && atomic_exchange(&mailbox->sleeping, false)) {
         uint64_t one = 1;
-        ssize_t wrote = write(mailbox->event_fd, &one, sizeof(one));
-        assert(wrote == (ssize_t)sizeof(one) || errno == EAGAIN);
+        ssize_t wrote = write(mailbox->event_fd, &one, sizeof one);
+        assert(wrote == (ssize_t)sizeof one || errno == EAGAIN);
     }
     return true;
 }
@@ -111,10 +105,8 @@ bool io_mailbox_post(struct io_mailbox *mailbox, const void *item)
 bool io_mailbox_take(struct io_mailbox *mailbox, void *item)
 {
     struct mailbox_cell *cell = mailbox_cell_at(mailbox, mailbox->head);
-
-    if (atomic_load_explicit(&cell->turn, memory_order_acquire) != mailbox->head + 1) {
+    if (atomic_load_explicit(&cell->turn, memory_order_acquire) != mailbox->head + 1)
         return false;
-    }
     memcpy(item, cell->item, mailbox->item_size);
     atomic_store_explicit(&cell->turn, mailbox->head + mailbox->mask + 1, memory_order_release);
     mailbox->head++;
@@ -129,7 +121,6 @@ int io_mailbox_fd(const struct io_mailbox *mailbox)
 bool io_mailbox_sleep(struct io_mailbox *mailbox)
 {
     struct mailbox_cell *cell = mailbox_cell_at(mailbox, mailbox->head);
-
     atomic_store(&mailbox->sleeping, true);
     if (atomic_load(&cell->turn) == mailbox->head + 1) {
         io_mailbox_awake(mailbox);
@@ -141,9 +132,7 @@ bool io_mailbox_sleep(struct io_mailbox *mailbox)
 void io_mailbox_awake(struct io_mailbox *mailbox)
 {
     uint64_t count;
-
     atomic_store(&mailbox->sleeping, false);
-    if (read(mailbox->event_fd, &count, sizeof(count)) < 0) {
+    if (read(mailbox->event_fd, &count, sizeof count) < 0)
         assert(errno == EAGAIN || errno == EINTR);
-    }
 }

@@ -1,5 +1,5 @@
-/* Owns: plain messages from any thread to one thread: a bounded ring and an eventfd that wakes.
- * Does not: know what the messages mean, or wait for room.
+/* mailbox: plain messages from any thread to one thread: a bounded ring and an eventfd that wakes.
+ * Not here: what the messages mean, waiting for room.
  * RFC: none. */
 #ifndef IO_MAILBOX_H
 #define IO_MAILBOX_H

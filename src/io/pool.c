@@ -1,5 +1,5 @@
-/* Owns: a few threads for work that may take long (syncing, rendering, deleting, recovering).
- * Does not: know the work; nothing on the packet path comes here.
+/* pool: a few threads for work that may take long (syncing, rendering, deleting, recovering).
+ * Not here: what the work is; nothing on the packet path comes here.
  * RFC: none. */
 #include "io/pool.h"
 
@@ -29,7 +29,6 @@ struct io_pool {
 static void *pool_thread(void *argument)
 {
     struct io_pool *pool = argument;
-
     (void)pthread_setname_np(pthread_self(), pool->name);
     if (pool->nice_value != 0) {
         /* On Linux "this process" is the calling thread alone. */
@@ -38,12 +37,10 @@ static void *pool_thread(void *argument)
     pthread_mutex_lock(&pool->lock);
     for (;;) {
         struct io_job job;
-        while (pool->waiting == 0 && !pool->ending) {
+        while (pool->waiting == 0 && !pool->ending)
             pthread_cond_wait(&pool->posted, &pool->lock);
-        }
-        if (pool->waiting == 0) {
+        if (pool->waiting == 0)
             break;
-        }
         job = pool->ring[pool->ring_head];
         pool->ring_head = (pool->ring_head + 1) % pool->ring_max;
         pool->waiting--;
@@ -59,21 +56,20 @@ static void *pool_thread(void *argument)
 
 struct io_pool *io_pool_create(const char *name, size_t threads, size_t queue_max, int nice_value)
 {
-    struct io_pool *pool = calloc(1, sizeof(*pool));
+    struct io_pool *pool = calloc(1, sizeof *pool);
     sigset_t all;
     sigset_t before;
 
-    if (pool == NULL) {
+    if (!pool)
         return NULL;
-    }
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->posted, NULL);
-    strncpy(pool->name, name, sizeof(pool->name) - 1);
+    strncpy(pool->name, name, sizeof pool->name - 1);
     pool->nice_value = nice_value;
     pool->ring_max = queue_max;
-    pool->ring = calloc(queue_max, sizeof(*pool->ring));
-    pool->threads = calloc(threads, sizeof(*pool->threads));
-    if (pool->ring == NULL || pool->threads == NULL) {
+    pool->ring = calloc(queue_max, sizeof *pool->ring);
+    pool->threads = calloc(threads, sizeof *pool->threads);
+    if (!pool->ring || !pool->threads) {
         io_pool_destroy(pool);
         errno = ENOMEM;
         return NULL;
@@ -83,9 +79,8 @@ struct io_pool *io_pool_create(const char *name, size_t threads, size_t queue_ma
     pthread_sigmask(SIG_SETMASK, &all, &before);
     while (pool->threads_count < threads) {
         int error = pthread_create(&pool->threads[pool->threads_count], NULL, pool_thread, pool);
-        if (error != 0) {
+        if (error != 0)
             break;
-        }
         pool->threads_count++;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -99,16 +94,14 @@ struct io_pool *io_pool_create(const char *name, size_t threads, size_t queue_ma
 
 void io_pool_destroy(struct io_pool *pool)
 {
-    if (pool == NULL) {
+    if (!pool)
         return;
-    }
     pthread_mutex_lock(&pool->lock);
     pool->ending = true;
     pthread_cond_broadcast(&pool->posted);
     pthread_mutex_unlock(&pool->lock);
-    for (size_t i = 0; i < pool->threads_count; i++) {
+    for (size_t i = 0; i < pool->threads_count; i++)
         pthread_join(pool->threads[i], NULL);
-    }
     pthread_cond_destroy(&pool->posted);
     pthread_mutex_destroy(&pool->lock);
     free(pool->ring);
@@ -119,7 +112,6 @@ void io_pool_destroy(struct io_pool *pool)
 bool io_pool_post(struct io_pool *pool, const struct io_job *job)
 {
     bool posted = false;
-
     pthread_mutex_lock(&pool->lock);
     if (pool->waiting < pool->ring_max && !pool->ending) {
         pool->ring[(pool->ring_head + pool->waiting) % pool->ring_max] = *job;
@@ -134,7 +126,6 @@ bool io_pool_post(struct io_pool *pool, const struct io_job *job)
 size_t io_pool_busy(struct io_pool *pool)
 {
     size_t busy;
-
     pthread_mutex_lock(&pool->lock);
     busy = pool->waiting + pool->running;
     pthread_mutex_unlock(&pool->lock);

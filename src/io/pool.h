@@ -1,5 +1,5 @@
-/* Owns: a few threads for work that may take long (syncing, rendering, deleting, recovering).
- * Does not: know the work; nothing on the packet path comes here.
+/* pool: a few threads for work that may take long (syncing, rendering, deleting, recovering).
+ * Not here: what the work is; nothing on the packet path comes here.
  * RFC: none. */
 #ifndef IO_POOL_H
 #define IO_POOL_H

@@ -1,6 +1,6 @@
-/* Owns: which pairs of media ports of a range are lent, resting or free: the choice alone.
- * Does not: open sockets; the caller binds what it is told and says when that failed.
- * RFC: 3550 section 11 (RTP on an even port, RTCP on the next). */
+/* ports: which pairs of media ports of a range are lent, resting or free: the choice alone.
+ * Not here: sockets: the caller binds what it is told and says when that failed.
+ * RFC 3550 §11 (RTP on an even port, RTCP on the next). */
 #include "io/ports.h"
 
 #include <assert.h>
@@ -34,19 +34,17 @@ struct io_ports *io_ports_create(const struct io_ports_range *range, struct rng 
     unsigned first_even = (range->min + 1u) & ~1u;
     unsigned first = first_even + 2 * range->share;
     unsigned stride = 2 * range->shares;
-    struct io_ports *ports = calloc(1, sizeof(*ports));
+    struct io_ports *ports = calloc(1, sizeof *ports);
     size_t start;
-
     assert(range->shares >= 1 && range->share < range->shares);
-    if (ports == NULL) {
+    if (!ports)
         return NULL;
-    }
     ports->total = first + 1 <= range->max ? (range->max - first - 1) / stride + 1 : 0;
     ports->stride = stride;
     ports->min = (uint16_t)first;
-    ports->pairs = calloc(ports->total + 1, sizeof(*ports->pairs));
-    ports->line = calloc(ports->total + 1, sizeof(*ports->line));
-    if (ports->pairs == NULL || ports->line == NULL) {
+    ports->pairs = calloc(ports->total + 1, sizeof *ports->pairs);
+    ports->line = calloc(ports->total + 1, sizeof *ports->line);
+    if (!ports->pairs || !ports->line) {
         io_ports_destroy(ports);
         return NULL;
     }
@@ -60,9 +58,8 @@ struct io_ports *io_ports_create(const struct io_ports_range *range, struct rng 
 
 void io_ports_destroy(struct io_ports *ports)
 {
-    if (ports == NULL) {
+    if (!ports)
         return;
-    }
     free(ports->pairs);
     free(ports->line);
     free(ports);
@@ -72,19 +69,15 @@ enum io_ports_result io_ports_take(struct io_ports *ports, struct tick now, uint
 {
     struct ports_pair *pair;
     enum io_ports_result result = IO_PORTS_OK;
-
-    if (ports->lent == ports->total) {
+    if (ports->lent == ports->total)
         return IO_PORTS_NONE;
-    }
     pair = &ports->pairs[ports->line[ports->line_head]];
     if (pair->used) {
         int64_t rested_ns = now.ns - pair->rested_from.ns;
-        if (rested_ns < ports_rest_pressed_ns) {
+        if (rested_ns < ports_rest_pressed_ns)
             return IO_PORTS_NONE;
-        }
-        if (rested_ns < ports_rest_ns) {
+        if (rested_ns < ports_rest_ns)
             result = IO_PORTS_PRESSED;
-        }
     }
     pair->lent = true;
     ports->line_head = (ports->line_head + 1) % ports->total;
@@ -98,7 +91,6 @@ void io_ports_return(struct io_ports *ports, struct tick now, uint16_t rtp_port)
     size_t index = (size_t)(rtp_port - ports->min) / ports->stride;
     size_t waiting = ports->total - ports->lent;
     struct ports_pair *pair = &ports->pairs[index];
-
     assert(index < ports->total && pair->rtp_port == rtp_port && pair->lent);
     pair->lent = false;
     pair->used = true;

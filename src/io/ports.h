@@ -1,6 +1,6 @@
-/* Owns: which pairs of media ports of a range are lent, resting or free: the choice alone.
- * Does not: open sockets; the caller binds what it is told and says when that failed.
- * RFC: 3550 section 11 (RTP on an even port, RTCP on the next). */
+/* ports: which pairs of media ports of a range are lent, resting or free: the choice alone.
+ * Not here: sockets: the caller binds what it is told and says when that failed.
+ * RFC 3550 §11 (RTP on an even port, RTCP on the next). */
 #ifndef IO_PORTS_H
 #define IO_PORTS_H
 

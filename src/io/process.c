@@ -1,5 +1,5 @@
-/* Owns: running another program to its end: start, time limit, what it prints.
- * Does not: decide how many run at once (io/pool.h), or run a shell.
+/* process: running another program to its end: start, time limit, what it prints.
+ * Not here: how many run at once (pool.h), shells.
  * RFC: none. */
 #include "io/process.h"
 
@@ -36,15 +36,13 @@ static int process_start(const char *const *argv, int output_fd, pid_t *pid)
     posix_spawn_file_actions_init(&actions);
     posix_spawnattr_init(&attributes);
     error = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    if (error == 0) {
+    if (error == 0)
         error = posix_spawn_file_actions_adddup2(&actions, output_fd, STDOUT_FILENO);
-    }
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &all);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    if (error == 0) {
+    if (error == 0)
         error = posix_spawn(pid, argv[0], &actions, &attributes, (char **)(uintptr_t)argv, environ);
-    }
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     return error;
@@ -56,13 +54,12 @@ enum process_step { PROCESS_DONE, PROCESS_LATE, PROCESS_CANCEL };
 static int process_left_ms(struct tick deadline, int most_ms)
 {
     int64_t left_ms = (deadline.ns - io_clock_tick().ns + 999999) / 1000000;
-
     return left_ms <= 0 ? 0 : left_ms > most_ms ? most_ms : (int)left_ms;
 }
 
 static bool process_is_cancelled(const struct io_process_limits *limits)
 {
-    return limits->cancel != NULL && atomic_load(limits->cancel);
+    return limits->cancel && atomic_load(limits->cancel);
 }
 
 /* Reads what it prints until it closes its output. */
@@ -71,13 +68,11 @@ static enum process_step process_read(int fd, const struct io_process_limits *li
                                       struct io_process_result *result)
 {
     char spill[512];
-
     for (;;) {
         struct pollfd waiting = {.fd = fd, .events = POLLIN};
         size_t left = room - 1 - result->output_len;
         int left_ms = process_left_ms(deadline, PROCESS_CANCEL_MS);
         ssize_t got;
-
         if (process_is_cancelled(limits))
             return PROCESS_CANCEL;
         if (left_ms == 0)
@@ -85,7 +80,7 @@ static enum process_step process_read(int fd, const struct io_process_limits *li
         if (poll(&waiting, 1, left_ms) <= 0)
             continue;
         got =
-            left > 0 ? read(fd, output + result->output_len, left) : read(fd, spill, sizeof(spill));
+            left > 0 ? read(fd, output + result->output_len, left) : read(fd, spill, sizeof spill);
         if (got == 0)
             return PROCESS_DONE;
         if (got > 0 && left > 0)
@@ -114,7 +109,6 @@ static enum process_step process_wait(pid_t pid, const struct io_process_limits 
 static void process_kill(pid_t pid)
 {
     int status;
-
     kill(pid, SIGKILL);
     while (waitpid(pid, &status, 0) < 0)
         assert(errno == EINTR);
@@ -130,7 +124,6 @@ struct io_process_result io_process_run(const char *const *argv,
     int status = 0;
     pid_t pid;
     enum process_step step;
-
     assert(output_room > 0);
     output[0] = '\0';
     if (pipe2(ends, O_CLOEXEC) != 0) {

@@ -1,5 +1,5 @@
-/* Owns: running another program to its end: start, time limit, what it prints.
- * Does not: decide how many run at once (io/pool.h), or run a shell.
+/* process: running another program to its end: start, time limit, what it prints.
+ * Not here: how many run at once (pool.h), shells.
  * RFC: none. */
 #ifndef IO_PROCESS_H
 #define IO_PROCESS_H

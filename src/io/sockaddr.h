@@ -1,6 +1,6 @@
-/* Owns: struct addr to the kernel's sockaddr and back, and asking the kernel about addresses.
- * Does not: parse, print or classify addresses (base/addr.h).
- * RFC: 3493. */
+/* sockaddr: struct addr to the kernel's sockaddr and back, and asking the kernel about addresses.
+ * Not here: parsing, printing, classifying addresses (base/addr.h).
+ * RFC 3493. */
 #ifndef IO_SOCKADDR_H
 #define IO_SOCKADDR_H
 

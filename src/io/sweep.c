@@ -1,5 +1,5 @@
-/* Owns: many UDP sockets looked at now and then: which hold packets, and draining those.
- * Does not: decide when to look (the worker does), open or close sockets, or look into datagrams.
+/* sweep: many UDP sockets looked at now and then: which hold packets, and draining those.
+ * Not here: when to look (the worker's affair), opening and closing sockets, what is in the datagrams.
  * RFC: none. */
 #include "io/sweep.h"
 
@@ -49,33 +49,28 @@ struct io_sweep {
 
 struct io_sweep *io_sweep_create(size_t capacity)
 {
-    struct io_sweep *sweep = calloc(1, sizeof(*sweep));
-
-    if (sweep == NULL) {
+    struct io_sweep *sweep = calloc(1, sizeof *sweep);
+    if (!sweep)
         return NULL;
-    }
     sweep->capacity = capacity;
-    sweep->sockets = calloc(capacity, sizeof(*sweep->sockets));
-    sweep->busy = calloc(capacity, sizeof(*sweep->busy));
+    sweep->sockets = calloc(capacity, sizeof *sweep->sockets);
+    sweep->busy = calloc(capacity, sizeof *sweep->busy);
     sweep->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (sweep->sockets == NULL || sweep->busy == NULL || sweep->epoll_fd < 0) {
+    if (!sweep->sockets || !sweep->busy || sweep->epoll_fd < 0) {
         io_sweep_destroy(sweep);
         return NULL;
     }
-    for (size_t i = 0; i < capacity; i++) {
+    for (size_t i = 0; i < capacity; i++)
         sweep->sockets[i].fd = -1;
-    }
     return sweep;
 }
 
 void io_sweep_destroy(struct io_sweep *sweep)
 {
-    if (sweep == NULL) {
+    if (!sweep)
         return;
-    }
-    if (sweep->epoll_fd >= 0) {
+    if (sweep->epoll_fd >= 0)
         close(sweep->epoll_fd);
-    }
     free(sweep->sockets);
     free(sweep->busy);
     free(sweep);
@@ -86,7 +81,6 @@ void io_sweep_destroy(struct io_sweep *sweep)
 static int sweep_control(struct io_sweep *sweep, int operation, uint32_t number, bool watched)
 {
     struct epoll_event event = {.events = watched ? EPOLLIN | EPOLLET : 0, .data.u32 = number};
-
     return epoll_ctl(sweep->epoll_fd, operation, sweep->sockets[number].fd, &event) == 0 ? 0
                                                                                          : errno;
 }
@@ -94,21 +88,18 @@ static int sweep_control(struct io_sweep *sweep, int operation, uint32_t number,
 int io_sweep_add(struct io_sweep *sweep, uint32_t socket, int fd, const struct addr *local)
 {
     int error;
-
     assert(socket < sweep->capacity && sweep->sockets[socket].fd < 0);
     sweep->sockets[socket] =
         (struct sweep_socket){.fd = fd, .place = sweep_not_busy, .local = *local};
     error = sweep_control(sweep, EPOLL_CTL_ADD, socket, true);
-    if (error != 0) {
+    if (error != 0)
         sweep->sockets[socket].fd = -1;
-    }
     return error;
 }
 
 static void sweep_make_busy(struct io_sweep *sweep, uint32_t number)
 {
     struct sweep_socket *socket = &sweep->sockets[number];
-
     if (socket->place != sweep_not_busy ||
         sweep_control(sweep, EPOLL_CTL_MOD, number, false) != 0) {
         return;
@@ -123,7 +114,6 @@ static void sweep_leave_busy(struct io_sweep *sweep, uint32_t number)
 {
     struct sweep_socket *socket = &sweep->sockets[number];
     uint32_t last = sweep->busy[--sweep->busy_count];
-
     sweep->busy[socket->place] = last;
     sweep->sockets[last].place = socket->place;
     socket->place = sweep_not_busy;
@@ -132,7 +122,6 @@ static void sweep_leave_busy(struct io_sweep *sweep, uint32_t number)
 void io_sweep_remove(struct io_sweep *sweep, uint32_t socket)
 {
     int error;
-
     assert(socket < sweep->capacity && sweep->sockets[socket].fd >= 0);
     assert(sweep->busy_next == sweep->busy_count); /* never within a sweep */
     error = sweep_control(sweep, EPOLL_CTL_DEL, socket, false);
@@ -147,7 +136,6 @@ void io_sweep_remove(struct io_sweep *sweep, uint32_t socket)
 static void sweep_look(struct io_sweep *sweep)
 {
     int count = epoll_wait(sweep->epoll_fd, sweep->events, SWEEP_EVENTS_MAX, 0);
-
     assert(count >= 0 || errno == EINTR);
     sweep->events_count = count > 0 ? (size_t)count : 0;
     sweep->events_next = 0;
@@ -171,12 +159,10 @@ static bool sweep_receive(struct io_sweep *sweep, uint32_t number, struct io_bat
 {
     struct sweep_socket *socket = &sweep->sockets[number];
     bool drained = true;
-
     *got = io_batch_receive(batch, socket->fd, number, &socket->local, &drained);
     sweep->receives++;
-    if (!drained && sweep->receives < SWEEP_RECEIVES_MAX) {
+    if (!drained && sweep->receives < SWEEP_RECEIVES_MAX)
         return false;
-    }
     sweep->receives = 0;
     return true;
 }
@@ -188,15 +174,12 @@ static bool sweep_busy_one(struct io_sweep *sweep, struct io_batch *batch)
     struct sweep_socket *socket;
     bool first = sweep->receives == 0;
     size_t got;
-
-    if (sweep->busy_next == sweep->busy_count) {
+    if (sweep->busy_next == sweep->busy_count)
         return false;
-    }
     number = sweep->busy[sweep->busy_next];
     socket = &sweep->sockets[number];
-    if (!sweep_receive(sweep, number, batch, &got)) {
+    if (!sweep_receive(sweep, number, batch, &got))
         return true;
-    }
     if (!first || got > 0) {
         socket->empty = 0;
     } else if (++socket->empty >= SWEEP_EMPTY_MAX &&
@@ -213,11 +196,9 @@ static bool sweep_watched_one(struct io_sweep *sweep, struct io_batch *batch)
 {
     uint32_t number;
     size_t got;
-
     if (sweep->events_next == sweep->events_count) {
-        if (!sweep->more) {
+        if (!sweep->more)
             return false;
-        }
         sweep_look(sweep);
         return sweep->events_count > 0;
     }
@@ -227,9 +208,8 @@ static bool sweep_watched_one(struct io_sweep *sweep, struct io_batch *batch)
          * nothing. */
         bool all_had_turn = sweep->busy_next == sweep->busy_count;
         sweep_make_busy(sweep, number);
-        if (all_had_turn) {
+        if (all_had_turn)
             sweep->busy_next = sweep->busy_count;
-        }
         sweep->events_next++;
     }
     return true;
@@ -238,12 +218,10 @@ static bool sweep_watched_one(struct io_sweep *sweep, struct io_batch *batch)
 bool io_sweep_next(struct io_sweep *sweep, struct io_batch *batch)
 {
     size_t count;
-
     io_batch_clear(batch);
     while (io_batch_room(batch) >= SWEEP_ROOM_MIN) {
-        if (!sweep_busy_one(sweep, batch) && !sweep_watched_one(sweep, batch)) {
+        if (!sweep_busy_one(sweep, batch) && !sweep_watched_one(sweep, batch))
             break;
-        }
     }
     io_batch_at(batch, &count);
     return count > 0;

@@ -1,5 +1,5 @@
-/* Owns: many UDP sockets looked at now and then: which hold packets, and draining those.
- * Does not: decide when to look (the worker does), open or close sockets, or look into datagrams.
+/* sweep: many UDP sockets looked at now and then: which hold packets, and draining those.
+ * Not here: when to look (the worker's affair), opening and closing sockets, what is in the datagrams.
  * RFC: none. */
 #ifndef IO_SWEEP_H
 #define IO_SWEEP_H

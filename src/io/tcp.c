@@ -1,7 +1,7 @@
-/* Owns: TCP listeners and connections of one loop: accepting within limits, connecting, bounded
+/* tcp: TCP listeners and connections of one loop: accepting within limits, connecting, bounded
  * queues of unsent bytes, idle and stuck connections.
- * Does not: find messages in the bytes (sip does), or speak TLS.
- * RFC: 3261 section 18 (a connection is a flow that carries many dialogs), 5626 section 3.5.1. */
+ * Not here: finding messages in the bytes (sip), TLS.
+ * RFC 3261 §18 (a connection is a flow that carries many dialogs), 5626 §3.5.1. */
 #include "io/tcp.h"
 
 #include <assert.h>
@@ -90,44 +90,37 @@ static struct tcp_connection *tcp_find(struct io_tcp *tcp, uint64_t flow)
 {
     uint32_t slot = (uint32_t)flow;
     struct tcp_connection *connection;
-
-    if (slot >= tcp->limits.connections_max) {
+    if (slot >= tcp->limits.connections_max)
         return NULL;
-    }
     connection = &tcp->connections[slot];
-    if (connection->fd < 0 || connection->generation != (uint32_t)(flow >> 32)) {
+    if (connection->fd < 0 || connection->generation != (uint32_t)(flow >> 32))
         return NULL;
-    }
     return connection;
 }
 
 struct io_tcp *io_tcp_create(struct io_loop *loop, uint8_t tag, const struct io_tcp_limits *limits)
 {
-    struct io_tcp *tcp = calloc(1, sizeof(*tcp));
-
-    if (tcp == NULL) {
+    struct io_tcp *tcp = calloc(1, sizeof *tcp);
+    if (!tcp)
         return NULL;
-    }
     tcp->loop = loop;
     tcp->tag = tag;
     tcp->limits = *limits;
     tcp->pending_first = tcp_none;
     tcp->pending_last = tcp_none;
     tcp->check_at = TICK_NEVER;
-    tcp->listeners = calloc(limits->listeners_max, sizeof(*tcp->listeners));
-    tcp->connections = calloc(limits->connections_max, sizeof(*tcp->connections));
-    if (tcp->listeners == NULL || tcp->connections == NULL) {
+    tcp->listeners = calloc(limits->listeners_max, sizeof *tcp->listeners);
+    tcp->connections = calloc(limits->connections_max, sizeof *tcp->connections);
+    if (!tcp->listeners || !tcp->connections) {
         free(tcp->listeners);
         free(tcp->connections);
         free(tcp);
         return NULL;
     }
-    for (size_t i = 0; i < limits->listeners_max; i++) {
+    for (size_t i = 0; i < limits->listeners_max; i++)
         tcp->listeners[i].fd = -1;
-    }
-    for (size_t i = 0; i < limits->connections_max; i++) {
+    for (size_t i = 0; i < limits->connections_max; i++)
         tcp->connections[i].fd = -1;
-    }
     return tcp;
 }
 
@@ -136,32 +129,26 @@ struct io_tcp *io_tcp_create(struct io_loop *loop, uint8_t tag, const struct io_
 static void tcp_pend(struct io_tcp *tcp, struct tcp_connection *connection)
 {
     uint32_t slot = (uint32_t)(connection - tcp->connections);
-
-    if (connection->pending) {
+    if (connection->pending)
         return;
-    }
     connection->pending = true;
     connection->pending_next = tcp_none;
-    if (tcp->pending_last == tcp_none) {
+    if (tcp->pending_last == tcp_none)
         tcp->pending_first = slot;
-    } else {
+    else
         tcp->connections[tcp->pending_last].pending_next = slot;
-    }
     tcp->pending_last = slot;
 }
 
 static struct tcp_connection *tcp_unpend(struct io_tcp *tcp)
 {
     struct tcp_connection *connection;
-
-    if (tcp->pending_first == tcp_none) {
+    if (tcp->pending_first == tcp_none)
         return NULL;
-    }
     connection = &tcp->connections[tcp->pending_first];
     tcp->pending_first = connection->pending_next;
-    if (tcp->pending_first == tcp_none) {
+    if (tcp->pending_first == tcp_none)
         tcp->pending_last = tcp_none;
-    }
     connection->pending = false;
     return connection;
 }
@@ -182,7 +169,6 @@ static void tcp_die(struct io_tcp *tcp, struct tcp_connection *connection,
 static void tcp_free(struct io_tcp *tcp, struct tcp_connection *connection)
 {
     uint32_t generation = connection->generation;
-
     io_loop_remove(tcp->loop, connection->fd);
     close(connection->fd);
     free(connection->unsent);
@@ -192,13 +178,11 @@ static void tcp_free(struct io_tcp *tcp, struct tcp_connection *connection)
 
 void io_tcp_destroy(struct io_tcp *tcp)
 {
-    if (tcp == NULL) {
+    if (!tcp)
         return;
-    }
     for (size_t i = 0; i < tcp->limits.connections_max; i++) {
-        if (tcp->connections[i].fd >= 0) {
+        if (tcp->connections[i].fd >= 0)
             tcp_free(tcp, &tcp->connections[i]);
-        }
     }
     for (uint32_t i = 0; i < tcp->limits.listeners_max; i++) {
         if (tcp->listeners[i].fd >= 0) {
@@ -222,36 +206,30 @@ int io_tcp_listen(struct io_tcp *tcp, const struct addr *local, uint32_t listene
     uint32_t slot = 0;
     int fd;
     int error;
-
-    while (slot < tcp->limits.listeners_max && tcp->listeners[slot].fd >= 0) {
+    while (slot < tcp->limits.listeners_max && tcp->listeners[slot].fd >= 0)
         slot++;
-    }
-    if (slot == tcp->limits.listeners_max) {
+    if (slot == tcp->limits.listeners_max)
         return ENOSPC;
-    }
     fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0) {
+    if (fd < 0)
         return errno;
-    }
     /* Connections of a former run in TIME_WAIT must not keep us from starting again. */
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
         (local->family == ADDR_V6 &&
-         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0) ||
+         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0) ||
         bind(fd, (struct sockaddr *)&sa, sa_len) != 0 || listen(fd, TCP_BACKLOG) != 0) {
         goto fail;
     }
-    sa_len = sizeof(sa);
-    if (getsockname(fd, (struct sockaddr *)&sa, &sa_len) != 0) {
+    sa_len = sizeof sa;
+    if (getsockname(fd, (struct sockaddr *)&sa, &sa_len) != 0)
         goto fail;
-    }
     error = io_loop_add(tcp->loop, fd, IO_READ, tcp_token(tcp, true, slot));
     if (error != 0) {
         errno = error;
         goto fail;
     }
-    if (bound != NULL) {
+    if (bound)
         *bound = io_sockaddr_to((struct sockaddr *)&sa);
-    }
     tcp->listeners[slot] = (struct tcp_listener){.fd = fd, .number = listener};
     return 0;
 fail:
@@ -270,10 +248,8 @@ static struct tcp_connection *tcp_adopt(struct io_tcp *tcp, struct tick now, int
     uint32_t slot = tcp->free_hint;
     struct tcp_connection *connection;
     int on = 1;
-
-    for (uint32_t tried = 0; tried < max && tcp->connections[slot].fd >= 0; tried++) {
+    for (uint32_t tried = 0; tried < max && tcp->connections[slot].fd >= 0; tried++)
         slot = (slot + 1) % max;
-    }
     connection = &tcp->connections[slot];
     if (connection->fd >= 0 || io_loop_add(tcp->loop, fd, outgoing ? IO_READ | IO_WRITE : IO_READ,
                                            tcp_token(tcp, false, slot)) != 0) {
@@ -282,8 +258,8 @@ static struct tcp_connection *tcp_adopt(struct io_tcp *tcp, struct tick now, int
     }
     /* SIP messages are whole when we send them; waiting for more only delays the answer. Keepalive
      * finds peers that vanished between two long dialogs' requests. */
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     tcp->free_hint = (slot + 1) % max;
     tcp->connections_count++;
     *connection = (struct tcp_connection){.fd = fd,
@@ -292,20 +268,17 @@ static struct tcp_connection *tcp_adopt(struct io_tcp *tcp, struct tick now, int
                                           .outgoing = outgoing,
                                           .connecting = outgoing,
                                           .active_at = now};
-    if (tick_is_never(tcp->check_at)) {
+    if (tick_is_never(tcp->check_at))
         tcp->check_at.ns = now.ns + tcp_check_ns;
-    }
     return connection;
 }
 
 static bool tcp_learn_local(struct tcp_connection *connection)
 {
     struct sockaddr_storage sa;
-    socklen_t sa_len = sizeof(sa);
-
-    if (getsockname(connection->fd, (struct sockaddr *)&sa, &sa_len) != 0) {
+    socklen_t sa_len = sizeof sa;
+    if (getsockname(connection->fd, (struct sockaddr *)&sa, &sa_len) != 0)
         return false;
-    }
     connection->local = io_sockaddr_to((struct sockaddr *)&sa);
     return true;
 }
@@ -313,12 +286,10 @@ static bool tcp_learn_local(struct tcp_connection *connection)
 static size_t tcp_count_from(const struct io_tcp *tcp, const struct addr *peer)
 {
     size_t count = 0;
-
     for (size_t i = 0; i < tcp->limits.connections_max; i++) {
         const struct tcp_connection *connection = &tcp->connections[i];
-        if (connection->fd >= 0 && addr_equal_ip(&connection->peer, peer)) {
+        if (connection->fd >= 0 && addr_equal_ip(&connection->peer, peer))
             count++;
-        }
     }
     return count;
 }
@@ -330,13 +301,11 @@ static void tcp_accepted(struct io_tcp *tcp, struct tick now, const struct tcp_l
     struct addr peer = io_sockaddr_to((const struct sockaddr *)sa);
     struct tcp_connection *connection;
     const char *why = NULL;
-
-    if (tcp->connections_count >= tcp->limits.connections_max) {
+    if (tcp->connections_count >= tcp->limits.connections_max)
         why = "too_many_connections";
-    } else if (tcp_count_from(tcp, &peer) >= tcp->limits.connections_per_peer_max) {
+    else if (tcp_count_from(tcp, &peer) >= tcp->limits.connections_per_peer_max)
         why = "too_many_connections_from_this_address";
-    }
-    if (why != NULL) {
+    if (why) {
         struct addr_text text = addr_print(&peer);
         uint64_t held_back;
         metric_add(METRIC_SIP_CONNECTIONS_REFUSED, 1);
@@ -348,24 +317,21 @@ static void tcp_accepted(struct io_tcp *tcp, struct tick now, const struct tcp_l
         return;
     }
     connection = tcp_adopt(tcp, now, fd, listener->number, false);
-    if (connection == NULL) {
+    if (!connection)
         return;
-    }
     connection->peer = peer;
-    if (tcp_learn_local(connection)) {
+    if (tcp_learn_local(connection))
         tcp_pend(tcp, connection);
-    } else {
+    else
         tcp_free(tcp, connection);
-    }
 }
 
 static void tcp_accept(struct io_tcp *tcp, struct tick now, uint32_t slot)
 {
     struct tcp_listener *listener = &tcp->listeners[slot];
-
     for (int i = 0; i < TCP_ACCEPTS_MAX && listener->fd >= 0; i++) {
         struct sockaddr_storage sa;
-        socklen_t sa_len = sizeof(sa);
+        socklen_t sa_len = sizeof sa;
         int fd =
             accept4(listener->fd, (struct sockaddr *)&sa, &sa_len, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd >= 0) {
@@ -379,9 +345,8 @@ static void tcp_accept(struct io_tcp *tcp, struct tick now, uint32_t slot)
             io_loop_change(tcp->loop, listener->fd, 0, tcp_token(tcp, true, slot));
             tcp->check_at = tick_min(tcp->check_at, (struct tick){now.ns + tcp_check_ns});
         }
-        if (errno != ECONNABORTED && errno != EINTR && errno != EPROTO) {
+        if (errno != ECONNABORTED && errno != EINTR && errno != EPROTO)
             return;
-        }
     }
 }
 
@@ -393,11 +358,9 @@ int io_tcp_connect(struct io_tcp *tcp, struct tick now, uint32_t listener, const
     int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     struct tcp_connection *connection;
     int error;
-
-    if (fd < 0) {
+    if (fd < 0)
         return errno;
-    }
-    if (local != NULL && local->family == peer->family && !addr_is_unspecified(local)) {
+    if (local && local->family == peer->family && !addr_is_unspecified(local)) {
         struct sockaddr_storage from;
         struct addr any_port = *local;
         any_port.port = 0;
@@ -414,9 +377,8 @@ int io_tcp_connect(struct io_tcp *tcp, struct tick now, uint32_t listener, const
         return error;
     }
     connection = tcp_adopt(tcp, now, fd, listener, true);
-    if (connection == NULL) {
+    if (!connection)
         return ENOSPC;
-    }
     connection->peer = *peer;
     (void)tcp_learn_local(connection);
     *flow = tcp_flow(tcp, connection);
@@ -441,7 +403,6 @@ bool io_tcp_find(const struct io_tcp *tcp, const struct addr *peer, uint64_t *fl
 static void tcp_watch(struct io_tcp *tcp, struct tcp_connection *connection)
 {
     bool unsent = connection->unsent_end > connection->unsent_start;
-
     if (!connection->dead) {
         io_loop_change(tcp->loop, connection->fd,
                        unsent || connection->connecting ? IO_READ | IO_WRITE : IO_READ,
@@ -455,9 +416,8 @@ static void tcp_flush(struct io_tcp *tcp, struct tick now, struct tcp_connection
         ssize_t sent = send(connection->fd, connection->unsent + connection->unsent_start,
                             connection->unsent_end - connection->unsent_start, MSG_NOSIGNAL);
         if (sent < 0) {
-            if (errno != EAGAIN && errno != EINTR) {
+            if (errno != EAGAIN && errno != EINTR)
                 tcp_die(tcp, connection, IO_TCP_BY_ERROR, errno);
-            }
             return;
         }
         connection->unsent_start += (size_t)sent;
@@ -468,23 +428,20 @@ static void tcp_flush(struct io_tcp *tcp, struct tick now, struct tcp_connection
     free(connection->unsent);
     connection->unsent = NULL;
     connection->unsent_start = connection->unsent_end = connection->unsent_room = 0;
-    if (connection->closing) {
+    if (connection->closing)
         tcp_die(tcp, connection, IO_TCP_BY_US, 0);
-    }
 }
 
 static void tcp_queue(struct io_tcp *tcp, struct tick now, struct tcp_connection *connection,
                       struct view bytes)
 {
     size_t used = connection->unsent_end - connection->unsent_start;
-
     if (used + bytes.len > tcp->limits.unsent_bytes_max) {
         tcp_die(tcp, connection, IO_TCP_BY_OVERFLOW, 0);
         return;
     }
-    if (used == 0) {
+    if (used == 0)
         connection->unsent_at = now;
-    }
     if (connection->unsent_start > 0) {
         memmove(connection->unsent, connection->unsent + connection->unsent_start, used);
         connection->unsent_start = 0;
@@ -493,7 +450,7 @@ static void tcp_queue(struct io_tcp *tcp, struct tick now, struct tcp_connection
     if (used + bytes.len > connection->unsent_room) {
         size_t room = (used + bytes.len) * 2;
         char *grown = realloc(connection->unsent, room);
-        if (grown == NULL) {
+        if (!grown) {
             tcp_die(tcp, connection, IO_TCP_BY_OVERFLOW, ENOMEM);
             return;
         }
@@ -507,10 +464,8 @@ static void tcp_queue(struct io_tcp *tcp, struct tick now, struct tcp_connection
 bool io_tcp_send(struct io_tcp *tcp, struct tick now, uint64_t flow, struct view bytes)
 {
     struct tcp_connection *connection = tcp_find(tcp, flow);
-
-    if (connection == NULL || connection->dead || connection->closing) {
+    if (!connection || connection->dead || connection->closing)
         return false;
-    }
     if (!connection->connecting && connection->unsent_end == connection->unsent_start) {
         ssize_t sent = send(connection->fd, bytes.at, bytes.len, MSG_NOSIGNAL);
         if (sent < 0 && errno != EAGAIN && errno != EINTR) {
@@ -521,9 +476,8 @@ bool io_tcp_send(struct io_tcp *tcp, struct tick now, uint64_t flow, struct view
             connection->active_at = now;
             bytes = (struct view){bytes.at + sent, bytes.len - (size_t)sent};
         }
-        if (bytes.len == 0) {
+        if (bytes.len == 0)
             return true;
-        }
     }
     tcp_queue(tcp, now, connection, bytes);
     tcp_watch(tcp, connection);
@@ -533,16 +487,13 @@ bool io_tcp_send(struct io_tcp *tcp, struct tick now, uint64_t flow, struct view
 void io_tcp_close(struct io_tcp *tcp, struct tick now, uint64_t flow)
 {
     struct tcp_connection *connection = tcp_find(tcp, flow);
-
-    if (connection == NULL || connection->dead) {
+    if (!connection || connection->dead)
         return;
-    }
     connection->closing = true;
-    if (connection->connecting || connection->unsent_end == connection->unsent_start) {
+    if (connection->connecting || connection->unsent_end == connection->unsent_start)
         tcp_die(tcp, connection, IO_TCP_BY_US, 0);
-    } else {
+    else
         tcp_flush(tcp, now, connection);
-    }
 }
 
 /* ---- what the loop says --------------------------------------------------------------------- */
@@ -551,11 +502,9 @@ void io_tcp_close(struct io_tcp *tcp, struct tick now, uint64_t flow)
 static void tcp_connected(struct io_tcp *tcp, struct tick now, struct tcp_connection *connection)
 {
     int error = 0;
-    socklen_t len = sizeof(error);
-
-    if (getsockopt(connection->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0) {
+    socklen_t len = sizeof error;
+    if (getsockopt(connection->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
         error = errno;
-    }
     if (error != 0 || !tcp_learn_local(connection)) {
         tcp_die(tcp, connection, IO_TCP_BY_ERROR, error);
         return;
@@ -572,28 +521,24 @@ void io_tcp_ready(struct io_tcp *tcp, struct tick now, const struct io_ready *re
 {
     uint32_t slot = (uint32_t)ready->token;
     struct tcp_connection *connection;
-
     if ((ready->token >> 32 & 1) != 0) {
         tcp_accept(tcp, now, slot);
         return;
     }
     connection = &tcp->connections[slot];
-    if (connection->fd < 0 || connection->dead) {
+    if (connection->fd < 0 || connection->dead)
         return;
-    }
     if (connection->connecting) {
-        if ((ready->what & (IO_WRITE | IO_FAIL)) != 0) {
+        if ((ready->what & (IO_WRITE | IO_FAIL)) != 0)
             tcp_connected(tcp, now, connection);
-        }
         return;
     }
     if ((ready->what & IO_WRITE) != 0) {
         tcp_flush(tcp, now, connection);
         tcp_watch(tcp, connection);
     }
-    if ((ready->what & (IO_READ | IO_FAIL)) != 0) {
+    if ((ready->what & (IO_READ | IO_FAIL)) != 0)
         tcp_pend(tcp, connection);
-    }
 }
 
 static void tcp_check(struct io_tcp *tcp, struct tick now, struct tcp_connection *connection)
@@ -602,12 +547,10 @@ static void tcp_check(struct io_tcp *tcp, struct tick now, struct tcp_connection
     bool unsent = connection->unsent_end > connection->unsent_start;
     int64_t quiet_ns = now.ns - connection->active_at.ns;
     int64_t limit_ns = limits->idle_ns;
-
-    if (connection->connecting) {
+    if (connection->connecting)
         limit_ns = limits->connect_ns;
-    } else if (!connection->outgoing && !connection->heard) {
+    else if (!connection->outgoing && !connection->heard)
         limit_ns = limits->first_bytes_ns;
-    }
     if (quiet_ns >= limit_ns || (unsent && !connection->connecting &&
                                  now.ns - connection->unsent_at.ns >= limits->unsent_ns)) {
         tcp_die(tcp, connection, IO_TCP_BY_IDLE, ETIMEDOUT);
@@ -616,9 +559,8 @@ static void tcp_check(struct io_tcp *tcp, struct tick now, struct tcp_connection
 
 void io_tcp_expire(struct io_tcp *tcp, struct tick now)
 {
-    if (now.ns < tcp->check_at.ns) {
+    if (now.ns < tcp->check_at.ns)
         return;
-    }
     for (uint32_t i = 0; i < tcp->limits.listeners_max; i++) {
         struct tcp_listener *listener = &tcp->listeners[i];
         if (listener->fd >= 0 && listener->paused) {
@@ -628,14 +570,12 @@ void io_tcp_expire(struct io_tcp *tcp, struct tick now)
     }
     for (size_t i = 0; i < tcp->limits.connections_max; i++) {
         struct tcp_connection *connection = &tcp->connections[i];
-        if (connection->fd >= 0 && !connection->dead) {
+        if (connection->fd >= 0 && !connection->dead)
             tcp_check(tcp, now, connection);
-        }
     }
     tcp->check_at = TICK_NEVER;
-    if (tcp->connections_count > 0) {
+    if (tcp->connections_count > 0)
         tcp->check_at.ns = now.ns + tcp_check_ns;
-    }
 }
 
 struct tick io_tcp_deadline(const struct io_tcp *tcp)
@@ -661,8 +601,7 @@ static struct io_tcp_event tcp_event_of(const struct io_tcp *tcp,
 static bool tcp_read(struct io_tcp *tcp, struct tick now, struct tcp_connection *connection,
                      struct io_tcp_event *event)
 {
-    ssize_t got = recv(connection->fd, tcp->bytes, sizeof(tcp->bytes), 0);
-
+    ssize_t got = recv(connection->fd, tcp->bytes, sizeof tcp->bytes, 0);
     if (got > 0) {
         connection->heard = true;
         connection->active_at = now;
@@ -673,18 +612,16 @@ static bool tcp_read(struct io_tcp *tcp, struct tick now, struct tcp_connection 
         event->at = io_clock_wall();
         return true;
     }
-    if (got == 0) {
+    if (got == 0)
         tcp_die(tcp, connection, IO_TCP_BY_PEER, 0);
-    } else if (errno != EAGAIN && errno != EINTR) {
+    else if (errno != EAGAIN && errno != EINTR)
         tcp_die(tcp, connection, IO_TCP_BY_ERROR, errno);
-    }
     return false;
 }
 
 bool io_tcp_event(struct io_tcp *tcp, struct tick now, struct io_tcp_event *event)
 {
     struct tcp_connection *connection;
-
     while ((connection = tcp_unpend(tcp)) != NULL) {
         if (!connection->announced && !connection->connecting &&
             !(connection->dead && connection->outgoing)) {
@@ -698,9 +635,8 @@ bool io_tcp_event(struct io_tcp *tcp, struct tick now, struct io_tcp_event *even
             tcp_free(tcp, connection);
             return true;
         }
-        if (!connection->connecting && tcp_read(tcp, now, connection, event)) {
+        if (!connection->connecting && tcp_read(tcp, now, connection, event))
             return true;
-        }
     }
     return false;
 }

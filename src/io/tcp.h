@@ -1,7 +1,7 @@
-/* Owns: TCP listeners and connections of one loop: accepting within limits, connecting, bounded
+/* tcp: TCP listeners and connections of one loop: accepting within limits, connecting, bounded
  * queues of unsent bytes, idle and stuck connections.
- * Does not: find messages in the bytes (sip does), or speak TLS.
- * RFC: 3261 section 18 (a connection is a flow that carries many dialogs), 5626 section 3.5.1. */
+ * Not here: finding messages in the bytes (sip), TLS.
+ * RFC 3261 §18 (a connection is a flow that carries many dialogs), 5626 §3.5.1. */
 #ifndef IO_TCP_H
 #define IO_TCP_H
 

@@ -1,6 +1,6 @@
-/* Owns: UDP sockets: opening them as siprecd needs them, and sending from a given local address.
- * Does not: choose ports (io/ports.h) or receive (io/batch.h, io/sweep.h).
- * RFC: 3493 (IPv6 API), 3542 (packet information). */
+/* udp: UDP sockets: opening them as siprecd needs them, and sending from a given local address.
+ * Not here: choosing ports (ports.h), receiving (batch.h, sweep.h).
+ * RFC 3493 (IPv6 API), 3542 (packet information). */
 #include "io/udp.h"
 
 #include <errno.h>
@@ -13,24 +13,20 @@
 
 static bool udp_option(int fd, int level, int name, int value)
 {
-    return setsockopt(fd, level, name, &value, sizeof(value)) == 0;
+    return setsockopt(fd, level, name, &value, sizeof value) == 0;
 }
 
 static bool udp_configure(int fd, const struct addr *local, const struct io_udp_options *options)
 {
     bool ok = true;
-
-    if (local->family == ADDR_V6) {
+    if (local->family == ADDR_V6)
         ok = ok && udp_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-    }
-    if (options->reuse) {
+    if (options->reuse)
         ok = ok && udp_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-    }
-    if (options->want_local && local->family == ADDR_V6) {
+    if (options->want_local && local->family == ADDR_V6)
         ok = ok && udp_option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
-    } else if (options->want_local) {
+    else if (options->want_local)
         ok = ok && udp_option(fd, IPPROTO_IP, IP_PKTINFO, 1);
-    }
     ok = ok && udp_option(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
     ok = ok && udp_option(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
     if (options->receive_buffer > 0 &&
@@ -47,18 +43,14 @@ int io_udp_open(const struct addr *local, const struct io_udp_options *options, 
     socklen_t sa_len = io_sockaddr_from(local, &sa);
     int fd = socket(sa.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int saved;
-
-    if (fd < 0) {
+    if (fd < 0)
         return -1;
-    }
-    if (!udp_configure(fd, local, options) || bind(fd, (struct sockaddr *)&sa, sa_len) != 0) {
+    if (!udp_configure(fd, local, options) || bind(fd, (struct sockaddr *)&sa, sa_len) != 0)
         goto fail;
-    }
-    if (bound != NULL) {
-        sa_len = sizeof(sa);
-        if (getsockname(fd, (struct sockaddr *)&sa, &sa_len) != 0) {
+    if (bound) {
+        sa_len = sizeof sa;
+        if (getsockname(fd, (struct sockaddr *)&sa, &sa_len) != 0)
             goto fail;
-        }
         *bound = io_sockaddr_to((struct sockaddr *)&sa);
     }
     return fd;
@@ -72,8 +64,7 @@ fail:
 int io_udp_receive_buffer(int fd)
 {
     int value = 0;
-    socklen_t len = sizeof(value);
-
+    socklen_t len = sizeof value;
     return getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &value, &len) == 0 ? value : 0;
 }
 
@@ -81,7 +72,6 @@ int io_udp_receive_buffer(int fd)
 static void udp_set_source(struct msghdr *message, const struct addr *local)
 {
     struct cmsghdr *control;
-
     memset(message->msg_control, 0, message->msg_controllen);
     control = CMSG_FIRSTHDR(message);
     if (local->family == ADDR_V6) {
@@ -89,17 +79,17 @@ static void udp_set_source(struct msghdr *message, const struct addr *local)
         memcpy(&info.ipi6_addr, local->ip, 16);
         control->cmsg_level = IPPROTO_IPV6;
         control->cmsg_type = IPV6_PKTINFO;
-        control->cmsg_len = CMSG_LEN(sizeof(info));
-        memcpy(CMSG_DATA(control), &info, sizeof(info));
-        message->msg_controllen = CMSG_SPACE(sizeof(info));
+        control->cmsg_len = CMSG_LEN(sizeof info);
+        memcpy(CMSG_DATA(control), &info, sizeof info);
+        message->msg_controllen = CMSG_SPACE(sizeof info);
     } else {
         struct in_pktinfo info = {0};
         memcpy(&info.ipi_spec_dst, local->ip, 4);
         control->cmsg_level = IPPROTO_IP;
         control->cmsg_type = IP_PKTINFO;
-        control->cmsg_len = CMSG_LEN(sizeof(info));
-        memcpy(CMSG_DATA(control), &info, sizeof(info));
-        message->msg_controllen = CMSG_SPACE(sizeof(info));
+        control->cmsg_len = CMSG_LEN(sizeof info);
+        memcpy(CMSG_DATA(control), &info, sizeof info);
+        message->msg_controllen = CMSG_SPACE(sizeof info);
     }
 }
 
@@ -109,11 +99,10 @@ int io_udp_send(int fd, const struct addr *local, const struct addr *peer, struc
     struct sockaddr_storage sa;
     struct iovec vector = {.iov_base = (void *)(uintptr_t)bytes.at, .iov_len = bytes.len};
     struct msghdr message = {.msg_name = &sa, .msg_iov = &vector, .msg_iovlen = 1};
-
     message.msg_namelen = io_sockaddr_from(peer, &sa);
-    if (local != NULL && !addr_is_unspecified(local)) {
+    if (local && !addr_is_unspecified(local)) {
         message.msg_control = control;
-        message.msg_controllen = sizeof(control);
+        message.msg_controllen = sizeof control;
         udp_set_source(&message, local);
     }
     return sendmsg(fd, &message, MSG_NOSIGNAL) >= 0 ? 0 : errno;

@@ -1,6 +1,6 @@
-/* Owns: UDP sockets: opening them as siprecd needs them, and sending from a given local address.
- * Does not: choose ports (io/ports.h) or receive (io/batch.h, io/sweep.h).
- * RFC: 3493 (IPv6 API), 3542 (packet information). */
+/* udp: UDP sockets: opening them as siprecd needs them, and sending from a given local address.
+ * Not here: choosing ports (ports.h), receiving (batch.h, sweep.h).
+ * RFC 3493 (IPv6 API), 3542 (packet information). */
 #ifndef IO_UDP_H
 #define IO_UDP_H
 

@@ -22,6 +22,7 @@ enum {
     /* Other programs may sit in our range; looking on for ever would stop the worker. */
     STOCK_BLOCKED_MAX = 64,
     STOCK_RETRY_MS = 500,
+    STOCK_LOOK_ON_MS = 20, /* when others sat in all that were tried, and there are more */
     STOCK_SHRINK_MS = 10000,
     /* Two seconds of 64 kbit/s in the kernel's own accounting (about 750 bytes a packet), for when
      * the disk makes a worker wait. */
@@ -56,6 +57,7 @@ struct stock {
     struct stock_bind binds[VALUES_ADDRESSES_MAX];
     size_t lent;
     bool exhausted; /* and signalling knows */
+    bool blocked;   /* the last refill ended at ports that others hold: there may be more */
     bool buffer_said;
     struct tick retry_at;
     struct tick shrink_at;
@@ -233,6 +235,7 @@ static bool stock_add(struct stock *stock, struct tick now, struct stock_bind *b
         stock->free_count--;
         return true;
     }
+    stock->blocked = error == EADDRINUSE;
     if (log_limit_pass(&stock->open_limit, now, 10000, &held_back))
         LOG_ERROR("media", VIEW_NONE, "media port not opened address=%s error=\"%s\"",
                   addr_print_ip(&bind->address).s, strerror(error));
@@ -265,7 +268,7 @@ static void stock_tell_exhausted(struct stock *stock)
     struct signalling_mail mail = {.kind = SIGNALLING_PORTS, .worker = stock->config.worker};
     mail.on = true;
     for (size_t i = 0; i < stock->config.binds_count; i++)
-        mail.on = mail.on && stock->binds[i].ready == 0;
+        mail.on = mail.on && stock->binds[i].ready == 0 && !stock->blocked;
     if (mail.on == stock->exhausted || !io_mailbox_post(stock->config.signalling, &mail))
         return;
     stock->exhausted = mail.on;
@@ -279,19 +282,22 @@ static void stock_tell_exhausted(struct stock *stock)
 void stock_refill(struct stock *stock, struct tick now)
 {
     bool short_of = false;
+    /* After a failure the next try waits, or every wake-up would cost dozens of binds. */
+    bool may = tick_is_never(stock->retry_at) || tick_due(stock->retry_at, now);
+
     stock_adapt(stock, now);
+    if (may)
+        stock->blocked = false;
     for (size_t i = 0; i < stock->config.binds_count; i++) {
         struct stock_bind *bind = &stock->binds[i];
-        /* After a failure the next try waits, or every wake-up would cost dozens of binds. */
-        bool may = tick_is_never(stock->retry_at) || tick_due(stock->retry_at, now);
         while (may && bind->ready < bind->target && stock_add(stock, now, bind))
             ;
         short_of = short_of || bind->ready < bind->target;
     }
     if (!short_of)
         stock->retry_at = TICK_NEVER;
-    else if (tick_is_never(stock->retry_at) || tick_due(stock->retry_at, now))
-        stock->retry_at = tick_add_ms(now, STOCK_RETRY_MS);
+    else if (may)
+        stock->retry_at = tick_add_ms(now, stock->blocked ? STOCK_LOOK_ON_MS : STOCK_RETRY_MS);
     stock_tell_exhausted(stock);
 }
 

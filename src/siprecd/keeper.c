@@ -29,6 +29,9 @@ enum {
     KEEPER_RENDER_THREADS_MAX = 4,
     /* After a write that failed although there seems to be room (a quota): tried again after. */
     KEEPER_HINT_MS = 2000,
+    /* So long renders wait for room. For longer would keep their recordings from being deleted, which
+     * may be what makes room. */
+    KEEPER_ROOM_MS = 60000,
 };
 
 /* Once full, this much more than wanted must be free, or calls would be taken and cut off again in
@@ -38,13 +41,16 @@ static const uint64_t keeper_margin_max = 1024 * 1024;
 struct keeper {
     struct keeper_config config;
     int directory_fd;
-    pthread_mutex_t lock; /* of settings, ending, hint_at and the condition */
+    pthread_mutex_t lock; /* of settings, ending, hint_at, room_short and the conditions */
     pthread_cond_t changed;
+    pthread_cond_t room; /* room_short or ending changed */
     struct keeper_settings settings;
     bool ending;
     struct tick hint_at; /* when a write last failed for lack of room; TICK_NEVER: never */
     bool full;           /* own thread; what signalling was told */
-    bool room_unknown;   /* own thread */
+    bool room_short;     /* renders wait: what they would write had no room */
+    struct tick short_since;
+    bool room_unknown; /* own thread */
     struct wall started_at;
     struct io_pool *renders;
     struct io_pool *recoveries;
@@ -104,6 +110,15 @@ static void keeper_tell_full(struct keeper *keeper, bool full, const struct io_r
                  (unsigned long long)room->free_bytes);
 }
 
+/* With the lock. */
+static void keeper_set_short(struct keeper *keeper, bool on)
+{
+    if (on && !keeper->room_short)
+        keeper->short_since = io_clock_tick();
+    keeper->room_short = on;
+    pthread_cond_broadcast(&keeper->room);
+}
+
 static void keeper_look(struct keeper *keeper, const struct keeper_settings *settings,
                         struct tick hint_at)
 {
@@ -122,6 +137,10 @@ static void keeper_look(struct keeper *keeper, const struct keeper_settings *set
     full = keeper_is_full(keeper, &room, settings, hint_at);
     if (full != keeper->full)
         keeper_tell_full(keeper, full, &room);
+    pthread_mutex_lock(&keeper->lock);
+    /* A write may have failed since the look began. */
+    keeper_set_short(keeper, full || keeper->hint_at.ns != hint_at.ns);
+    pthread_mutex_unlock(&keeper->lock);
 }
 
 /* ---- the thread: syncs and looks ------------------------------------------------------------ */
@@ -138,8 +157,8 @@ static int64_t keeper_sync(struct keeper *keeper)
     return took_ms;
 }
 
-/* Sleeps until the moment, or until something is changed. */
-static void keeper_wait(struct keeper *keeper, struct tick until)
+/* Sleeps, with the lock, until the moment, or until something is changed. */
+static void keeper_wait(struct keeper *keeper, pthread_cond_t *changed, struct tick until)
 {
     struct tick now = io_clock_tick();
     int64_t left_ns = tick_diff_ns(until, now);
@@ -150,7 +169,7 @@ static void keeper_wait(struct keeper *keeper, struct tick until)
     left_ns += at.tv_nsec;
     at.tv_sec += left_ns / NS_PER_S;
     at.tv_nsec = left_ns % NS_PER_S;
-    (void)pthread_cond_timedwait(&keeper->changed, &keeper->lock, &at);
+    (void)pthread_cond_timedwait(changed, &keeper->lock, &at);
 }
 
 static void *keeper_run(void *argument)
@@ -185,7 +204,7 @@ static void *keeper_run(void *argument)
         metric_set(METRIC_RENDERS_WAITING, (int64_t)io_pool_busy(keeper->renders));
         pthread_mutex_lock(&keeper->lock);
         if (!keeper->ending)
-            keeper_wait(keeper, tick_min(sync_at, look_at));
+            keeper_wait(keeper, &keeper->changed, tick_min(sync_at, look_at));
     }
     pthread_mutex_unlock(&keeper->lock);
     (void)keeper_sync(keeper);
@@ -198,6 +217,7 @@ void keeper_disk_full(struct keeper *keeper, bool on)
         return;
     pthread_mutex_lock(&keeper->lock);
     keeper->hint_at = io_clock_tick();
+    keeper_set_short(keeper, true);
     pthread_mutex_unlock(&keeper->lock);
 }
 
@@ -229,7 +249,12 @@ static void keeper_render_now(void *context)
                                .document = view_of(job->document, job->document_len),
                                .catalog = keeper->config.catalog,
                                .cancel = &keeper->cancel};
+
+    /* Audio can be made at any time, and where there is no room it would only fail. */
     pthread_mutex_lock(&keeper->lock);
+    while (keeper->room_short && !keeper->ending &&
+           !tick_due(tick_add_ms(keeper->short_since, KEEPER_ROOM_MS), io_clock_tick()))
+        keeper_wait(keeper, &keeper->room, tick_add_ms(keeper->short_since, KEEPER_ROOM_MS));
     settings = keeper->settings;
     pthread_mutex_unlock(&keeper->lock);
     task.format = settings.format;
@@ -326,6 +351,7 @@ struct keeper *keeper_create(const struct keeper_config *config)
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&keeper->changed, &attributes);
+    pthread_cond_init(&keeper->room, &attributes);
     pthread_condattr_destroy(&attributes);
     if (!keeper_start(keeper)) {
         saved = errno;
@@ -344,6 +370,7 @@ void keeper_destroy(struct keeper *keeper)
     pthread_mutex_lock(&keeper->lock);
     keeper->ending = true;
     pthread_cond_signal(&keeper->changed);
+    pthread_cond_broadcast(&keeper->room);
     pthread_mutex_unlock(&keeper->lock);
     io_pool_destroy(keeper->recoveries);
     if (keeper->thread_runs)
@@ -351,6 +378,7 @@ void keeper_destroy(struct keeper *keeper)
     io_pool_destroy(keeper->renders);
     if (keeper->directory_fd >= 0)
         close(keeper->directory_fd);
+    pthread_cond_destroy(&keeper->room);
     pthread_cond_destroy(&keeper->changed);
     pthread_mutex_destroy(&keeper->lock);
     free(keeper);

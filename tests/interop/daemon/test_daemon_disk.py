@@ -71,6 +71,7 @@ with Siprecd("--recordings.min_free=10%", keep=folder) as srs:
     ended_by_us = caller.wait_bye(3)
     if not ended_by_us:
         tap.equal(caller.bye(), 200, "its BYE is answered")
+    wait_for(lambda: "render: failed" in srs.log(), 3)  # it must not be tried while there is no room
     ballast.unlink()
     tap.ok(wait_for(lambda: srs.get("/health/ready")[0] == 200, 8), "with room again: ready")
     got = srs.recording(caller.call_id, state=None)
@@ -87,6 +88,8 @@ with Siprecd("--recordings.min_free=10%", keep=folder) as srs:
     tap.equal(malformed.returncode, 0, "the journal is not damaged", malformed.stderr)
     tap.ok(any("disk" in (w["code"] + w["text"]).lower() or "written" in w["text"] for w in got["warnings"]),
            "and its recording says what happened", got["warnings"], got["state"])
+    tap.ok((srs.path_of(got) / "audio.wav").exists() and "render-failed" not in [w["code"] for w in got["warnings"]],
+           "its audio waited for the room", got["warnings"])
     new = wait_for(lambda: (c := Caller(srs.port, name=f"new{time.monotonic_ns()}")).invite() == 200 and c, 10)
     tap.ok(new, "and calls are taken again, by itself")
     new.talk(0.5)

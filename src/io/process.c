@@ -22,7 +22,8 @@ enum {
     PROCESS_CANCEL_MS = 200 /* how often cancel is looked at */
 };
 
-/* Starts it with output_fd as its standard output, default signals and an empty signal mask. */
+/* Starts it with output_fd as its standard output, default signals and an empty signal mask, in a
+ * process group of its own: what it starts can then be ended with it. */
 static int process_start(const char *const *argv, int output_fd, pid_t *pid)
 {
     posix_spawn_file_actions_t actions;
@@ -40,7 +41,9 @@ static int process_start(const char *const *argv, int output_fd, pid_t *pid)
         error = posix_spawn_file_actions_adddup2(&actions, output_fd, STDOUT_FILENO);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &all);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setpgroup(&attributes, 0);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+                                              POSIX_SPAWN_SETPGROUP);
     if (error == 0)
         error = posix_spawn(pid, argv[0], &actions, &attributes, (char **)(uintptr_t)argv, environ);
     posix_spawnattr_destroy(&attributes);
@@ -109,7 +112,7 @@ static enum process_step process_wait(pid_t pid, const struct io_process_limits 
 static void process_kill(pid_t pid)
 {
     int status;
-    kill(pid, SIGKILL);
+    kill(-pid, SIGKILL);
     while (waitpid(pid, &status, 0) < 0)
         assert(errno == EINTR);
 }

@@ -4,8 +4,12 @@
 #include "io/process.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #include "io/clock.h"
 #include "io/pool.h"
@@ -59,6 +63,24 @@ static void test_ends(void)
     CHECK(result.end == IO_PROCESS_NOT_RUN && result.code == ENOENT);
 }
 
+/* What a program started itself does not outlive it: a pipe that only its child holds is closed. */
+static void test_child_ends_too(void)
+{
+    char output[64];
+    char script[64];
+    int ends[2];
+
+    CHECK_INT(pipe(ends), 0);
+    CHECK(fcntl(ends[0], F_SETFD, FD_CLOEXEC) == 0);
+    snprintf(script, sizeof(script), "sleep 100 & exec %d>&-; wait", ends[1]);
+    CHECK_INT(run(script, 100, output, 64).end, IO_PROCESS_TIMED_OUT);
+    close(ends[1]);
+    struct pollfd closed = {.fd = ends[0], .events = POLLIN};
+    CHECK_INT(poll(&closed, 1, 20000), 1);
+    CHECK(closed.revents & POLLHUP);
+    close(ends[0]);
+}
+
 static void test_cancel(void)
 {
     char output[64];
@@ -108,6 +130,7 @@ int main(void)
     RUN(test_output_and_code);
     RUN(test_output_is_cut);
     RUN(test_ends);
+    RUN(test_child_ends_too);
     RUN(test_cancel);
     RUN(test_pool);
     return tap_done();

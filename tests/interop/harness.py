@@ -1,7 +1,8 @@
 """What every interop test shares: TAP, free ports, a siprecd of one's own, its API, and the tools that judge it.
 
 A test is a script: test.py BUILD. It prints TAP, waits for states with a bound and never sleeps to be safe, and ends
-only what it started."""
+only what it started. Bounds are for what hangs, not for what is slow: tests run side by side, on machines that have
+other work to do."""
 import concurrent.futures
 import json
 import os
@@ -16,6 +17,7 @@ import threading
 import time
 import traceback
 import urllib.error
+import urllib.parse
 import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -89,19 +91,62 @@ def wait_for(condition, seconds, every=0.02):
         time.sleep(every)
 
 
+class Ports:
+    """Ports of this process's own, above those the kernel hands out: nobody takes one of them between our finding it
+    free and the server's opening it, and tshark takes none for another protocol's. Whoever holds the block's first
+    port by TCP holds the block; who finds none free waits."""
+
+    FIRST, END, BLOCK, MEDIA = 61000, 65500, 640, 60
+
+    def __init__(self):
+        self.lock, self.holder = threading.Lock(), None
+
+    def hold(self):
+        while self.holder is None:
+            for base in range(self.FIRST, self.END - self.BLOCK + 1, self.BLOCK):
+                holder = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+                try:
+                    holder.bind(("127.0.0.1", base))
+                    holder.listen()
+                except OSError:
+                    holder.close()
+                    continue
+                self.holder, self.base, self.next = holder, base, 1
+                return
+            time.sleep(1)
+
+    def free(self, ip):
+        with self.lock:
+            self.hold()
+            for _ in range(self.MEDIA):
+                port = self.base + self.next
+                self.next = self.next % (self.MEDIA - 1) + 1
+                with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp, \
+                        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+                    try:
+                        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                        tcp.bind((ip, port))
+                        udp.bind((ip, port))
+                        return port
+                    except OSError:
+                        continue
+        raise RuntimeError("no free port")
+
+    def media(self, slot):
+        """One of two ranges for RTP: (lowest, highest)."""
+        with self.lock:
+            self.hold()
+            half = (self.BLOCK - self.MEDIA) // 2
+            low = self.base + self.MEDIA + slot % 2 * half
+            return low, low + half - 1
+
+
+ports = Ports()
+
+
 def free_port(ip="127.0.0.1"):
     """A port that neither UDP nor TCP has in use."""
-    for _ in range(200):
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp:
-            tcp.bind((ip, 0))
-            port = tcp.getsockname()[1]
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-                try:
-                    udp.bind((ip, port))
-                    return port
-                except OSError:
-                    continue
-    raise RuntimeError("no free port")
+    return ports.free(ip)
 
 
 class Siprecd:
@@ -117,9 +162,7 @@ class Siprecd:
         self.port, self.http = free_port(), free_port()
         self.ip = sip_ip
         if rtp is None:
-            # Tests may run side by side: each process takes another thousand ports.
-            base = 33000 + (os.getpid() % 13) * 2000 + (Siprecd.slots % 2) * 1000
-            rtp = (base, base + 999)
+            rtp = ports.media(Siprecd.slots)
         Siprecd.slots += 1
         host = f"[{sip_ip}]" if ":" in sip_ip else sip_ip
         self.uri = f"sip:srs@{host}:{self.port}"
@@ -139,7 +182,7 @@ class Siprecd:
         self.log_file = open(self.log_path, "ab")
         self.process = subprocess.Popen(self.arguments, stdout=self.log_file, stderr=self.log_file,
                                         stdin=subprocess.DEVNULL, env=environment, cwd=self.folder)
-        wait_for(lambda: self.ready() or self.process.poll() is not None, 20)
+        wait_for(lambda: self.ready() or self.process.poll() is not None, 60)
         if not self.ready():
             log = self.log()
             self.stop()
@@ -156,7 +199,7 @@ class Siprecd:
     def log(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
-    def stop(self, sign=signal.SIGTERM, seconds=20):
+    def stop(self, sign=signal.SIGTERM, seconds=120):
         """Ends it; its exit status, or None when it had to be killed."""
         if not self.process or self.process.poll() is not None:
             return self.process.returncode if self.process else None
@@ -176,7 +219,7 @@ class Siprecd:
         """(status, headers, bytes)"""
         request = urllib.request.Request(f"http://127.0.0.1:{self.http}{path}", headers=headers or {})
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=120) as answer:
                 return answer.status, answer.headers, answer.read()
         except urllib.error.HTTPError as fault:
             return fault.code, fault.headers, fault.read()
@@ -194,16 +237,18 @@ class Siprecd:
     def recordings(self):
         return (self.json("/v1/recordings?limit=500") or self.json("/v1/recordings") or {}).get("recordings", [])
 
-    def recording(self, call_id, state="finished", seconds=20):
+    def recording(self, call_id, state="finished", seconds=120):
         """The recording of a call once it is in that state; whatever there is when time is over."""
+        path = "/v1/recordings?call_id=" + urllib.parse.quote(call_id, safe="")
+
+        def find():
+            found = (self.json(path) or {}).get("recordings")
+            return found[0] if found else None
+
         def look():
-            found = [r for r in self.recordings() if r["call_id"] == call_id]
-            return found[0] if found and (state is None or found[0]["state"] == state) else None
-        got = wait_for(look, seconds, every=0.1)
-        if got:
-            return got
-        found = [r for r in self.recordings() if r["call_id"] == call_id]
-        return found[0] if found else None
+            found = find()
+            return found if found and (state is None or found["state"] == state) else None
+        return wait_for(look, seconds, every=0.1) or find()
 
     def path_of(self, recording):
         day = recording["started_at"][:10].split("-")
@@ -221,7 +266,7 @@ class Siprecd:
         return total if seen else None
 
 
-def siprec_call(uri, *arguments, timeout=120):
+def siprec_call(uri, *arguments, timeout=300):
     """(exit status, report) of one run of siprec-call."""
     done = subprocess.run([built("siprec-call"), uri, "--json", *map(str, arguments)], capture_output=True, text=True,
                           timeout=timeout)
@@ -235,7 +280,7 @@ def siprec_call(uri, *arguments, timeout=120):
 
 # Witnesses
 
-def run(*command, timeout=60):
+def run(*command, timeout=300):
     return subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=timeout)
 
 
@@ -273,13 +318,13 @@ def tshark(path, display_filter, *fields):
     command = ["tshark", "-n", "-r", path, "-Y", display_filter, "-T", "fields"]
     for field in fields or ("frame.number",):
         command += ["-e", field]
-    done = run(*command, timeout=120)
+    done = run(*command)
     return [line.split("\t") for line in done.stdout.splitlines()]
 
 
 def rtp_streams(path):
     """tshark's own list of RTP streams: [(source, source port, destination, port, ssrc, payload, packets, lost)]."""
-    done = run("tshark", "-n", "-r", path, "-q", "-z", "rtp,streams", timeout=120)
+    done = run("tshark", "-n", "-r", path, "-q", "-z", "rtp,streams")
     rows = []
     for line in done.stdout.splitlines():
         words = line.split()

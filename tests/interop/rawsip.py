@@ -16,7 +16,7 @@ class Talk:
     def __init__(self, srs, transport, message=""):
         self.srs, self.transport, self.buffer = srs, transport, b""
         if transport == "tcp":
-            self.socket = socket.create_connection(("127.0.0.1", srs.port), timeout=5)
+            self.socket = socket.create_connection(("127.0.0.1", srs.port), timeout=60)
             return
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         sent_by = re.match(r"SIP/2.0/\w+\s+[^:;\s]+:?(\d+)?", header(message, "Via", "v"))
@@ -54,7 +54,7 @@ class Talk:
         except (TimeoutError, OSError):
             return None
 
-    def final(self, method, seconds=3):
+    def final(self, method, seconds=60):
         """The final response to a method; requests and other responses on the way are passed over."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:

@@ -1,38 +1,31 @@
 """coturn on loopback, for tests: started on free ports, stopped by its own process."""
+import pathlib
 import shutil
 import socket
 import subprocess
+import sys
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from harness import free_port, ports  # noqa: E402
+
 REALM, USER, PASSWORD, SECRET = "example.org", "tester", "correct horse", "north"
-
-
-def free_port():
-    """A port that is free for UDP and TCP."""
-    while True:
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp, \
-                socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            tcp.bind(("127.0.0.1", 0))
-            try:
-                udp.bind(tcp.getsockname())
-                return tcp.getsockname()[1]
-            except OSError:
-                continue
 
 
 class Coturn:
     def __init__(self, folder, *options):
         self.port, self.tls_port = free_port(), free_port()
+        low, high = ports.media(0)
         self.make_certificate(folder)
         self.log = open(folder / "coturn.log", "wb")
         self.process = subprocess.Popen(
             ["turnserver", "-n", "-L", "127.0.0.1", "-E", "127.0.0.1", "-p", str(self.port),
              "--tls-listening-port", str(self.tls_port), "--no-dtls", "--no-cli", "-r", REALM, "--allow-loopback-peers",
              "--fingerprint", "--cert", str(folder / "cert.pem"), "--pkey", str(folder / "key.pem"),
-             "--pidfile", str(folder / "pid"), "--log-file", "stdout", "--min-port", "49152", "--max-port", "49400",
+             "--pidfile", str(folder / "pid"), "--log-file", "stdout", "--min-port", str(low), "--max-port", str(high),
              "--userdb", str(folder / "db"), *options],
             stdout=self.log, stderr=subprocess.STDOUT)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()

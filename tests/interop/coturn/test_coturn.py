@@ -38,7 +38,7 @@ with tempfile.TemporaryDirectory(prefix="siprecd-coturn-") as name:
             for transport, scenario in plays:
                 port = server.tls_port if transport == "tls" else server.port
                 done = subprocess.run([driver, transport, str(port), scenario, *credentials()],
-                                      capture_output=True, text=True, timeout=60)
+                                      capture_output=True, text=True, timeout=300)
                 number += 1
                 failed += done.returncode != 0
                 print(done.stdout, end="")

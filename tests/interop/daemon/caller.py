@@ -18,7 +18,7 @@ class Caller:
     def _socket():
         s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         s.bind(("127.0.0.1", 0))
-        s.settimeout(5)
+        s.settimeout(60)
         return s
 
     @property
@@ -37,7 +37,7 @@ class Caller:
             head += "Content-Type: application/sdp\r\n"
         self.sip.sendto(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode(), self.to)
 
-    def response(self, seconds=5):
+    def response(self, seconds=60):
         """The next final response: its code, or None."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:

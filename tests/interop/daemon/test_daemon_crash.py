@@ -65,7 +65,7 @@ with Siprecd() as srs:
         tap.ok(1.8 < told["seconds"] < 4, f"{caller.name} is as long as what was heard", told["seconds"])
     got = srs.recording(new.call_id)
     tap.equal(got and (got["state"], got["recovered"]), ("finished", False), "the new call is a recording like any other")
-    tap.ok(wait_for(lambda: srs.metric("siprecd_recordings_recovered_total") == CALLS, 5), "counted")
+    tap.ok(wait_for(lambda: srs.metric("siprecd_recordings_recovered_total") == CALLS, 60), "counted")
 
     stops = [srs.stop(), srs.start() and None]
     tap.equal(sum("recovered id=" in line for line in srs.log().splitlines()), CALLS, "and recovered once only")

@@ -49,12 +49,12 @@ with Siprecd("--recordings.min_free=10%", keep=folder) as srs:
     tap.equal(code(srs, "room"), 200, "with room a call is answered")
 
     fill(200 * 1024)
-    tap.ok(wait_for(lambda: srs.get("/health/ready")[0] == 503, 5), "below min_free: not ready")
+    tap.ok(wait_for(lambda: srs.get("/health/ready")[0] == 503, 60), "below min_free: not ready")
     tap.equal(code(srs, "full"), 503, "below min_free: 503")
     tap.equal(Caller(srs.port, name="o").options(), 503, "OPTIONS says so too")
     ballast.unlink()
-    tap.ok(wait_for(lambda: srs.get("/health/ready")[0] == 200, 5), "room again: ready")
-    tap.ok(wait_for(lambda: code(srs, f"again{time.monotonic_ns()}") == 200, 5), "room again: answered")
+    tap.ok(wait_for(lambda: srs.get("/health/ready")[0] == 200, 60), "room again: ready")
+    tap.ok(wait_for(lambda: code(srs, f"again{time.monotonic_ns()}") == 200, 60), "room again: answered")
 
     # To the last byte, in mid-call.
     caller = Caller(srs.port, name="going")
@@ -64,8 +64,8 @@ with Siprecd("--recordings.min_free=10%", keep=folder) as srs:
     talking = threading.Thread(target=caller.talk, args=(30, over.is_set))
     talking.start()
     fill(60 * 1024)
-    tap.ok(wait_for(lambda: "journal not written" in srs.log(), 15), "the disk is full in mid-call", srs.log()[-2000:])
-    tap.ok(wait_for(lambda: code(srs, "meanwhile") == 503, 5), "new calls get 503")
+    tap.ok(wait_for(lambda: "journal not written" in srs.log(), 60), "the disk is full in mid-call", srs.log()[-2000:])
+    tap.ok(wait_for(lambda: code(srs, "meanwhile") == 503, 60), "new calls get 503")
     over.set()
     talking.join()
     ended_by_us = caller.wait_bye(3)
@@ -73,10 +73,10 @@ with Siprecd("--recordings.min_free=10%", keep=folder) as srs:
         tap.equal(caller.bye(), 200, "its BYE is answered")
     wait_for(lambda: "render: failed" in srs.log(), 3)  # it must not be tried while there is no room
     ballast.unlink()
-    tap.ok(wait_for(lambda: srs.get("/health/ready")[0] == 200, 8), "with room again: ready")
+    tap.ok(wait_for(lambda: srs.get("/health/ready")[0] == 200, 60), "with room again: ready")
     got = srs.recording(caller.call_id, state=None)
     got = wait_for(lambda: (r := srs.recording(caller.call_id, state=None, seconds=1)) and r["state"] in ("finished", "failed")
-                   and r, 15)
+                   and r, 60)
     tap.ok(got, "the recording is closed", srs.recordings())
     journal = srs.path_of(got) / "journal.pcapng"
     rows = tshark(journal, "rtp", "rtp.ssrc", "rtp.seq")
@@ -90,7 +90,7 @@ with Siprecd("--recordings.min_free=10%", keep=folder) as srs:
            "and its recording says what happened", got["warnings"], got["state"])
     tap.ok((srs.path_of(got) / "audio.wav").exists() and "render-failed" not in [w["code"] for w in got["warnings"]],
            "its audio waited for the room", got["warnings"])
-    new = wait_for(lambda: (c := Caller(srs.port, name=f"new{time.monotonic_ns()}")).invite() == 200 and c, 10)
+    new = wait_for(lambda: (c := Caller(srs.port, name=f"new{time.monotonic_ns()}")).invite() == 200 and c, 60)
     tap.ok(new, "and calls are taken again, by itself")
     new.talk(0.5)
     new.bye()

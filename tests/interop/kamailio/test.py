@@ -9,7 +9,7 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from harness import Siprecd, Tap, free_port, near, need, probe, rtp_streams, tone_hz, tshark, wait_for  # noqa: E402
+from harness import Siprecd, Tap, free_port, near, need, ports, probe, rtp_streams, tone_hz, tshark, wait_for  # noqa: E402
 
 need("kamailio", "baresip", "sox", "ffprobe", "tshark")
 tap = Tap()
@@ -29,7 +29,7 @@ class Kamailio:
         self.process = subprocess.Popen(["kamailio", "-DD", "-E", "-f", str(config), "-m", "32", "-M", "8", "-Y", str(folder),
                                          "-P", str(folder / "kamailio.pid")], stdout=self.log, stderr=self.log,
                                         cwd=folder)
-        wait_for(lambda: self.answers() or self.process.poll() is not None, 10)
+        wait_for(lambda: self.answers() or self.process.poll() is not None, 60)
 
     def answers(self):
         """It takes OPTIONS, if only to refuse it."""
@@ -64,7 +64,7 @@ class Baresip:
             f"sip_listen 127.0.0.1:{free_port()}\nnet_interface 127.0.0.1\nmodule_path {MODULES}\n"
             "audio_player aufile,/dev/null\naudio_source ausine,440\nausrc_format s16\nauplay_format s16\n"
             "auenc_format s16\naudec_format s16\nausrc_channels 2\nausrc_srate 48000\n"
-            "rtp_ports 36000-36999\n"
+            f"rtp_ports {ports.media(1)[0]}-{ports.media(1)[1]}\n"
             "module stdio.so\nmodule g711.so\nmodule g722.so\nmodule opus.so\nmodule ausine.so\nmodule aufile.so\n"
             "module_tmp account.so\nmodule_app contact.so\nmodule_app menu.so\nmodule ctrl_tcp.so\n"
             f"ctrl_tcp_listen 127.0.0.1:{self.control}\n")
@@ -75,7 +75,7 @@ class Baresip:
         self.log = open(folder / "log", "wb")
         self.process = subprocess.Popen(["baresip", "-f", str(folder), "-v"], stdin=subprocess.PIPE, stdout=self.log,
                                         stderr=self.log, cwd=folder)
-        wait_for(self.tell_connect, 10)
+        wait_for(self.tell_connect, 60)
 
     def tell_connect(self):
         try:
@@ -111,7 +111,7 @@ def call(srs, folder, kamailio, codec, shown):
     phone = Baresip(folder / f"baresip-{shown}", kamailio.port, codec)
     try:
         phone.tell("dial", "sip:srs@127.0.0.1")
-        recording = wait_for(lambda: active(srs, known), 10)
+        recording = wait_for(lambda: active(srs, known), 60)
         if not tap.ok(recording, f"{shown}: baresip's call is being recorded", phone.told(), srs.log()[-2000:]):
             return
         call_id = recording["call_id"]

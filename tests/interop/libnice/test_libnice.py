@@ -23,7 +23,7 @@ with tempfile.TemporaryDirectory(prefix="siprecd-libnice-") as name:
     try:
         for role, components, mode in PLAYS:
             turn = [str(server.port)] if mode == "relay" else []
-            done = subprocess.run([driver, role, components, mode, *turn], capture_output=True, text=True, timeout=120)
+            done = subprocess.run([driver, role, components, mode, *turn], capture_output=True, text=True, timeout=300)
             number += 1
             failed += done.returncode != 0
             print(done.stdout, end="")

@@ -144,7 +144,7 @@ class Driver:
     def tell(self, command):
         self.process.stdin.write(command + "\n")
 
-    def wait(self, *starts, seconds=10):
+    def wait(self, *starts, seconds=60):
         """The next line that begins with one of starts; others are passed over. "" when none comes in time."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:

@@ -79,7 +79,7 @@ def play(caller, wait, seconds):
 playing = [threading.Thread(target=play, args=a) for a in ((short, 0.3, 1.5), (long, 0, 60), (late, 3.3, 60))]
 for thread in playing:
     thread.start()
-finished = wait_for(lambda: any(r["state"] == "finished" for r in srs.recordings()), 20)
+finished = wait_for(lambda: any(r["state"] == "finished" for r in srs.recordings()), 60)
 time.sleep(2)
 ended = time.time()
 srs.process.send_signal(signal.SIGKILL)

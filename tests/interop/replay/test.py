@@ -145,7 +145,7 @@ def invite(srs, path, raw, fact, transport):
 
 def kept(srs, request, title, fact):
     call_id = header(request, "Call-ID", "i")
-    recording = srs.recording(call_id, state=None, seconds=5)
+    recording = srs.recording(call_id, state=None)
     if not tap.ok(recording is not None, f"{title}: is on record", call_id):
         return
     if not fact.get("counts") and not fact.get("metadata_labels"):

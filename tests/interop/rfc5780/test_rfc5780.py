@@ -44,7 +44,7 @@ def start_coturn(world, folder):
          "3479", "--no-tls", "--no-dtls", "--no-cli", "--no-auth", "-r", "example.org", "--pidfile",
          str(folder / "turn.pid"), "--log-file", "stdout", "--userdb", str(folder / "db")],
         stdout=log, stderr=subprocess.STDOUT)
-    for _ in range(100):
+    for _ in range(1200):
         probe = subprocess.run([*world.outside.inside, "ss", "-uln"], capture_output=True, text=True)
         if f"{SECOND}:3479" in probe.stdout:
             break
@@ -70,7 +70,7 @@ def main():
                 lab.run("nft", "-f", "-", stdin=TABLE.format(policy=policy, nat=nat))
                 # The second "server" is the first one's other address: as good as another classic one.
                 done = subprocess.run([*world.host.inside, sys.argv[1], lab.HOST, f"{FIRST}:3478", f"{SECOND}:3478"],
-                                      capture_output=True, text=True, timeout=60)
+                                      capture_output=True, text=True, timeout=300)
                 got = dict(word.split("=") for word in done.stdout.split())
                 want = dict(want, external=external, response_port="1")
                 good = done.returncode == 0 and all(got.get(key) == value for key, value in want.items())

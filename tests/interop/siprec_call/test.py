@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """siprec-call itself, against a recording server of a hundred lines and against sipp: what it sends is judged by sox,
 ffmpeg, xmllint and by this script's own reading of RTP, RTCP and SDP. siprecd takes no part."""
+import itertools
 import pathlib
 import struct
 import subprocess
@@ -16,6 +17,7 @@ need("sox", "ffmpeg", "xmllint", "sipp")
 tap = Tap()
 folder = tempfile.TemporaryDirectory(prefix="siprec-call-test-")
 here = pathlib.Path(folder.name)
+files = itertools.count()
 
 
 def play(*arguments, **stub):
@@ -30,11 +32,11 @@ def play(*arguments, **stub):
 
 def frequency(payloads, name, *raw):
     """What sox hears in payloads put one behind the other."""
-    path = here / name
+    path = here / f"{name}-{next(files)}"  # a file of its own: the tests run side by side
     path.write_bytes(b"".join(payloads))
     source = path
     if raw[0] == "ffmpeg":
-        source = here / (name + ".wav")
+        source = path.with_suffix(".wav")
         run("ffmpeg", "-v", "error", "-y", *raw[1:], "-i", path, source)
         raw = ()
     done = run("sox", *raw, source, "-n", "stat")
@@ -243,7 +245,7 @@ def judge():
                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=here)
     try:
         wait_for(lambda: siprec_call(f"sip:127.0.0.1:{port}", "--profile", "plain", "--seconds", "100ms",
-                                     "--timeout", "1s")[0] == 0, 10)
+                                     "--timeout", "1s")[0] == 0, 60)
         status, report = siprec_call(f"sip:127.0.0.1:{port}", "--seconds", "1")
         call = report["results"][0]
         tap.ok(status == 1 and "2 m-lines offered, 1 answered" in call["notes"],

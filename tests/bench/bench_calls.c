@@ -1,8 +1,9 @@
 /* bench_calls: what bench.py measures siprecd against and with.
- *   send SECONDS FIRST PORT... one RTP stream (G.711, 172 bytes, 50 packets a second) to each port, from the
- *                              ports FIRST, FIRST + 1 and so on
+ *   send SECONDS START FIRST PORT...
+ *                              one RTP stream (G.711, 172 bytes, 50 packets a second) to each port, from the
+ *                              ports FIRST, FIRST + 1 and so on, beginning with packet number START
  *   bare DIRECTORY SOCKETS     the bare loop: so many UDP sockets, drained every 100 ms with recvmmsg,
- *                              the bytes of every two appended to a file of their own
+ *                              the bytes of every two appended to a file of their own; SIGUSR1: how many so far
  * Not here: siprecd itself, and what the numbers mean (bench.py).
  * RFC 3550. */
 #include <arpa/inet.h>
@@ -63,8 +64,9 @@ static void fill(unsigned char *packet, uint32_t number, uint32_t ssrc)
 static int run_send(int argc, char **argv)
 {
     int seconds = atoi(argv[0]);
-    int first = atoi(argv[1]);
-    int streams = argc - 2;
+    uint32_t start = (uint32_t)atoi(argv[1]);
+    int first = atoi(argv[2]);
+    int streams = argc - 3;
     int *fds = calloc((size_t)streams, sizeof(*fds));
     static unsigned char packet[PACKET];
     uint64_t sent = 0;
@@ -75,7 +77,7 @@ static int run_send(int argc, char **argv)
     memset(packet, 0x55, sizeof(packet));
     for (int i = 0; i < streams; i++) {
         struct sockaddr_in to = {.sin_family = AF_INET,
-                                 .sin_port = htons((uint16_t)atoi(argv[2 + i])),
+                                 .sin_port = htons((uint16_t)atoi(argv[3 + i])),
                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
         struct sockaddr_in from = to;
         from.sin_port = htons((uint16_t)(first + i));
@@ -95,7 +97,7 @@ static int run_send(int argc, char **argv)
             else if (now_ns() - due > late_ns)
                 late_ns = now_ns() - due;
             for (int i = part; i < streams; i += PERIOD_MS) {
-                fill(packet, number, (uint32_t)i + 1);
+                fill(packet, start + number, (uint32_t)i + 1);
                 if (send(fds[i], packet, sizeof(packet), MSG_DONTWAIT) == PACKET)
                     sent++;
                 else
@@ -111,11 +113,14 @@ static int run_send(int argc, char **argv)
 /* ---- bare ----------------------------------------------------------------------------------- */
 
 static volatile sig_atomic_t ending;
+static volatile sig_atomic_t asked;
 
 static void on_signal(int number)
 {
-    (void)number;
-    ending = 1;
+    if (number == SIGUSR1)
+        asked = 1;
+    else
+        ending = 1;
 }
 
 struct bare {
@@ -188,6 +193,7 @@ static int run_bare(char **argv)
         (void)setrlimit(RLIMIT_NOFILE, &limit);
     }
     signal(SIGTERM, on_signal);
+    signal(SIGUSR1, on_signal);
     if (!bare_open(&bare, argv[0])) {
         perror("bare");
         return 1;
@@ -200,6 +206,11 @@ static int run_bare(char **argv)
         sleep_until(next);
         for (int i = 0; i < bare.sockets / 2; i++)
             bare_pair(&bare, i);
+        if (asked) {
+            asked = 0;
+            printf("%llu\n", (unsigned long long)bare.packets);
+            fflush(stdout);
+        }
     }
     printf("{\"packets\": %llu}\n", (unsigned long long)bare.packets);
     return 0;
@@ -207,10 +218,11 @@ static int run_bare(char **argv)
 
 int main(int argc, char **argv)
 {
-    if (argc > 4 && strcmp(argv[1], "send") == 0)
+    if (argc > 5 && strcmp(argv[1], "send") == 0)
         return run_send(argc - 2, argv + 2);
     if (argc == 4 && strcmp(argv[1], "bare") == 0)
         return run_bare(argv + 2);
-    fprintf(stderr, "usage: bench_calls send SECONDS FIRST PORT... | bare DIRECTORY SOCKETS\n");
+    fprintf(stderr,
+            "usage: bench_calls send SECONDS START FIRST PORT... | bare DIRECTORY SOCKETS\n");
     return 2;
 }

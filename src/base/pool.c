@@ -107,11 +107,6 @@ uint32_t pool_count(const struct pool *pool)
     return pool->count;
 }
 
-uint32_t pool_capacity(const struct pool *pool)
-{
-    return pool->capacity;
-}
-
 void *pool_next(const struct pool *pool, uint32_t *index, struct pool_id *id)
 {
     while (*index < pool->capacity) {

@@ -26,8 +26,7 @@ void *pool_find(const struct pool *pool, struct pool_id id);
 /* A stale id is ignored, so that giving back twice does no harm. */
 void pool_give(struct pool *pool, struct pool_id id);
 
-uint32_t pool_count(const struct pool *pool);    /* taken now */
-uint32_t pool_capacity(const struct pool *pool); /* in all */
+uint32_t pool_count(const struct pool *pool); /* taken now */
 /* Walks the taken objects: start with *index 0, until NULL. Objects may be given back while
  * walking. */
 void *pool_next(const struct pool *pool, uint32_t *index, struct pool_id *id);

@@ -126,13 +126,6 @@ void writer_patch_u16(struct writer *w, size_t at, uint16_t value)
         store_be(w->buffer + at, value, 2);
 }
 
-void writer_patch_u32(struct writer *w, size_t at, uint32_t value)
-{
-    assert(w->failed || at + 4 <= w->len);
-    if (!w->failed)
-        store_be(w->buffer + at, value, 4);
-}
-
 struct view writer_done(const struct writer *w)
 {
     return w->failed ? VIEW_NONE : view_of(w->buffer, w->len);

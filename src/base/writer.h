@@ -34,7 +34,6 @@ void writer_printf(struct writer *w, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Overwrites a number written earlier (lengths known afterwards); at + its size <= len, unless
  * failed. */
 void writer_patch_u16(struct writer *w, size_t at, uint16_t value);
-void writer_patch_u32(struct writer *w, size_t at, uint32_t value);
 
 /* What has been written; empty when failed. Borrows the buffer. */
 struct view writer_done(const struct writer *w);

@@ -19,16 +19,6 @@
 #include "http/inside.h"
 #include "http/range.h"
 
-enum http_method http_exchange_method(const struct http_exchange *exchange)
-{
-    return exchange->method;
-}
-
-struct http_server *http_exchange_server(const struct http_exchange *exchange)
-{
-    return exchange->server;
-}
-
 struct view http_exchange_parameter(const struct http_exchange *exchange, size_t n)
 {
     assert(n < exchange->routing.parameter_count);

@@ -12,8 +12,6 @@ struct http_server;
  * the server's thread. Exactly one reply function must be called for each exchange, in the handler
  * or later. */
 
-enum http_method http_exchange_method(const struct http_exchange *exchange);
-struct http_server *http_exchange_server(const struct http_exchange *exchange);
 /* The path's nth {parameter}, decoded. */
 struct view http_exchange_parameter(const struct http_exchange *exchange, size_t n);
 /* A query parameter, decoded; false when it is not there. The first one counts. */

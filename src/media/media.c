@@ -87,7 +87,8 @@ static void note_wall(struct media *media, struct tick now, struct wall wall)
     media->wall_at = now;
 }
 
-struct wall media_wall(const struct media *media, struct tick now)
+/* What the wall clock says about now. */
+static struct wall media_wall(const struct media *media, struct tick now)
 {
     return (struct wall){media->wall.ns + tick_diff_ns(now, media->wall_at)};
 }

@@ -182,8 +182,6 @@ bool media_control_output(struct media *media, struct media_stream *stream, stru
 /* ---- media.c -------------------------------------------------------------------------------- */
 
 void media_tell(struct media *media, const struct media_stream *stream, struct media_event event);
-/* What the wall clock says about now. */
-struct wall media_wall(const struct media *media, struct tick now);
 /* Sets the stream's timer to the earliest of what it waits for. */
 void media_stream_arm(struct media *media, struct media_stream *stream);
 /* It has bytes, or its end, for media_write(). */

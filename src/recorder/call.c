@@ -149,15 +149,6 @@ static void undo(struct recorder *recorder, struct exchange *x)
     x->tickets_taken = 0;
 }
 
-void recorder_call_return(struct recorder *recorder, struct recorder_call *call)
-{
-    for (unsigned i = 0; i < LIMIT_STREAMS_PER_RECORDING; i++) {
-        if (call->leases[i].held)
-            recorder_return_ticket(recorder, &call->leases[i].ticket);
-        call->leases[i].held = false;
-    }
-}
-
 /* ---- What media is told --------------------------------------------------------------------- */
 
 static void post_stream(struct recorder *recorder, const struct recorder_call *call,

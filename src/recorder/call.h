@@ -112,8 +112,6 @@ WARN_UNUSED unsigned recorder_call_offer(struct recorder *recorder, struct recor
 /* The ACK brought the answer to our offer. */
 void recorder_call_answered(struct recorder *recorder, struct recorder_call *call,
                             struct recorder_now now, struct view theirs);
-/* Gives back what the leases hold, where media was never told of them. */
-void recorder_call_return(struct recorder *recorder, struct recorder_call *call);
 
 /* ---- invite.c ------------------------------------------------------------------------------- */
 

@@ -62,25 +62,6 @@ enum rtp_packet_result rtp_packet_decode(struct rtp_packet *packet, struct view 
     return RTP_PACKET_OK;
 }
 
-const char *rtp_packet_result_name(enum rtp_packet_result result)
-{
-    switch (result) {
-    case RTP_PACKET_OK:
-        return "ok";
-    case RTP_PACKET_SHORT:
-        return "short";
-    case RTP_PACKET_VERSION:
-        return "version";
-    case RTP_PACKET_CSRC:
-        return "csrc";
-    case RTP_PACKET_EXTENSION:
-        return "extension";
-    case RTP_PACKET_PADDING:
-        return "padding";
-    }
-    return "unknown";
-}
-
 void rtp_packet_encode(const struct rtp_packet *packet, struct writer *out)
 {
     size_t csrc_count = rtp_packet_csrc_count(packet);

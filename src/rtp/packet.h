@@ -34,8 +34,6 @@ struct rtp_packet {
 /* Borrows the datagram. *packet is set only when the result is RTP_PACKET_OK. */
 WARN_UNUSED enum rtp_packet_result rtp_packet_decode(struct rtp_packet *packet,
                                                      struct view datagram);
-/* "padding", for logs and metrics. */
-const char *rtp_packet_result_name(enum rtp_packet_result result);
 
 /* Appends the packet; extension length is rounded up to words with zeros;
  * padding bytes when not 0. */

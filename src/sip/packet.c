@@ -41,7 +41,7 @@ struct view sip_packet_view(const struct sip_packet *packet)
     return packet ? view_of(packet->bytes, packet->len) : VIEW_NONE;
 }
 
-struct view sip_text_copy(struct view text)
+static struct view sip_text_copy(struct view text)
 {
     char *copy = malloc(text.len + 1);
     if (!copy)

@@ -21,11 +21,9 @@ void sip_packet_release(struct sip_packet *packet);
 void sip_packet_replace(struct sip_packet **slot, struct sip_packet *next);
 struct view sip_packet_view(const struct sip_packet *packet);
 
-/* A copy of a text on the heap for objects that keep it, at == NULL when memory is out; free with
- * sip_text_free. */
-struct view sip_text_copy(struct view text);
+/* Texts on the heap, for objects that keep them: frees one, and replaces one by a copy (false, *slot
+ * untouched, when memory is out). */
 void sip_text_free(struct view *text);
-/* Replaces *slot by a copy; false, *slot untouched, when memory is out. */
 WARN_UNUSED bool sip_text_set(struct view *slot, struct view text);
 
 #endif

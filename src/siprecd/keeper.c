@@ -61,14 +61,17 @@ struct keeper {
 
 /* ---- numbers -------------------------------------------------------------------------------- */
 
-uint64_t keeper_room_wanted(const struct values_space *min_free, uint64_t total)
+/* Free room that total bytes of disk must keep. */
+static uint64_t keeper_room_wanted(const struct values_space *min_free, uint64_t total)
 {
     if (!min_free->is_percent)
         return min_free->amount;
     return total / 10000 * min_free->amount + total % 10000 * min_free->amount / 10000;
 }
 
-int64_t keeper_sync_pause_ms(int64_t interval_ms, int64_t last_took_ms)
+/* How long to wait from the start of one sync to the next so that a power cut costs at most
+ * interval_ms, given how long the last took. */
+static int64_t keeper_sync_pause_ms(int64_t interval_ms, int64_t last_took_ms)
 {
     /* Bytes that come just after a sync began are safe when the next one has ended. So the time
      * between two beginnings, one sync (it may take twice as long as the last) and the sweep that

@@ -47,11 +47,4 @@ void keeper_render(struct keeper *keeper, const struct uuid *id, const char *dir
 /* Renders waiting or running. */
 size_t keeper_renders(struct keeper *keeper);
 
-/* Free room that total bytes of disk must keep. */
-uint64_t keeper_room_wanted(const struct values_space *min_free, uint64_t total);
-
-/* How long to wait from the start of one sync to the next so that a power cut costs at most
- * interval_ms, given how long the last took. */
-int64_t keeper_sync_pause_ms(int64_t interval_ms, int64_t last_took_ms);
-
 #endif

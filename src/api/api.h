@@ -1,6 +1,7 @@
 /* api: the HTTP API of siprecd: its routes, its server, and two threads for what takes longer
- * (audio rendered on demand, deleting). Not here: the daemon's own state (board.h carries it), the
- * catalogue. RFC 9457 (problems), OpenAPI 3.1 (openapi.json). */
+ * (audio rendered on demand, deleting).
+ * Not here: the daemon's own state (board.h carries it), the catalogue.
+ * RFC 9457 (problems), OpenAPI 3.1 (openapi.json). */
 #ifndef API_API_H
 #define API_API_H
 

@@ -1,6 +1,7 @@
 /* board: the only way between the daemon's threads and the API: what the API wants, what the daemon
- * shows. The signalling thread never waits for it; whoever reads here gets a copy. Not here: HTTP
- * (api.h), the catalogue. RFC: none. */
+ * shows. The signalling thread never waits for it; whoever reads here gets a copy.
+ * Not here: HTTP (api.h), the catalogue.
+ * RFC: none. */
 #ifndef API_BOARD_H
 #define API_BOARD_H
 

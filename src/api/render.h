@@ -1,7 +1,8 @@
 /* render: audio in a format that is not there yet, made by siprecd-render while the requests for it
  * wait. Requests for the same file share one run; few runs go on at once. Everything here belongs
- * to the HTTP thread. Not here: the audio after the call (the daemon renders that by itself). RFC:
- * none. */
+ * to the HTTP thread.
+ * Not here: the audio after the call (the daemon renders that by itself).
+ * RFC: none. */
 #ifndef API_RENDER_H
 #define API_RENDER_H
 

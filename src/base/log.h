@@ -1,6 +1,7 @@
 /* log: one line an event, handed to one sink that the program installs; module, [call-id],
- * key=value. Not here: clocks, files and formats (io/logger.h). Secrets never, and no line a
- * packet. RFC: none. */
+ * key=value.
+ * Not here: clocks, files and formats (io/logger.h). Secrets never, and no line a packet.
+ * RFC: none. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 

@@ -1,6 +1,8 @@
 /* map: an intrusive hash table keyed by bytes, hashed with SipHash-2-4 under a secret key, since
  * the keys (Call-IDs, tags, branches) are chosen by peers. The table owns its buckets, never the
- * objects. Not here: ordered containers. RFC: none. */
+ * objects.
+ * Not here: ordered containers.
+ * RFC: none. */
 #ifndef BASE_MAP_H
 #define BASE_MAP_H
 

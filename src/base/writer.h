@@ -1,6 +1,8 @@
-/* writer: puts numbers, bytes and text into a buffer of the caller's, with a sticky error.
- * The first write that does not fit writes nothing, sets failed, and every later write is refused,
- * so a builder checks once. Not here: buffers that grow. RFC: none. */
+/* writer: puts numbers, bytes and text into a buffer of the caller's, with a sticky error. The
+ * first write that does not fit writes nothing, sets failed, and every later write is refused, so a
+ * builder checks once.
+ * Not here: buffers that grow.
+ * RFC: none. */
 #ifndef BASE_WRITER_H
 #define BASE_WRITER_H
 

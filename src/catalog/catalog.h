@@ -1,7 +1,8 @@
 /* catalog: what recordings exist. Takes the recordings' documents from the recorder, writes them
  * into their folders and into the database on a thread of its own, catches up from the folders
- * after any trouble with the database, deletes by age and room. Not here: making documents
- * (recorder), serving them (api). RFC: none. */
+ * after any trouble with the database, deletes by age and room.
+ * Not here: making documents (recorder), serving them (api).
+ * RFC: none. */
 #ifndef CATALOG_CATALOG_H
 #define CATALOG_CATALOG_H
 

@@ -1,5 +1,6 @@
 /* files: a recording's folder <root>/YYYY/MM/DD/<id>: writing documents into it, reading, scanning,
- * removing. Not here: the journal's bytes and the audio (io), the database (store.h).
+ * removing.
+ * Not here: the journal's bytes and the audio (io), the database (store.h).
  * RFC: none. */
 #ifndef CATALOG_FILES_H
 #define CATALOG_FILES_H

@@ -1,5 +1,6 @@
 /* queue: recordings' documents that wait to be written, in order, at most one an id: a newer one
- * replaces the older. Not here: locks, writing (catalog.h).
+ * replaces the older.
+ * Not here: locks, writing (catalog.h).
  * RFC: none. */
 #ifndef CATALOG_QUEUE_H
 #define CATALOG_QUEUE_H

@@ -1,7 +1,8 @@
 /* reader: the catalogue as one other thread (http) sees it, over a connection of its own that is
  * opened when first needed and again whenever the file was replaced. Recordings can still be looked
- * up by id when the database is gone: their folder follows from the id. Not here: writing
- * (catalog.h). RFC: none. */
+ * up by id when the database is gone: their folder follows from the id.
+ * Not here: writing (catalog.h).
+ * RFC: none. */
 #ifndef CATALOG_READER_H
 #define CATALOG_READER_H
 

@@ -1,6 +1,8 @@
 /* record: what the catalogue knows about one recording: its JSON document and the columns drawn
- * from it. Not here: the database (store.h), the recording's folder (files.h), who makes the
- * document (recorder). RFC 8259 (JSON), RFC 3339 (times). */
+ * from it.
+ * Not here: the database (store.h), the recording's folder (files.h), who makes the document
+ * (recorder).
+ * RFC 8259 (JSON), RFC 3339 (times). */
 #ifndef CATALOG_RECORD_H
 #define CATALOG_RECORD_H
 

@@ -1,5 +1,6 @@
 /* store: the SQLite side of the catalogue. Statements are prepared per call: a put a second and a
- * page a click do not pay for keeping them. Not here: threads, folders.
+ * page a click do not pay for keeping them.
+ * Not here: threads, folders.
  * RFC: none. */
 #include "catalog/store.h"
 

@@ -1,6 +1,7 @@
 /* store: the catalogue's database, one SQLite file in WAL mode: schema, rows, queries. One
  * connection, one thread at a time. What it holds can be rebuilt from the recordings' folders, so
- * it may be lost. Not here: threads and catching up (catalog.h), the folders (files.h).
+ * it may be lost.
+ * Not here: threads and catching up (catalog.h), the folders (files.h).
  * RFC: none. */
 #ifndef CATALOG_STORE_H
 #define CATALOG_STORE_H

@@ -1,6 +1,7 @@
 /* access: who may talk to a server that trusts whoever reaches it: a page in somebody's browser may
  * not. The Host must be one that no foreign DNS name can point here with (DNS rebinding), and a
- * request that changes something must be of a kind that a form cannot send. Not here: passwords.
+ * request that changes something must be of a kind that a form cannot send.
+ * Not here: passwords.
  * RFC 9110 §7.2, §7.4. */
 #ifndef HTTP_ACCESS_H
 #define HTTP_ACCESS_H

@@ -1,7 +1,9 @@
 /* connections: which connections the HTTP server has open, and how long each may stay silent.
  * evhttp 2.1 has no limit on their number and none on the time a request may take to come in, and
  * tells nobody when one goes; so each is known by its descriptor and the kernel's cookie for it,
- * and looked up once a second. Not here: requests (exchange.h). RFC: none. */
+ * and looked up once a second.
+ * Not here: requests (exchange.h).
+ * RFC: none. */
 #ifndef HTTP_CONNECTIONS_H
 #define HTTP_CONNECTIONS_H
 

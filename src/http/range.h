@@ -1,6 +1,8 @@
 /* range: the Range, If-Range and conditional request fields against one file of known size and
- * validators. Not here: sending (file.h). One range a request; a list of several is answered with
- * the whole, as RFC 9110 §14.2 allows. RFC 9110 §13, §14. */
+ * validators.
+ * Not here: sending (file.h). One range a request; a list of several is answered with the whole, as
+ * RFC 9110 §14.2 allows.
+ * RFC 9110 §13, §14. */
 #ifndef HTTP_RANGE_H
 #define HTTP_RANGE_H
 

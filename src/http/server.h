@@ -1,6 +1,7 @@
 /* server: the HTTP server: listeners, its thread, limits on connections, time and sizes; it checks
- * access, finds the route and calls its handler. Not here: what is served (api). RFC 9112 (by
- * libevent's evhttp), RFC 9110. */
+ * access, finds the route and calls its handler.
+ * Not here: what is served (api).
+ * RFC 9112 (by libevent's evhttp), RFC 9110. */
 #ifndef HTTP_SERVER_H
 #define HTTP_SERVER_H
 

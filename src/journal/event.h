@@ -1,5 +1,6 @@
-/* event: what siprecd decided, as one line of JSON that stands as a comment in the journal.
- * It is written and read here. Not here: where the comment stands (writer.h, reader.h).
+/* event: what siprecd decided, as one line of JSON that stands as a comment in the journal. It is
+ * written and read here.
+ * Not here: where the comment stands (writer.h, reader.h).
  * RFC 8259. */
 #ifndef JOURNAL_EVENT_H
 #define JOURNAL_EVENT_H

@@ -1,5 +1,6 @@
 /* reader: blocks, one by one, to records; what is no whole block is waited for, or skipped when it
- * never can be. Not here: deciding which packets belong to the audio (select.c).
+ * never can be.
+ * Not here: deciding which packets belong to the audio (select.c).
  * draft-ietf-opsawg-pcapng §3.1 (blocks), §3.5 (options), §4.1 to §4.3. */
 #include "journal/reader.h"
 

@@ -1,7 +1,8 @@
 /* reader: a journal's bytes as records: SIP messages, packets, events, interfaces. On whole files
- * and growing ones. Not here: files, what to do after a crash (recover.h), which packets make the
- * audio (select.h). draft-ietf-opsawg-pcapng. Reads also what other tools rewrote (either byte
- * order, any time resolution). */
+ * and growing ones.
+ * Not here: files, what to do after a crash (recover.h), which packets make the audio (select.h).
+ * draft-ietf-opsawg-pcapng. Reads also what other tools rewrote (either byte order, any time
+ * resolution). */
 #ifndef JOURNAL_READER_H
 #define JOURNAL_READER_H
 

@@ -1,6 +1,7 @@
 /* select: which of the journal's packets are the streams' own, those included that were held apart
- * at first. Not here: reading (reader.h), the rules that were applied while recording
- * (rtp/source.h). RFC: none. */
+ * at first.
+ * Not here: reading (reader.h), the rules that were applied while recording (rtp/source.h).
+ * RFC: none. */
 #ifndef JOURNAL_SELECT_H
 #define JOURNAL_SELECT_H
 

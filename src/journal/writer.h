@@ -1,5 +1,6 @@
 /* writer: one recording's journal as pcapng blocks, appended to a buffer of the caller's: only
- * whole blocks. Not here: files (io), reading (reader.h), the text of events (event.h).
+ * whole blocks.
+ * Not here: files (io), reading (reader.h), the text of events (event.h).
  * draft-ietf-opsawg-pcapng; RFC 791, 8200, 768, 9293 for the headers around what was received. */
 #ifndef JOURNAL_WRITER_H
 #define JOURNAL_WRITER_H

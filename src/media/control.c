@@ -1,5 +1,6 @@
 /* control: a stream's RTCP: what the SRC reports, our reports to it, and the first packet it waits
- * for. Not here: the packets' format and interval (rtp), sockets.
+ * for.
+ * Not here: the packets' format and interval (rtp), sockets.
  * RFC 3550 §6, 4961 (from the port we receive on), 5761, 7866 §8.1.1. */
 #include "base/metrics.h"
 #include "media/worker.h"

@@ -1,6 +1,6 @@
 /* invite: the INVITE that begins a call: who may, whether there is room, what is answered, and the
- * ledger in which every one of them ends. Not here: offers (call.c), the rest of a call
- * (recorder.c).
+ * ledger in which every one of them ends.
+ * Not here: offers (call.c), the rest of a call (recorder.c).
  * RFC 7866 §6, 3261 §13.3. */
 #include <inttypes.h>
 

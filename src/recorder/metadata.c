@@ -1,5 +1,6 @@
 /* metadata: the metadata documents of a call: read after the answer has left, asked for when parts
- * are missing. Not here: their grammar (siprec), what they say (record.c).
+ * are missing.
+ * Not here: their grammar (siprec), what they say (record.c).
  * RFC 7866 §9.1, §9.2; 7865 §7; 3261 §14.1. */
 #include <stdio.h>
 #include <stdlib.h>

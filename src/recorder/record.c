@@ -1,5 +1,6 @@
 /* record: see record.h. Everything here is plain bookkeeping, bounded, and the same for a call
- * going on and for a journal read again. Not here: who calls it.
+ * going on and for a journal read again.
+ * Not here: who calls it.
  * RFC 7865, 7866 §9. */
 #include "recorder/record.h"
 

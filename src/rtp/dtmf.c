@@ -1,6 +1,7 @@
 /* dtmf: named telephone events, told apart by their timestamps, so that updates, the three ends,
- * and whatever comes late or twice make one digit. Not here: audio. RFC 4733 §2.3 (payload),
- * §2.5.1.2 to §2.5.1.5 (sending), §2.5.2.2 to §2.5.2.4 (receiving). */
+ * and whatever comes late or twice make one digit.
+ * Not here: audio.
+ * RFC 4733 §2.3 (payload), §2.5.1.2 to §2.5.1.5 (sending), §2.5.2.2 to §2.5.2.4 (receiving). */
 #include "rtp/dtmf.h"
 
 #include "base/reader.h"

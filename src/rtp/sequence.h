@@ -1,6 +1,8 @@
 /* sequence: order, loss, duplicates and jitter of the packets of one SSRC, with 64-bit sequence
- * numbers and timestamps. Not here: whose packets these are (source.h). One struct an epoch: a new
- * SSRC starts with rtp_sequence_init. RFC 3550 §6.4.1, Appendix A.1, A.3, A.8. */
+ * numbers and timestamps.
+ * Not here: whose packets these are (source.h). One struct an epoch: a new SSRC starts with
+ * rtp_sequence_init.
+ * RFC 3550 §6.4.1, Appendix A.1, A.3, A.8. */
 #ifndef RTP_SEQUENCE_H
 #define RTP_SEQUENCE_H
 

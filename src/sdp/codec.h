@@ -1,7 +1,8 @@
 /* codec: the audio formats that can be recorded and rendered, how SDP names them, and what to
- * answer about them. Not here: m-lines (session.h), choosing among formats (answer.h), decoding
- * (render). RFC 3551 §6 (static payload types), 8866 §6.6, and each payload format's own
- * offer/answer section. */
+ * answer about them.
+ * Not here: m-lines (session.h), choosing among formats (answer.h), decoding (render).
+ * RFC 3551 §6 (static payload types), 8866 §6.6, and each payload format's own offer/answer
+ * section. */
 #ifndef SDP_CODEC_H
 #define SDP_CODEC_H
 

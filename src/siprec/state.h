@@ -1,6 +1,7 @@
 /* state: what all metadata documents of a recording session say together, and everything they ever
- * said. Not here: reading a document (metadata.h). RFC 7866 §9.1, §9.2: a complete snapshot
- * replaces, partial updates add to the last, in order. */
+ * said.
+ * Not here: reading a document (metadata.h).
+ * RFC 7866 §9.1, §9.2: a complete snapshot replaces, partial updates add to the last, in order. */
 #ifndef SIPREC_STATE_H
 #define SIPREC_STATE_H
 

@@ -1,6 +1,7 @@
 /* warning: what was odd about a body, its SDP or its metadata, as codes that outsiders read in a
- * recording. Not here: refusing anything. RFC 7866 §9.2 leaves errors to policy; ours is to record
- * and to say so. */
+ * recording.
+ * Not here: refusing anything.
+ * RFC 7866 §9.2 leaves errors to policy; ours is to record and to say so. */
 #ifndef SIPREC_WARNING_H
 #define SIPREC_WARNING_H
 

@@ -1,5 +1,6 @@
 /* keeper: what happens to recordings on the disk beside writing them: syncing, watching the room,
- * rendering, recovering. Not here: journals of calls going on (worker), retention (catalog).
+ * rendering, recovering.
+ * Not here: journals of calls going on (worker), retention (catalog).
  * RFC: none. */
 #include "siprecd/keeper.h"
 

@@ -1,5 +1,6 @@
 /* outbox: mail from signalling to one worker; what its mailbox has no room for waits here, in
- * order. Not here: the mailbox (io/mailbox.h).
+ * order.
+ * Not here: the mailbox (io/mailbox.h).
  * RFC: none. */
 #include "siprecd/outbox.h"
 

@@ -1,5 +1,6 @@
 /* recovery: what an earlier run left unfinished is made whole: its journal is cut and marked, its
- * document rebuilt, its audio asked for. Not here: what a journal says (journal, recorder).
+ * document rebuilt, its audio asked for.
+ * Not here: what a journal says (journal, recorder).
  * draft-ietf-opsawg-pcapng. */
 #ifndef SIPRECD_RECOVERY_H
 #define SIPRECD_RECOVERY_H

@@ -1,6 +1,7 @@
 /* signalling: the thread that answers SIP and decides about calls: sip and recorder driven by
- * sockets, workers' mail and clocks. Not here: packets and journals (worker), files and renders
- * (keeper). RFC 3261 section 18 (transport). */
+ * sockets, workers' mail and clocks.
+ * Not here: packets and journals (worker), files and renders (keeper).
+ * RFC 3261 section 18 (transport). */
 #ifndef SIPRECD_SIGNALLING_H
 #define SIPRECD_SIGNALLING_H
 

@@ -1,5 +1,6 @@
 /* worker: one media worker: a thread that owns media ports, sweeps them, feeds media and writes the
- * journals. Not here: what a packet means (media), the ports themselves (stock.h).
+ * journals.
+ * Not here: what a packet means (media), the ports themselves (stock.h).
  * RFC: none. */
 #include "siprecd/worker.h"
 

@@ -1,5 +1,6 @@
 /* worker: one media worker: a thread that owns media ports, sweeps them, feeds media and writes the
- * journals. Not here: what a packet means (media), when calls begin and end (signalling).
+ * journals.
+ * Not here: what a packet means (media), when calls begin and end (signalling).
  * RFC 3550 section 11 (pairs of ports). */
 #ifndef SIPRECD_WORKER_H
 #define SIPRECD_WORKER_H

@@ -1,6 +1,7 @@
 /* auth: the client's side of the long-term credential mechanism: what a challenge changes, and how
- * the next request is signed. Not here: HMACs (key.h), when to send (client.h), where passwords
- * come from. RFC 8489 §9.2. */
+ * the next request is signed.
+ * Not here: HMACs (key.h), when to send (client.h), where passwords come from.
+ * RFC 8489 §9.2. */
 #ifndef STUN_AUTH_H
 #define STUN_AUTH_H
 

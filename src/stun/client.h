@@ -1,6 +1,7 @@
 /* client: when a request is sent again, and when it has failed. The owner keeps the bytes and sends
- * them. Not here: what is in the request (message.h), credentials (auth.h). RFC 8489 §6.2.1,
- * §6.2.2; RFC 8445 §14.3 for the floor of RTO. */
+ * them.
+ * Not here: what is in the request (message.h), credentials (auth.h).
+ * RFC 8489 §6.2.1, §6.2.2; RFC 8445 §14.3 for the floor of RTO. */
 #ifndef STUN_CLIENT_H
 #define STUN_CLIENT_H
 

@@ -1,6 +1,7 @@
 /* server: answers to Binding requests, plain (RFC 8489 §12), with the behaviour discovery of RFC
- * 5780, or to the credentials of an ICE agent. No state: one request in, one answer out. Not here:
- * ICE's own errors beyond building them (ice), TURN. RFC 8489 §6.3.1, §9.1.3; RFC 5780 §7. */
+ * 5780, or to the credentials of an ICE agent. No state: one request in, one answer out.
+ * Not here: ICE's own errors beyond building them (ice), TURN.
+ * RFC 8489 §6.3.1, §9.1.3; RFC 5780 §7. */
 #ifndef STUN_SERVER_H
 #define STUN_SERVER_H
 

@@ -1,5 +1,6 @@
 /* show: answers as tables of at most 100 columns. What came from callers is printed without control
- * characters, so that a name cannot command the terminal. Not here: asking.
+ * characters, so that a name cannot command the terminal.
+ * Not here: asking.
  * RFC: none. */
 #ifndef SIPRECCTL_SHOW_H
 #define SIPRECCTL_SHOW_H

@@ -413,6 +413,12 @@ def test_every_series_moves():
             series = Series(daemon)
             for calls in (4, 4, 8):
                 siprec_call(daemon.uri, "--streams", 2, "--calls", calls, "--rate", 40, "--hold", 3)
+
+            def port_was_hurried():
+                """Lent again between 2 and 30 s after its last call: when that happens is the machine's affair."""
+                siprec_call(daemon.uri, "--streams", 2, "--calls", 4, "--rate", 40, "--hold", 1)
+                return daemon.metric("siprecd_ports_hurried_total") > 0
+            wait_for(port_was_hurried, 120)
             collect(series)
         with Full() as daemon:
             moved.update({"siprecd_disk_full"} if wait_for(lambda: daemon.metric("siprecd_disk_full") == 1, 60) else set())

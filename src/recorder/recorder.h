@@ -53,6 +53,23 @@ struct recorder_ticket {
     struct addr bound_rtcp; /* RTCP, the port above */
 };
 
+enum recorder_relay_transport { RECORDER_RELAY_UDP, RECORDER_RELAY_TCP, RECORDER_RELAY_TLS };
+
+/* A relayed address that stands ready on a worker, and may be answered with at once. Again with the same slot and
+ * generation: what is new about it. A relayed address serves one SRC: the first that it was lent to. */
+struct recorder_relay {
+    uint32_t worker;
+    uint32_t slot; /* MEDIA_RELAY(slot) */
+    uint32_t generation;
+    bool gone;              /* it is no more: out of stock with it */
+    struct addr relayed[2]; /* IPv4, IPv6; unset: none of that family */
+    uint64_t src;           /* whom it served, and serves alone from now on; 0: nobody yet */
+    uint8_t server;         /* its place among the servers, best first */
+    enum recorder_relay_transport transport; /* ours to the server; the SRC's is UDP always */
+    struct addr server_address;
+    int32_t rtt_ms; /* to the server; -1: not known */
+};
+
 /* Takes a ticket into stock. */
 void recorder_ticket(struct recorder *recorder, const struct recorder_ticket *ticket);
 

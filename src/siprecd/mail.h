@@ -5,13 +5,51 @@
 #define SIPRECD_MAIL_H
 
 #include "media/media.h"
+#include "nat/behaviour.h"
 #include "recorder/recorder.h"
 #include "siprecd/network.h"
+
+enum {
+    WORKER_STUN_SERVERS = 4,
+    WORKER_TURN_SERVERS = 8,
+    WORKER_NAME_SIZE = 256,       /* host names: RFC 1035 section 2.3.4 */
+    WORKER_CREDENTIAL_SIZE = 512, /* RFC 8489 section 14.3: USERNAME is under 509 bytes */
+};
+
+enum worker_turn_transport { WORKER_TURN_UDP, WORKER_TURN_TCP, WORKER_TURN_TLS };
+
+/* A TURN server of the settings, its name looked up. */
+struct worker_turn_server {
+    enum worker_turn_transport transport;
+    struct addr address[2];      /* IPv4, IPv6, with port; not set: it has none of that family */
+    char name[WORKER_NAME_SIZE]; /* as set: what its certificate must be for, and CONNECT's target
+                                    where no address is known */
+    uint16_t port;
+};
+
+/* What the network means to a worker. The whole of it comes again whenever a part differs. */
+struct worker_network {
+    /* Grows when our addresses are others than before: what was made through the old ones
+     * (mappings, allocations) has to be made anew. The same number: something else differs. */
+    uint32_t change;
+    bool keep_mappings;      /* false: in the open, or no STUN wanted: send no STUN at all */
+    struct addr local[2];    /* what the default route leaves from: IPv4, IPv6; port 0 */
+    struct addr external[2]; /* as best known, port 0; not set: unknown */
+    struct nat_behaviour behaviour[2];
+    struct addr stun[2]
+                    [WORKER_STUN_SERVERS]; /* the ones that answer first; unset ones at the end */
+    struct worker_turn_server turn[WORKER_TURN_SERVERS];
+    size_t turn_count;
+    char turn_username
+        [WORKER_CREDENTIAL_SIZE]; /* REST credentials are made and renewed by signalling */
+    char turn_password[WORKER_CREDENTIAL_SIZE];
+};
 
 /* To a media worker. */
 enum worker_mail_kind {
     WORKER_COMMAND,     /* command; its bytes pass to the worker */
     WORKER_TICKET_BACK, /* ticket: was never used */
+    WORKER_NETWORK,     /* network, to be freed */
     WORKER_STOP,        /* write what there is, close, end the thread */
 };
 
@@ -20,6 +58,7 @@ struct worker_mail {
     union {
         struct media_command command;
         struct recorder_ticket ticket;
+        struct worker_network *network;
     };
 };
 

@@ -34,6 +34,8 @@ static void outbox_drop(const struct worker_mail *mail)
     struct worker_mail copy = *mail;
     if (copy.kind == WORKER_COMMAND)
         media_command_finish(&copy.command);
+    else if (copy.kind == WORKER_NETWORK)
+        free(copy.network);
 }
 
 void outbox_destroy(struct outbox *outbox)

@@ -56,7 +56,8 @@ struct worker {
     struct io_batch *batch;
     struct media *media;
     struct stock *stock;
-    struct worker_file *files; /* by slot */
+    struct worker_network *network; /* as signalling said last; NULL: nothing yet */
+    struct worker_file *files;      /* by slot */
     struct tick sweep_at;
     bool stopping;
     bool has_held_event; /* the signalling mailbox was full */
@@ -215,6 +216,10 @@ static void worker_take_mail(struct worker *worker, struct tick now)
         case WORKER_TICKET_BACK:
             stock_return(worker->stock, now, mail.ticket.port, mail.ticket.generation);
             break;
+        case WORKER_NETWORK:
+            free(worker->network);
+            worker->network = mail.network;
+            break;
         case WORKER_STOP:
             worker->stopping = true;
             break;
@@ -323,7 +328,10 @@ static void worker_free(struct worker *worker)
     while (worker->mailbox && io_mailbox_take(worker->mailbox, &mail)) {
         if (mail.kind == WORKER_COMMAND)
             media_command_finish(&mail.command);
+        else if (mail.kind == WORKER_NETWORK)
+            free(mail.network);
     }
+    free(worker->network);
     for (uint32_t i = 0; worker->files != NULL && i < worker->config.recordings; i++)
         worker_close(worker, i);
     free(worker->files);

@@ -57,7 +57,9 @@ def free_port():
 class Siprecd:
     def __init__(self, folder):
         self.sip, self.http = free_port(), free_port()
-        env = {k: v for k, v in os.environ.items() if not k.startswith("SIPRECD_")} | {"STUN_SERVERS": "none"}
+        env = {k: v for k, v in os.environ.items() if not k.startswith("SIPRECD_")} | {
+            "STUN_SERVERS": "none", "SIPRECD_NAT_PORTMAP": "false", "SIPRECD_NAT_METADATA": "false",
+            "SIPRECD_NAT_IP_SERVICES": "none"}
         self.log = open(pathlib.Path(folder) / "log", "wb")
         self.process = subprocess.Popen(
             [BUILD / "siprecd", f"--sip.listen=udp:127.0.0.1:{self.sip}", f"--http.listen=127.0.0.1:{self.http}",

@@ -149,12 +149,19 @@ def free_port(ip="127.0.0.1"):
     return ports.free(ip)
 
 
+# Nothing leaves this machine: what every siprecd outside a network namespace of its own is run with.
+QUIET = {"STUN_SERVERS": "none", "SIPRECD_NAT_PORTMAP": "false", "SIPRECD_NAT_METADATA": "false",
+         "SIPRECD_NAT_IP_SERVICES": "none"}
+
+
 class Siprecd:
-    """A siprecd with a folder and ports of its own, no STUN, no port mapping; listens on 127.0.0.1."""
+    """A siprecd with a folder and ports of its own; listens on 127.0.0.1. It asks nobody about its network, unless
+    quiet=False: for tests inside a network namespace."""
 
     slots = 0
 
-    def __init__(self, *arguments, sip_ip="127.0.0.1", rtp=None, keep=None):
+    def __init__(self, *arguments, sip_ip="127.0.0.1", rtp=None, keep=None, quiet=True):
+        self.quiet = quiet
         self.folder = pathlib.Path(keep or tempfile.mkdtemp(prefix="siprecd-test-"))
         self.keep = keep is not None
         self.recordings_folder = self.folder / "recordings"
@@ -178,7 +185,7 @@ class Siprecd:
 
     def start(self):
         environment = {k: v for k, v in os.environ.items() if not k.startswith("SIPRECD_")}
-        environment.update(STUN_SERVERS="none", SIPRECD_NAT_PORTMAP="false")
+        environment.update(QUIET if self.quiet else {})
         self.log_file = open(self.log_path, "ab")
         self.process = subprocess.Popen(self.arguments, stdout=self.log_file, stderr=self.log_file,
                                         stdin=subprocess.DEVNULL, env=environment, cwd=self.folder)

@@ -10,6 +10,8 @@
 #include "base/pool.h"
 #include "base/tick.h"
 #include "base/uuid.h"
+#include "media/way.h"
+#include "nat/verdict.h"
 
 /* One worker drives one `struct media`, on one thread, like this, once a sweep:
  *
@@ -90,6 +92,7 @@ struct media_stream_facts {
     struct addr advertised, advertised_rtcp; /* what our SDP says: the journal's destination */
     struct addr offered, offered_rtcp;       /* what the SRC's SDP says; family 0: nothing */
     struct addr signalled;                   /* where the SRC's SIP came from */
+    struct media_way way;                    /* how its packets shall come to us */
     uint8_t codec_count;
     struct media_codec codecs[MEDIA_CODECS];
 };
@@ -182,17 +185,22 @@ struct media_port {
 bool media_release(struct media *media, struct media_port *out);
 
 enum media_event_kind {
-    MEDIA_EVENT_FIRST,    /* first packet of the stream: addr, ssrc, payload_type */
-    MEDIA_EVENT_SILENT,   /* none came for config.silent_after_ms after the ACK */
-    MEDIA_EVENT_EPOCH,    /* a new SSRC: ssrc */
-    MEDIA_EVENT_SOURCE,   /* the stream's packets come from elsewhere now: addr */
-    MEDIA_EVENT_FOREIGN,  /* a second sender: addr; once a stream */
-    MEDIA_EVENT_DIGIT,    /* digit, duration_ms (RFC 4733) */
-    MEDIA_EVENT_OVERFLOW, /* the kernel dropped packets for lack of room; once a stream */
-    MEDIA_EVENT_BYE,      /* RTCP BYE: ssrc */
-    MEDIA_EVENT_COUNT,    /* counters, every few seconds while they move, and before CLOSED */
-    MEDIA_EVENT_FAILED,   /* the journal cannot be written: error (errno) */
-    MEDIA_EVENT_CLOSED,   /* journal complete, ports released; the recording's name is free again */
+    MEDIA_EVENT_FIRST,       /* first packet of the stream: addr, ssrc, payload_type */
+    MEDIA_EVENT_SILENT,      /* none came for config.silent_after_ms after the ACK */
+    MEDIA_EVENT_EPOCH,       /* a new SSRC: ssrc */
+    MEDIA_EVENT_SOURCE,      /* the stream's packets come from elsewhere now: addr */
+    MEDIA_EVENT_FOREIGN,     /* a second sender: addr; once a stream */
+    MEDIA_EVENT_DIGIT,       /* digit, duration_ms (RFC 4733) */
+    MEDIA_EVENT_OVERFLOW,    /* the kernel dropped packets for lack of room; once a stream */
+    MEDIA_EVENT_BYE,         /* RTCP BYE: ssrc */
+    MEDIA_EVENT_WAY,         /* something for the verdict's trail: verdict, addr, tick */
+    MEDIA_EVENT_ALARM,       /* something for its security: security, addr */
+    MEDIA_EVENT_NEXT_PATH,   /* nothing arrives: the ladder wants another path; way.may_reinvite */
+    MEDIA_EVENT_UNREACHABLE, /* nothing arrives, and the ladder has no step left */
+    MEDIA_EVENT_MIGRATE, /* relayed, and its true address showed: addr; way.choice.may_migrate */
+    MEDIA_EVENT_COUNT,   /* counters, every few seconds while they move, and before CLOSED */
+    MEDIA_EVENT_FAILED,  /* the journal cannot be written: error (errno) */
+    MEDIA_EVENT_CLOSED,  /* journal complete, ports released; the recording's name is free again */
 };
 
 struct media_counters {
@@ -202,6 +210,7 @@ struct media_counters {
     uint64_t paused;  /* of packets: not journaled because the stream was paused */
     uint64_t foreign; /* from a second sender; not in packets */
     uint64_t rtcp;
+    uint64_t keepalives; /* punches, probes and keepalives that we sent on the RTP tuple */
 };
 
 struct media_event {
@@ -212,6 +221,9 @@ struct media_event {
     struct addr addr;
     uint32_t ssrc;
     uint8_t payload_type;
+    struct tick tick; /* WAY, NEXT_PATH, UNREACHABLE: when, by the clock that verdicts count by */
+    enum verdict_event verdict;
+    enum verdict_security security;
     char digit;
     uint32_t duration_ms;
     int error;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/metrics.h"
+#include "nat/target.h"
 
 /* One offer and its answer in the making. Until it stands, the call is not touched. */
 struct exchange {
@@ -151,6 +152,18 @@ static void undo(struct recorder *recorder, struct exchange *x)
 
 /* ---- What media is told --------------------------------------------------------------------- */
 
+/* Whom media may send to of those that the SDP names. */
+static void put_targets(const struct recorder *recorder, const struct recorder_call *call,
+                        const struct recorder_stream *stream, struct media_way *way)
+{
+    struct target_rule rule = {.signalled = call->flow.peer, .listed = call->listed};
+    const struct addr *rtp = &stream->offered, *rtcp = &stream->offered_rtcp;
+    if (rtp->port && target_may_get(&rule, rtp, in_prefixes(&recorder->settings.allow, rtp)))
+        way->targets[way->target_count++] = *rtp;
+    if (rtcp->port && target_may_get(&rule, rtcp, in_prefixes(&recorder->settings.allow, rtcp)))
+        way->targets_rtcp[way->target_rtcp_count++] = *rtcp;
+}
+
 static void post_stream(struct recorder *recorder, const struct recorder_call *call,
                         unsigned number, struct wall at)
 {
@@ -176,6 +189,7 @@ static void post_stream(struct recorder *recorder, const struct recorder_call *c
         .signalled = call->flow.peer,
         .codec_count = (uint8_t)stream->codec_count,
     };
+    put_targets(recorder, call, stream, &facts->way);
     memcpy(facts->label, stream->label, sizeof facts->label);
     memcpy(facts->codecs, stream->codecs, sizeof facts->codecs);
     recorder_post(recorder, call, command, NULL, 0);

@@ -573,6 +573,12 @@ void recorder_media(struct recorder *recorder, struct recorder_now now, uint32_t
     case MEDIA_EVENT_FAILED:
         lose_journal(recorder, call, now, event);
         return;
+    case MEDIA_EVENT_WAY:
+    case MEDIA_EVENT_ALARM:
+    case MEDIA_EVENT_NEXT_PATH:
+    case MEDIA_EVENT_UNREACHABLE:
+    case MEDIA_EVENT_MIGRATE:
+        return;
     case MEDIA_EVENT_FIRST:
         log_first(call, event);
         __attribute__((fallthrough));

@@ -114,7 +114,7 @@ struct ice_packet {
 bool ice_output(struct ice *ice, struct tick now, struct ice_packet *out);
 
 enum ice_event_kind {
-    /* A component's path is chosen, or changed: `path`, `local_type`, `remote_type`, `relayed`. */
+    /* A component's path is chosen, or changed: `path`, `local`, `local_type`, `remote_type`. */
     ICE_SELECTED,
     ICE_COMPLETED, /* every component has one (§8) */
     ICE_FAILED, /* no pair is left to hope for; a check of the peer's may revive it (§7.3.1.4) */
@@ -126,7 +126,9 @@ struct ice_event {
     enum ice_event_kind kind;
     uint8_t component;
     struct ice_path path;
+    struct addr local; /* ours, as the peer sees it */
     enum candidate_type local_type, remote_type;
+    enum candidate_transport transport; /* of our side */
 };
 bool ice_event(struct ice *ice, struct ice_event *out);
 

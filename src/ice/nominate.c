@@ -140,7 +140,9 @@ void ice_pair_nominated(struct ice *ice, struct tick now, struct ice_pair *pair)
                       .kind = ICE_SELECTED,
                       .component = pair->component,
                       .path = path,
+                      .local = ice->locals[pair->mapped].candidate.address,
                       .local_type = ice->locals[pair->mapped].candidate.type,
+                      .transport = ice->locals[pair->local].candidate.transport,
                       .remote_type = (enum candidate_type)ice->remotes[pair->remote].type,
                   });
 }

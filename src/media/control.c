@@ -3,7 +3,7 @@
  * Not here: the packets' format and interval (rtp), sockets.
  * RFC 3550 §6, 4961 (from the port we receive on), 5761, 7866 §8.1.1. */
 #include "base/metrics.h"
-#include "media/worker.h"
+#include "media/ice.h"
 #include "rtp/rtcp.h"
 
 /* A 64 kbit/s stream with headers; RTCP has 5 % of it (RFC 3550 §6.2). */
@@ -41,6 +41,17 @@ static const struct addr *rtp_peer(const struct media_stream *stream)
 {
     return addr_is_set(&stream->source.accepted) ? &stream->source.accepted
                                                  : &stream->facts.offered;
+}
+
+/* On the path that ICE chose, and nowhere else (RFC 8445 §12.1, RFC 7675 §5.1). */
+static bool send_by_ice(struct media_stream *stream, bool control, struct view bytes,
+                        struct media_packet *out)
+{
+    uint8_t component = control && !stream->facts.rtcp_mux ? 2 : 1;
+    if (bytes.len == 0 || !media_ice_way(stream, component, &out->socket, &out->to))
+        return false;
+    out->bytes = bytes;
+    return true;
 }
 
 static const struct addr *control_peer(const struct media_stream *stream)
@@ -144,10 +155,14 @@ static void put_probe(const struct media_stream *stream, struct writer *out)
 static bool send(struct media *media, struct media_stream *stream, bool control_socket,
                  const struct addr *to, struct view bytes, struct media_packet *out)
 {
+    if (stream->ice)
+        return send_by_ice(stream, control_socket, bytes, out);
     if (bytes.len == 0 || !may_send(stream, to))
         return false;
     stream->unasked++;
-    out->socket = MEDIA_SOCKET(stream->facts.port, control_socket);
+    out->socket = stream->facts.port == MEDIA_NO_PORT
+                      ? stream->facts.socket
+                      : MEDIA_SOCKET(stream->facts.port, control_socket);
     out->to = *to;
     out->bytes = bytes;
     return true;
@@ -162,7 +177,8 @@ bool media_control_output(struct media *media, struct media_stream *stream, stru
         stream->probe_due = false;
         stream->probes++;
         put_probe(stream, &w);
-        if (!mux && send(media, stream, false, rtp_peer(stream), writer_done(&w), out))
+        if (!mux && !stream->ice &&
+            send(media, stream, false, rtp_peer(stream), writer_done(&w), out))
             return true;
         stream->control_due |= mux;
     }

@@ -9,7 +9,8 @@
 #include <string.h>
 
 #include "base/metrics.h"
-#include "media/worker.h"
+#include "media/ice.h"
+#include "media/shared.h"
 
 #define COUNT_EVERY_MS 1000 /* how old the API's counters of a call going on may be */
 #define EVENTS         1024
@@ -27,6 +28,8 @@ static bool make_pools(struct media *media)
     media->ports = calloc(config->ports, sizeof *media->ports);
     media->events = calloc(media->event_room, sizeof *media->events);
     media->released = calloc(config->ports, sizeof *media->released);
+    if (config->shared && !(media->shared = ice_mux_create(config->shared, &media->rng)))
+        return false;
     return media->recordings && media->streams && media->ports && media->events &&
            media->released && map_init(&media->by_name, config->recordings, &media->rng) &&
            timers_init(&media->timers, (size_t)config->recordings + config->streams);
@@ -62,6 +65,10 @@ void media_destroy(struct media *media)
         media_book_finish(recording);
         free(recording->farewell);
     }
+    struct media_stream *stream;
+    for (index = 0; media->streams && (stream = pool_next(media->streams, &index, &id));)
+        media_ice_finish(media, stream);
+    ice_mux_destroy(media->shared);
     map_finish(&media->by_name);
     timers_finish(&media->timers);
     pool_destroy(media->recordings);
@@ -74,6 +81,10 @@ void media_destroy(struct media *media)
 
 void media_command_finish(struct media_command *command)
 {
+    if (command->kind == MEDIA_STREAM) {
+        ice_destroy(command->stream.ice);
+        command->stream.ice = NULL;
+    }
     free(command->bytes);
     command->bytes = NULL;
     command->len = 0;
@@ -157,6 +168,7 @@ void media_stream_arm(struct media *media, struct media_stream *stream)
 {
     struct tick next = tick_min(stream->silent_at, stream->control_at);
     next = tick_min(next, tick_min(stream->probe_at, stream->look_at));
+    next = tick_min(next, media_ice_deadline(stream));
     timers_set(&media->timers, &stream->timer.timer, tick_min(next, stream->drop_at));
 }
 
@@ -183,6 +195,8 @@ static struct media_recording *find_recording(const struct media *media, struct 
 
 static void release_port(struct media *media, uint32_t port, uint32_t generation)
 {
+    if (port == MEDIA_NO_PORT)
+        return;
     assert(media->released_count < media->config.ports);
     size_t at = (media->released_first + media->released_count++) % media->config.ports;
     media->released[at] = (struct media_port){port, generation};
@@ -193,10 +207,14 @@ static void give_port_back(struct media *media, struct media_stream *stream)
     if (!stream->lent)
         return;
     stream->lent = false;
-    struct media_slot *slot = &media->ports[stream->facts.port];
-    slot->stream = NULL;
-    slot->has_stale = stream->counters.packets > 0;
-    slot->stale_ssrc = stream->ssrc;
+    media_ice_finish(media, stream);
+    media_shared_leave(media, stream);
+    if (stream->facts.port != MEDIA_NO_PORT) {
+        struct media_slot *slot = &media->ports[stream->facts.port];
+        slot->stream = NULL;
+        slot->has_stale = stream->counters.packets > 0;
+        slot->stale_ssrc = stream->ssrc;
+    }
     release_port(media, stream->facts.port, stream->facts.generation);
     list_remove(&stream->ready);
     stream->silent_at = stream->control_at = stream->probe_at = stream->drop_at = TICK_NEVER;
@@ -205,14 +223,16 @@ static void give_port_back(struct media *media, struct media_stream *stream)
 
 static void take_port(struct media *media, struct media_stream *stream, struct wall at)
 {
-    struct media_slot *slot = &media->ports[stream->facts.port];
-    assert(!slot->stream);
-    slot->stream = stream;
-    slot->generation = stream->facts.generation;
     stream->lent = true;
     stream->lent_at = at;
-    if (slot->has_stale)
-        rtp_source_stale(&stream->source, slot->stale_ssrc);
+    if (stream->facts.port != MEDIA_NO_PORT) {
+        struct media_slot *slot = &media->ports[stream->facts.port];
+        assert(!slot->stream);
+        slot->stream = stream;
+        slot->generation = stream->facts.generation;
+        if (slot->has_stale)
+            rtp_source_stale(&stream->source, slot->stale_ssrc);
+    }
     metric_add(METRIC_STREAMS_ACTIVE, 1);
 }
 
@@ -303,10 +323,11 @@ static void await_first_packet(struct media *media, struct media_stream *stream,
 }
 
 static void set_stream(struct media *media, struct media_recording *recording, struct tick now,
-                       const struct media_command *command)
+                       struct media_command *command)
 {
     const struct media_stream_facts *facts = &command->stream;
-    assert(facts->stream < LIMIT_STREAMS_PER_RECORDING && facts->port < media->config.ports);
+    assert(facts->stream < LIMIT_STREAMS_PER_RECORDING &&
+           (facts->port < media->config.ports || facts->port == MEDIA_NO_PORT));
     bool open = recording && !recording->closing;
     struct media_stream *stream = open ? recording->streams[facts->stream] : NULL;
     bool fresh = open && !stream;
@@ -322,6 +343,7 @@ static void set_stream(struct media *media, struct media_recording *recording, s
     if (stream->lent && before.port != facts->port)
         give_port_back(media, stream);
     stream->facts = *facts;
+    stream->facts.ice = NULL;
     stream->drop_at = TICK_NEVER;
     if (!fresh)
         rtp_source_renegotiate(&stream->source, &facts->offered);
@@ -331,6 +353,9 @@ static void set_stream(struct media *media, struct media_recording *recording, s
         stream->look_at = tick_add_ms(now, COUNT_EVERY_MS);
         media_control_start(media, stream, now);
     }
+    media_shared_join(media, stream, now);
+    media_ice_set(media, stream, now, command->stream.ice, facts->ice_stays);
+    command->stream.ice = NULL;
     if (fresh || !addr_equal(&before.advertised, &facts->advertised))
         media_book_interface(media, stream);
     mark_pause(media, stream, now, command->at);
@@ -349,6 +374,17 @@ static void drop_stream(struct media *media, struct media_recording *recording, 
     stream->drop_at = tick_add_ms(now, media->config.linger_ms);
     stream->silent_at = stream->control_at = stream->probe_at = TICK_NEVER;
     media_stream_arm(media, stream);
+}
+
+static void take_candidates(struct media *media, struct media_recording *recording, struct tick now,
+                            const struct media_command *command)
+{
+    const struct media_trickle *trickle = &command->trickle;
+    assert(trickle->stream < LIMIT_STREAMS_PER_RECORDING);
+    struct media_stream *stream = recording->streams[trickle->stream];
+    if (stream)
+        media_ice_candidates(media, stream, now, (const struct candidate *)(void *)command->bytes,
+                             command->len / sizeof(struct candidate), trickle->end);
 }
 
 static void confirm(struct media *media, struct media_recording *recording, struct tick now)
@@ -402,6 +438,9 @@ void media_command(struct media *media, struct tick now, struct media_command *c
             media_book_event(media, recording, stream ? stream->interface : JOURNAL_INTERFACE_SIP,
                              command->at, view_of(command->bytes, command->len));
             break;
+        case MEDIA_TRICKLE:
+            take_candidates(media, recording, now, command);
+            break;
         case MEDIA_CONFIRM:
             confirm(media, recording, now);
             break;
@@ -445,14 +484,21 @@ static void note_dropped(struct media *media, struct media_stream *stream,
                (struct media_event){.kind = MEDIA_EVENT_OVERFLOW, .at = datagram->at});
 }
 
+static struct media_stream *stream_of(struct media *media, const struct datagram *datagram)
+{
+    uint32_t port = MEDIA_SOCKET_PORT(datagram->socket);
+    if (MEDIA_SOCKET_SHARED(datagram->socket))
+        return media_shared_find(media, datagram);
+    return port < media->config.ports ? media->ports[port].stream : NULL;
+}
+
 size_t media_input(struct media *media, struct tick now, const struct datagram *batch, size_t count)
 {
     settle(media);
     size_t taken = 0;
     for (; taken < count; taken++) {
         const struct datagram *datagram = &batch[taken];
-        uint32_t port = MEDIA_SOCKET_PORT(datagram->socket);
-        struct media_stream *stream = port < media->config.ports ? media->ports[port].stream : NULL;
+        struct media_stream *stream = stream_of(media, datagram);
         if (!stream) {
             media->tally.foreign++; /* a scanner, or the tail of a call whose port rests */
             continue;
@@ -513,6 +559,7 @@ static void expire_stream(struct media *media, struct media_stream *stream, stru
     if (tick_due(stream->silent_at, now))
         tell_silence(media, stream, at);
     media_control_expire(media, stream, now);
+    media_ice_expire(media, stream, now);
     if (tick_due(stream->look_at, now)) {
         if (stream->digits.active)
             media_stream_digits(media, stream, at, false);
@@ -611,7 +658,8 @@ bool media_output(struct media *media, struct tick now, struct media_packet *out
     struct list *link;
     while ((link = list_first(&media->ready))) {
         struct media_stream *stream = container_of(link, struct media_stream, ready);
-        if (media_control_output(media, stream, now, out))
+        if (media_control_output(media, stream, now, out) ||
+            (stream->ice && media_ice_output(media, stream, now, out)))
             return true;
         list_remove(link);
     }
@@ -685,4 +733,21 @@ struct media_usage media_usage(const struct media *media)
             usage.buffered += c->len;
     }
     return usage;
+}
+
+void media_path_failed(struct media *media, struct tick now, uint32_t socket,
+                       const struct addr *peer)
+{
+    /* Whose it was is known by the path alone, if it was ever proved; ask them all otherwise: there
+     * are few, and it is rare. */
+    uint32_t index = 0;
+    struct pool_id id;
+    struct media_stream *stream;
+    while ((stream = pool_next(media->streams, &index, &id)))
+        media_ice_path_failed(media, stream, now, socket, peer);
+}
+
+bool media_has_ice(const struct media *media)
+{
+    return media->ices > 0;
 }

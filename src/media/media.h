@@ -5,6 +5,7 @@
 #define MEDIA_MEDIA_H
 
 #include "base/addr.h"
+#include "base/candidate.h"
 #include "base/datagram.h"
 #include "base/limits.h"
 #include "base/pool.h"
@@ -27,6 +28,7 @@
  * packet then always finds its stream. media_write() comes before media_event() because
  * MEDIA_EVENT_CLOSED promises that the journal is complete. */
 struct media;
+struct ice;
 
 enum {
     MEDIA_LABEL_SIZE = 64,     /* labels (RFC 4574) seen have up to 10 characters; cut if longer */
@@ -44,6 +46,7 @@ struct media_config {
     int64_t linger_ms;     /* after the end: closed when quiet this long: 200 ms */
     int64_t linger_max_ms; /* and at the latest after this: 2000 ms */
     uint32_t apart_max;    /* bytes kept per stream of senders that are not its own: 64 KiB */
+    uint32_t shared;       /* streams that can share sockets (MEDIA_SHARED); 0: there are none */
     uint8_t seed[32];      /* for SSRCs and RTCP intervals */
 };
 
@@ -58,6 +61,7 @@ void media_destroy(struct media *media);
 enum media_command_kind {
     MEDIA_OPEN,    /* a recording begins; first command of every recording */
     MEDIA_STREAM,  /* a stream begins, or what was agreed about it has changed */
+    MEDIA_TRICKLE, /* more ICE candidates of the SRC's for a stream (RFC 8838) */
     MEDIA_DROP,    /* the SRC removed the stream (port 0); its port is released */
     MEDIA_SIP,     /* a SIP message of the recording's dialog, to journal */
     MEDIA_MARK,    /* something decided or noticed, to journal: one line of journal/event.h */
@@ -85,8 +89,15 @@ struct media_stream_facts {
     bool mute;      /* the SRC only receives on it: no packet is due, none is amiss */
     bool rtcp_mux;  /* RFC 5761: RTCP on the RTP port */
     bool listed;    /* the SRC is in sip.allow: any address of its SDP may get our RTCP */
-    uint32_t port;  /* the ticket's port id: MEDIA_SOCKET_PORT(datagram.socket) */
+    uint32_t port;  /* the ticket's port id: MEDIA_SOCKET_PORT(datagram.socket); or MEDIA_NO_PORT */
     uint32_t generation;
+    /* Where it shares a socket with other streams: by ICE's names, or by the address it offered. */
+    bool shares;
+    uint32_t socket; /* with MEDIA_NO_PORT: what it sends from, MEDIA_SHARED(...) */
+    /* A new ICE agent, the first or after a restart, whose bases are numbers of sockets: it passes
+     * with the command. NULL: the one before goes on if ice_stays, else the stream has no ICE. */
+    struct ice *ice;
+    bool ice_stays;
     char label[MEDIA_LABEL_SIZE]; /* "" when the SDP had none */
     struct addr bound, bound_rtcp;
     struct addr advertised, advertised_rtcp; /* what our SDP says: the journal's destination */
@@ -109,6 +120,12 @@ struct media_mark {
     int stream;
 };
 
+/* MEDIA_TRICKLE. `bytes`: an array of struct candidate. */
+struct media_trickle {
+    uint8_t stream;
+    bool end; /* these were the last */
+};
+
 /* MEDIA_CLOSE. `bytes`: the last event, {"siprecd":"ended",...}. */
 
 /* A plain struct for a mailbox. `bytes` is one malloc block that goes with it: whoever holds the
@@ -122,6 +139,7 @@ struct media_command {
         struct media_stream_facts stream;
         struct media_sip sip;
         struct media_mark mark;
+        struct media_trickle trickle;
         uint8_t drop; /* stream number */
     };
     uint8_t *bytes;
@@ -140,7 +158,16 @@ void media_command_finish(struct media_command *command);
 /* datagram.socket of a media socket: the port's id, and whether it is the port's RTCP socket. */
 #define MEDIA_SOCKET(port, rtcp)  ((port)*2 + ((rtcp) ? 1 : 0))
 #define MEDIA_SOCKET_PORT(socket) ((socket) / 2)
-#define MEDIA_SOCKET_RTCP(socket) ((socket) % 2 == 1)
+#define MEDIA_SOCKET_RTCP(socket) ((socket) % 2 == 1 && (socket) < 0x40000000u)
+#define MEDIA_NO_PORT             UINT32_MAX
+
+/* Sockets that several streams share: rtp.mux_port, and the TCP listeners and origins of ICE-TCP,
+ * whose connections are told apart by their peers. One of a kind for each address. */
+enum media_shared { MEDIA_SHARED_UDP, MEDIA_SHARED_TCP_PASSIVE, MEDIA_SHARED_TCP_ACTIVE };
+#define MEDIA_SHARED(kind, at)      (0x40000000u | (uint32_t)(kind) << 8 | (uint32_t)(at))
+#define MEDIA_SHARED_KIND(socket)   ((enum media_shared)((socket) >> 8 & 0xff))
+#define MEDIA_SHARED_AT(socket)     ((socket)&0xff)
+#define MEDIA_SOCKET_SHARED(socket) ((socket) >> 30 == 1)
 
 /* Takes datagrams in the order of the batch and journals what belongs to a stream. Borrows them.
  * Returns how many it took: fewer than `count` when a journal buffer or the event queue is full;
@@ -198,6 +225,7 @@ enum media_event_kind {
     MEDIA_EVENT_NEXT_PATH,   /* nothing arrives: the ladder wants another path; way.may_reinvite */
     MEDIA_EVENT_UNREACHABLE, /* nothing arrives, and the ladder has no step left */
     MEDIA_EVENT_MIGRATE, /* relayed, and its true address showed: addr; way.choice.may_migrate */
+    MEDIA_EVENT_ICE,     /* ice, addr: the peer of the path */
     MEDIA_EVENT_COUNT,   /* counters, every few seconds while they move, and before CLOSED */
     MEDIA_EVENT_FAILED,  /* the journal cannot be written: error (errno) */
     MEDIA_EVENT_CLOSED,  /* journal complete, ports released; the recording's name is free again */
@@ -211,6 +239,18 @@ struct media_counters {
     uint64_t foreign; /* from a second sender; not in packets */
     uint64_t rtcp;
     uint64_t keepalives; /* punches, probes and keepalives that we sent on the RTP tuple */
+};
+
+struct media_ice_news {
+    enum media_ice_kind {
+        MEDIA_ICE_SELECTED,     /* a component's path is chosen, or changed */
+        MEDIA_ICE_FAILED,       /* no path came about; a check of the SRC's may still bring one */
+        MEDIA_ICE_CONSENT_LOST, /* RFC 7675: it does not answer any more */
+    } kind;
+    uint8_t component;
+    bool over_tcp;
+    struct addr local; /* ours, as the SRC sees it */
+    enum candidate_type local_type, remote_type;
 };
 
 struct media_event {
@@ -228,11 +268,19 @@ struct media_event {
     uint32_t duration_ms;
     int error;
     bool nothing_kept; /* FAILED: not a byte of the journal was written */
+    struct media_ice_news ice;
     struct media_counters counters;
 };
 bool media_event(struct media *media, struct media_event *out);
 
 /* ---- What is in use, for tests and metrics -------------------------------------------------- */
+
+/* A TCP connection of a shared socket could not be opened, or closed (RFC 6544 §7.1). */
+void media_path_failed(struct media *media, struct tick now, uint32_t socket,
+                       const struct addr *peer);
+
+/* Whether checks are to be answered soon: then a sweep every 20 ms. */
+bool media_has_ice(const struct media *media);
 
 struct media_usage {
     uint32_t recordings, streams, ports;

@@ -3,7 +3,7 @@
  * RFC 3550 §5.1, 4733, 7983, 7866 §7.1.1.1 (pause). */
 #include <string.h>
 
-#include "media/worker.h"
+#include "media/ice.h"
 #include "rtp/demux.h"
 
 /* Packets of before a pause can wait in the socket this long at most; later the wall clock may have
@@ -273,6 +273,10 @@ void media_stream_input(struct media *media, struct media_stream *stream, struct
         media_control_input(media, stream, now, datagram);
         return;
     case RTP_DEMUX_STUN:
+        if (stream->ice && media_ice_input(media, stream, now, datagram))
+            return;
+        media->tally.malformed++;
+        return;
     case RTP_DEMUX_ZRTP:
     case RTP_DEMUX_DTLS:
     case RTP_DEMUX_TURN:

@@ -7,6 +7,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/timers.h"
+#include "ice/mux.h"
 #include "journal/event.h"
 #include "journal/writer.h"
 #include "media/media.h"
@@ -49,6 +50,9 @@ struct media_stream {
     struct journal_flow flow;  /* from the accepted source */
     uint32_t apart_bytes;
 
+    struct media_ice *ice;       /* NULL: none */
+    struct ice_mux_agent *share; /* on sockets that it shares; NULL: none */
+
     struct rtp_source source;
     struct rtp_sequence sequence; /* of the SSRC that is accepted now */
     uint64_t lost_before;         /* by SSRCs before it */
@@ -90,6 +94,8 @@ struct media_recording {
     struct media_stream *streams[LIMIT_STREAMS_PER_RECORDING];
     char cname[24]; /* RFC 7022 §4.2: 96 random bits of its own */
     bool confirmed;
+    bool ice_works;      /* the SRC answered a check */
+    unsigned ice_checks; /* sent before that */
 
     char *buffer;
     struct journal_writer journal;
@@ -120,6 +126,8 @@ struct media {
     struct media_config config;
     struct rng rng;
     struct pool *recordings, *streams;
+    struct ice_mux *shared; /* NULL: no sockets are shared */
+    uint32_t ices;          /* streams with ICE */
     struct map by_name;
     struct media_slot *ports;
     struct timers timers;

@@ -127,6 +127,7 @@ static enum journal_event_kind kind_of_event(enum media_event_kind kind)
         return JOURNAL_EVENT_SILENT;
     case MEDIA_EVENT_BYE:
         return JOURNAL_EVENT_RTCP_BYE;
+    case MEDIA_EVENT_ICE:
     case MEDIA_EVENT_WAY:
     case MEDIA_EVENT_ALARM:
     case MEDIA_EVENT_NEXT_PATH:

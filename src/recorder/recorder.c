@@ -573,6 +573,7 @@ void recorder_media(struct recorder *recorder, struct recorder_now now, uint32_t
     case MEDIA_EVENT_FAILED:
         lose_journal(recorder, call, now, event);
         return;
+    case MEDIA_EVENT_ICE:
     case MEDIA_EVENT_WAY:
     case MEDIA_EVENT_ALARM:
     case MEDIA_EVENT_NEXT_PATH:

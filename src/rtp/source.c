@@ -34,6 +34,22 @@ void rtp_source_trust(struct rtp_source *s, const struct addr *ip)
     s->trusted[at] = *ip;
 }
 
+static bool is_proven(const struct rtp_source *s, const struct addr *from)
+{
+    for (size_t i = 0; i < RTP_SOURCE_PROVEN; i++)
+        if (addr_is_set(&s->proven[i]) && addr_equal(&s->proven[i], from))
+            return true;
+    return false;
+}
+
+void rtp_source_prove(struct rtp_source *s, const struct addr *from)
+{
+    if (is_proven(s, from))
+        return;
+    s->proven[s->proven_at] = *from;
+    s->proven_at = (uint8_t)((s->proven_at + 1) % RTP_SOURCE_PROVEN);
+}
+
 void rtp_source_stale(struct rtp_source *s, uint32_t ssrc)
 {
     if (s->stale_count == RTP_SOURCE_STALE) {
@@ -78,7 +94,7 @@ static bool is_trusted(const struct rtp_source *s, const struct addr *from)
     for (size_t i = 0; i < RTP_SOURCE_TRUSTED; i++)
         if (addr_is_set(&s->trusted[i]) && addr_equal_ip(&s->trusted[i], from))
             return true;
-    return false;
+    return is_proven(s, from);
 }
 
 static struct rtp_source_rival *find_rival(struct rtp_source *s, const struct addr *from,
@@ -295,7 +311,7 @@ struct rtp_source_verdict rtp_source_input(struct rtp_source *s, const struct ad
     if (is_bad(from))
         return refuse(s, RTP_SOURCE_DROP, RTP_SOURCE_BAD_ADDRESS, packet->seq);
     bool stale = is_stale(s, packet->ssrc);
-    if (addr_equal(&s->signalled, from)) {
+    if (addr_equal(&s->signalled, from) || is_proven(s, from)) {
         if (stale)
             return alternate(s, from, packet, now);
         int16_t step = (int16_t)(packet->seq - s->last_seq);

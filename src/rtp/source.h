@@ -9,7 +9,8 @@
 #include "rtp/packet.h"
 
 /* The rules, in the order they are applied:
- *  1. The address that SDP names is accepted at once, always, and keeps or takes the stream.
+ *  1. The address that SDP names is accepted at once, always, and keeps or takes the stream; so is
+ *     one that ICE proved.
  *  2. Another address is accepted after RTP_SOURCE_RUN packets of one SSRC with consecutive
  *     sequence numbers and an agreed payload type, if nobody is being recorded, or the one that is
  *     fell silent:
@@ -31,6 +32,7 @@
 #define RTP_SOURCE_RIVALS         4
 #define RTP_SOURCE_STALE          4
 #define RTP_SOURCE_TRUSTED        4
+#define RTP_SOURCE_PROVEN         8
 
 enum rtp_source_class {
     RTP_SOURCE_ACCEPT,     /* the stream's */
@@ -77,6 +79,8 @@ struct rtp_source_rival {
 struct rtp_source {
     struct addr signalled;                   /* SDP's; unset or unspecified: none */
     struct addr trusted[RTP_SOURCE_TRUSTED]; /* IPs only */
+    struct addr proven[RTP_SOURCE_PROVEN];   /* by checks; a ring */
+    uint8_t proven_at;                       /* where the next goes */
     struct addr accepted;                    /* who is recorded now; unset: nobody yet */
     uint32_t ssrc;                           /* of the accepted, when has_ssrc */
     uint16_t last_seq;
@@ -102,6 +106,8 @@ void rtp_source_allow(struct rtp_source *s, uint8_t payload_type);
 void rtp_source_allow_none(struct rtp_source *s);
 /* An IP from which the SRC's packets may well come: its SIP's source. The port does not matter. */
 void rtp_source_trust(struct rtp_source *s, const struct addr *ip);
+/* An address that proved by ICE that it is the SRC's (RFC 8445 §12: a valid pair's). */
+void rtp_source_prove(struct rtp_source *s, const struct addr *from);
 /* The port's previous call had this SSRC. At most RTP_SOURCE_STALE; the oldest is forgotten. */
 void rtp_source_stale(struct rtp_source *s, uint32_t ssrc);
 /* An offer and its answer were exchanged: signalled is where the SRC sends from now. The old source

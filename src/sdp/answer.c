@@ -248,10 +248,16 @@ static void print_identity(struct writer *w, struct view label, struct view mid)
 
 static void print_ice(struct writer *w, const struct sdp_ice *ice)
 {
+    if (ice->mismatch) {
+        writer_string(w, "a=ice-mismatch\r\n");
+        return;
+    }
     for (size_t i = 0; i < ice->candidate_count; i++)
         sdp_candidate_print(w, &ice->candidates[i]);
     writer_printf(w, "a=ice-ufrag:" VIEW_FMT "\r\na=ice-pwd:" VIEW_FMT "\r\n", VIEW_ARG(ice->ufrag),
                   VIEW_ARG(ice->pwd));
+    if (ice->ends)
+        writer_string(w, "a=end-of-candidates\r\n");
 }
 
 static void print_accepted(struct writer *w, const struct sdp_answer *answer, size_t at,
@@ -337,6 +343,20 @@ static void print_timing(struct writer *w, struct view timing)
     writer_printf(w, "t=" VIEW_FMT "\r\n", VIEW_ARG(plain ? timing : VIEW_LIT("0 0")));
 }
 
+/* RFC 8445 §10: ice2 says that we nominate by its rules. */
+static void print_session_ice(struct writer *w, const struct sdp_answer *answer)
+{
+    bool any = false;
+    for (size_t i = 0; i < answer->count; i++)
+        any |= answer->lines[i].reject == SDP_ACCEPTED && answer->lines[i].ice &&
+               !answer->lines[i].ice->mismatch;
+    if (!any)
+        return;
+    if (answer->ice_lite)
+        writer_string(w, "a=ice-lite\r\n");
+    writer_printf(w, "a=ice-options:ice2%s\r\n", answer->ice_trickle ? " trickle" : "");
+}
+
 static void print_with_version(const struct sdp_answer *answer, const struct sdp_origin *origin,
                                uint64_t version, struct writer *w)
 {
@@ -351,6 +371,7 @@ static void print_with_version(const struct sdp_answer *answer, const struct sdp
                   addr_print_ip(&origin->address).s);
     print_connection(w, &session_address);
     print_timing(w, answer->offer->timing);
+    print_session_ice(w, answer);
     for (size_t i = 0; i < answer->count; i++) {
         if (answer->lines[i].reject == SDP_ACCEPTED)
             print_accepted(w, answer, i, &session_address);

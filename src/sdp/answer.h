@@ -21,6 +21,8 @@ const char *sdp_reject_name(enum sdp_reject reject); /* "accepted", "removed", .
 
 /* ICE lines of an accepted m-line. Everything is borrowed until printed. */
 struct sdp_ice {
+    bool mismatch; /* RFC 8839 §5.3: a=ice-mismatch and nothing else */
+    bool ends;     /* a=end-of-candidates, for those that trickle (RFC 8838 §8.2) */
     struct view ufrag, pwd;
     const struct candidate *candidates;
     size_t candidate_count;
@@ -50,6 +52,8 @@ struct sdp_answer {
     size_t accepted; /* lines with SDP_ACCEPTED */
     size_t removed;  /* lines that the offerer itself removed */
     struct sdp_answer_line lines[LIMIT_SDP_MEDIA];
+    bool ice_lite;    /* for the caller to fill in, as the lines' ice */
+    bool ice_trickle; /* more candidates may be told to us later */
     size_t more_used;
     struct sdp_format more[SDP_MORE_POOL];
 };

@@ -230,7 +230,20 @@ static void read_media_attribute(struct context *c, struct view name, struct vie
         m->crypto_count++;
     } else if (view_equal_nocase(name, VIEW_LIT("candidate"))) {
         read_candidate(c, value);
+    } else if (view_equal_nocase(name, VIEW_LIT("end-of-candidates"))) {
+        m->ice_ends = true;
+    } else if (view_equal_nocase(name, VIEW_LIT("ice-mismatch"))) {
+        m->ice_mismatch = true;
     }
+}
+
+static void read_ice_options(struct context *c, struct view value)
+{
+    if (view_find(value, VIEW_LIT("trickle")) == value.len)
+        return;
+    c->trickle = true;
+    if (c->media)
+        c->media->ice_trickles = true;
 }
 
 static void read_attribute(struct context *c, struct view line)
@@ -244,7 +257,7 @@ static void read_attribute(struct context *c, struct view line)
     else if (view_equal_nocase(name, VIEW_LIT("fmtp")))
         read_format_attribute(c, false, value);
     else if (view_equal_nocase(name, VIEW_LIT("ice-options")))
-        c->trickle |= view_find(value, VIEW_LIT("trickle")) < value.len;
+        read_ice_options(c, value);
     else if (read_direction(c, name) || read_inherited(c, name, value))
         return;
     else if (c->media)
@@ -289,6 +302,7 @@ static void read_media_line(struct context *c, struct view value)
         .maxptime_ms = c->maxptime_ms,
         .ice_ufrag = c->ice_ufrag,
         .ice_pwd = c->ice_pwd,
+        .ice_trickles = c->trickle,
         .fingerprint = c->fingerprint,
         .setup = c->setup,
     };

@@ -1,0 +1,283 @@
+/* ice: a stream's agents driven: the one that is, and after a restart the one before.
+ * Not here: sockets; what a check means (ice).
+ * RFC 8445 §7.3, §9, §12; 7675 §5.1. */
+#include "media/ice.h"
+
+#include <stdlib.h>
+
+#include "base/metrics.h"
+#include "media/shared.h"
+#include "stun/message.h"
+
+/* Checks that an SRC which is neither listed nor has answered one may make us send, a call: its
+ * candidates are whatever it wrote. */
+#define UNPROVEN_CHECKS_MAX 20
+/* Messages a second with the right names and a wrong signature: each costs an HMAC. A peer that is
+ * none of ours sends none at all, and one at Ta of 50 ms in four tries sends 80 in all. */
+#define REFUSED_MAX  50
+#define REFUSED_OVER 1000 /* ms */
+
+struct media_ice {
+    struct ice *agent;
+    struct ice *before; /* of before a restart; NULL: none */
+    struct tick refused_from;
+    unsigned refused;
+};
+
+/* ---- Making and unmaking -------------------------------------------------------------------- */
+
+static void make_ready(struct media *media, struct media_stream *stream)
+{
+    if (stream->lent && !list_is_linked(&stream->ready))
+        list_append(&media->ready, &stream->ready);
+    media_stream_arm(media, stream);
+}
+
+void media_ice_finish(struct media *media, struct media_stream *stream)
+{
+    struct media_ice *ice = stream->ice;
+    if (!ice)
+        return;
+    ice_destroy(ice->agent);
+    ice_destroy(ice->before);
+    free(ice);
+    stream->ice = NULL;
+    media->ices--;
+}
+
+static bool carries(const struct ice *agent)
+{
+    struct ice_path path;
+    return ice_selected(agent, 1, &path);
+}
+
+void media_ice_set(struct media *media, struct media_stream *stream, struct tick now,
+                   struct ice *fresh, bool stays)
+{
+    if (!fresh) {
+        if (!stays)
+            media_ice_finish(media, stream);
+        return;
+    }
+    if (!stream->ice) {
+        stream->ice = calloc(1, sizeof *stream->ice);
+        if (!stream->ice) {
+            ice_destroy(fresh); /* without ICE, then: the address of the answer still stands */
+            return;
+        }
+        media->ices++;
+    }
+    struct media_ice *ice = stream->ice;
+    if (ice->agent && carries(ice->agent)) {
+        ice_destroy(ice->before);
+        ice->before = ice->agent;
+    } else {
+        ice_destroy(ice->agent);
+    }
+    ice->agent = fresh;
+    media_shared_name(media, stream, ice_ufrag(fresh));
+    ice_expire(fresh, now);
+    make_ready(media, stream);
+}
+
+void media_ice_candidates(struct media *media, struct media_stream *stream, struct tick now,
+                          const struct candidate *list, size_t count, bool end)
+{
+    if (!stream->ice)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        if (!ice_add_remote(stream->ice->agent, now, &list[i]))
+            metric_add(METRIC_ICE_CANDIDATES_REFUSED, 1);
+    }
+    if (end)
+        ice_end_remote(stream->ice->agent, now);
+    make_ready(media, stream);
+}
+
+/* ---- What the agents say -------------------------------------------------------------------- */
+
+static void tell(struct media *media, struct media_stream *stream, const struct ice_event *event)
+{
+    struct media_event told = {
+        .kind = MEDIA_EVENT_ICE, .at = media->wall, .addr = event->path.peer};
+    told.ice = (struct media_ice_news){.component = event->component,
+                                       .local = event->local,
+                                       .local_type = event->local_type,
+                                       .remote_type = event->remote_type,
+                                       .over_tcp = event->transport != CANDIDATE_UDP};
+    switch (event->kind) {
+    case ICE_SELECTED:
+        told.ice.kind = MEDIA_ICE_SELECTED;
+        if (event->component == 1)
+            rtp_source_prove(&stream->source, &event->path.peer);
+        break;
+    case ICE_FAILED:
+        told.ice.kind = MEDIA_ICE_FAILED;
+        metric_add(METRIC_ICE_FAILED, 1);
+        break;
+    case ICE_CONSENT_LOST:
+        told.ice.kind = MEDIA_ICE_CONSENT_LOST;
+        metric_add(METRIC_ICE_CONSENT_LOST, 1);
+        break;
+    case ICE_COMPLETED:
+    case ICE_ROLE_CHANGED:
+        return; /* nobody acts on these */
+    }
+    media_tell(media, stream, told);
+}
+
+static void hear(struct media *media, struct media_stream *stream)
+{
+    struct media_ice *ice = stream->ice;
+    struct ice_event event;
+    while (ice_event(ice->agent, &event)) {
+        tell(media, stream, &event);
+        if (event.kind == ICE_COMPLETED) {
+            ice_destroy(ice->before);
+            ice->before = NULL;
+        }
+    }
+    /* The one before only carries on: its end is news as long as there is no other path. */
+    while (ice->before && ice_event(ice->before, &event)) {
+        if (event.kind == ICE_CONSENT_LOST && !carries(ice->agent))
+            tell(media, stream, &event);
+    }
+}
+
+/* ---- STUN in -------------------------------------------------------------------------------- */
+
+static bool is_flooded(struct media_ice *ice, struct tick now)
+{
+    if (tick_diff_ms(now, ice->refused_from) >= REFUSED_OVER) {
+        ice->refused_from = now;
+        ice->refused = 0;
+    }
+    return ice->refused >= REFUSED_MAX;
+}
+
+/* A check that its peer signed, or an answer to ours: RTP from there is this stream's from now on
+ * (RFC 8445 §12: on any valid pair, nominated or not). */
+static void prove(struct media *media, struct media_stream *stream, struct tick now,
+                  const struct datagram *datagram)
+{
+    struct stun_message m;
+    if (stun_message_decode(datagram->bytes, &m) != STUN_DECODED ||
+        !media_shared_proved(media, stream, now, datagram))
+        return;
+    if (m.class == STUN_SUCCESS)
+        stream->recording->ice_works = true;
+    if (m.class == STUN_SUCCESS || m.class == STUN_REQUEST)
+        rtp_source_prove(&stream->source, &datagram->from);
+}
+
+bool media_ice_input(struct media *media, struct media_stream *stream, struct tick now,
+                     const struct datagram *datagram)
+{
+    struct media_ice *ice = stream->ice;
+    struct ice_path via = {{datagram->socket}, datagram->from};
+    if (is_flooded(ice, now)) {
+        metric_add(METRIC_STUN_FLOODED, 1);
+        return true;
+    }
+    enum ice_input_result result = ice_input(ice->agent, now, &via, datagram->bytes);
+    if (result == ICE_NOT_MINE && ice->before)
+        result = ice_input(ice->before, now, &via, datagram->bytes);
+    if (result == ICE_NOT_MINE)
+        return false;
+    if (result == ICE_TAKEN) {
+        prove(media, stream, now, datagram);
+    } else {
+        ice->refused++;
+        metric_add(METRIC_STUN_REFUSED, 1);
+    }
+    hear(media, stream);
+    make_ready(media, stream);
+    return true;
+}
+
+void media_ice_path_failed(struct media *media, struct media_stream *stream, struct tick now,
+                           uint32_t socket, const struct addr *peer)
+{
+    struct ice_path path = {{socket}, *peer};
+    if (!stream->ice)
+        return;
+    ice_path_failed(stream->ice->agent, now, &path);
+    hear(media, stream);
+    make_ready(media, stream);
+}
+
+/* ---- Out ------------------------------------------------------------------------------------ */
+
+static bool way_of(const struct ice *agent, uint8_t component, struct ice_path *path)
+{
+    return ice_selected(agent, component, path) && ice_status(agent).consent[component - 1];
+}
+
+bool media_ice_way(const struct media_stream *stream, uint8_t component, uint32_t *socket,
+                   struct addr *to)
+{
+    const struct media_ice *ice = stream->ice;
+    struct ice_path path;
+    if (!way_of(ice->agent, component, &path) &&
+        !(ice->before && way_of(ice->before, component, &path)))
+        return false;
+    *socket = path.base.number;
+    *to = path.peer;
+    return true;
+}
+
+/* RFC 8445 leaves it open how much a stranger may make us send: at most so much. Answers are always
+ * given: they are no longer than what asked for them. */
+static bool may_send(struct media_stream *stream, const struct ice_packet *packet)
+{
+    struct stun_message m;
+    if (stream->facts.listed || stream->recording->ice_works ||
+        stun_message_decode(packet->bytes, &m) != STUN_DECODED || m.class != STUN_REQUEST)
+        return true;
+    if (stream->recording->ice_checks < UNPROVEN_CHECKS_MAX) {
+        stream->recording->ice_checks++;
+        return true;
+    }
+    metric_add(METRIC_ICE_CHECKS_HELD, 1);
+    return false;
+}
+
+bool media_ice_output(struct media *media, struct media_stream *stream, struct tick now,
+                      struct media_packet *out)
+{
+    struct media_ice *ice = stream->ice;
+    struct ice_packet packet;
+    while (ice_output(ice->agent, now, &packet) ||
+           (ice->before && ice_output(ice->before, now, &packet))) {
+        if (!may_send(stream, &packet))
+            continue;
+        *out = (struct media_packet){
+            .socket = packet.path.base.number, .to = packet.path.peer, .bytes = packet.bytes};
+        media_shared_sent(media, stream, out);
+        return true;
+    }
+    hear(media, stream);
+    media_stream_arm(media, stream);
+    return false;
+}
+
+struct tick media_ice_deadline(const struct media_stream *stream)
+{
+    const struct media_ice *ice = stream->ice;
+    if (!ice)
+        return TICK_NEVER;
+    struct tick next = ice_deadline(ice->agent);
+    return ice->before ? tick_min(next, ice_deadline(ice->before)) : next;
+}
+
+void media_ice_expire(struct media *media, struct media_stream *stream, struct tick now)
+{
+    struct media_ice *ice = stream->ice;
+    if (!ice || !tick_due(media_ice_deadline(stream), now))
+        return;
+    ice_expire(ice->agent, now);
+    if (ice->before)
+        ice_expire(ice->before, now);
+    hear(media, stream);
+    make_ready(media, stream);
+}

@@ -60,11 +60,12 @@ struct recorder_call {
     struct timer timer;
 };
 
-/* An offer that waits for media ports, with all that is needed to take it in again. */
+/* An offer that waits for media ports, or for the network to be known, with all that is needed to take it in again. */
 struct recorder_parked {
     struct list link;
     struct sip_event event; /* its message is held */
     struct tick until;
+    bool settles; /* it waits for the network to be known */
 };
 
 /* An output that waits for recorder_output(). */
@@ -81,14 +82,16 @@ struct recorder {
     struct map by_dialog;
     struct timers timers;
     struct recorder_stock stock;
-    unsigned refusals; /* enum recorder_refusal */
-    uint32_t active;   /* calls that are not closing */
+    struct nat_profile profiles[2]; /* IPv4, IPv6 */
+    unsigned refusals;              /* enum recorder_refusal */
+    uint32_t active;                /* calls that are not closing */
     struct recorder_usage ledger;
     struct log_limit refused_log;
 
     struct list parked; /* oldest first */
     bool patient;       /* what is answered now may still wait for ports */
     bool replaying;     /* what is taken in now was parked */
+    bool hurried;       /* what is taken in now waits for the network no longer */
     bool new_tickets;   /* since the parked were tried last */
 
     struct recorder_waiting *waiting, **waiting_end;
@@ -158,6 +161,11 @@ void recorder_take_in(struct recorder *recorder, struct recorder_now now,
 
 WARN_UNUSED bool recorder_park(struct recorder *recorder, struct recorder_now now,
                                const struct sip_event *event);
+/* The same for an INVITE that comes while nothing is known of the network; 100 is sent at once. */
+WARN_UNUSED bool recorder_park_settling(struct recorder *recorder, struct recorder_now now,
+                                        const struct sip_event *event);
+/* When the parked are to be tried again; TICK_NEVER: none is. */
+struct tick recorder_parked_deadline(const struct recorder *recorder);
 void recorder_try_parked(struct recorder *recorder, struct recorder_now now);
 void recorder_unpark(struct recorder_parked *parked);
 void recorder_forget_parked(struct recorder *recorder, struct recorder_now now, uint64_t dialog);

@@ -59,10 +59,9 @@ static unsigned admit(const struct recorder *recorder, const struct sip_event *e
     *why = recorder->refusals & RECORDER_DISK_FULL  ? "disk full"
            : recorder->refusals & RECORDER_DRAINING ? "draining"
            : recorder->refusals & RECORDER_NO_PORTS ? "no media port left"
-           : recorder->refusals                     ? "not ready yet"
                                                     : "full";
     bool full = recorder->active >= recorder->settings.recordings;
-    return recorder->refusals || full ? 503 : 0;
+    return (recorder->refusals & ~(unsigned)RECORDER_SETTLING) || full ? 503 : 0;
 }
 
 void recorder_call_open(struct recorder *recorder, const struct recorder_call *call, struct wall at)
@@ -140,6 +139,8 @@ void recorder_take_invite(struct recorder *recorder, struct recorder_now now,
         refuse(recorder, now, event, status, why);
         return;
     }
+    if (recorder_park_settling(recorder, now, event))
+        return;
     struct siprec_body body;
     struct siprec_content content;
     struct siprec_warnings warnings = {0};

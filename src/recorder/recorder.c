@@ -227,8 +227,9 @@ void recorder_call_changed(struct recorder *recorder, struct recorder_call *call
 void recorder_tell_available(struct recorder *recorder)
 {
     bool full = recorder->active >= recorder->settings.recordings;
+    bool settling = recorder->refusals == RECORDER_SETTLING;
     sip_set_available(recorder->sip, recorder->refusals == 0 && !full,
-                      recorder->settings.retry_after_s);
+                      settling ? PROFILE_SETTLE_MS / 1000 : recorder->settings.retry_after_s);
 }
 
 /* ---- The end -------------------------------------------------------------------------------- */
@@ -457,20 +458,12 @@ void recorder_input(struct recorder *recorder, struct recorder_now now,
 
 struct tick recorder_deadline(const struct recorder *recorder)
 {
-    struct tick deadline = timers_deadline(&recorder->timers);
-    struct list *link = list_first(&recorder->parked);
-    if (!link)
-        return deadline;
-    if (recorder->new_tickets)
-        return (struct tick){0};
-    return tick_min(deadline, container_of(link, struct recorder_parked, link)->until);
+    return tick_min(timers_deadline(&recorder->timers), recorder_parked_deadline(recorder));
 }
 
 void recorder_expire(struct recorder *recorder, struct recorder_now now)
 {
-    struct list *link = list_first(&recorder->parked);
-    if (link && (recorder->new_tickets ||
-                 tick_due(container_of(link, struct recorder_parked, link)->until, now.tick)))
+    if (tick_due(recorder_parked_deadline(recorder), now.tick))
         recorder_try_parked(recorder, now);
     struct timer *due;
     while ((due = timers_take_due(&recorder->timers, now.tick))) {
@@ -494,6 +487,8 @@ void recorder_refuse(struct recorder *recorder, enum recorder_refusal why, bool 
         recorder->refusals |= (unsigned)why;
     else
         recorder->refusals &= ~(unsigned)why;
+    /* What waited for the network to be known need not wait longer. */
+    recorder->new_tickets |= why == RECORDER_SETTLING && !on;
     recorder_tell_available(recorder);
 }
 
@@ -513,12 +508,6 @@ void recorder_hang_up(struct recorder *recorder, struct recorder_now now)
 }
 
 /* ---- From the workers ----------------------------------------------------------------------- */
-
-void recorder_ticket(struct recorder *recorder, const struct recorder_ticket *ticket)
-{
-    recorder_return_ticket(recorder, ticket);
-    recorder->new_tickets = true;
-}
 
 /* The journal is whole: the last document, the render, and the call is gone. */
 static void let_go(struct recorder *recorder, struct recorder_call *call, struct recorder_now now)

@@ -5,6 +5,7 @@
 #define RECORDER_RECORDER_H
 
 #include "media/media.h"
+#include "nat/profile.h"
 #include "recorder/settings.h"
 
 /* What happens to a call:
@@ -41,17 +42,49 @@ void recorder_destroy(struct recorder *recorder);
 /* New settings for calls to come (SIGHUP). Copies them; the capacity stays as it was. */
 void recorder_configure(struct recorder *recorder, const struct recorder_settings *settings);
 
+/* A moment, on both clocks. */
+struct recorder_now {
+    struct tick tick;
+    struct wall wall;
+};
+
+/* ---- The network we are in ------------------------------------------------------------------ */
+
+/* What is known of it, for IPv4 and IPv6; copied. Until the first time it is what the settings say.
+ * Offers that waited for it are answered soon. */
+void recorder_know(struct recorder *recorder, struct recorder_now now,
+                   const struct nat_profile profiles[2]);
+
 /* ---- Tickets: media ports that stand ready -------------------------------------------------- */
 
-/* A bound media port, lent by a worker. Plain data; comes from io, goes back as RECORDER_TICKET
- * when unused. */
+/* A bound media port, lent by a worker, with what was made ready for it. Plain data; comes from io,
+ * goes back as RECORDER_TICKET when unused. */
 struct recorder_ticket {
     uint32_t worker;
     uint32_t port; /* the worker's port id */
     uint32_t generation;
-    struct addr bound;      /* RTP, even port; the address may be unspecified (wildcard) */
-    struct addr bound_rtcp; /* RTCP, the port above */
+    struct addr bound;               /* RTP, even port; the address may be unspecified (wildcard) */
+    struct addr bound_rtcp;          /* RTCP, the port above */
+    struct addr seen, seen_rtcp;     /* where STUN sees the two sockets; unset: not known */
+    struct tick seen_at;             /* when that was confirmed last */
+    struct addr mapped, mapped_rtcp; /* what the gateway has mapped to them; unset: nothing */
 };
+
+/* Takes a ticket into stock. The same worker, port and generation again bring its `seen` up to
+ * date, whether it is in stock still or lent to a call; mapped stays as it was. */
+void recorder_ticket(struct recorder *recorder, struct recorder_now now,
+                     const struct recorder_ticket *ticket);
+
+/* Which ticket, of those in stock and those lent. */
+struct recorder_port {
+    uint32_t worker, port, generation;
+};
+/* The gateway has mapped its RTP and RTCP socket to these addresses; unset: no longer. False: it is
+ * neither in stock nor lent. */
+bool recorder_ticket_mapped(struct recorder *recorder, struct recorder_now now,
+                            const struct recorder_port *port, const struct addr mapped[2]);
+
+/* ---- Relays that stand ready ---------------------------------------------------------------- */
 
 enum recorder_relay_transport { RECORDER_RELAY_UDP, RECORDER_RELAY_TCP, RECORDER_RELAY_TLS };
 
@@ -70,19 +103,16 @@ struct recorder_relay {
     int32_t rtt_ms; /* to the server; -1: not known */
 };
 
-/* Takes a ticket into stock. */
-void recorder_ticket(struct recorder *recorder, const struct recorder_ticket *ticket);
+/* Takes a relay into stock, brings it up to date there, or, when it is gone, takes it out: where a
+ * call had it, its stream gets another path. */
+void recorder_relay(struct recorder *recorder, struct recorder_now now,
+                    const struct recorder_relay *relay);
 
 /* ---- Input ---------------------------------------------------------------------------------- */
 
-/* A moment, on both clocks. */
-struct recorder_now {
-    struct tick tick;
-    struct wall wall;
-};
-
 /* Takes in one event of sip's. An offer that finds too few tickets waits for more, half a second at
- * most; everything else is answered before this returns. */
+ * most, an INVITE that comes while RECORDER_SETTLING stands for what recorder_know() will say, 3 s
+ * at most; everything else is answered before this returns. */
 void recorder_input(struct recorder *recorder, struct recorder_now now,
                     const struct sip_event *event);
 /* Takes in one event of a worker's. */
@@ -97,7 +127,7 @@ void recorder_expire(struct recorder *recorder, struct recorder_now now);
 enum recorder_refusal {
     RECORDER_DRAINING = 1,
     RECORDER_DISK_FULL = 2,
-    RECORDER_SETTLING = 4, /* the daemon is not ready yet */
+    RECORDER_SETTLING = 4, /* nothing is known of the network yet: INVITEs get 100 and wait */
     RECORDER_NO_PORTS = 8, /* no media port is to be had at all: who needs one need not wait */
 };
 /* Sets or clears one reason. */

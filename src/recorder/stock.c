@@ -12,19 +12,39 @@
 void recorder_stock_finish(struct recorder_stock *stock)
 {
     free(stock->tickets);
+    free(stock->relays);
     memset(stock, 0, sizeof *stock);
+}
+
+static bool grow(void **list, uint32_t count, uint32_t *room, size_t size)
+{
+    if (count < *room)
+        return true;
+    uint32_t more = *room ? *room * 2 : 64;
+    void *bigger = realloc(*list, more * size);
+    if (!bigger)
+        return false;
+    *list = bigger;
+    *room = more;
+    return true;
+}
+
+struct recorder_ticket *recorder_stock_find(struct recorder_stock *stock,
+                                            const struct recorder_port *port)
+{
+    for (uint32_t i = 0; i < stock->count; i++) {
+        struct recorder_ticket *ticket = &stock->tickets[i];
+        if (ticket->worker == port->worker && ticket->port == port->port &&
+            ticket->generation == port->generation)
+            return ticket;
+    }
+    return NULL;
 }
 
 bool recorder_stock_put(struct recorder_stock *stock, const struct recorder_ticket *ticket)
 {
-    if (stock->count == stock->room) {
-        uint32_t room = stock->room ? stock->room * 2 : 64;
-        struct recorder_ticket *bigger = realloc(stock->tickets, room * sizeof *bigger);
-        if (!bigger)
-            return false;
-        stock->tickets = bigger;
-        stock->room = room;
-    }
+    if (!grow((void **)&stock->tickets, stock->count, &stock->room, sizeof *stock->tickets))
+        return false;
     stock->tickets[stock->count++] = *ticket;
     return true;
 }
@@ -88,4 +108,51 @@ bool recorder_stock_take(struct recorder_stock *stock, const struct recorder_wis
         stock->count = left;
     }
     return true;
+}
+
+/* ---- Relays --------------------------------------------------------------------------------- */
+
+bool recorder_stock_put_relay(struct recorder_stock *stock, const struct recorder_relay *relay)
+{
+    recorder_stock_drop_relay(stock, relay->worker, relay->slot);
+    if (!grow((void **)&stock->relays, stock->relay_count, &stock->relay_room,
+              sizeof *stock->relays))
+        return false;
+    stock->relays[stock->relay_count++] = *relay;
+    return true;
+}
+
+void recorder_stock_drop_relay(struct recorder_stock *stock, uint32_t worker, uint32_t slot)
+{
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < stock->relay_count; i++) {
+        const struct recorder_relay *relay = &stock->relays[i];
+        if (relay->worker != worker || relay->slot != slot)
+            stock->relays[left++] = *relay;
+    }
+    stock->relay_count = left;
+}
+
+/* Its own first: its permissions stand. Then by the servers' order. */
+static bool is_better(const struct recorder_relay *a, const struct recorder_relay *b)
+{
+    if (a->src != b->src)
+        return a->src != 0;
+    return a->server < b->server;
+}
+
+const struct recorder_relay *recorder_stock_relay(const struct recorder_stock *stock,
+                                                  const struct recorder_relay_wish *wish)
+{
+    const struct recorder_relay *best = NULL;
+    for (uint32_t i = 0; i < stock->relay_count; i++) {
+        const struct recorder_relay *relay = &stock->relays[i];
+        if (relay->worker != wish->worker || (relay->src != 0 && relay->src != wish->src) ||
+            !addr_is_set(&relay->relayed[wish->family == ADDR_V6]) ||
+            (relay->transport == RECORDER_RELAY_UDP) != wish->udp)
+            continue;
+        if (!best || is_better(relay, best))
+            best = relay;
+    }
+    return best;
 }

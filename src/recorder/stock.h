@@ -1,5 +1,5 @@
-/* stock: the media ports that workers have lent and no call has taken yet.
- * Not here: binding them (io), what is said about them in SDP (call.c).
+/* stock: the media ports and relays that workers have lent and no call has taken yet.
+ * Not here: binding them (io), what is said about them in SDP (way.h).
  * RFC: none. */
 #ifndef RECORDER_STOCK_H
 #define RECORDER_STOCK_H
@@ -9,12 +9,18 @@
 struct recorder_stock {
     struct recorder_ticket *tickets; /* oldest first: a port that rested longest is taken first */
     uint32_t count, room;
+    struct recorder_relay *relays; /* in the order they came */
+    uint32_t relay_count, relay_room;
 };
 
 void recorder_stock_finish(struct recorder_stock *stock);
 /* False when memory is short: the ticket was not taken in. */
 WARN_UNUSED bool recorder_stock_put(struct recorder_stock *stock,
                                     const struct recorder_ticket *ticket);
+
+/* NULL: no such ticket is in stock. */
+struct recorder_ticket *recorder_stock_find(struct recorder_stock *stock,
+                                            const struct recorder_port *port);
 
 #define RECORDER_ANY_WORKER UINT32_MAX
 
@@ -31,5 +37,21 @@ WARN_UNUSED bool recorder_stock_take(struct recorder_stock *stock, const struct 
                                      struct recorder_ticket out[], uint32_t count);
 /* How many of the wish's worker and family there are. */
 uint32_t recorder_stock_count(const struct recorder_stock *stock, const struct recorder_wish *wish);
+
+/* Takes a relay in, or brings what is known of it up to date. False when memory is short. */
+WARN_UNUSED bool recorder_stock_put_relay(struct recorder_stock *stock,
+                                          const struct recorder_relay *relay);
+void recorder_stock_drop_relay(struct recorder_stock *stock, uint32_t worker, uint32_t slot);
+
+/* What a stream needs of a relay. */
+struct recorder_relay_wish {
+    uint32_t worker;
+    uint8_t family; /* of the relayed address */
+    uint64_t src;   /* one that served it before comes first, one that served others never */
+    bool udp;       /* UDP to the server; else TCP or TLS */
+};
+/* The best one there is, which stays in stock; NULL: none. */
+const struct recorder_relay *recorder_stock_relay(const struct recorder_stock *stock,
+                                                  const struct recorder_relay_wish *wish);
 
 #endif

@@ -307,7 +307,7 @@ static void signalling_take_one(struct signalling *signalling, struct signalling
     bool none = true;
     switch (mail->kind) {
     case SIGNALLING_TICKET:
-        recorder_ticket(signalling->recorder, &mail->ticket);
+        recorder_ticket(signalling->recorder, now, &mail->ticket);
         break;
     case SIGNALLING_MEDIA:
         recorder_media(signalling->recorder, now, mail->worker, &mail->event);

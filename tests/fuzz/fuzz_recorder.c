@@ -62,7 +62,7 @@ static void lend(void)
     for (; lent < 128 && recorder_usage(recorder).tickets < 40; lent++) {
         struct addr bound = addr_v4(198, 51, 100, 20, (uint16_t)(20000 + 2 * lent));
         recorder_ticket(
-            recorder,
+            recorder, now,
             &(struct recorder_ticket){
                 .port = lent, .bound = bound, .bound_rtcp = addr_with_port(bound, bound.port + 1)});
     }

@@ -113,7 +113,7 @@ static void lend(struct srs *srs)
             .bound = addr_with_port(srs->media_ip, (uint16_t)(FIRST_PORT + 2 * i)),
             .bound_rtcp = addr_with_port(srs->media_ip, (uint16_t)(FIRST_PORT + 2 * i + 1)),
         };
-        recorder_ticket(srs->recorder, &ticket);
+        recorder_ticket(srs->recorder, srs_now(srs), &ticket);
     }
 }
 

@@ -59,8 +59,67 @@ static void test_the_address_that_sip_reached_goes_first(void)
     recorder_stock_finish(&stock);
 }
 
+static struct recorder_relay relay(uint32_t slot, uint64_t src, uint8_t server)
+{
+    return (struct recorder_relay){.worker = 1,
+                                   .slot = slot,
+                                   .src = src,
+                                   .server = server,
+                                   .relayed = {addr_v4(203, 0, 113, 7, (uint16_t)(49152 + slot))}};
+}
+
+static void put_relay(struct recorder_stock *stock, struct recorder_relay one)
+{
+    CHECK(recorder_stock_put_relay(stock, &one));
+}
+
+/* A relayed address serves one SRC: its permissions live on for 300 s, and what the first SRC sends
+ * late would be in the second's recording. */
+static void test_a_relay_serves_one_src(void)
+{
+    struct recorder_stock stock = {0};
+    struct recorder_relay_wish wish = {.worker = 1, .family = ADDR_V4, .src = 77, .udp = true};
+    CHECK(recorder_stock_relay(&stock, &wish) == NULL);
+    put_relay(&stock, relay(1, 55, 0));
+    CHECK(recorder_stock_relay(&stock, &wish) == NULL);
+    put_relay(&stock, relay(2, 0, 1));
+    put_relay(&stock, relay(3, 0, 0));
+    CHECK_INT(recorder_stock_relay(&stock, &wish)->slot, 3); /* the better server */
+    put_relay(&stock, relay(4, 77, 1));
+    CHECK_INT(recorder_stock_relay(&stock, &wish)->slot, 4); /* permissions stand */
+    wish.family = ADDR_V6;
+    CHECK(recorder_stock_relay(&stock, &wish) == NULL);
+    wish.family = ADDR_V4;
+    wish.udp = false;
+    CHECK(recorder_stock_relay(&stock, &wish) == NULL);
+    wish.udp = true;
+    wish.worker = 0;
+    CHECK(recorder_stock_relay(&stock, &wish) == NULL);
+    wish.worker = 1;
+    put_relay(&stock, relay(4, 55, 1)); /* the same again: what is known of it has changed */
+    CHECK_INT(stock.relay_count, 4);
+    CHECK_INT(recorder_stock_relay(&stock, &wish)->slot, 3);
+    recorder_stock_drop_relay(&stock, 1, 3);
+    CHECK_INT(recorder_stock_relay(&stock, &wish)->slot, 2);
+    recorder_stock_finish(&stock);
+}
+
+static void test_a_ticket_is_found(void)
+{
+    struct recorder_stock stock = {0};
+    struct recorder_ticket one = ticket(1, addr_v4(192, 0, 2, 1, 1000));
+    one.generation = 9;
+    put(&stock, one);
+    CHECK(recorder_stock_find(&stock, &(struct recorder_port){1, 1000, 9}) == &stock.tickets[0]);
+    CHECK(recorder_stock_find(&stock, &(struct recorder_port){1, 1000, 8}) == NULL);
+    CHECK(recorder_stock_find(&stock, &(struct recorder_port){0, 1000, 9}) == NULL);
+    recorder_stock_finish(&stock);
+}
+
 int main(void)
 {
+    RUN(test_a_relay_serves_one_src);
+    RUN(test_a_ticket_is_found);
     RUN(test_oldest_first_and_all_of_one_worker);
     RUN(test_the_address_that_sip_reached_goes_first);
     return tap_done();

@@ -108,6 +108,14 @@ static uint16_t any_port(struct natbox *box)
     return (uint16_t)(FIRST_PORT + rng_below(&box->rng, PORTS));
 }
 
+static uint16_t port_of_block(struct natbox *box, const struct addr *internal)
+{
+    uint32_t size = box->options.quota ? (uint32_t)box->options.quota : 256, at = 0;
+    for (size_t i = 0; i < sizeof internal->ip; i++)
+        at = at * 31 + internal->ip[i];
+    return (uint16_t)(FIRST_PORT + at % (PORTS / size) * size + rng_below(&box->rng, size));
+}
+
 /* The first candidate by the box's manner, then others until one is free. */
 static struct addr assign(struct natbox *box, struct tick now, const struct addr *internal,
                           const struct addr *remote)
@@ -131,10 +139,29 @@ static struct addr assign(struct natbox *box, struct tick now, const struct addr
         case NATBOX_RANDOM:
             external.port = any_port(box);
             break;
+        case NATBOX_BLOCK:
+            external.port = port_of_block(box, internal);
+            break;
         }
         if (!is_taken(box, now, &external, remote))
             return external;
     }
+}
+
+static struct natbox_session *session_find(struct natbox_mapping *m, const struct addr *remote)
+{
+    for (size_t i = 0; i < m->session_count; i++) {
+        if (addr_equal(&m->sessions[i].remote, remote))
+            return &m->sessions[i];
+    }
+    return NULL;
+}
+
+/* Does what a forwarded port sends leave by its forwarded mapping? A bare forward's answers do. */
+static bool speaks_for(const struct natbox *box, struct natbox_mapping *m,
+                       const struct addr *remote)
+{
+    return !box->options.bare_forwards || session_find(m, remote);
 }
 
 static struct natbox_mapping *mapping_for(struct natbox *box, struct tick now,
@@ -148,8 +175,9 @@ static struct natbox_mapping *mapping_for(struct natbox *box, struct tick now,
             place = i;
             continue;
         }
-        alive++;
-        if (addr_equal(&m->internal, internal) && (m->forwarded || addr_equal(&m->key, &key)))
+        alive += addr_equal_ip(&m->internal, internal);
+        if (addr_equal(&m->internal, internal) &&
+            (m->forwarded ? speaks_for(box, m, remote) : addr_equal(&m->key, &key)))
             return m;
     }
     if (box->options.quota && alive >= box->options.quota) {
@@ -165,15 +193,6 @@ static struct natbox_mapping *mapping_for(struct natbox *box, struct tick now,
     struct natbox_mapping *m = &box->mappings[place];
     *m = (struct natbox_mapping){.internal = *internal, .external = external, .key = key};
     return m;
-}
-
-static struct natbox_session *session_find(struct natbox_mapping *m, const struct addr *remote)
-{
-    for (size_t i = 0; i < m->session_count; i++) {
-        if (addr_equal(&m->sessions[i].remote, remote))
-            return &m->sessions[i];
-    }
-    return NULL;
 }
 
 /* The one there is, a new one, or the oldest one's place. */
@@ -202,8 +221,29 @@ static void refresh(struct natbox *box, struct tick now, struct natbox_mapping *
     m->expires = tick_before(m->expires, of_mapping) ? of_mapping : m->expires;
 }
 
+static bool may_leave(const struct natbox_options *o, const struct addr *to)
+{
+    switch (o->policy) {
+    case NATBOX_ALL:
+        return true;
+    case NATBOX_TCP_ONLY:
+        return o->protocol == NATBOX_TCP;
+    case NATBOX_443_ONLY:
+        return o->protocol == NATBOX_TCP && to->port == 443;
+    }
+    return false;
+}
+
 bool natbox_out(struct natbox *box, struct tick now, struct addr *from, const struct addr *to)
 {
+    if (!may_leave(&box->options, to)) {
+        box->dropped_filter++;
+        return false;
+    }
+    if (addr_equal_ip(&box->options.one_to_one, from)) {
+        *from = addr_with_port(box->options.external, from->port);
+        return true;
+    }
     struct natbox_mapping *m = mapping_for(box, now, from, to);
     if (!m)
         return false;
@@ -244,7 +284,9 @@ static bool has_addressed(const struct natbox *box, struct tick now, const struc
 static bool passes(const struct natbox *box, struct tick now, const struct natbox_mapping *m,
                    const struct addr *from)
 {
-    if (m->forwarded || box->options.filtering == NATBOX_INDEPENDENT)
+    if (m->forwarded)
+        return true;
+    if (box->options.filtering == NATBOX_INDEPENDENT && box->options.policy == NATBOX_ALL)
         return true;
     if (has_addressed(box, now, m, from))
         return true;
@@ -260,6 +302,10 @@ static bool passes(const struct natbox *box, struct tick now, const struct natbo
 bool natbox_in(struct natbox *box, struct tick now, const struct addr *from, struct addr *to)
 {
     struct natbox_mapping *found = NULL;
+    if (addr_is_set(&box->options.one_to_one) && addr_equal_ip(&box->options.external, to)) {
+        *to = addr_with_port(box->options.one_to_one, to->port);
+        return true;
+    }
     for (size_t i = 0; i < box->count; i++) {
         struct natbox_mapping *m = &box->mappings[i];
         if (!is_alive(m, now) || !addr_equal(&m->external, to) || !passes(box, now, m, from))
@@ -276,7 +322,8 @@ bool natbox_in(struct natbox *box, struct tick now, const struct addr *from, str
         box->dropped_filter++;
         return false;
     }
-    struct natbox_session *s = session_find(found, from);
+    struct natbox_session *s =
+        found->forwarded ? session_make(found, from) : session_find(found, from);
     /* The second stage begins with the first answer, counted from then. */
     if (box->options.inbound_refreshes || !found->answered) {
         found->answered = true;
@@ -288,6 +335,15 @@ bool natbox_in(struct natbox *box, struct tick now, const struct addr *from, str
     }
     *to = found->internal;
     return true;
+}
+
+void natbox_unforward(struct natbox *box, const struct addr *external)
+{
+    for (size_t i = 0; i < box->count; i++) {
+        struct natbox_mapping *m = &box->mappings[i];
+        if (m->forwarded && addr_equal(&m->external, external))
+            *m = (struct natbox_mapping){0};
+    }
 }
 
 void natbox_forward(struct natbox *box, struct addr internal, struct addr external)

@@ -23,7 +23,13 @@ enum natbox_ports {
     NATBOX_PARITY, /* any, of the same parity (§4.2.2) */
     NATBOX_SEQUENTIAL,
     NATBOX_RANDOM,
+    NATBOX_BLOCK, /* any of a block of `quota` ports that each inside address has (RFC 7422) */
 };
+
+/* What leaves at all: UDP and TCP, TCP alone, or TCP to port 443 alone. What comes in unasked then
+ * is dropped, whatever the filter. */
+enum natbox_policy { NATBOX_ALL, NATBOX_TCP_ONLY, NATBOX_443_ONLY };
+enum natbox_protocol { NATBOX_UDP, NATBOX_TCP };
 
 enum natbox_hairpin { NATBOX_NO_HAIRPIN, NATBOX_EXTERNAL_SOURCE, NATBOX_INTERNAL_SOURCE };
 
@@ -36,15 +42,20 @@ struct natbox_options {
     uint8_t pool;         /* addresses of the pool; 0 and 1: one */
     bool arbitrary;       /* pooling: each mapping may sit on another address (§4.1) */
     bool inbound_refreshes;
-    bool
-        clashes; /* remembers what it dropped as a flow, as Linux does: ours to the same end moves */
-    bool firewall;      /* filters, translates nothing */
-    int64_t initial_ms; /* lifetime of what has not been answered */
+    /* Remembers what it dropped as a flow, as Linux does: ours to the same end moves. */
+    bool clashes;
+    bool firewall; /* filters, translates nothing */
+    struct addr
+        one_to_one; /* 1:1 NAT: all of `external` is this inside address, ports kept, any source */
+    bool bare_forwards; /* what a forwarded port sends by itself leaves from another port */
+    enum natbox_policy policy;
+    enum natbox_protocol protocol; /* natsim sets it: each protocol has a table of its own */
+    int64_t initial_ms;            /* lifetime of what has not been answered */
     int64_t established_ms;
-    size_t quota; /* mappings at most; 0: no limit (a carrier's port block) */
+    size_t quota; /* mappings of one inside address at most; 0: no limit */
 };
 
-enum { NATBOX_SESSIONS = 12, NATBOX_UNINVITED = 32 };
+enum { NATBOX_SESSIONS = 24, NATBOX_UNINVITED = 32 };
 
 struct natbox_session {
     struct addr remote;
@@ -84,6 +95,7 @@ bool natbox_in(struct natbox *box, struct tick now, const struct addr *from, str
 bool natbox_owns(const struct natbox *box, const struct addr *to);
 /* A port forwarded for good: any source, as PCP and NAT-PMP make them (RFC 6887 §11). */
 void natbox_forward(struct natbox *box, struct addr internal, struct addr external);
+void natbox_unforward(struct natbox *box, const struct addr *external);
 /* Forgets everything but its settings. */
 void natbox_reboot(struct natbox *box);
 

@@ -39,6 +39,8 @@ enum io_tcp_reason {
     IO_TCP_BY_IDLE,     /* one of the time limits */
     IO_TCP_BY_OVERFLOW, /* the peer does not read what we send */
     IO_TCP_BY_US,       /* io_tcp_close */
+    IO_TCP_BY_TLS,      /* the handshake or a record failed (tls.h) */
+    IO_TCP_BY_PROXY,    /* the proxy gave no way (tls.h) */
 };
 
 struct io_tcp_event {
@@ -52,6 +54,9 @@ struct io_tcp_event {
     struct wall at; /* when they were read */
     enum io_tcp_reason reason;
     int error;
+    bool secure;     /* TLS; that and what follows only from tls.h */
+    bool verified;   /* the peer proved who it is by a certificate that we trust */
+    const char *why; /* CLOSED by TLS or a proxy: in words; else NULL */
 };
 
 /* Works on loop (borrowed); tokens of its descriptors carry tag in their top 8 bits. */
@@ -90,5 +95,11 @@ struct tick io_tcp_deadline(const struct io_tcp *tcp);
 bool io_tcp_event(struct io_tcp *tcp, struct tick now, struct io_tcp_event *event);
 
 size_t io_tcp_connections(const struct io_tcp *tcp);
+
+/* A number below connections_max that no other open flow has: for tables beside this one. */
+static inline size_t io_tcp_slot(uint64_t flow)
+{
+    return (uint32_t)flow;
+}
 
 #endif

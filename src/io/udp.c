@@ -107,3 +107,20 @@ int io_udp_send(int fd, const struct addr *local, const struct addr *peer, struc
     }
     return sendmsg(fd, &message, MSG_NOSIGNAL) >= 0 ? 0 : errno;
 }
+
+bool io_udp_receive(int fd, char *buffer, size_t size, struct view *bytes, struct addr *from)
+{
+    for (;;) {
+        struct sockaddr_storage sa;
+        socklen_t sa_len = sizeof sa;
+        ssize_t got = recvfrom(fd, buffer, size, 0, (struct sockaddr *)&sa, &sa_len);
+        /* An ICMP error of an earlier packet stands before the next datagram. */
+        if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EBADF))
+            return false;
+        if (got < 0)
+            continue;
+        *bytes = view_of(buffer, (size_t)got);
+        *from = io_sockaddr_to((struct sockaddr *)&sa);
+        return true;
+    }
+}

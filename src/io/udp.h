@@ -31,4 +31,8 @@ int io_udp_receive_buffer(int fd);
 WARN_UNUSED int io_udp_send(int fd, const struct addr *local, const struct addr *peer,
                             struct view bytes);
 
+/* Takes one datagram; false when there is none. bytes borrows buffer. For sockets with little to
+ * read: media comes by sweep.h. */
+bool io_udp_receive(int fd, char *buffer, size_t size, struct view *bytes, struct addr *from);
+
 #endif

@@ -7,8 +7,6 @@
 #include "turn/frame.h"
 #include "turn/peers.h"
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -548,6 +546,44 @@ static void failed(struct turn_allocation *t, struct tick now, const struct turn
         bind_failed(t, now, r->channel, code);
 }
 
+/* RFC 8489 §6.3.3, §6.3.4: with a comprehension-required attribute that we do not know the transaction has failed,
+ * whatever else the answer says. */
+static bool is_beyond_us(const struct stun_message *m)
+{
+    static const uint16_t known[] = {
+        STUN_MAPPED_ADDRESS,
+        STUN_USERNAME,
+        STUN_MESSAGE_INTEGRITY,
+        STUN_ERROR_CODE,
+        STUN_UNKNOWN_ATTRIBUTES,
+        STUN_CHANNEL_NUMBER,
+        STUN_LIFETIME,
+        STUN_XOR_PEER_ADDRESS,
+        STUN_REALM,
+        STUN_NONCE,
+        STUN_XOR_RELAYED_ADDRESS,
+        STUN_REQUESTED_ADDRESS_FAMILY,
+        STUN_EVEN_PORT,
+        STUN_REQUESTED_TRANSPORT,
+        STUN_DONT_FRAGMENT,
+        STUN_MESSAGE_INTEGRITY_SHA256,
+        STUN_PASSWORD_ALGORITHM,
+        STUN_USERHASH,
+        STUN_XOR_MAPPED_ADDRESS,
+        STUN_RESERVATION_TOKEN,
+    };
+    uint16_t unknown;
+    return stun_unknown_attributes(m, known, sizeof known / sizeof *known, &unknown, 1) > 0;
+}
+
+static void fail_beyond_us(struct turn_allocation *t, struct tick now, const struct turn_request *r)
+{
+    if (r->kind == TURN_REQUEST_ALLOCATE)
+        clear(t, now, TURN_GIVE_UP, 420); /* it may have made one */
+    else
+        failed(t, now, r, NULL, 420);
+}
+
 static void take_response(struct turn_allocation *t, struct tick now, struct turn_request *r,
                           const struct stun_message *m)
 {
@@ -576,7 +612,9 @@ static void take_response(struct turn_allocation *t, struct tick now, struct tur
     }
     struct turn_request done = *r;
     r->kind = TURN_REQUEST_FREE;
-    if (verdict == STUN_AUTH_ACCEPT && code == 0) {
+    if (verdict == STUN_AUTH_ACCEPT && is_beyond_us(m)) {
+        fail_beyond_us(t, now, &done);
+    } else if (verdict == STUN_AUTH_ACCEPT && code == 0) {
         succeeded(t, now, &done, m);
         if (done.kind == TURN_REQUEST_DELETE)
             finish_delete(t);
@@ -757,14 +795,4 @@ bool turn_wrap(struct turn_allocation *t, struct tick now, const struct addr *pe
 struct turn_status turn_status(const struct turn_allocation *t)
 {
     return t->status;
-}
-
-bool turn_rest_password(struct view secret, struct view username, char out[TURN_REST_PASSWORD_SIZE])
-{
-    uint8_t mac[EVP_MAX_MD_SIZE];
-    unsigned len = 0;
-    if (secret.len > INT32_MAX || !HMAC(EVP_sha1(), secret.at, (int)secret.len,
-                                        (const uint8_t *)username.at, username.len, mac, &len))
-        return false;
-    return EVP_EncodeBlock((uint8_t *)out, mac, (int)len) == TURN_REST_PASSWORD_SIZE - 1;
 }

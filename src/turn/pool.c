@@ -1,71 +1,32 @@
-/* pool: slots of allocations, their stock, and servers that come and go.
- * Not here: the protocol (allocation.c).
- * nat.md 5.4. */
+/* pool: slots of allocations and their stock.
+ * Not here: the protocol (allocation.c), servers that come and go (servers.c).
+ * RFC 8656 §3.2, §5, §7.4. */
 #include "turn/pool.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define REQUEST_CAP_MS 3000 /* dead servers are to be noticed while a warm one is at hand */
-#define DOWN_FIRST_MS  5000
-#define DOWN_MOST_MS   60000
-/* nat.md 5.5: idle ways to the server are kept open, and it is seen whether it lives. */
-#define PROBE_MS       25000
-#define PROBE_CAP_MS   2000
-#define PROBES_MISSED  2
-#define ALTERNATE_HOPS 2
-#define EVENTS         256 /* every slot lost, closed and told of */
+#include "turn/slots.h"
 
-enum slot_state {
-    SLOT_FREE,
-    SLOT_MAKING,
-    SLOT_READY, /* has served nobody */
-    SLOT_LENT,
-    SLOT_RESERVED, /* for its SRC */
-    SLOT_CLOSING,
-};
+#define EVENTS_BESIDE_SLOTS 64
+#define EVENTS_A_SLOT       4 /* ready or rested, withdrawn or lost, closed, and a peer */
 
-struct slot {
-    enum slot_state state;
-    uint8_t server;
-    uint64_t src;     /* 0: none yet */
-    struct tick free; /* SLOT_RESERVED: since then */
-    struct addr to;   /* the server, where it was found */
-    struct stun_client probe;
-    struct tick probe_at;
-    uint8_t missed;
-    struct turn_allocation *allocation;
-};
-
-struct server {
-    struct addr address; /* after ALTERNATE-SERVER */
-    char username[TURN_POOL_CREDENTIAL], password[TURN_POOL_CREDENTIAL];
-    bool stream;
-    bool is_down; /* nothing new is made there until `again`; */
-    bool is_dead; /* and what is there is of no use: it does not answer */
-    bool told_down;
-    bool is_simple; /* does not do both families at once */
-    uint8_t hops, mismatches;
-    int32_t pause_ms;
-    struct tick again; /* while it is down */
-};
-
-struct turn_pool {
-    struct turn_pool_options options;
-    struct rng rng;
-    struct server servers[TURN_POOL_SERVERS];
-    struct slot slots[TURN_POOL_SLOTS];
-    bool drains;
-    uint64_t refused;
-    struct turn_pool_event events[EVENTS];
-    size_t event_first, event_count;
-    uint8_t packet[64];
-};
-
-static void tell(struct turn_pool *pool, struct turn_pool_event event)
+void turn_slots_tell(struct turn_pool *pool, struct turn_pool_event event)
 {
-    if (pool->event_count < EVENTS)
-        pool->events[(pool->event_first + pool->event_count++) % EVENTS] = event;
+    if (pool->event_count < pool->event_room)
+        pool->events[(pool->event_first + pool->event_count++) % pool->event_room] = event;
+}
+
+void turn_slot_tell(struct turn_pool *pool, enum turn_pool_event_kind kind, uint32_t at,
+                    uint16_t code)
+{
+    const struct slot *slot = &pool->slots[at];
+    turn_slots_tell(pool, (struct turn_pool_event){.kind = kind,
+                                                   .slot = at,
+                                                   .generation = slot->generation,
+                                                   .server = slot->server,
+                                                   .src = slot->src,
+                                                   .code = code});
 }
 
 bool turn_pool_event(struct turn_pool *pool, struct turn_pool_event *out)
@@ -73,21 +34,66 @@ bool turn_pool_event(struct turn_pool *pool, struct turn_pool_event *out)
     if (pool->event_count == 0)
         return false;
     *out = pool->events[pool->event_first];
-    pool->event_first = (pool->event_first + 1) % EVENTS;
+    pool->event_first = (pool->event_first + 1) % pool->event_room;
     pool->event_count--;
     return true;
 }
 
-bool turn_pool_set_credentials(struct turn_pool *pool, size_t server, struct view username,
-                               struct view password)
+/* ---- slots --------------------------------------------------------------------------------------------------- */
+
+size_t turn_slots_count(const struct turn_pool *pool, enum slot_state state)
 {
-    if (server >= pool->options.server_count || username.len >= TURN_POOL_CREDENTIAL ||
-        password.len >= TURN_POOL_CREDENTIAL)
-        return false;
-    struct server *s = &pool->servers[server];
-    (void)view_copy(username, s->username, sizeof s->username);
-    (void)view_copy(password, s->password, sizeof s->password);
-    return true;
+    size_t n = 0;
+    for (size_t i = 0; i <= ORPHANS; i++)
+        n += pool->counts[state][i];
+    return n;
+}
+
+void turn_slot_set(struct turn_pool *pool, struct slot *slot, enum slot_state state)
+{
+    if (slot->state != SLOT_FREE)
+        pool->counts[slot->state][slot->server]--;
+    slot->state = state;
+    if (state != SLOT_FREE)
+        pool->counts[state][slot->server]++;
+}
+
+void turn_slot_touch(struct turn_pool *pool, struct slot *slot)
+{
+    if (slot->state != SLOT_FREE && !list_is_linked(&slot->dirty))
+        list_append(&pool->dirty, &slot->dirty);
+}
+
+static void free_slot(struct turn_pool *pool, struct slot *slot)
+{
+    uint32_t at = turn_slot_index(pool, slot);
+    turn_slot_tell(pool, TURN_POOL_CLOSED, at, 0);
+    turn_destroy(slot->allocation);
+    timers_clear(&pool->timers, &slot->timer);
+    if (list_is_linked(&slot->dirty))
+        list_remove(&slot->dirty);
+    turn_slot_set(pool, slot, SLOT_FREE);
+    *slot = (struct slot){.state = SLOT_FREE};
+    pool->free[pool->free_count++] = at;
+}
+
+void turn_slot_close(struct turn_pool *pool, struct tick now, struct slot *slot)
+{
+    if (slot->state != SLOT_MAKING)
+        turn_slot_tell(pool, TURN_POOL_WITHDRAWN, turn_slot_index(pool, slot), 0);
+    turn_slot_set(pool, slot, SLOT_CLOSING);
+    slot->is_suspected = false;
+    turn_close(slot->allocation, now);
+    turn_slot_touch(pool, slot);
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------ */
+
+static bool set_server(struct turn_server *s, const struct turn_pool_server *from)
+{
+    turn_server_init(s, &from->address, from->stream);
+    return turn_server_set_credentials(s, from->username, from->password,
+                                       from->expires.ns == 0 ? TICK_NEVER : from->expires);
 }
 
 struct turn_pool *turn_pool_create(const struct turn_pool_options *options)
@@ -96,424 +102,434 @@ struct turn_pool *turn_pool_create(const struct turn_pool_options *options)
     if (!pool)
         return NULL;
     pool->options = *options;
+    pool->slot_count = options->slots == 0                    ? TURN_POOL_SLOTS
+                       : options->slots > TURN_POOL_SLOTS_MAX ? TURN_POOL_SLOTS_MAX
+                                                              : options->slots;
+    pool->event_room = (size_t)pool->slot_count * EVENTS_A_SLOT + EVENTS_BESIDE_SLOTS;
+    pool->slots = calloc(pool->slot_count, sizeof *pool->slots);
+    pool->free = calloc(pool->slot_count, sizeof *pool->free);
+    pool->events = calloc(pool->event_room, sizeof *pool->events);
+    list_init(&pool->dirty);
     rng_init(&pool->rng, options->seed);
-    for (size_t i = 0; i < options->server_count; i++) {
-        const struct turn_pool_server *from = &options->servers[i];
-        pool->servers[i] = (struct server){
-            .address = from->address, .stream = from->stream, .pause_ms = DOWN_FIRST_MS};
-        if (!turn_pool_set_credentials(pool, i, from->username, from->password)) {
-            turn_pool_destroy(pool);
-            return NULL;
-        }
+    bool is_good =
+        pool->slots && pool->free && pool->events && timers_init(&pool->timers, pool->slot_count);
+    for (size_t i = 0; is_good && i < options->server_count; i++)
+        is_good = set_server(&pool->servers[i], &options->servers[i]);
+    if (!is_good) {
+        turn_pool_destroy(pool);
+        return NULL;
+    }
+    while (pool->free_count < pool->slot_count) {
+        pool->free[pool->free_count] = pool->slot_count - 1 - pool->free_count;
+        pool->free_count++;
     }
     return pool;
 }
 
 void turn_pool_destroy(struct turn_pool *pool)
 {
-    for (size_t i = 0; pool && i < TURN_POOL_SLOTS; i++)
+    if (!pool)
+        return;
+    for (size_t i = 0; pool->slots && i < pool->slot_count; i++)
         turn_destroy(pool->slots[i].allocation);
+    timers_finish(&pool->timers);
+    free(pool->slots);
+    free(pool->free);
+    free(pool->events);
     free(pool);
 }
 
-void turn_pool_set_ready(struct turn_pool *pool, uint8_t ready)
+void turn_pool_set_ready(struct turn_pool *pool, struct tick now, uint8_t ready)
 {
     pool->options.ready = ready;
+    turn_stock_fill(pool, now);
 }
 
-struct turn_allocation *turn_pool_allocation(struct turn_pool *pool, uint32_t slot)
+/* Where in the list a server as it was stands now. */
+static size_t place_of(const struct turn_server *s, const struct turn_server *servers, size_t count)
 {
-    return slot < TURN_POOL_SLOTS ? pool->slots[slot].allocation : NULL;
+    size_t i = 0;
+    while (i < count &&
+           !(addr_equal(&s->given, &servers[i].given) && s->stream == servers[i].stream))
+        i++;
+    return i < count ? i : ORPHANS;
 }
 
-/* ---- servers ------------------------------------------------------------------------------------------------- */
-
-/* The best that is not down; server_count: none. after: the next best beyond it. */
-static size_t server_from(const struct turn_pool *pool, size_t from)
+/* Gives back what stands at a server that is no more in the list; who is lent one keeps it. */
+static void leave_server(struct turn_pool *pool, struct tick now, struct slot *slot)
 {
-    while (from < pool->options.server_count && pool->servers[from].is_down)
-        from++;
-    return from;
+    if (slot->state == SLOT_READY || slot->state == SLOT_FADING || slot->state == SLOT_RESERVED ||
+        slot->state == SLOT_MAKING)
+        turn_slot_close(pool, now, slot);
 }
 
-static void server_down(struct turn_pool *pool, struct tick now, size_t at, int32_t pause_ms,
-                        uint16_t code)
+bool turn_pool_set_servers(struct turn_pool *pool, struct tick now,
+                           const struct turn_pool_server *servers, size_t count)
 {
-    struct server *s = &pool->servers[at];
-    if (!s->told_down)
-        tell(pool,
-             (struct turn_pool_event){.kind = TURN_POOL_SERVER_DOWN, .server = at, .code = code});
-    s->is_down = s->told_down = true;
-    s->is_dead |= code == 0;
-    s->again = tick_add_ms(now, pause_ms);
-    s->address = pool->options.servers[at].address;
-    s->hops = s->mismatches = 0;
-}
-
-static void server_works(struct turn_pool *pool, size_t at)
-{
-    struct server *s = &pool->servers[at];
-    if (s->told_down)
-        tell(pool, (struct turn_pool_event){.kind = TURN_POOL_SERVER_UP, .server = at});
-    s->told_down = s->is_dead = false;
-    s->pause_ms = DOWN_FIRST_MS;
-    s->mismatches = 0;
-}
-
-/* Where the server sends us: not into our own network from outside of it, not for ever (nat.md 5.4). */
-static bool may_follow(const struct server *s, const struct addr *to)
-{
-    return s->hops < ALTERNATE_HOPS && addr_is_set(to) && to->port != 0 &&
-           to->family == s->address.family && !addr_is_unspecified(to) && !addr_is_multicast(to) &&
-           addr_is_loopback(to) == addr_is_loopback(&s->address) &&
-           (!addr_is_private(to) || addr_is_private(&s->address)) && !addr_is_link_local(to);
-}
-
-/* What a lost allocation says of its server; the stock is filled again after that (nat.md 5.6 step 6). */
-static void judge_server(struct turn_pool *pool, struct tick now, size_t at,
-                         const struct turn_event *e)
-{
-    struct server *s = &pool->servers[at];
-    switch (e->action) {
-    case TURN_ALTERNATE:
-        if (may_follow(s, &e->alternate)) {
-            s->address = e->alternate;
-            s->hops++;
-        } else {
-            server_down(pool, now, at, TURN_PAUSE_MS, e->code);
-        }
-        return;
-    case TURN_NEW_SOCKET: /* §7.4: not for ever from one client */
-        if (++s->mismatches >= TURN_MISMATCH_TRIES)
-            server_down(pool, now, at, TURN_MISMATCH_PAUSE_MS, e->code);
-        return;
-    case TURN_SIMPLER:
-        if (s->is_simple)
-            server_down(pool, now, at, TURN_PAUSE_MS, e->code);
-        s->is_simple = true;
-        return;
-    case TURN_GONE: /* it has forgotten this one (437); without a code, it answers no more */
-        if (e->code != 0)
-            return;
-        break;
-    default:
-        break;
-    }
-    if (e->code != 0) {
-        server_down(pool, now, at, TURN_PAUSE_MS, e->code);
-        return;
-    }
-    server_down(pool, now, at, s->pause_ms, 0);
-    s->pause_ms = 2 * s->pause_ms > DOWN_MOST_MS ? DOWN_MOST_MS : 2 * s->pause_ms;
-}
-
-/* ---- slots --------------------------------------------------------------------------------------------------- */
-
-static size_t count_of(const struct turn_pool *pool, enum slot_state state, size_t server)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < TURN_POOL_SLOTS; i++)
-        n += pool->slots[i].state == state &&
-             (server == TURN_POOL_SERVERS || pool->slots[i].server == server);
-    return n;
-}
-
-static void free_slot(struct turn_pool *pool, uint32_t at)
-{
-    struct slot *slot = &pool->slots[at];
-    tell(pool, (struct turn_pool_event){.kind = TURN_POOL_CLOSED, .slot = at, .src = slot->src});
-    turn_destroy(slot->allocation);
-    *slot = (struct slot){.state = SLOT_FREE};
-}
-
-static void close_slot(struct slot *slot, struct tick now)
-{
-    slot->state = SLOT_CLOSING;
-    turn_close(slot->allocation, now);
-}
-
-static bool make(struct turn_pool *pool, struct tick now, size_t server)
-{
-    const struct server *s = &pool->servers[server];
-    struct turn_options options = {
-        .username = view_of_string(s->username),
-        .password = view_of_string(s->password),
-        .stream = s->stream,
-        .want_v4 = pool->options.want_v4,
-        .want_v6 = pool->options.want_v6 && !(s->is_simple && pool->options.want_v4),
-        .request_cap_ms = REQUEST_CAP_MS,
-    };
-    for (size_t i = 0; i < TURN_POOL_SLOTS; i++) {
-        struct slot *slot = &pool->slots[i];
-        if (slot->state != SLOT_FREE)
-            continue;
-        rng_bytes(&pool->rng, options.seed, sizeof options.seed);
-        struct turn_allocation *allocation = turn_create(&options);
-        if (!allocation)
+    struct turn_server before[TURN_POOL_SERVERS], after[TURN_POOL_SERVERS];
+    size_t was = pool->options.server_count;
+    memcpy(before, pool->servers, sizeof before);
+    for (size_t i = 0; i < count; i++) {
+        if (i == TURN_POOL_SERVERS || !set_server(&after[i], &servers[i]))
             return false;
-        *slot = (struct slot){.state = SLOT_MAKING,
-                              .server = (uint8_t)server,
-                              .to = s->address,
-                              .probe = {.next = TICK_NEVER},
-                              .probe_at = TICK_NEVER,
-                              .allocation = allocation};
-        turn_start(allocation, now);
+    }
+    for (size_t i = 0; i < pool->slot_count; i++) {
+        struct slot *slot = &pool->slots[i];
+        if (slot->state == SLOT_FREE || slot->server == ORPHANS)
+            continue;
+        size_t place = place_of(&before[slot->server], after, count);
+        pool->counts[slot->state][slot->server]--;
+        slot->server = (uint8_t)place;
+        pool->counts[slot->state][place]++;
+        if (place == ORPHANS)
+            leave_server(pool, now, slot);
+    }
+    for (size_t i = 0; i < was; i++) {
+        size_t place = place_of(&before[i], after, count);
+        if (place != ORPHANS)
+            pool->servers[place] = before[i];
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (place_of(&after[i], before, was) == ORPHANS)
+            pool->servers[i] = after[i];
+    }
+    pool->options.server_count = count;
+    for (size_t i = 0; i < count; i++)
+        (void)!turn_pool_set_credentials(pool, now, i, &servers[i]); /* checked above */
+    turn_stock_fill(pool, now);
+    return true;
+}
+
+bool turn_pool_set_credentials(struct turn_pool *pool, struct tick now, size_t server,
+                               const struct turn_pool_server *credentials)
+{
+    struct turn_server *s = &pool->servers[server];
+    if (NO_SERVER(pool, server))
+        return false;
+    if (view_equal(credentials->username, view_of_string(s->username)) &&
+        view_equal(credentials->password, view_of_string(s->password)))
         return true;
+    if (!turn_server_set_credentials(s, credentials->username, credentials->password,
+                                     credentials->expires.ns == 0 ? TICK_NEVER
+                                                                  : credentials->expires))
+        return false;
+    /* The old ones may be why it refused. */
+    s->is_down = s->is_down && s->is_dead;
+    for (size_t i = 0; i < pool->slot_count; i++) {
+        struct slot *slot = &pool->slots[i];
+        if (slot->state == SLOT_FREE || slot->server != server)
+            continue;
+        slot->is_stale = true;
+        if (slot->state == SLOT_READY)
+            turn_slot_set(pool, slot, SLOT_FADING);
+        else if (slot->state == SLOT_MAKING)
+            turn_slot_close(pool, now, slot);
     }
-    return false;
-}
-
-/* Fills one server's stock of those that served nobody. */
-static void fill(struct turn_pool *pool, struct tick now, size_t server, size_t want)
-{
-    size_t making = count_of(pool, SLOT_MAKING, TURN_POOL_SERVERS);
-    size_t have = count_of(pool, SLOT_READY, server) + count_of(pool, SLOT_MAKING, server);
-    while (have < want && making < TURN_POOL_MAKING && make(pool, now, server)) {
-        have++;
-        making++;
-    }
-}
-
-static void restock(struct turn_pool *pool, struct tick now)
-{
-    size_t first = server_from(pool, 0);
-    if (pool->drains || first == pool->options.server_count)
-        return;
-    size_t second = server_from(pool, first + 1);
-    fill(pool, now, first, pool->options.ready);
-    if (second < pool->options.server_count)
-        fill(pool, now, second, pool->options.warm);
-}
-
-/* Reserved ones that nobody came for, and those beyond what stands ready: the longest unused first. */
-static void trim(struct turn_pool *pool, struct tick now)
-{
-    size_t reserved = count_of(pool, SLOT_RESERVED, TURN_POOL_SERVERS);
-    for (;;) {
-        struct slot *oldest = NULL;
-        for (size_t i = 0; i < TURN_POOL_SLOTS; i++) {
-            struct slot *slot = &pool->slots[i];
-            if (slot->state == SLOT_RESERVED && (!oldest || tick_before(slot->free, oldest->free)))
-                oldest = slot;
-        }
-        if (!oldest || (reserved <= TURN_POOL_SLOTS / 2 && !pool->drains &&
-                        !tick_due(tick_add_ms(oldest->free, TURN_POOL_KEEP_MS), now)))
-            return;
-        close_slot(oldest, now);
-        reserved--;
-    }
+    turn_stock_fill(pool, now);
+    return true;
 }
 
 void turn_pool_drain(struct turn_pool *pool, struct tick now)
 {
     pool->drains = true;
-    for (uint32_t i = 0; i < TURN_POOL_SLOTS; i++) {
-        if (pool->slots[i].state == SLOT_READY)
-            close_slot(&pool->slots[i], now);
-        else if (pool->slots[i].state == SLOT_MAKING)
-            free_slot(pool, i);
+    for (uint32_t i = 0; i < pool->slot_count; i++) {
+        struct slot *slot = &pool->slots[i];
+        if (slot->state == SLOT_READY || slot->state == SLOT_FADING || slot->state == SLOT_MAKING)
+            turn_slot_close(pool, now, slot);
     }
-    trim(pool, now);
+    turn_stock_trim(pool, now);
 }
 
 /* ---- lending --------------------------------------------------------------------------------------------------- */
 
-static bool is_better(const struct slot *a, const struct slot *b)
+static bool may_have(const struct turn_pool *pool, struct tick now, const struct slot *slot,
+                     uint64_t src)
 {
-    return !b || a->server < b->server;
+    bool is_dead = slot->server != ORPHANS && pool->servers[slot->server].is_dead;
+    if (is_dead)
+        return false;
+    return slot->state == SLOT_READY || slot->state == SLOT_FADING ||
+           (slot->state == SLOT_RESERVED && slot->src == src &&
+            tick_due(tick_add_ms(slot->free, TURN_POOL_REST_MS), now));
+}
+
+/* The SRC's own before others, better servers before worse, fresh credentials before old. */
+static int order_of(const struct slot *slot)
+{
+    return (slot->state == SLOT_RESERVED ? 0 : 100) + slot->server * 2 +
+           (slot->state == SLOT_FADING);
+}
+
+static void lend(struct turn_pool *pool, struct tick now, struct slot *slot, uint64_t src)
+{
+    turn_slot_set(pool, slot, SLOT_LENT);
+    slot->src = src;
+    turn_slot_touch(pool, slot);
+    turn_stock_fill(pool, now);
 }
 
 bool turn_pool_lend(struct turn_pool *pool, struct tick now, uint64_t src, uint32_t *slot)
 {
-    struct slot *own = NULL, *fresh = NULL;
-    for (size_t i = 0; i < TURN_POOL_SLOTS; i++) {
+    struct slot *found = NULL;
+    for (size_t i = 0; i < pool->slot_count; i++) {
         struct slot *s = &pool->slots[i];
-        bool is_dead = pool->servers[s->server].is_dead;
-        if (s->state == SLOT_RESERVED && s->src == src && !is_dead &&
-            tick_due(tick_add_ms(s->free, TURN_POOL_REST_MS), now) && is_better(s, own))
-            own = s;
-        if (s->state == SLOT_READY && !is_dead && is_better(s, fresh))
-            fresh = s;
+        if (may_have(pool, now, s, src) && (!found || order_of(s) < order_of(found)))
+            found = s;
     }
-    struct slot *found = own ? own : fresh;
     if (!found) {
         pool->refused++;
         return false;
     }
-    found->state = SLOT_LENT;
-    found->src = src;
-    *slot = (uint32_t)(found - pool->slots);
-    restock(pool, now);
+    *slot = turn_slot_index(pool, found);
+    lend(pool, now, found, src);
     return true;
 }
 
-void turn_pool_give_back(struct turn_pool *pool, struct tick now, uint32_t slot)
+bool turn_pool_take(struct turn_pool *pool, struct tick now, uint32_t slot, uint32_t generation,
+                    uint64_t src)
 {
-    if (slot >= TURN_POOL_SLOTS || pool->slots[slot].state != SLOT_LENT)
-        return;
-    pool->slots[slot].state = SLOT_RESERVED;
-    pool->slots[slot].free = now;
-    trim(pool, now);
+    if (slot >= pool->slot_count || pool->slots[slot].generation != generation ||
+        !may_have(pool, now, &pool->slots[slot], src)) {
+        pool->refused++;
+        return false;
+    }
+    lend(pool, now, &pool->slots[slot], src);
+    return true;
 }
 
-/* ---- the verbs --------------------------------------------------------------------------------------------------- */
-
-static void slot_lost(struct turn_pool *pool, struct tick now, uint32_t at,
-                      const struct turn_event *e)
+void turn_pool_give_back(struct turn_pool *pool, struct tick now, uint32_t at)
 {
+    if (at >= pool->slot_count || pool->slots[at].state != SLOT_LENT)
+        return;
     struct slot *slot = &pool->slots[at];
-    if (slot->state == SLOT_LENT)
-        tell(pool, (struct turn_pool_event){.kind = TURN_POOL_LOST,
-                                            .slot = at,
-                                            .server = slot->server,
-                                            .src = slot->src,
-                                            .code = e->code});
+    slot->free = now;
+    slot->is_rested = false;
+    if (slot->is_stale || slot->server == ORPHANS) {
+        turn_slot_set(pool, slot, SLOT_CLOSING);
+        turn_close(slot->allocation, now);
+    } else {
+        turn_slot_set(pool, slot, SLOT_RESERVED);
+    }
+    turn_slot_touch(pool, slot);
+    turn_stock_trim(pool, now);
+}
+
+/* ---- what an allocation tells ---------------------------------------------------------------------------------- */
+
+static void tell_down(struct turn_pool *pool, struct tick now, size_t server)
+{
+    const struct turn_server *s = &pool->servers[server];
+    turn_slots_tell(pool, (struct turn_pool_event){
+                              .kind = TURN_POOL_SERVER_DOWN, .server = server, .code = s->code});
+    /* It does not answer one: do the others still hear it? */
+    for (size_t i = 0; s->is_dead && i < pool->slot_count; i++) {
+        if (pool->slots[i].server == server && pool->slots[i].allocation)
+            turn_alive_suspect(pool, now, &pool->slots[i]);
+    }
+}
+
+void turn_slot_lost(struct turn_pool *pool, struct tick now, struct slot *slot,
+                    const struct turn_event *e)
+{
     size_t server = slot->server;
     bool was_closing = slot->state == SLOT_CLOSING;
-    free_slot(pool, at);
-    if (!was_closing)
-        judge_server(pool, now, server, e);
+    if (slot->state == SLOT_LENT)
+        turn_slot_tell(pool, TURN_POOL_LOST, turn_slot_index(pool, slot), e->code);
+    else if (turn_slot_stands(slot))
+        turn_slot_tell(pool, TURN_POOL_WITHDRAWN, turn_slot_index(pool, slot), e->code);
+    free_slot(pool, slot);
+    if (!was_closing && server != ORPHANS && turn_server_judge(&pool->servers[server], now, e))
+        tell_down(pool, now, server);
 }
 
-static void plan_probe(struct turn_pool *pool, struct tick now, struct slot *slot)
+void turn_slots_prove(struct turn_pool *pool, size_t server)
 {
-    slot->probe_at =
-        tick_add_ms(now, PROBE_MS * (800 + (int64_t)rng_below(&pool->rng, 201)) / 1000);
-    slot->missed = 0;
+    if (server != ORPHANS && turn_server_works(&pool->servers[server]))
+        turn_slots_tell(pool,
+                        (struct turn_pool_event){.kind = TURN_POOL_SERVER_UP, .server = server});
 }
 
-/* Takes what an allocation has to tell. */
-static void listen(struct turn_pool *pool, struct tick now, uint32_t at)
+static void allocated(struct turn_pool *pool, struct tick now, struct slot *slot)
 {
-    struct slot *slot = &pool->slots[at];
+    if (slot->state != SLOT_MAKING)
+        return;
+    turn_slot_set(pool, slot, SLOT_READY);
+    slot->free = now;
+    slot->mapped = turn_status(slot->allocation).mapped;
+    turn_alive_plan(pool, now, slot);
+    pool->servers[slot->server].is_fixed |=
+        pool->options.mobility && !turn_status(slot->allocation).movable;
+    turn_slots_prove(pool, slot->server);
+    turn_slot_tell(pool, TURN_POOL_READY, turn_slot_index(pool, slot), 0);
+}
+
+/* Takes what an allocation has to tell; it may be gone afterwards. */
+static void listen(struct turn_pool *pool, struct tick now, struct slot *slot)
+{
+    uint32_t at = turn_slot_index(pool, slot);
     struct turn_event e;
     while (slot->allocation && turn_event(slot->allocation, &e)) {
-        struct turn_pool_event told = {
-            .slot = at, .server = slot->server, .src = slot->src, .code = e.code, .peer = e.peer};
         switch (e.kind) {
         case TURN_ALLOCATED:
-            slot->state = SLOT_READY;
-            plan_probe(pool, now, slot);
-            server_works(pool, slot->server);
-            told.kind = TURN_POOL_READY;
-            tell(pool, told);
+            allocated(pool, now, slot);
             break;
         case TURN_PERMITTED:
         case TURN_DENIED:
-            told.kind = e.kind == TURN_DENIED ? TURN_POOL_DENIED : TURN_POOL_PERMITTED;
-            tell(pool, told);
+            turn_slots_tell(pool, (struct turn_pool_event){.kind = e.kind == TURN_DENIED
+                                                                       ? TURN_POOL_DENIED
+                                                                       : TURN_POOL_PERMITTED,
+                                                           .slot = at,
+                                                           .generation = slot->generation,
+                                                           .server = slot->server,
+                                                           .src = slot->src,
+                                                           .code = e.code,
+                                                           .peer = e.peer});
             break;
         case TURN_LOST:
-            slot_lost(pool, now, at, &e);
+            turn_slot_lost(pool, now, slot, &e);
             break;
         case TURN_CLOSED:
-            free_slot(pool, at);
+            free_slot(pool, slot);
+            break;
+        case TURN_MOVED_OVER:
+            turn_alive_plan(pool, now, slot);
             break;
         case TURN_BOUND:
-        case TURN_MOVED_OVER:
             break;
         }
     }
 }
 
-/* The answer to a probe. Seen from another address than before: a NAT has moved us, and the server knows our 5-tuple no
- * more (nat.md 5.13). */
-static bool take_probe(struct turn_pool *pool, struct tick now, uint32_t at, struct view datagram)
+/* ---- the verbs --------------------------------------------------------------------------------------------------- */
+
+struct turn_allocation *turn_pool_allocation(struct turn_pool *pool, uint32_t slot)
 {
-    struct slot *slot = &pool->slots[at];
-    struct stun_message m;
-    struct addr mapped, before = turn_status(slot->allocation).mapped;
-    if (!stun_client_is_open(&slot->probe) || stun_message_decode(datagram, &m) != STUN_DECODED ||
-        !stun_client_matches(&slot->probe, &m))
-        return false;
-    stun_client_stop(&slot->probe);
-    plan_probe(pool, now, slot);
-    if (stun_read_mapped(&m, &mapped) && addr_is_set(&before) && !addr_equal(&mapped, &before)) {
-        slot_lost(pool, now, at, &(struct turn_event){.action = TURN_GONE, .code = 437});
-        restock(pool, now);
-    }
-    return true;
+    if (slot >= pool->slot_count || !pool->slots[slot].allocation)
+        return NULL;
+    turn_slot_touch(pool, &pool->slots[slot]);
+    return pool->slots[slot].allocation;
 }
 
-/* True when one is to be sent. */
-static bool step_probe(struct turn_pool *pool, struct tick now, uint32_t at)
+bool turn_pool_wrap(struct turn_pool *pool, struct tick now, uint32_t slot, const struct addr *peer,
+                    struct view data, struct writer *w)
 {
-    struct slot *slot = &pool->slots[at];
-    const struct stun_client_options schedule = {.cap_ms = PROBE_CAP_MS};
-    if (tick_due(slot->probe_at, now)) {
-        slot->probe_at = TICK_NEVER;
-        stun_client_start(&slot->probe, now, &pool->rng, &schedule);
-    }
-    switch (stun_client_step(&slot->probe, now)) {
-    case STUN_CLIENT_SEND:
-        return true;
-    case STUN_CLIENT_WAIT:
-        return false;
-    case STUN_CLIENT_TIMEOUT:
-        break;
-    }
-    if (++slot->missed < PROBES_MISSED) {
-        stun_client_start(&slot->probe, now, &pool->rng, &schedule);
-        return stun_client_step(&slot->probe, now) == STUN_CLIENT_SEND;
-    }
-    slot_lost(pool, now, at, &(struct turn_event){.action = TURN_WAIT_SERVER});
-    restock(pool, now);
-    return false;
+    return slot < pool->slot_count && pool->slots[slot].allocation &&
+           turn_wrap(pool->slots[slot].allocation, now, peer, data, w);
 }
 
-struct turn_input turn_pool_input(struct turn_pool *pool, struct tick now, uint32_t slot,
+struct turn_input turn_pool_input(struct turn_pool *pool, struct tick now, uint32_t at,
                                   struct view datagram)
 {
-    struct turn_allocation *t = turn_pool_allocation(pool, slot);
-    if (!t)
+    if (at >= pool->slot_count || !pool->slots[at].allocation)
         return (struct turn_input){.kind = TURN_INPUT_NONE};
-    if (take_probe(pool, now, slot, datagram))
-        return (struct turn_input){.kind = TURN_INPUT_TAKEN};
-    struct turn_input in = turn_input(t, now, datagram);
+    struct slot *slot = &pool->slots[at];
+    struct turn_input in = {.kind = TURN_INPUT_TAKEN};
+    if (!turn_alive_input(pool, now, slot, datagram))
+        in = turn_input(slot->allocation, now, datagram);
     if (in.kind == TURN_INPUT_TAKEN) {
+        turn_slot_touch(pool, slot);
         listen(pool, now, slot);
-        restock(pool, now);
+        turn_stock_fill(pool, now);
     }
     return in;
+}
+
+void turn_pool_suspect(struct turn_pool *pool, struct tick now, uint32_t slot)
+{
+    if (slot < pool->slot_count && pool->slots[slot].allocation)
+        turn_alive_suspect(pool, now, &pool->slots[slot]);
 }
 
 void turn_pool_lost_socket(struct turn_pool *pool, struct tick now, uint32_t slot)
 {
     /* A connection that ends tells as much of its server as an answer that does not come. */
-    if (turn_pool_allocation(pool, slot))
-        slot_lost(pool, now, slot, &(struct turn_event){.action = TURN_WAIT_SERVER});
-    restock(pool, now);
+    if (slot >= pool->slot_count || !pool->slots[slot].allocation)
+        return;
+    turn_slot_lost(pool, now, &pool->slots[slot], &(struct turn_event){.action = TURN_WAIT_SERVER});
+    turn_stock_fill(pool, now);
+}
+
+void turn_pool_moved(struct turn_pool *pool, struct tick now)
+{
+    for (uint32_t i = 0; i < pool->slot_count; i++) {
+        struct slot *slot = &pool->slots[i];
+        if (slot->allocation && turn_slot_stands(slot) && turn_status(slot->allocation).movable) {
+            stun_client_stop(&slot->probe);
+            turn_alive_plan(pool, now, slot);
+            slot->mapped = (struct addr){0};
+            turn_moved(slot->allocation, now);
+            turn_slot_tell(pool, TURN_POOL_REOPEN, i, 0);
+            turn_slot_touch(pool, slot);
+        } else if (slot->allocation) {
+            turn_slot_lost(pool, now, slot, &(struct turn_event){.action = TURN_GONE, .code = 437});
+        }
+    }
+    /* What the servers did for the old address says nothing of the new one. */
+    for (size_t i = 0; i < pool->options.server_count; i++)
+        pool->servers[i].is_down = pool->servers[i].is_dead = false;
+    turn_stock_fill(pool, now);
+}
+
+/* What is due of a slot's own. */
+static void expire_slot(struct turn_pool *pool, struct tick now, struct slot *slot)
+{
+    uint32_t at = turn_slot_index(pool, slot);
+    if (slot->state == SLOT_RESERVED && !slot->is_rested &&
+        tick_due(tick_add_ms(slot->free, TURN_POOL_REST_MS), now)) {
+        slot->is_rested = true;
+        turn_slot_tell(pool, TURN_POOL_RESTED, at, 0);
+    }
+    if (slot->state == SLOT_RESERVED && tick_due(tick_add_ms(slot->free, TURN_POOL_KEEP_MS), now))
+        turn_slot_close(pool, now, slot);
+    if (turn_slot_stands(slot) && !tick_is_never(slot->ends) &&
+        tick_due(tick_add_ms(slot->ends, -TURN_POOL_ENDING_MS), now)) {
+        slot->ends = TICK_NEVER;
+        slot->is_stale = true;
+        if (slot->state == SLOT_LENT)
+            turn_slot_tell(pool, TURN_POOL_ENDING, at, 0);
+        else
+            turn_slot_close(pool, now, slot);
+    }
+    turn_expire(slot->allocation, now);
+    turn_slot_touch(pool, slot);
+    listen(pool, now, slot);
 }
 
 void turn_pool_expire(struct turn_pool *pool, struct tick now)
 {
-    for (uint32_t i = 0; i < TURN_POOL_SLOTS; i++) {
-        if (!pool->slots[i].allocation)
-            continue;
-        turn_expire(pool->slots[i].allocation, now);
-        listen(pool, now, i);
-    }
+    struct timer *timer;
+    while ((timer = timers_take_due(&pool->timers, now)))
+        expire_slot(pool, now, container_of(timer, struct slot, timer));
     for (size_t i = 0; i < pool->options.server_count; i++) {
         if (pool->servers[i].is_down && tick_due(pool->servers[i].again, now))
             pool->servers[i].is_down = pool->servers[i].is_dead =
                 false; /* its next allocation tells whether it is up */
     }
-    trim(pool, now);
-    restock(pool, now);
+    turn_stock_fill(pool, now);
+}
+
+static struct tick slot_deadline(const struct slot *slot)
+{
+    struct tick first = turn_deadline(slot->allocation);
+    if (slot->state == SLOT_CLOSING)
+        return first;
+    if (slot->is_suspected)
+        first = tick_min(first, tick_min(slot->suspect_at, slot->suspect_until));
+    else
+        first = tick_min(first, tick_min(slot->probe_at, stun_client_deadline(&slot->probe)));
+    if (slot->state == SLOT_RESERVED)
+        first = tick_min(first, tick_add_ms(slot->free, slot->is_rested ? TURN_POOL_KEEP_MS
+                                                                        : TURN_POOL_REST_MS));
+    if (turn_slot_stands(slot) && !tick_is_never(slot->ends))
+        first = tick_min(first, tick_add_ms(slot->ends, -TURN_POOL_ENDING_MS));
+    return first;
 }
 
 struct tick turn_pool_deadline(const struct turn_pool *pool)
 {
-    struct tick first = TICK_NEVER;
-    for (size_t i = 0; i < TURN_POOL_SLOTS; i++) {
-        const struct slot *slot = &pool->slots[i];
-        if (slot->allocation) {
-            first = tick_min(first, turn_deadline(slot->allocation));
-            first = tick_min(first, tick_min(slot->probe_at, stun_client_deadline(&slot->probe)));
-        }
-        if (slot->state == SLOT_RESERVED)
-            first = tick_min(first, tick_add_ms(slot->free, TURN_POOL_KEEP_MS));
-    }
+    struct tick first = timers_deadline(&pool->timers);
+    list_each (at, &pool->dirty)
+        first = tick_min(first, slot_deadline(container_of(at, const struct slot, dirty)));
     for (size_t i = 0; i < pool->options.server_count; i++) {
         if (pool->servers[i].is_down)
             first = tick_min(first, pool->servers[i].again);
@@ -521,24 +537,40 @@ struct tick turn_pool_deadline(const struct turn_pool *pool)
     return first;
 }
 
+/* The next thing a slot has to send; false: nothing, or the slot is gone. */
+static bool slot_output(struct turn_pool *pool, struct tick now, struct slot *slot,
+                        struct turn_pool_packet *out)
+{
+    if (slot->state != SLOT_CLOSING && turn_alive_step(pool, now, slot)) {
+        struct writer w = writer_of(pool->packet, sizeof pool->packet);
+        stun_begin(&w, STUN_REQUEST, STUN_BINDING, &slot->probe.transaction);
+        stun_finish(&w, true);
+        out->bytes = writer_done(&w);
+        return true;
+    }
+    return slot->allocation && turn_output(slot->allocation, now, &out->bytes);
+}
+
 bool turn_pool_output(struct turn_pool *pool, struct tick now, struct turn_pool_packet *out)
 {
-    for (uint32_t i = 0; i < TURN_POOL_SLOTS; i++) {
-        struct slot *slot = &pool->slots[i];
+    while (!list_is_empty(&pool->dirty)) {
+        struct slot *slot = container_of(pool->dirty.next, struct slot, dirty);
+        if (slot_output(pool, now, slot, out)) {
+            out->slot = turn_slot_index(pool, slot);
+            out->server = slot->server;
+            out->to = slot->to;
+            out->stream = slot->server != ORPHANS && pool->servers[slot->server].stream;
+            return true;
+        }
         if (!slot->allocation)
             continue;
-        if (step_probe(pool, now, i)) {
-            struct writer w = writer_of(pool->packet, sizeof pool->packet);
-            stun_begin(&w, STUN_REQUEST, STUN_BINDING, &slot->probe.transaction);
-            stun_finish(&w, true);
-            out->bytes = writer_done(&w);
-        } else if (!slot->allocation || !turn_output(slot->allocation, now, &out->bytes)) {
-            continue;
+        listen(pool, now, slot); /* a request may have failed just now */
+        if (slot->allocation) {
+            list_remove(&slot->dirty);
+            timers_set(&pool->timers, &slot->timer, slot_deadline(slot));
+        } else {
+            turn_stock_fill(pool, now);
         }
-        out->slot = i;
-        out->to = slot->to;
-        out->stream = pool->servers[slot->server].stream;
-        return true;
     }
     return false;
 }
@@ -546,12 +578,25 @@ bool turn_pool_output(struct turn_pool *pool, struct tick now, struct turn_pool_
 struct turn_pool_status turn_pool_status(const struct turn_pool *pool)
 {
     return (struct turn_pool_status){
-        .making = count_of(pool, SLOT_MAKING, TURN_POOL_SERVERS),
-        .ready = count_of(pool, SLOT_READY, TURN_POOL_SERVERS),
-        .reserved = count_of(pool, SLOT_RESERVED, TURN_POOL_SERVERS),
-        .lent = count_of(pool, SLOT_LENT, TURN_POOL_SERVERS),
-        .closing = count_of(pool, SLOT_CLOSING, TURN_POOL_SERVERS),
-        .active = server_from(pool, 0),
+        .making = turn_slots_count(pool, SLOT_MAKING),
+        .ready = turn_slots_count(pool, SLOT_READY) + turn_slots_count(pool, SLOT_FADING),
+        .reserved = turn_slots_count(pool, SLOT_RESERVED),
+        .lent = turn_slots_count(pool, SLOT_LENT),
+        .closing = turn_slots_count(pool, SLOT_CLOSING),
+        .active = turn_stock_server(pool, 0, true),
         .refused = pool->refused,
+    };
+}
+
+struct turn_pool_server_status turn_pool_server_status(const struct turn_pool *pool, size_t server)
+{
+    const struct turn_server *s = &pool->servers[server];
+    return (struct turn_pool_server_status){
+        .is_proven = s->is_proven,
+        .is_down = s->is_down,
+        .code = s->code,
+        .ready = pool->counts[SLOT_READY][server] + pool->counts[SLOT_FADING][server],
+        .reserved = pool->counts[SLOT_RESERVED][server],
+        .lent = pool->counts[SLOT_LENT][server],
     };
 }

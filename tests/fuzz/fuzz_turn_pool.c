@@ -76,6 +76,8 @@ static void answer(struct world *w)
     }
     if (code == 300)
         stun_put_address(&out, STUN_ALTERNATE_SERVER, &alternate);
+    if (!code && flags & 32)
+        stun_put(&out, STUN_MOBILITY_TICKET, VIEW_LIT("ticket"));
     if (!code && m.method == STUN_ALLOCATE)
         stun_put_address(&out, STUN_XOR_RELAYED_ADDRESS, &relayed);
     if (!code && flags & 8)
@@ -105,11 +107,45 @@ static void lend(struct world *w)
     (void)turn_permit(turn_pool_allocation(w->pool, slot), w->now, &peer, 1);
 }
 
+/* The owner's rarer calls. */
+static void rare(struct world *w, uint32_t slot)
+{
+    struct turn_pool_server servers[3];
+    unsigned what = next(w);
+    for (size_t i = 0; i < 3; i++)
+        servers[i] = (struct turn_pool_server){
+            .address = addr_v4(203, 0, 113, (uint8_t)(1 + (what / 8 + i) % 4), 3478),
+            .username = view_of_string("user"),
+            .password = view_of_string(what & 128 ? "pass" : "other"),
+            .expires = what & 64 ? tick_add_ms(w->now, 400 * 1000) : (struct tick){0},
+            .stream = i == 1};
+    switch (what % 8) {
+    case 0:
+    case 1:
+    case 2:
+        turn_pool_suspect(w->pool, w->now, slot);
+        break;
+    case 3:
+        assert(turn_pool_set_servers(w->pool, w->now, servers, what / 32 % 4));
+        break;
+    case 4:
+        (void)!turn_pool_set_credentials(w->pool, w->now, what / 32 % 3, servers);
+        break;
+    case 5:
+        turn_pool_moved(w->pool, w->now);
+        break;
+    default:
+        if (turn_pool_take(w->pool, w->now, slot, next(w), 1 + next(w) % 5))
+            turn_pool_give_back(w->pool, w->now, slot);
+        break;
+    }
+}
+
 static void step(struct world *w)
 {
     unsigned op = next(w);
     uint32_t slot = op / 8 % TURN_POOL_SLOTS;
-    switch (op % 10) {
+    switch (op % 11) {
     case 0: {
         struct view bytes = view_take(w->rest, next(w));
         (void)turn_pool_input(w->pool, w->now, slot, bytes);
@@ -130,9 +166,12 @@ static void step(struct world *w)
         break;
     case 5:
         if (op & 128)
-            turn_pool_set_ready(w->pool, (uint8_t)(next(w) % 16));
+            turn_pool_set_ready(w->pool, w->now, (uint8_t)(next(w) % 16));
         else
             turn_pool_lost_socket(w->pool, w->now, slot);
+        break;
+    case 6:
+        rare(w, slot);
         break;
     default:
         answer(w);
@@ -143,7 +182,8 @@ static void step(struct world *w)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct view user = view_of_string("user"), password = view_of_string("pass");
-    struct turn_pool_options options = {.server_count = 2, .want_v4 = true, .ready = 3, .warm = 1};
+    struct turn_pool_options options = {
+        .server_count = 2, .want_v4 = true, .ready = 3, .warm = 1, .mobility = size & 1};
     struct world *w = calloc(1, sizeof *w);
     assert(w);
     for (size_t i = 0; i < 2; i++)

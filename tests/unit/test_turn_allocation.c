@@ -20,6 +20,8 @@ static struct {
     const char *ticket;
     uint32_t lifetime_s;
     bool v4, v6, silent, forge, nowhere;
+    uint16_t strange; /* an attribute of this type in every signed answer */
+    int deletes;
     struct addr alternate;
 } server;
 
@@ -75,6 +77,11 @@ static void serve(struct view request)
         stun_put_address(&w, STUN_ALTERNATE_SERVER, &server.alternate);
     if (!code)
         put_success(&w);
+    if (server.strange && is_signed)
+        stun_put(&w, (enum stun_attribute_type)server.strange, VIEW_LIT("????"));
+    uint32_t lifetime_s = 1;
+    server.deletes += server.request.method == STUN_REFRESH && is_signed &&
+                      stun_read_u32(&server.request, STUN_LIFETIME, &lifetime_s) && !lifetime_s;
     if (is_signed && fresh)
         stun_sign(&w, key);
     if (server.forge)
@@ -500,6 +507,39 @@ static void test_moved_with_a_ticket(void)
     CHECK_INT(next_event().action, TURN_GONE);
 }
 
+/* RFC 8489 §6.3.3, §6.3.4: what must be understood and is not makes the transaction fail; what may be ignored does not. */
+static void test_answers_beyond_us(void)
+{
+    start((struct turn_options){V4});
+    server.strange = 0x7ffe;
+    settle();
+    struct turn_event e = next_event();
+    CHECK_INT(e.kind, TURN_LOST);
+    CHECK_INT(e.action, TURN_GIVE_UP);
+    CHECK_INT(server.deletes, 1); /* the server had made one */
+    CHECK(!turn_status(turn).ready);
+
+    start((struct turn_options){V4});
+    server.strange = 0xfffe;
+    settle();
+    CHECK_INT(next_event().kind, TURN_ALLOCATED);
+
+    start_ready((struct turn_options){V4});
+    server.strange = 0x0003; /* CHANGE-REQUEST: known to STUN, of no meaning in a TURN answer */
+    CHECK_INT(turn_permit(turn, now(), &peer_a, 1), 1);
+    settle();
+    CHECK(!turn_is_permitted(turn, now(), &peer_a));
+    e = next_event();
+    CHECK_INT(e.kind, TURN_DENIED);
+
+    start_ready((struct turn_options){V4});
+    server.strange = 0x7ffe;
+    server.code = 508; /* it would be asked again in a while */
+    CHECK_INT(turn_permit(turn, now(), &peer_a, 1), 1);
+    settle();
+    CHECK_INT(next_event().kind, TURN_DENIED);
+}
+
 static void test_close(void)
 {
     uint32_t lifetime = 1;
@@ -554,6 +594,7 @@ int main(void)
     RUN(test_silent_server);
     RUN(test_forged_answers_are_as_if_never_received);
     RUN(test_moved_with_a_ticket);
+    RUN(test_answers_beyond_us);
     RUN(test_close);
     RUN(test_rest_password_against_openssl);
     turn_destroy(turn);

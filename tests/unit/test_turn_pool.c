@@ -1,5 +1,5 @@
 /* turn/pool with two servers of a few lines, in simulated time: the stock, whose an allocation is, servers that fail.
- * nat.md 5.4, 5.6; RFC 8656 §7.4 for the pauses. */
+ * RFC 8656 §7.4 for the pauses; RFC 8016 for moves. */
 #include "turn/pool.h"
 
 #include "tap.h"
@@ -16,18 +16,23 @@ static struct {
     bool silent;
     uint16_t code; /* to Allocate */
     struct addr alternate;
-    int allocates, permits, probes, deletes;
+    bool mobile; /* gives tickets, and takes them */
+    int allocates, permits, probes, deletes, moves;
+    int newer; /* of allocates: signed with the second credentials */
 } servers[3];
+static struct stun_key *newer_key;
 
-static bool moved[TURN_POOL_SLOTS]; /* the NAT before this slot has another port now */
-static bool opened[TURN_POOL_SLOTS];
+static uint32_t deaf;    /* slot + 1 that hears nothing */
+static bool moved[1100]; /* the NAT before this slot has another port now */
+static bool opened[1100];
 
 static struct tick now(void)
 {
     return (struct tick){now_ms * NS_PER_MS};
 }
 
-static void put_success(struct writer *w, const struct stun_message *m, uint32_t slot)
+static void put_success(struct writer *w, const struct stun_message *m, uint32_t slot,
+                        bool is_mobile)
 {
     struct addr mapped =
         addr_v4(198, 51, 100, 7, (uint16_t)(6000 + slot + (moved[slot] ? 500 : 0)));
@@ -38,6 +43,8 @@ static void put_success(struct writer *w, const struct stun_message *m, uint32_t
         stun_put_address(w, STUN_XOR_MAPPED_ADDRESS, &mapped);
     if (m->method == STUN_ALLOCATE || m->method == STUN_REFRESH)
         stun_put_u32(w, STUN_LIFETIME, 600);
+    if (is_mobile && m->method == STUN_ALLOCATE)
+        stun_put(w, STUN_MOBILITY_TICKET, VIEW_LIT("ticket"));
 }
 
 static void serve(const struct turn_pool_packet *packet)
@@ -50,14 +57,19 @@ static void serve(const struct turn_pool_packet *packet)
     memcpy(held, packet->bytes.at, packet->bytes.len);
     CHECK_INT(stun_message_decode(view_of(held, packet->bytes.len), &m), STUN_DECODED);
     opened[packet->slot] = true;
-    bool is_signed = stun_check(&m, key) == STUN_INTEGRITY_GOOD;
+    bool is_newer = newer_key && stun_check(&m, newer_key) == STUN_INTEGRITY_GOOD;
+    bool is_signed = is_newer || stun_check(&m, key) == STUN_INTEGRITY_GOOD;
+    struct view ticket;
+    servers[i].moves += m.method == STUN_REFRESH && is_signed &&
+                        stun_attribute_find(&m, STUN_MOBILITY_TICKET, &ticket);
+    servers[i].newer += m.method == STUN_ALLOCATE && is_newer;
     servers[i].allocates += m.method == STUN_ALLOCATE && is_signed;
     servers[i].permits += m.method == STUN_CREATE_PERMISSION && is_signed;
     servers[i].probes += m.method == STUN_BINDING;
     uint32_t lifetime;
     servers[i].deletes += m.method == STUN_REFRESH && is_signed &&
                           stun_read_u32(&m, STUN_LIFETIME, &lifetime) && lifetime == 0;
-    if (servers[i].silent || m.class != STUN_REQUEST)
+    if (servers[i].silent || m.class != STUN_REQUEST || packet->slot + 1 == deaf)
         return;
     struct writer w = writer_of(bytes, sizeof bytes);
     uint16_t code = m.method == STUN_BINDING ? 0 : !is_signed ? 401 : 0;
@@ -73,9 +85,9 @@ static void serve(const struct turn_pool_packet *packet)
     if (code == 300)
         stun_put_address(&w, STUN_ALTERNATE_SERVER, &servers[i].alternate);
     if (!code)
-        put_success(&w, &m, packet->slot);
+        put_success(&w, &m, packet->slot, servers[i].mobile);
     if (is_signed)
-        stun_sign(&w, key);
+        stun_sign(&w, is_newer ? newer_key : key);
     stun_finish(&w, false);
     turn_pool_input(pool, now(), packet->slot, writer_done(&w));
 }
@@ -85,7 +97,7 @@ static void settle(void)
     struct turn_pool_packet out;
     struct turn_pool_event e;
     turn_pool_expire(pool, now());
-    for (int i = 0; CHECK(i < 1000) && turn_pool_output(pool, now(), &out); i++)
+    for (int i = 0; CHECK(i < 10000) && turn_pool_output(pool, now(), &out); i++)
         serve(&out);
     while (turn_pool_event(pool, &e)) {
         if (e.kind == TURN_POOL_CLOSED)
@@ -119,10 +131,18 @@ static int told(enum turn_pool_event_kind kind)
     return n;
 }
 
-static void begin(uint8_t ready, uint8_t warm)
+static struct turn_pool_server server_of(size_t i, const char *password)
 {
-    struct turn_pool_options options = {
-        .server_count = 2, .want_v4 = true, .ready = ready, .warm = warm, .seed = {9}};
+    return (struct turn_pool_server){.address = servers[i].address,
+                                     .username = VIEW_LIT("user"),
+                                     .password = view_of_string(password)};
+}
+
+static void begin_with(struct turn_pool_options options)
+{
+    options.server_count = 2;
+    options.want_v4 = true;
+    options.seed[0] = 9;
     memset(servers, 0, sizeof servers);
     memset(moved, 0, sizeof moved);
     memset(opened, 0, sizeof opened);
@@ -130,16 +150,32 @@ static void begin(uint8_t ready, uint8_t warm)
     now_ms = 1000;
     for (size_t i = 0; i < 3; i++) {
         servers[i].address = addr_v4(203, 0, 113, (uint8_t)(1 + i), 3478);
-        if (i < 2)
-            options.servers[i] = (struct turn_pool_server){.address = servers[i].address,
-                                                           .username = VIEW_LIT("user"),
-                                                           .password = VIEW_LIT("pass")};
+        if (i < 2) {
+            bool stream = options.servers[i].stream;
+            options.servers[i] = server_of(i, "pass");
+            options.servers[i].stream = stream;
+        }
     }
     if (!key)
         key = stun_key_create_long(STUN_MD5, VIEW_LIT("user"), VIEW_LIT("example.org"),
                                    VIEW_LIT("pass"));
     turn_pool_destroy(pool);
     pool = turn_pool_create(&options);
+}
+
+static void begin(uint8_t ready, uint8_t warm)
+{
+    begin_with((struct turn_pool_options){.ready = ready, .warm = warm});
+}
+
+static const struct turn_pool_event *last(enum turn_pool_event_kind kind)
+{
+    static const struct turn_pool_event none = {.slot = UINT32_MAX};
+    for (size_t i = event_count; i-- > 0;) {
+        if (events[i].kind == kind)
+            return &events[i];
+    }
+    return &none;
 }
 
 static void test_a_stock_and_a_warm_second(void)
@@ -161,7 +197,7 @@ static void test_a_stock_and_a_warm_second(void)
     CHECK_INT(servers[0].allocates, 12);
     CHECK_INT(turn_pool_status(pool).lent, 6);
     CHECK_INT(turn_pool_status(pool).ready, 7);
-    turn_pool_set_ready(pool, 8);
+    turn_pool_set_ready(pool, now(), 8);
     run(100);
     CHECK_INT(turn_pool_status(pool).ready, 9);
 }
@@ -349,6 +385,235 @@ static void test_a_day_leaks_nothing(void)
         CHECK(!opened[i]);
 }
 
+/* Who answers calls picks by the tickets it was told of; by then the slot may be another's, or gone. */
+static void test_the_very_one(void)
+{
+    begin(3, 0);
+    run(100);
+    struct turn_pool_event one = *last(TURN_POOL_READY);
+    CHECK(!turn_pool_take(pool, now(), one.slot, one.generation + 1, 5));
+    CHECK(!turn_pool_take(pool, now(), 9999, one.generation, 5));
+    CHECK(turn_pool_take(pool, now(), one.slot, one.generation, 5));
+    CHECK(!turn_pool_take(pool, now(), one.slot, one.generation, 5)); /* lent already */
+    turn_pool_give_back(pool, now(), one.slot);
+    CHECK(!turn_pool_take(pool, now(), one.slot, one.generation, 5)); /* it rests */
+    event_count = 0;
+    run(TURN_POOL_REST_MS);
+    CHECK_INT(told(TURN_POOL_RESTED), 1);
+    CHECK_INT(last(TURN_POOL_RESTED)->slot, one.slot);
+    CHECK_INT(last(TURN_POOL_RESTED)->generation, one.generation);
+    CHECK_INT(last(TURN_POOL_RESTED)->src, 5);
+    CHECK(!turn_pool_take(pool, now(), one.slot, one.generation, 6));
+    CHECK(turn_pool_take(pool, now(), one.slot, one.generation, 5));
+    turn_pool_give_back(pool, now(), one.slot);
+    event_count = 0;
+    run(TURN_POOL_KEEP_MS + 1000);
+    CHECK_INT(last(TURN_POOL_WITHDRAWN)->slot, one.slot);
+    CHECK_INT(told(TURN_POOL_CLOSED), 1);
+}
+
+/* A stream went silent: within a second it is known whether the server is dead; all that stands there is withdrawn, and
+ * the warm one of the second server serves. */
+static void test_a_suspected_server(void)
+{
+    uint32_t slot, other;
+    begin(3, 1);
+    run(100);
+    CHECK(turn_pool_lend(pool, now(), 1, &slot));
+    CHECK(turn_pool_lend(pool, now(), 2, &other));
+    run(1000);
+    event_count = 0;
+    int probes = servers[0].probes;
+    turn_pool_suspect(pool, now(), slot);
+    turn_pool_suspect(pool, now(), slot); /* once is enough */
+    run(1000);
+    CHECK_INT(servers[0].probes, probes + 1); /* it answers */
+    CHECK_INT(told(TURN_POOL_LOST), 0);
+
+    servers[0].silent = true;
+    probes = servers[0].probes;
+    turn_pool_suspect(pool, now(), slot);
+    run(500);
+    CHECK_INT(servers[0].probes, probes + 3);
+    run(250);
+    CHECK_INT(told(TURN_POOL_LOST), 1);
+    CHECK_INT(last(TURN_POOL_LOST)->slot, slot);
+    CHECK_INT(told(TURN_POOL_SERVER_DOWN), 1);
+    CHECK_INT(last(TURN_POOL_SERVER_DOWN)->code, 0);
+    run(750);
+    CHECK_INT(told(TURN_POOL_LOST), 2); /* the other call's, too, and what stood ready */
+    CHECK_INT(told(TURN_POOL_WITHDRAWN), 3);
+    CHECK(turn_pool_lend(pool, now(), 1, &slot));
+    CHECK(turn_status(turn_pool_allocation(pool, slot)).ready);
+    CHECK_INT(turn_pool_server_status(pool, 0).is_down, true);
+    CHECK_INT(turn_pool_server_status(pool, 1).lent, 1);
+
+    /* One whose answers alone are lost says nothing of the server: the others hear it. */
+    begin(2, 0);
+    run(100);
+    CHECK(turn_pool_lend(pool, now(), 1, &slot));
+    run(100);
+    event_count = 0;
+    deaf = slot + 1;
+    turn_pool_suspect(pool, now(), slot);
+    run(2000);
+    deaf = 0;
+    CHECK_INT(told(TURN_POOL_LOST), 1);
+    CHECK_INT(told(TURN_POOL_WITHDRAWN), 0);
+    CHECK_INT(told(TURN_POOL_SERVER_UP), 1);
+    CHECK_INT(turn_pool_status(pool).active, 0);
+}
+
+/* Time-limited credentials: new allocations first, then the old ones go; who is lent one keeps it, and is told before
+ * it ends. */
+static void test_new_credentials(void)
+{
+    uint32_t slot;
+    begin(3, 1);
+    struct turn_pool_server old = server_of(0, "pass"), newer = server_of(0, "second");
+    newer_key = stun_key_create_long(STUN_MD5, VIEW_LIT("user"), VIEW_LIT("example.org"),
+                                     VIEW_LIT("second"));
+    run(100);
+    CHECK(turn_pool_lend(pool, now(), 1, &slot));
+    run(100);
+    old.expires = tick_add_ms(now(), 3600 * 1000);
+    CHECK(turn_pool_set_credentials(pool, now(), 0, &old)); /* the same: nothing happens */
+    CHECK_INT(servers[0].deletes, 0);
+    event_count = 0;
+    int before = servers[0].allocates;
+    CHECK(turn_pool_set_credentials(pool, now(), 0, &newer));
+    CHECK_INT(turn_pool_status(pool).ready, 4); /* until the new ones stand */
+    run(100);
+    CHECK_INT(servers[0].allocates, before + 3);
+    CHECK_INT(servers[0].newer, 3);
+    CHECK_INT(servers[0].deletes, 3);
+    CHECK_INT(told(TURN_POOL_WITHDRAWN), 3);
+    CHECK_INT(turn_pool_status(pool).ready, 4);
+    CHECK_INT(told(TURN_POOL_LOST), 0);
+    CHECK_INT(turn_pool_status(pool).lent, 1);
+    turn_pool_give_back(pool, now(), slot);
+    run(100);
+    CHECK_INT(servers[0].deletes, 4); /* not kept for its SRC: it could not be refreshed for long */
+
+    /* What is lent for longer than its credentials live is told of in time. */
+    newer.expires = tick_add_ms(now(), 3600 * 1000);
+    newer.password = VIEW_LIT("pass");
+    CHECK(turn_pool_set_credentials(pool, now(), 0, &newer));
+    run(100);
+    CHECK(turn_pool_lend(pool, now(), 2, &slot));
+    event_count = 0;
+    run(3600 * 1000 - TURN_POOL_ENDING_MS - 2000);
+    CHECK_INT(told(TURN_POOL_ENDING), 0);
+    run(5000);
+    CHECK_INT(told(TURN_POOL_ENDING), 1);
+    CHECK_INT(last(TURN_POOL_ENDING)->slot, slot);
+    CHECK_INT(told(TURN_POOL_LOST), 0);
+    stun_key_destroy(newer_key);
+    newer_key = NULL;
+}
+
+/* The servers' names lead elsewhere now: what is lent goes on, what stands at one that stays is kept. */
+static void test_other_servers(void)
+{
+    uint32_t slot;
+    begin(3, 1);
+    run(100);
+    CHECK(turn_pool_lend(pool, now(), 1, &slot));
+    run(100);
+    struct turn_pool_server list[2] = {server_of(1, "pass"), server_of(2, "pass")};
+    event_count = 0;
+    CHECK(turn_pool_set_servers(pool, now(), list, 2));
+    run(100);
+    CHECK_INT(turn_pool_status(pool).lent, 1);
+    CHECK_INT(servers[0].deletes, 3);
+    CHECK_INT(servers[1].allocates, 3); /* the warm one is the first of the three now */
+    CHECK_INT(servers[2].allocates, 1);
+    run(200000);
+    CHECK_INT(told(TURN_POOL_LOST), 0);
+    turn_pool_give_back(pool, now(), slot);
+    run(100);
+    CHECK_INT(servers[0].deletes, 4);
+    CHECK(turn_pool_set_servers(pool, now(), list, 0)); /* none at all */
+    run(100);
+    struct turn_pool_status s = turn_pool_status(pool);
+    CHECK_INT(s.making + s.ready + s.reserved + s.lent + s.closing, 0);
+    for (size_t i = 0; i < TURN_POOL_SLOTS; i++)
+        CHECK(!opened[i]);
+}
+
+/* No UDP gets out: relays over TCP stand ready as soon as the server answers, not when UDP has failed. */
+static void test_udp_is_blocked(void)
+{
+    struct turn_pool_options options = {.ready = 4};
+    options.servers[1].stream = true;
+    begin_with(options);
+    servers[0].silent = true;
+    run(50);
+    CHECK_INT(turn_pool_status(pool).ready, 4);
+    CHECK_INT(turn_pool_status(pool).active, 1);
+    int asked = servers[0].allocates;
+    run(60000);
+    CHECK(asked <= 1);
+    servers[0].silent = false; /* it gets out after all: preferred again, and the others go */
+    run(120000);
+    CHECK_INT(turn_pool_status(pool).active, 0);
+    CHECK_INT(turn_pool_server_status(pool, 0).ready, 4);
+    CHECK_INT(turn_pool_server_status(pool, 1).ready, 0);
+}
+
+static void test_our_address_changes(void)
+{
+    uint32_t slot;
+    begin_with((struct turn_pool_options){.ready = 2, .mobility = true});
+    servers[0].mobile = true;
+    run(100);
+    CHECK(turn_pool_lend(pool, now(), 1, &slot));
+    run(100);
+    event_count = 0;
+    memset(moved, 1, sizeof moved);
+    turn_pool_moved(pool, now());
+    run(1000);
+    CHECK_INT(told(TURN_POOL_REOPEN), 3);
+    CHECK_INT(servers[0].moves, 3);
+    CHECK_INT(told(TURN_POOL_LOST), 0);
+    /* The NAT does it to one of them, unasked: seen by the next probe, and moved once. */
+    run(30000);
+    CHECK_INT(servers[0].moves, 3);
+    moved[slot] = false;
+    run(60000);
+    CHECK_INT(servers[0].moves, 4);
+    CHECK_INT(told(TURN_POOL_LOST), 0);
+
+    begin_with((struct turn_pool_options){.ready = 2, .mobility = true}); /* it gives no tickets */
+    run(100);
+    CHECK(turn_pool_lend(pool, now(), 1, &slot));
+    run(100);
+    event_count = 0;
+    turn_pool_moved(pool, now());
+    run(100);
+    CHECK_INT(told(TURN_POOL_LOST), 1);
+    CHECK_INT(told(TURN_POOL_SERVER_DOWN), 0);
+    CHECK_INT(turn_pool_status(pool).ready, 2);
+}
+
+/* Room for the relays of a busy recorder. */
+static void test_a_thousand(void)
+{
+    static uint32_t slots[1000];
+    begin_with((struct turn_pool_options){.slots = 1100, .ready = 50});
+    for (uint32_t i = 0; i < 1000; i++) {
+        run(50);
+        CHECK(turn_pool_lend(pool, now(), 7, &slots[i]));
+    }
+    CHECK_INT(turn_pool_status(pool).lent, 1000);
+    event_count = 0;
+    servers[0].silent = true;
+    turn_pool_suspect(pool, now(), slots[0]);
+    run(1600);
+    CHECK_INT(turn_pool_status(pool).lent, 0);
+    CHECK_INT(told(TURN_POOL_SERVER_DOWN), 1);
+}
+
 int main(void)
 {
     RUN(test_a_stock_and_a_warm_second);
@@ -358,6 +623,13 @@ int main(void)
     RUN(test_wrong_credentials_do_not_storm);
     RUN(test_alternate_servers);
     RUN(test_a_moved_mapping_is_noticed);
+    RUN(test_the_very_one);
+    RUN(test_a_suspected_server);
+    RUN(test_new_credentials);
+    RUN(test_other_servers);
+    RUN(test_udp_is_blocked);
+    RUN(test_our_address_changes);
+    RUN(test_a_thousand);
     RUN(test_a_day_leaks_nothing);
     turn_pool_destroy(pool);
     stun_key_destroy(key);

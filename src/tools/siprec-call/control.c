@@ -107,10 +107,14 @@ void call_sender_receive(struct call_sender *sender, bool rtcp)
 {
     char bytes[CALL_PACKET_MAX];
     for (int i = 0; i < 64; i++) {
-        ssize_t n =
-            recv(rtcp ? sender->rtcp_fd : sender->rtp_fd, bytes, sizeof bytes, MSG_DONTWAIT);
+        struct sockaddr_storage sa = {0};
+        socklen_t size = sizeof sa;
+        ssize_t n = recvfrom(rtcp ? sender->rtcp_fd : sender->rtp_fd, bytes, sizeof bytes,
+                             MSG_DONTWAIT, (struct sockaddr *)&sa, &size);
         if (n < 0)
             return;
+        if (sender->latches && !rtcp && sender->rtp.port != 0)
+            sender->rtp = io_sockaddr_to((struct sockaddr *)&sa);
         /* RFC 5761 §4: 192-223 in the second byte is RTCP, on a shared port too. */
         bool control = n >= 8 && ((uint8_t)bytes[0] >> 6) == 2 && (uint8_t)bytes[1] >= 192 &&
                        (uint8_t)bytes[1] <= 223;

@@ -60,7 +60,7 @@ static struct addr socket_local(int fd)
     return io_sockaddr_to((struct sockaddr *)&sa);
 }
 
-static int bound_udp(const struct addr *ip, uint16_t port)
+int call_net_udp(const struct addr *ip, uint16_t port)
 {
     struct addr a = addr_with_port(*ip, port);
     int fd = socket_open(ip->family, SOCK_DGRAM);
@@ -76,12 +76,12 @@ bool call_net_pair(struct call_net_range *range, const struct addr *ip, int fds[
     for (unsigned tries = (unsigned)(range->max - range->min) / 2 + 1; tries > 0; tries--) {
         uint16_t at = range->next;
         range->next = at + 3u > range->max ? range->min : (uint16_t)(at + 2);
-        fds[0] = bound_udp(ip, at);
+        fds[0] = call_net_udp(ip, at);
         if (fds[0] < 0 && errno == EMFILE)
             return false;
         if (fds[0] < 0)
             continue;
-        fds[1] = bound_udp(ip, (uint16_t)(at + 1));
+        fds[1] = call_net_udp(ip, (uint16_t)(at + 1));
         if (fds[1] >= 0) {
             *port = at;
             return true;

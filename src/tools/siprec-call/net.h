@@ -11,6 +11,8 @@
 /* A name or address; the first answer of family (ADDR_NONE: any). False with a reason. */
 WARN_UNUSED bool call_net_resolve(const char *host, uint16_t port, struct addr *out, char *error,
                                   size_t size);
+/* A UDP socket on ip (port 0: any free one); -1 with errno. */
+int call_net_udp(const struct addr *ip, uint16_t port);
 /* A pair of bound sockets on ip, ports from *next in [min, max], which moves on. False: none free.
  * */
 struct call_net_range {

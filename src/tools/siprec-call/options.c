@@ -36,6 +36,9 @@ static const char help[] =
     "  --timeout S           for an answer (default 32)\n"
     "  --local ADDRESS       call from there\n"
     "  --rtp-ports MIN-MAX   local media ports (default 20002-32767)\n"
+    "  --say ADDRESS         the SDP names it instead\n"
+    "  --send-from port|ADDRESS   RTP leaves from another port, or from that address\n"
+    "  --latch               RTP follows the source of what comes to the stream's port\n"
     "  --seed N              the same chances again\n"
     "  --json                report in JSON\n"
     "  --list, --help, --version\n\n"
@@ -66,6 +69,9 @@ enum option_code {
     OPTION_TIMEOUT,
     OPTION_LOCAL,
     OPTION_PORTS,
+    OPTION_SAY,
+    OPTION_SEND_FROM,
+    OPTION_LATCH,
     OPTION_LIST,
     OPTION_HELP,
     OPTION_VERSION
@@ -96,6 +102,9 @@ static const struct option long_options[] = {
     {"timeout", required_argument, NULL, OPTION_TIMEOUT},
     {"local", required_argument, NULL, OPTION_LOCAL},
     {"rtp-ports", required_argument, NULL, OPTION_PORTS},
+    {"say", required_argument, NULL, OPTION_SAY},
+    {"send-from", required_argument, NULL, OPTION_SEND_FROM},
+    {"latch", no_argument, NULL, OPTION_LATCH},
     {"list", no_argument, NULL, OPTION_LIST},
     {"help", no_argument, NULL, OPTION_HELP},
     {"version", no_argument, NULL, OPTION_VERSION},
@@ -208,6 +217,13 @@ static bool media_option(struct call_options *options, int code, const char *val
         return options->impairment.dtx = true;
     case OPTION_PORTS:
         return ports_parse(options, value);
+    case OPTION_SAY:
+        return addr_parse_ip(view_of_string(value), &options->say);
+    case OPTION_SEND_FROM:
+        options->send_from_port = strcmp(value, "port") == 0;
+        return options->send_from_port || addr_parse_ip(view_of_string(value), &options->send_from);
+    case OPTION_LATCH:
+        return options->latch = true;
     default:
         return false;
     }

@@ -31,6 +31,10 @@ struct call_options {
     const char *script; /* NULL: none */
     struct call_impairment impairment;
     struct call_net_range ports;
+    struct addr say;       /* --say: the address in SDP; unset: the local one */
+    struct addr send_from; /* --send-from: RTP leaves from there; unset: from where it is offered */
+    bool send_from_port;   /* --send-from port: from another port of the same address */
+    bool latch;            /* follow the source of what comes to the RTP port */
     unsigned calls;
     double rate; /* calls a second */
     uint64_t seed;

@@ -119,9 +119,9 @@ static void stream_put(struct values *v, const struct call *call, unsigned index
     value_print(v, "port", "%u", port);
     value_print(v, "rtcp_port", "%u", port + 1u);
     value_print(v, "direction", "%s", call_direction_name(call_stream_direction(stream)));
-    struct addr_text ip = addr_print_ip(&call->world->media_ip);
+    struct addr_text ip = addr_print_ip(&call->world->said_ip);
     value_print(v, "stream_ip", "%s",
-                stream->zero ? (call->world->media_ip.family == ADDR_V6 ? "::" : "0.0.0.0") : ip.s);
+                stream->zero ? (call->world->said_ip.family == ADDR_V6 ? "::" : "0.0.0.0") : ip.s);
     formats_put(v, call, stream);
     for (unsigned i = 0; i < call->party_count; i++) {
         if (call->parties[i].present && call->parties[i].stream == index) {
@@ -188,7 +188,7 @@ static void place_put(struct values *v, const struct call *call)
                      host = addr_print_host(&world->wire.local);
     struct addr_text peer = addr_print(&world->wire.peer),
                      peer_host = addr_print_host(&world->wire.peer);
-    struct addr_text ip = addr_print_ip(&world->media_ip);
+    struct addr_text ip = addr_print_ip(&world->said_ip);
     bool tcp = world->wire.transport == CALL_TCP;
     bool zero = call->stream_count > 0;
     for (unsigned i = 0; i < call->stream_count; i++)
@@ -203,8 +203,8 @@ static void place_put(struct values *v, const struct call *call)
     value_print(v, "contact_transport", "%s", tcp ? ";transport=tcp" : "");
     value_print(v, "ip", "%s", ip.s);
     value_print(v, "media_ip", "%s",
-                zero ? (world->media_ip.family == ADDR_V6 ? "::" : "0.0.0.0") : ip.s);
-    value_print(v, "family", "%s", world->media_ip.family == ADDR_V6 ? "IP6" : "IP4");
+                zero ? (world->said_ip.family == ADDR_V6 ? "::" : "0.0.0.0") : ip.s);
+    value_print(v, "family", "%s", world->said_ip.family == ADDR_V6 ? "IP6" : "IP4");
 }
 
 static void root_put(struct values *v, const struct call *call,

@@ -23,8 +23,8 @@
 void call_sender_init(struct call_sender *sender, unsigned index, const int fds[2],
                       const struct addr *local, struct rng *rng)
 {
-    *sender =
-        (struct call_sender){.rtp_fd = fds[0], .rtcp_fd = fds[1], .local = *local, .index = index};
+    *sender = (struct call_sender){
+        .rtp_fd = fds[0], .rtcp_fd = fds[1], .other_fd = -1, .local = *local, .index = index};
     sender->payload_type = sender->noise_type = sender->events_type = CALL_NO_TYPE;
     char text[17];
     rng_text(rng, text, 16);
@@ -39,7 +39,9 @@ void call_sender_close(struct call_sender *sender)
         close(sender->rtp_fd);
     if (sender->rtcp_fd >= 0)
         close(sender->rtcp_fd);
-    sender->rtp_fd = sender->rtcp_fd = -1;
+    if (sender->other_fd >= 0)
+        close(sender->other_fd);
+    sender->rtp_fd = sender->rtcp_fd = sender->other_fd = -1;
 }
 
 void call_sender_renew(struct call_sender *sender, struct rng *rng)
@@ -57,9 +59,11 @@ bool call_sender_aim(struct call_sender *sender, const struct addr *rtp, const s
     struct sockaddr_storage sa;
     sender->rtp = *rtp;
     sender->rtcp = *rtcp;
-    /* Connected: the kernel then looks the route up once, not 50 times a second. */
+    /* Connected: the kernel then looks the route up once, not 50 times a second. But a connected
+     * socket hears only the one it is connected to. */
     socklen_t len = io_sockaddr_from(rtp, &sa);
-    return rtp->port == 0 || connect(sender->rtp_fd, (struct sockaddr *)&sa, len) == 0;
+    int fd = sender->other_fd >= 0 ? sender->other_fd : sender->rtp_fd;
+    return rtp->port == 0 || sender->latches || connect(fd, (struct sockaddr *)&sa, len) == 0;
 }
 
 void call_sender_start(struct call_sender *sender, const struct call_impairment *how,
@@ -93,14 +97,22 @@ bool call_sender_digits(struct call_sender *sender, struct view digits)
     return true;
 }
 
+static bool packet_hand_over(const struct call_sender *sender, const char *packet, size_t len)
+{
+    struct sockaddr_storage sa;
+    int fd = sender->other_fd >= 0 ? sender->other_fd : sender->rtp_fd;
+    if (!sender->latches)
+        return send(fd, packet, len, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+    socklen_t size = io_sockaddr_from(&sender->rtp, &sa);
+    return sendto(fd, packet, len, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&sa, size) >= 0;
+}
+
 static void packet_emit(struct call_sender *sender, const char *packet, size_t len)
 {
-    if (send(sender->rtp_fd, packet, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
-        /* The error may be an earlier packet's refusal: once more. */
-        if (send(sender->rtp_fd, packet, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
-            sender->counts.unsent++;
-            return;
-        }
+    /* The error may be an earlier packet's refusal: once more. */
+    if (!packet_hand_over(sender, packet, len) && !packet_hand_over(sender, packet, len)) {
+        sender->counts.unsent++;
+        return;
     }
     sender->counts.sent++;
     sender->counts.octets += len;

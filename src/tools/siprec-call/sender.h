@@ -34,6 +34,8 @@ struct call_sender_counts {
 
 struct call_sender {
     int rtp_fd, rtcp_fd;                           /* -1: closed */
+    int other_fd;                                  /* RTP leaves from there; -1: from rtp_fd */
+    bool latches;                                  /* rtp follows the source of what comes */
     struct addr local;                             /* of RTP; RTCP has the next port */
     struct addr rtp, rtcp;                         /* where to; port 0: nowhere */
     bool agreed;                                   /* offer and answer let us send */

@@ -29,6 +29,18 @@ static void label_make(struct call *call, struct call_stream *stream, unsigned i
     snprintf(stream->label, sizeof stream->label, "%llu", (unsigned long long)(number + 1));
 }
 
+/* --send-from and --latch: an SRC that is not symmetric, or follows what it hears. */
+static bool manner_take(struct call_stream *stream, const struct call_world *world)
+{
+    const struct call_options *options = world->options;
+    stream->sender.latches = options->latch;
+    if (!options->send_from_port && !addr_is_set(&options->send_from))
+        return true;
+    stream->sender.other_fd =
+        call_net_udp(options->send_from_port ? &world->media_ip : &options->send_from, 0);
+    return stream->sender.other_fd >= 0;
+}
+
 bool call_stream_add(struct call *call, struct tick now)
 {
     struct call_world *world = call->world;
@@ -44,6 +56,11 @@ bool call_stream_add(struct call *call, struct tick now)
     label_make(call, stream, index);
     struct addr local = addr_with_port(world->media_ip, port);
     call_sender_init(&stream->sender, index, fds, &local, &world->rng);
+    if (!manner_take(stream, world)) {
+        call_sender_close(&stream->sender);
+        call->stream_count--;
+        return false;
+    }
     stream->media = (struct call_alarm){.kind = CALL_ALARM_MEDIA, .owner = stream};
     stream->control = (struct call_alarm){.kind = CALL_ALARM_CONTROL, .owner = stream};
     call->order[index] = index;

@@ -141,6 +141,7 @@ static bool wire_open(struct call_world *world, char *error, size_t size)
     if (!call_wire_open(wire, &local, CONNECT_MS, error, size))
         return false;
     world->media_ip = addr_with_port(local, 0);
+    world->said_ip = addr_is_set(&world->options->say) ? world->options->say : world->media_ip;
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = 0};
     return epoll_ctl(world->epoll, EPOLL_CTL_ADD, wire->fd, &event) == 0;
 }

@@ -20,6 +20,7 @@ struct call_world {
     bool noise; /* comfort noise is offered */
     struct call_wire wire;
     struct addr media_ip;
+    struct addr said_ip; /* what SDP calls it */
     struct call_net_range ports;
     struct rng rng;
     const struct call_codec *codecs[CALL_CODECS];

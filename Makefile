@@ -53,7 +53,7 @@ fuzz: deps-test
 
 lab: deps-test
 	@$(MAKE) --no-print-directory build
-	tests/run $(BUILD) --suite interop
+	tests/run $(BUILD) --suite lab
 
 tidy: deps-test
 	@$(MAKE) --no-print-directory $(BUILD)/build.ninja

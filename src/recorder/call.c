@@ -8,6 +8,7 @@
 
 #include "base/metrics.h"
 #include "nat/target.h"
+#include "recorder/ice.h"
 
 /* One offer and its answer in the making. Until it stands, the call is not touched. */
 struct exchange {
@@ -108,7 +109,7 @@ static void refuse_from(struct recorder *recorder, struct exchange *x, uint32_t 
 
 /* Ports for all lines; within a call, for as many as there are once waiting is over. False: too
  * few. */
-static bool take_ports(struct recorder *recorder, struct exchange *x)
+static bool take_ports(struct recorder *recorder, struct exchange *x, struct recorder_now now)
 {
     struct recorder_wish wish = {
         .worker = x->first ? RECORDER_ANY_WORKER : x->call->worker,
@@ -139,6 +140,7 @@ static bool take_ports(struct recorder *recorder, struct exchange *x)
         lease_of(recorder, x, i, &lease);
         line->rtp = lease.advertised;
         line->rtcp = lease.advertised_rtcp;
+        recorder_ice_plan(recorder, x->call, now, i, x->found[i], &lease);
     }
     return true;
 }
@@ -148,6 +150,7 @@ static void undo(struct recorder *recorder, struct exchange *x)
     for (uint32_t i = 0; i < x->tickets_taken; i++)
         recorder_return_ticket(recorder, &x->tickets[i]);
     x->tickets_taken = 0;
+    recorder_ice_undo(recorder);
 }
 
 /* ---- What media is told --------------------------------------------------------------------- */
@@ -164,7 +167,7 @@ static void put_targets(const struct recorder *recorder, const struct recorder_c
         way->targets_rtcp[way->target_rtcp_count++] = *rtcp;
 }
 
-static void post_stream(struct recorder *recorder, const struct recorder_call *call,
+static void post_stream(struct recorder *recorder, struct recorder_call *call,
                         unsigned number, struct wall at)
 {
     const struct recorder_stream *stream = &call->record.streams[number];
@@ -190,6 +193,7 @@ static void post_stream(struct recorder *recorder, const struct recorder_call *c
         .codec_count = (uint8_t)stream->codec_count,
     };
     put_targets(recorder, call, stream, &facts->way);
+    recorder_ice_post(call, number, facts);
     memcpy(facts->label, stream->label, sizeof facts->label);
     memcpy(facts->codecs, stream->codecs, sizeof facts->codecs);
     recorder_post(recorder, call, command, NULL, 0);
@@ -220,6 +224,8 @@ static void post_drop(struct recorder *recorder, struct recorder_call *call, uns
                   (struct media_command){.kind = MEDIA_DROP, .at = at, .drop = (uint8_t)number},
                   NULL, 0);
     call->leases[number].held = false;
+    recorder_ice_destroy(call->ices[number]);
+    call->ices[number] = NULL;
 }
 
 /* Streams, leases and media after ours and theirs (in the recorder's scratch) came to stand. */
@@ -242,7 +248,11 @@ static void carry_out(struct recorder *recorder, struct exchange *x, bool answer
             call->leases[number] = by_line[i];
             record->streams[number].is_static = by_line[i].is_static;
             record->streams[number].bound = by_line[i].ticket.bound;
+            if (answered)
+                recorder_ice_settle(recorder, call, i, (unsigned)number);
             post_stream(recorder, call, (unsigned)number, at);
+            if (answered)
+                recorder_ice_post_more(recorder, call, i, (unsigned)number, at);
         } else if (x->ticket_of[i] >= 0) {
             recorder_return_ticket(recorder, &x->tickets[x->ticket_of[i]]);
         }
@@ -326,7 +336,7 @@ unsigned recorder_call_offer(struct recorder *recorder, struct recorder_call *ca
     *gone = false;
     if (!plan(recorder, &x, theirs))
         return 488;
-    if (!take_ports(recorder, &x))
+    if (!take_ports(recorder, &x, now))
         return 503;
     /* Every line that could have been recorded was refused for want of a port. */
     if (recorder->answer.accepted == 0 && x.refused) {

@@ -34,6 +34,14 @@ struct recorder_work {
     char xml[];
 };
 
+/* ICE of a stream (ice.c), and what a line of the answer in the making says of it. */
+struct recorder_ice;
+struct recorder_ice_line {
+    struct recorder_ice *fresh; /* begins with this answer; NULL: none does */
+    bool stays;                 /* what the stream has goes on */
+    struct sdp_ice sdp;
+};
+
 struct recorder_call {
     struct pool_id id;
     uint64_t dialog;
@@ -43,6 +51,7 @@ struct recorder_call {
     bool listed; /* sip.allow names it */
     struct recorder_record record;
     struct recorder_lease leases[LIMIT_STREAMS_PER_RECORDING]; /* by stream number */
+    struct recorder_ice *ices[LIMIT_STREAMS_PER_RECORDING];    /* NULL: without ICE */
 
     struct sdp_origin origin;
     struct view ours, theirs; /* the last descriptions, malloc'ed; empty: none */
@@ -101,6 +110,7 @@ struct recorder {
     struct arena *arena;
     struct sdp_session ours, theirs;
     struct sdp_answer answer;
+    struct recorder_ice_line ice_lines[LIMIT_SDP_MEDIA];
     char text[RECORDER_SDP_SIZE];
 };
 

@@ -196,7 +196,9 @@ static json_t *stream_of(const struct recorder_record *record, const struct voic
     put(one, "advertised", addr_of(&stream->advertised));
     put(one, "bound", addr_of(&stream->bound));
     put(one, "observed", addr_of(&stream->observed));
-    put(one, "path", json_string(stream->is_static ? "static" : "host"));
+    put(one, "path", json_string(stream->ice_path    ? stream->ice_path
+                             : stream->is_static ? "static"
+                                                 : "host"));
     put(one, "relay", json_null());
     put(one, "direction", json_string(recorder_stream_direction(stream)));
     put(one, "verdict", verdict_of(record, number));

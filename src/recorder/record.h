@@ -40,6 +40,7 @@ struct recorder_stream {
     unsigned codec_count;
     struct media_codec codecs[MEDIA_CODECS];
     struct addr offered, offered_rtcp, advertised, bound, observed; /* unset: none */
+    const char *ice_path; /* by which ICE brings its packets: a name of the API's; NULL: none */
     bool is_static; /* advertised is what nat.external_ip says */
     bool has_first;
     struct wall began, first; /* our answer; the first packet */

@@ -14,6 +14,7 @@
 #include "base/metrics.h"
 #include "recorder/call.h"
 #include "recorder/document.h"
+#include "recorder/ice.h"
 
 #define ARENA_CHUNK 65536
 #define ARENA_LIMIT (4 * LIMIT_SIP_MESSAGE)
@@ -64,6 +65,8 @@ void recorder_free_call(struct recorder *recorder, struct recorder_call *call)
     timers_clear(&recorder->timers, &call->timer);
     map_remove(&recorder->by_dialog, &call->node);
     recorder_record_finish(&call->record);
+    for (unsigned i = 0; i < LIMIT_STREAMS_PER_RECORDING; i++)
+        recorder_ice_destroy(call->ices[i]);
     free((void *)(uintptr_t)call->ours.at);
     free((void *)(uintptr_t)call->theirs.at);
     pool_give(recorder->calls, call->id);
@@ -563,6 +566,9 @@ void recorder_media(struct recorder *recorder, struct recorder_now now, uint32_t
         lose_journal(recorder, call, now, event);
         return;
     case MEDIA_EVENT_ICE:
+        if (recorder_ice_hear(recorder, call, event))
+            recorder_call_changed(recorder, call, now);
+        return;
     case MEDIA_EVENT_WAY:
     case MEDIA_EVENT_ALARM:
     case MEDIA_EVENT_NEXT_PATH:

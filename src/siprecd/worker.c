@@ -230,9 +230,9 @@ static void worker_take_mail(struct worker *worker, struct tick now)
 static int64_t worker_tick_ms(const struct worker *worker)
 {
     size_t lent = stock_lent(worker->stock);
-    return lent == 0                    ? WORKER_TICK_IDLE_MS
-           : lent <= WORKER_FEW_STREAMS ? WORKER_TICK_FEW_MS
-                                        : WORKER_TICK_MANY_MS;
+    /* A peer of ICE's waits for the answer to its check. */
+    bool soon = lent <= WORKER_FEW_STREAMS || media_has_ice(worker->media);
+    return lent == 0 ? WORKER_TICK_IDLE_MS : soon ? WORKER_TICK_FEW_MS : WORKER_TICK_MANY_MS;
 }
 
 /* Sleeps until mail comes or the next sweep or timer is due. */

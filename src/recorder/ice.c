@@ -1,0 +1,438 @@
+/* ice: see ice.h.
+ * Not here: which ports a call has (call.c), what of the network is known (reach.c).
+ * RFC 8839 §4.2.5 (mismatch), §4.4 (later offers), §5.4; 8445 §6.1.1 (roles); DESIGN: sip.allow. */
+#include "recorder/ice.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/metrics.h"
+#include "nat/target.h"
+
+/* Host, reflexive and relayed, of two components and two families. */
+#define TOLD 12
+
+struct recorder_ice {
+    struct ice *agent; /* until it is posted */
+    bool mismatch;     /* the SRC's own SDP contradicts itself: no ICE on this stream */
+    bool lite;
+    char ufrag[ICE_UFRAG_SIZE], pwd[ICE_PWD_SIZE];
+    struct candidate told[TOLD];
+    size_t count;
+    /* Of the SRC's last description: others are a restart. */
+    char remote_ufrag[ICE_REMOTE_CREDENTIAL_SIZE], remote_pwd[ICE_REMOTE_CREDENTIAL_SIZE];
+    uint32_t port, generation; /* the agent's bases are of these */
+};
+
+void recorder_ice_destroy(struct recorder_ice *ice)
+{
+    if (!ice)
+        return;
+    ice_destroy(ice->agent);
+    free(ice);
+}
+
+/* ---- The SRC's description ------------------------------------------------------------------ */
+
+static bool offers_ice(const struct sdp_media *media)
+{
+    /* RFC 8839 §5.4. */
+    return media->ice_ufrag.len >= 4 && media->ice_ufrag.len <= 256 && media->ice_pwd.len >= 22 &&
+           media->ice_pwd.len <= 256;
+}
+
+static const struct candidate *candidate_at(const struct sdp_session *sdp,
+                                            const struct sdp_media *media, size_t i)
+{
+    return &sdp->candidates[media->candidate_first + i];
+}
+
+static bool has_candidate(const struct sdp_session *sdp, const struct sdp_media *media,
+                          uint16_t component, const struct addr *address)
+{
+    for (size_t i = 0; i < media->candidate_count; i++) {
+        const struct candidate *c = candidate_at(sdp, media, i);
+        if (c->component == component && addr_equal(&c->address, address))
+            return true;
+    }
+    return false;
+}
+
+static bool has_component(const struct sdp_session *sdp, const struct sdp_media *media,
+                          uint16_t component)
+{
+    for (size_t i = 0; i < media->candidate_count; i++) {
+        if (candidate_at(sdp, media, i)->component == component)
+            return true;
+    }
+    return false;
+}
+
+/* RFC 8839 §4.2.5: the default destination must be a candidate, or somebody on the way has
+ * rewritten one and not the other. A name, or 0.0.0.0 with port 9, is none of that; nor is a
+ * trickling agent's that has named no candidate yet. */
+static bool is_mismatch(const struct sdp_session *sdp, const struct sdp_media *media)
+{
+    if (!addr_is_set(&media->rtp) || sdp->lost_candidates)
+        return false;
+    if (media->candidate_count == 0)
+        return !media->ice_trickles;
+    if (!has_candidate(sdp, media, 1, &media->rtp))
+        return true;
+    return !media->rtcp_mux && has_component(sdp, media, 2) &&
+           !has_candidate(sdp, media, 2, &media->rtcp);
+}
+
+static bool may_be_checked(const struct recorder *recorder, const struct recorder_call *call,
+                           const struct addr *address)
+{
+    /* An unlisted SRC's, too: media sends it few checks until one was answered. */
+    struct target_rule rule = {.signalled = call->flow.peer, .listed = true};
+    bool named = false;
+    for (uint32_t i = 0; i < recorder->settings.allow.count; i++)
+        named |= addr_prefix_contains(&recorder->settings.allow.list[i], address);
+    return target_may_get(&rule, address, named);
+}
+
+/* Best first, so that what does not fit is the worst. */
+static int compare(const void *a, const void *b)
+{
+    const struct candidate *x = a, *y = b;
+    return (x->priority < y->priority) - (x->priority > y->priority);
+}
+
+static size_t choose(const struct recorder *recorder, const struct recorder_call *call,
+                     const struct sdp_media *media, struct candidate *out)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < media->candidate_count; i++) {
+        const struct candidate *c = candidate_at(&recorder->theirs, media, i);
+        if (c->transport == CANDIDATE_TCP_ACTIVE || may_be_checked(recorder, call, &c->address))
+            out[count++] = *c;
+        else
+            metric_add(METRIC_ICE_CANDIDATES_REFUSED, 1);
+    }
+    qsort(out, count, sizeof *out, compare);
+    return count;
+}
+
+static bool describe_remote(const struct recorder *recorder, const struct recorder_call *call,
+                            struct tick now, const struct sdp_media *media,
+                            struct recorder_ice *ice)
+{
+    struct candidate list[SDP_CANDIDATES_POOL];
+    size_t count = choose(recorder, call, media, list);
+    (void)view_copy(media->ice_ufrag, ice->remote_ufrag, sizeof ice->remote_ufrag);
+    (void)view_copy(media->ice_pwd, ice->remote_pwd, sizeof ice->remote_pwd);
+    if (!ice_set_remote(ice->agent, now, media->ice_ufrag, media->ice_pwd,
+                        recorder->theirs.ice_lite))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (!ice_add_remote(ice->agent, now, &list[i]))
+            metric_add(METRIC_ICE_CANDIDATES_REFUSED, 1);
+    }
+    if (!media->ice_trickles || media->ice_ends)
+        ice_end_remote(ice->agent, now);
+    return true;
+}
+
+/* ---- Ours ----------------------------------------------------------------------------------- */
+
+/* Where a port is on this host: its own address, or on a wildcard that which the SRC's SIP reached.
+ */
+static struct addr host_of(const struct recorder *recorder, const struct recorder_call *call,
+                           const struct addr *bound)
+{
+    if (!addr_is_unspecified(bound))
+        return *bound;
+    struct addr ip = call->flow.local;
+    if (ip.family != bound->family)
+        ip = recorder->settings.own[bound->family == ADDR_V6];
+    return addr_with_port(ip, bound->port);
+}
+
+static const struct nat_profile *profile_of(const struct recorder *recorder,
+                                            const struct addr *address)
+{
+    return &recorder->profiles[address->family == ADDR_V6];
+}
+
+/* One of the two sockets of a port, with what is known about it. */
+static struct ice_gather_base base_of(const struct recorder *recorder,
+                                      const struct recorder_call *call, struct tick now,
+                                      const struct recorder_lease *lease, bool rtcp)
+{
+    const struct recorder_ticket *ticket = &lease->ticket;
+    const struct addr *bound = rtcp ? &ticket->bound_rtcp : &ticket->bound;
+    const struct addr *seen = rtcp ? &ticket->seen_rtcp : &ticket->seen;
+    const struct nat_profile *profile = profile_of(recorder, bound);
+    struct ice_gather_base base = {
+        .base = {MEDIA_SOCKET(ticket->port, rtcp)},
+        .component = rtcp ? 2 : 1,
+        .address = host_of(recorder, call, bound),
+        .is_way_out = true,
+        .mapped = rtcp ? ticket->mapped_rtcp : ticket->mapped,
+    };
+    if (lease->is_static)
+        base.mapped = rtcp ? lease->advertised_rtcp : lease->advertised;
+    /* One address outside is enough, and the answer must stay short: the surer one. */
+    if (!addr_is_set(&base.mapped) && addr_is_set(seen) &&
+        tick_diff_ms(now, ticket->seen_at) < PROFILE_FRESH_MS) {
+        base.reflexive = *seen;
+        base.reflexive_is_known = !nat_mapping_is_dependent(profile->behaviour.mapping);
+    }
+    return base;
+}
+
+static void gather(const struct recorder *recorder, const struct recorder_call *call,
+                   struct tick now, const struct recorder_lease *lease, struct recorder_ice *ice,
+                   unsigned components)
+{
+    struct ice_gather_base bases[ICE_COMPONENTS];
+    struct ice_gather_settings settings = {.lite = ice->lite};
+    for (unsigned i = 0; i < components; i++)
+        bases[i] = base_of(recorder, call, now, lease, i == 1);
+    (void)ice_gather_candidates(ice->agent, &settings, bases, components);
+}
+
+/* The default destination must be a candidate (RFC 8839 §4.2.5). */
+static void add_default(struct recorder_ice *ice, const struct recorder_lease *lease,
+                        uint16_t component, const struct addr *address)
+{
+    struct candidate known[ICE_LOCALS];
+    size_t count = ice_local_candidates(ice->agent, known, ICE_LOCALS);
+    struct addr host = {0};
+    for (size_t i = 0; i < count; i++) {
+        if (known[i].component != component)
+            continue;
+        if (addr_equal(&known[i].address, address))
+            return;
+        if (known[i].type == CANDIDATE_HOST && !addr_is_set(&host))
+            host = known[i].address;
+    }
+    struct candidate c = {.type = CANDIDATE_SERVER_REFLEXIVE,
+                          .component = component,
+                          .address = *address,
+                          .related = host};
+    if (ice->lite || !addr_is_set(&host))
+        c.type = CANDIDATE_HOST;
+    (void)ice_add_local(ice->agent, c,
+                        (struct ice_base){MEDIA_SOCKET(lease->ticket.port, component == 2)}, 60000);
+}
+
+static bool is_open(const struct recorder *recorder, struct tick now,
+                    const struct recorder_lease *lease)
+{
+    const struct nat_profile *profile = profile_of(recorder, &lease->ticket.bound);
+    return addr_is_set(&profile->local) && profile_us(profile, now, false, false).is_open;
+}
+
+static struct recorder_ice *make(struct recorder *recorder, const struct recorder_call *call,
+                                 struct tick now, size_t line, const struct recorder_lease *lease)
+{
+    const struct sdp_answer_line *answer = &recorder->answer.lines[line];
+    struct recorder_ice *ice = calloc(1, sizeof *ice);
+    if (!ice)
+        return NULL;
+    struct ice_options options = {.components = answer->rtcp_mux ? 1 : 2};
+    /* Somebody must send checks: not both of us lite (RFC 8445 §6.1.1 allows it all the same). */
+    ice->lite = options.lite = is_open(recorder, now, lease) && !recorder->theirs.ice_lite;
+    rng_bytes(&recorder->rng, options.seed, sizeof options.seed);
+    ice->agent = ice_create(&options);
+    if (!ice->agent) {
+        free(ice);
+        return NULL;
+    }
+    gather(recorder, call, now, lease, ice, options.components);
+    add_default(ice, lease, 1, &answer->rtp);
+    if (options.components == 2)
+        add_default(ice, lease, 2, &answer->rtcp);
+    ice_end_local(ice->agent);
+    (void)view_copy(view_of_string(ice_ufrag(ice->agent)), ice->ufrag, sizeof ice->ufrag);
+    (void)view_copy(view_of_string(ice_pwd(ice->agent)), ice->pwd, sizeof ice->pwd);
+    ice->count = ice_local_candidates(ice->agent, ice->told, TOLD);
+    if (ice->count > TOLD)
+        ice->count = TOLD;
+    ice->port = lease->ticket.port;
+    ice->generation = lease->ticket.generation;
+    return ice;
+}
+
+/* ---- Lines of an answer --------------------------------------------------------------------- */
+
+static void say(struct recorder *recorder, size_t line, const struct recorder_ice *ice)
+{
+    struct recorder_ice_line *plan = &recorder->ice_lines[line];
+    bool trickles = recorder->answer.offer->media[line].ice_trickles;
+    plan->sdp = (struct sdp_ice){
+        .mismatch = ice->mismatch,
+        .ends = trickles,
+        .ufrag = view_of_string(ice->ufrag),
+        .pwd = view_of_string(ice->pwd),
+        .candidates = ice->told,
+        .candidate_count = ice->count,
+    };
+    recorder->answer.lines[line].ice = &plan->sdp;
+    recorder->answer.ice_lite |= ice->lite;
+    recorder->answer.ice_trickle |= trickles;
+}
+
+static bool goes_on(const struct recorder_ice *ice, const struct sdp_media *media,
+                    const struct recorder_lease *lease)
+{
+    return ice && ice->port == lease->ticket.port && ice->generation == lease->ticket.generation &&
+           view_equal(media->ice_ufrag, view_of_string(ice->remote_ufrag)) &&
+           view_equal(media->ice_pwd, view_of_string(ice->remote_pwd));
+}
+
+void recorder_ice_plan(struct recorder *recorder, const struct recorder_call *call,
+                       struct recorder_now now, size_t line, int number,
+                       const struct recorder_lease *lease)
+{
+    const struct sdp_media *media = &recorder->answer.offer->media[line];
+    struct recorder_ice_line *plan = &recorder->ice_lines[line];
+    struct recorder_ice *old = number == SDP_MATCH_NEW ? NULL : call->ices[number];
+    *plan = (struct recorder_ice_line){0};
+    if (recorder->answer.lines[line].reject != SDP_ACCEPTED || !offers_ice(media))
+        return;
+    plan->stays = goes_on(old, media, lease);
+    if (plan->stays) {
+        say(recorder, line, old);
+        return;
+    }
+    if (recorder->answer.offer != &recorder->theirs)
+        return; /* an offer of ours to an SRC of which nothing is known yet */
+    struct recorder_ice *ice = make(recorder, call, now.tick, line, lease);
+    if (!ice)
+        return; /* no memory: it is answered without ICE */
+    ice->mismatch = is_mismatch(&recorder->theirs, media);
+    if (ice->mismatch) {
+        ice_destroy(ice->agent);
+        ice->agent = NULL;
+    } else if (!describe_remote(recorder, call, now.tick, media, ice)) {
+        recorder_ice_destroy(ice);
+        return;
+    }
+    plan->fresh = ice;
+    say(recorder, line, ice);
+}
+
+void recorder_ice_undo(struct recorder *recorder)
+{
+    for (size_t i = 0; i < LIMIT_SDP_MEDIA; i++) {
+        recorder_ice_destroy(recorder->ice_lines[i].fresh);
+        recorder->ice_lines[i].fresh = NULL;
+    }
+}
+
+void recorder_ice_settle(struct recorder *recorder, struct recorder_call *call, size_t line,
+                         unsigned number)
+{
+    struct recorder_ice_line *plan = &recorder->ice_lines[line];
+    if (plan->stays)
+        return;
+    recorder_ice_destroy(call->ices[number]);
+    call->ices[number] = plan->fresh;
+    plan->fresh = NULL;
+}
+
+void recorder_ice_post(struct recorder_call *call, unsigned number,
+                       struct media_stream_facts *facts)
+{
+    struct recorder_ice *ice = call->ices[number];
+    if (!ice || ice->mismatch)
+        return;
+    facts->ice = ice->agent;
+    facts->ice_stays = true;
+    ice->agent = NULL;
+}
+
+void recorder_ice_post_more(struct recorder *recorder, struct recorder_call *call, size_t line,
+                            unsigned number, struct wall at)
+{
+    const struct sdp_media *media = &recorder->theirs.media[line];
+    if (!recorder->ice_lines[line].stays || !call->ices[number] || call->ices[number]->mismatch ||
+        (media->candidate_count == 0 && !media->ice_ends))
+        return;
+    struct candidate *list = calloc(media->candidate_count + 1u, sizeof *list);
+    if (!list)
+        return;
+    size_t count = choose(recorder, call, media, list);
+    struct media_command command = {
+        .kind = MEDIA_TRICKLE,
+        .at = at,
+        .trickle = {.stream = (uint8_t)number, .end = !media->ice_trickles || media->ice_ends}};
+    recorder_post(recorder, call, command, list, count * sizeof *list);
+}
+
+/* ---- What came of it ------------------------------------------------------------------------ */
+
+/* DESIGN's words for the ways by which packets come to us. */
+static const char *path_of(const struct recorder_lease *lease, const struct media_ice_news *news)
+{
+    bool is_mapped = addr_equal(&news->local, &lease->ticket.mapped);
+    if (news->over_tcp)
+        return "ice-tcp";
+    switch (news->local_type) {
+    case CANDIDATE_PEER_REFLEXIVE:
+        return "peer-reflexive";
+    case CANDIDATE_RELAYED:
+        return "relay";
+    case CANDIDATE_HOST:
+    case CANDIDATE_SERVER_REFLEXIVE:
+        break;
+    }
+    if (lease->is_static && addr_equal(&news->local, &lease->advertised))
+        return "static";
+    if (is_mapped)
+        return "mapped";
+    return news->local_type == CANDIDATE_HOST ? "host" : "stun";
+}
+
+static const char *type_name(enum candidate_type type)
+{
+    static const char *const names[] = {
+        [CANDIDATE_HOST] = "host",
+        [CANDIDATE_SERVER_REFLEXIVE] = "srflx",
+        [CANDIDATE_PEER_REFLEXIVE] = "prflx",
+        [CANDIDATE_RELAYED] = "relay",
+    };
+    return names[type];
+}
+
+bool recorder_ice_hear(struct recorder *recorder, struct recorder_call *call,
+                       const struct media_event *event)
+{
+    const struct media_ice_news *news = &event->ice;
+    if (event->stream >= call->record.stream_count)
+        return false;
+    struct recorder_stream *stream = &call->record.streams[event->stream];
+    static const char *const whats[] = {[MEDIA_ICE_SELECTED] = "selected",
+                                        [MEDIA_ICE_FAILED] = "failed",
+                                        [MEDIA_ICE_CONSENT_LOST] = "consent-lost"};
+    char text[512];
+    struct journal_event line = journal_event_begin(text, sizeof text, JOURNAL_EVENT_PATH);
+    journal_event_put_number(&line, "stream", event->stream);
+    journal_event_put_text(&line, "ice", view_of_string(whats[news->kind]));
+    if (news->kind == MEDIA_ICE_SELECTED) {
+        const char *path = path_of(&call->leases[event->stream], news);
+        if (news->component == 1)
+            stream->ice_path = path;
+        journal_event_put_number(&line, "component", news->component);
+        journal_event_put_text(&line, "path", view_of_string(path));
+        journal_event_put_addr(&line, "local", &news->local);
+        journal_event_put_addr(&line, "peer", &event->addr);
+        journal_event_put_text(&line, "local_type", view_of_string(type_name(news->local_type)));
+        journal_event_put_text(&line, "peer_type", view_of_string(type_name(news->remote_type)));
+    } else if (news->kind == MEDIA_ICE_FAILED) {
+        recorder_record_warn(&call->record, event->at, "ice-failed",
+                             "ICE found no path for the stream with label %s",
+                             stream->label[0] ? stream->label : "-");
+    } else {
+        recorder_record_warn(&call->record, event->at, "ice-consent-lost",
+                             "the path to %s of the stream with label %s answers no more",
+                             addr_print(&event->addr).s, stream->label[0] ? stream->label : "-");
+    }
+    recorder_post_mark(recorder, call, event->stream, event->at, journal_event_end(&line));
+    return true;
+}

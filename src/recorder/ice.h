@@ -1,0 +1,38 @@
+/* ice: what a call's streams say and hear of ICE in SDP, and the agents made for it; private to the
+ * module.
+ * Not here: checks (ice), driving the agent (media/ice.c), the path of an SRC without ICE.
+ * RFC 8839 §4, 8445 §5, §9; 8838 (trickle); 8840 §4. */
+#ifndef RECORDER_ICE_H
+#define RECORDER_ICE_H
+
+#include "ice/gather.h"
+#include "recorder/call.h"
+
+/* Frees what a stream has. */
+void recorder_ice_destroy(struct recorder_ice *ice);
+
+/* Decides about line `line` of the answer, or offer, in the making, whose rtp and rtcp are set:
+ * makes an agent where the SRC begins or restarts ICE, says the same again where it goes on, and
+ * nothing where it does not. number: the stream that the line continues, or SDP_MATCH_NEW. What it
+ * made waits in recorder->ice_lines. */
+void recorder_ice_plan(struct recorder *recorder, const struct recorder_call *call,
+                       struct recorder_now now, size_t line, int number,
+                       const struct recorder_lease *lease);
+/* Nothing came of the answer. */
+void recorder_ice_undo(struct recorder *recorder);
+/* The answer left: line is stream `number` from now on. Before the stream's MEDIA_STREAM. */
+void recorder_ice_settle(struct recorder *recorder, struct recorder_call *call, size_t line,
+                         unsigned number);
+/* Hands the agent over with the stream's facts. */
+void recorder_ice_post(struct recorder_call *call, unsigned number,
+                       struct media_stream_facts *facts);
+/* Candidates that came with an offer which changed nothing else: after the stream's MEDIA_STREAM.
+ */
+void recorder_ice_post_more(struct recorder *recorder, struct recorder_call *call, size_t line,
+                            unsigned number, struct wall at);
+
+/* A worker's MEDIA_EVENT_ICE. True when the document tells more than before. */
+bool recorder_ice_hear(struct recorder *recorder, struct recorder_call *call,
+                       const struct media_event *event);
+
+#endif

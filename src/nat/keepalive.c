@@ -54,12 +54,14 @@ bool keepalive_due(struct keepalive *k, struct tick now, struct rng *rng)
         k->next = tick_add_ms(now, shortened(k->interval_ms, rng));
         return true;
     }
-    if (k->sent >= k->limit) {
+    bool is_endless = k->limit == KEEPALIVE_ENDLESS;
+    if (k->sent >= k->limit && !is_endless) {
         k->next = TICK_NEVER;
         return false;
     }
-    k->sent++;
-    if (k->sent >= k->limit)
+    if (k->sent < UINT8_MAX)
+        k->sent++;
+    if (k->sent >= k->limit && !is_endless)
         k->next = TICK_NEVER;
     else if (k->sent < PUNCHES)
         k->next = tick_add_ms(k->started, punches_ms[k->sent]);

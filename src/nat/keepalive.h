@@ -16,6 +16,7 @@ enum {
     /* Before anything has come back: who is in sip.allow, and who is not (DESIGN.md). */
     KEEPALIVE_LIMIT_LISTED = 20,
     KEEPALIVE_LIMIT_UNLISTED = 3,
+    KEEPALIVE_ENDLESS = UINT8_MAX, /* somebody else counts (way.h) */
 };
 
 struct keepalive {

@@ -35,6 +35,12 @@ void ladder_moved(struct ladder *l, struct tick now, enum path_code path)
         plan(l, now, LADDER_PUNCH_AGAIN, LADDER_PUNCH_MS);
 }
 
+void ladder_expect(struct ladder *l, struct tick now)
+{
+    l->heard = false;
+    plan(l, now, LADDER_PUNCH_AGAIN, LADDER_PUNCH_MS);
+}
+
 enum ladder_step ladder_due(struct ladder *l, struct tick now)
 {
     enum ladder_step step = l->step;

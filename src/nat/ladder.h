@@ -10,7 +10,7 @@
 enum {
     LADDER_PUNCH_MS = 400,
     LADDER_PERMIT_MS = 1000,
-    LADDER_NEXT_MS = 2500, /* and again as long after each change */
+    LADDER_NEXT_MS = 2000, /* and again as long after each change */
     LADDER_SILENCE_MS =
         5000, /* in a call that was heard: silence suppression is told by RTCP and keepalives */
 };
@@ -37,6 +37,8 @@ void ladder_start(struct ladder *l, struct tick now, enum path_code path, bool m
 void ladder_heard(struct ladder *l, struct tick now);
 /* The stream is on hold, or over: nothing is missing. */
 void ladder_stop(struct ladder *l);
+/* Media is due from now on, on the path in use: after the answer's ACK, a re-INVITE's 2xx, a hold. */
+void ladder_expect(struct ladder *l, struct tick now);
 /* What is to be done now; LADDER_WAIT: nothing. */
 enum ladder_step ladder_due(struct ladder *l, struct tick now);
 /* LADDER_NEXT_PATH was followed: this path is in use now. LADDER_OUT_OF_PATHS follows PATH_BEST_EFFORT. */

@@ -54,13 +54,17 @@ static bool may_be_reached(const struct addr *a)
            !addr_is_reserved(a);
 }
 
+/* May it be sent to at what it offers? */
+static bool is_reachable(const struct path_src *src)
+{
+    return may_be_reached(&src->offered) && !src->barred;
+}
+
 enum path_known path_known_of(const struct path_src *src)
 {
     bool same = addr_is_set(&src->signalled) && src->offered.port != 0 &&
                 addr_equal_ip(&src->offered, &src->signalled);
-    bool offered = same || may_be_reached(&src->offered);
-    if (src->any_address)
-        return PATH_KNOWN_NOTHING;
+    bool offered = same || is_reachable(src);
     if (src->many_addresses)
         return PATH_KNOWN_SET;
     if (offered && src->symmetric != PATH_NO)
@@ -108,7 +112,7 @@ static unsigned facts_of(const struct path_us *us, const struct path_src *src,
                                                        : APDF;
     facts |= known > PATH_KNOWN_NOTHING ? IP : 0;
     facts |= known >= PATH_KNOWN_GUESSED ? PORT : 0;
-    facts |= src->latches == PATH_YES && may_be_reached(&src->offered) ? LATCHES : 0;
+    facts |= src->latches == PATH_YES && is_reachable(src) ? LATCHES : 0;
     facts |= us->relay_udp ? RELAY : 0;
     facts |= us->relay_stream ? STREAM : 0;
     facts |= us->edge ? EDGE : 0;
@@ -135,21 +139,30 @@ static struct path_choice fill(const struct row *row, const struct path_us *us,
     c.punches = (filtered || tries) && (facts & STUN) && c.known != PATH_KNOWN_NOTHING;
     c.to_port = filtered && (facts & APDF);
     c.permits = relays;
-    c.latches = c.known < PATH_KNOWN_GUESSED;
-    c.probes_back = c.code >= PATH_STUN && may_be_reached(&src->offered);
-    c.relay_stands_by = c.to_port && (facts & RELAY);
+    c.latches = c.known < PATH_KNOWN_GUESSED || src->any_address;
+    c.probes_back = c.code >= PATH_STUN && is_reachable(src);
+    c.relay_stands_by = (c.to_port || c.code == PATH_REVERSE) && (facts & RELAY);
     c.may_migrate = c.code == PATH_RELAY && (facts & STUN) && (facts & ADMITS);
     return c;
 }
 
 struct path_choice path_choose(const struct path_us *us, const struct path_src *src, unsigned tried)
 {
-    unsigned facts = facts_of(us, src, path_known_of(src));
+    bool edge = us->edge && !(tried & (1u << PATH_EDGE));
+    /* Whom nobody can tell before needs an edge; without one the addresses there are get a try. */
+    unsigned facts =
+        facts_of(us, src, src->any_address && edge ? PATH_KNOWN_NOTHING : path_known_of(src));
     size_t last = sizeof table / sizeof *table - 1, i = 0;
     while (i < last && ((table[i].needs & ~facts) != 0 ||
                         (tried & (1u << (unsigned)code_of(&table[i], us))) != 0))
         i++;
     return fill(&table[i], us, src, facts);
+}
+
+struct path_choice path_direct(const struct path_us *us, const struct addr *seen)
+{
+    const struct path_src src = {.offered = *seen, .signalled = *seen, .symmetric = PATH_YES};
+    return path_choose(us, &src, 1u << PATH_RELAY | 1u << PATH_RELAY_STREAM | 1u << PATH_EDGE);
 }
 
 void path_print(struct writer *w, const struct path_choice *choice)

@@ -48,6 +48,7 @@ struct path_src {
         keeps_port;      /* its NAT does: the offered port behind the signalled address is right */
     bool many_addresses; /* media from a known set besides the two above: a farm */
     bool any_address;    /* media from addresses that cannot be told before: arbitrary pooling */
+    bool barred;         /* what it offers may not be sent to: sip.allow (target.h) */
 };
 
 /* How well its packets' source is known when we answer. */
@@ -78,6 +79,10 @@ struct path_choice {
  * is always one. */
 struct path_choice path_choose(const struct path_us *us, const struct path_src *src,
                                unsigned tried);
+
+/* The direct path of a stream that is relayed now, for its re-INVITE: the relay has shown where the
+ * SRC sends from (nat.md 4.5 (5)). */
+struct path_choice path_direct(const struct path_us *us, const struct addr *seen);
 
 /* nat.md's spelling: "S+H(ip:port)", "Rw(SIP ip)", "D". */
 void path_print(struct writer *w, const struct path_choice *choice);

@@ -33,6 +33,9 @@ static void test_punches_until_the_first_packet(void)
         CHECK(at[i] - at[i - 1] >= 9600 && at[i] - at[i - 1] <= 12000); /* under 15 s */
     CHECK_INT(times(&k, start, 10000000, at, 64) + n, KEEPALIVE_LIMIT_LISTED);
     CHECK(tick_is_never(keepalive_deadline(&k)));
+    keepalive_start(&k, start, NULL, KEEPALIVE_ENDLESS);
+    for (int i = 0; i < 40; i++)
+        CHECK_INT(times(&k, k.next, 100000, at, 64) > 7, 1);
 }
 
 static void test_strangers_get_three(void)

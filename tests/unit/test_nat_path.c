@@ -203,11 +203,65 @@ static void test_without_relay_and_edge(void)
     read_src("B5", &src); /* the free try of the cells marked E */
     choice = path_choose(&us, &src, 0);
     print(&choice, got);
-    CHECK_TEXT(got, "none+H(SIP ip)");
+    CHECK_TEXT(got, "none+H(ip)");
+    us.relay_udp = true; /* a relay asks for less */
+    choice = path_choose(&us, &src, 0);
+    print(&choice, got);
+    CHECK_TEXT(got, "Rw(ip)");
+    CHECK(choice.latches);
+    us.edge = true; /* and when the edge has been tried */
+    CHECK_INT(path_choose(&us, &src, 0).code, PATH_EDGE);
+    CHECK_INT(path_choose(&us, &src, 1u << PATH_EDGE).code, PATH_RELAY);
     us = (struct path_us){0};
     choice = path_choose(&us, &src, 0);
     print(&choice, got);
     CHECK_TEXT(got, "none");
+}
+
+/* Who is not listed may name nobody but himself: what he offers plays no part then. */
+static void test_strangers(void)
+{
+    struct path_us us;
+    struct path_src src;
+    char got[64];
+    read_us("EIM+ADF", "-", &us);
+    read_src("B1", &src);
+    src.offered = addr_v4(192, 0, 2, 99, 20000);
+    src.latches = PATH_YES;
+    src.barred = true;
+    struct path_choice choice = path_choose(&us, &src, 0);
+    print(&choice, got);
+    CHECK_TEXT(got, "S+H(SIP ip)");
+    CHECK(!choice.probes_back);
+    read_us("EDM+APDF", "scope=mapping", &us);
+    choice = path_choose(&us, &src, 0);
+    print(&choice, got);
+    CHECK_TEXT(got, "Rw(SIP ip)");
+    src.offered = addr_v4(192, 0, 2, 10, 20000); /* his own address is his to name */
+    src.barred = false;
+    CHECK_INT(path_choose(&us, &src, 0).code, PATH_REVERSE);
+}
+
+/* Relayed, and its true source is seen: S, if our NAT lets that in at all (nat.md 4.5 (5)). */
+static void test_the_direct_path(void)
+{
+    static const struct {
+        const char *row, *variant, *want;
+    } cases[] = {
+        {"EIM+APDF", "-", "S+H(ip:port)"},
+        {"EIM+ADF", "-", "S+H(ip)"},
+        {"EDM+APDF", "scope=mapping", "none+H(ip)"},
+        {"EDM+APDF", "scope=endpoint", "S+H(ip:port)"},
+    };
+    const struct addr seen = addr_v4(192, 0, 2, 10, 61000);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct path_us us;
+        char got[64];
+        read_us(cases[i].row, cases[i].variant, &us);
+        struct path_choice choice = path_direct(&us, &seen);
+        print(&choice, got);
+        CHECK_TEXT(got, cases[i].want);
+    }
 }
 
 static void test_nonsense_is_not_a_source(void)
@@ -238,6 +292,8 @@ int main(void)
     RUN(test_first_calls);
     RUN(test_what_comes_next);
     RUN(test_without_relay_and_edge);
+    RUN(test_strangers);
+    RUN(test_the_direct_path);
     RUN(test_nonsense_is_not_a_source);
     return tap_done();
 }

@@ -1,0 +1,591 @@
+/* way: what is done when.
+ * Not here: deciding on paths.
+ * RFC 6263 §4, RFC 8656 §9. */
+#include "nat/way.h"
+
+#include <assert.h>
+
+#define PEER         (1u << WAY_TARGETS)
+#define PLAIN_ROUNDS 4 /* who waits for a first packet of ours got it by then */
+/* The relay may be the way of SRCs that have not moved yet: so long ago means it still is. */
+#define STILL_MS 300
+
+const char *way_reason_name(enum way_reason reason)
+{
+    static const char *const names[] = {"nothing-came", "went-silent", "address-changed",
+                                        "relay-lost",   "direct",      "back"};
+    return names[reason];
+}
+
+/* ---- Events --------------------------------------------------------------------------------- */
+
+static void put(struct way *w, struct tick now, struct way_event event)
+{
+    if (w->event_count == WAY_EVENTS) {
+        w->events_lost++;
+        return;
+    }
+    event.at = now;
+    w->events[(w->event_first + w->event_count++) % WAY_EVENTS] = event;
+}
+
+static void tell(struct way *w, struct tick now, enum verdict_event verdict,
+                 const struct addr *peer)
+{
+    put(w, now, (struct way_event){.kind = WAY_TELL, .verdict = verdict, .peer = *peer});
+}
+
+static void ask(struct way *w, struct tick now, enum way_event_kind kind)
+{
+    put(w, now, (struct way_event){.kind = kind});
+}
+
+static void want_path(struct way *w, struct tick now, enum way_reason reason, unsigned tried)
+{
+    ladder_stop(&w->ladder);
+    put(w, now,
+        (struct way_event){
+            .kind = WAY_WANT_PATH, .reason = reason, .tried = tried, .peer = w->peer});
+}
+
+bool way_event(struct way *w, struct way_event *out)
+{
+    if (w->event_count == 0)
+        return false;
+    *out = w->events[w->event_first];
+    w->event_first = (uint8_t)((w->event_first + 1) % WAY_EVENTS);
+    w->event_count--;
+    return true;
+}
+
+/* ---- What the path asks for ----------------------------------------------------------------- */
+
+static bool is_relayed(const struct way *w)
+{
+    return w->facts.choice.code == PATH_RELAY || w->facts.choice.code == PATH_RELAY_STREAM;
+}
+
+/* Nothing on our side has to be opened, or kept open. */
+static bool is_plain(const struct way *w)
+{
+    return w->facts.choice.code == PATH_DIRECT && !w->facts.choice.punches;
+}
+
+/* UDP leaves our network. */
+static bool is_raw_of_use(const struct way *w)
+{
+    return w->facts.choice.code != PATH_RELAY_STREAM;
+}
+
+/* The advertised address is that of a mapping which STUN watches. */
+static bool needs_mapping(const struct way *w)
+{
+    enum path_code code = w->facts.choice.code;
+    return code == PATH_STUN || code == PATH_BEST_EFFORT ||
+           (code == PATH_DIRECT && w->facts.choice.punches);
+}
+
+static uint16_t all_targets(const struct way *w)
+{
+    return (uint16_t)((1u << w->facts.target_count) - 1u);
+}
+
+/* ---- Packets -------------------------------------------------------------------------------- */
+
+static void burst(struct way *w)
+{
+    uint16_t all = all_targets(w);
+    if (w->facts.quiet || w->ended)
+        return;
+    if (is_raw_of_use(w))
+        w->due_raw |= is_plain(w) ? all & 1u : all;
+    if (w->relay_may_send)
+        w->due_relayed |= all & w->permitted;
+}
+
+/* Before anything came: 20, and of strangers 3 before their ACK. */
+static unsigned budget(const struct way *w)
+{
+    unsigned limit =
+        w->facts.listed || w->confirmed ? KEEPALIVE_LIMIT_LISTED : KEEPALIVE_LIMIT_UNLISTED;
+    if (w->heard)
+        return UINT32_MAX;
+    return w->sent < limit ? limit - w->sent : 0;
+}
+
+/* The first target is the likeliest: when little is left, it is his. */
+static bool may_get(const struct way *w, unsigned bit)
+{
+    unsigned left = budget(w);
+    bool spare = w->facts.listed || w->confirmed ? left > 8 : left > 1;
+    if (left == 0 || (w->refusing & (1u << bit)))
+        return false;
+    return bit == 0 || w->heard || spare;
+}
+
+static bool take_due(struct way *w, uint16_t *due, struct way_packet *out)
+{
+    while (*due) {
+        unsigned bit = (unsigned)__builtin_ctz(*due);
+        bool is_peer = (1u << bit) == PEER;
+        const struct addr *to = is_peer ? &w->peer : &w->facts.targets[bit];
+        *due = (uint16_t)(*due & ~(1u << bit));
+        if (to->port == 0 || !may_get(w, bit))
+            continue;
+        *out = (struct way_packet){
+            .to = *to, .relayed = due == &w->due_relayed, .punches = !w->rounds.heard};
+        if (!w->heard)
+            w->sent++;
+        return true;
+    }
+    return false;
+}
+
+bool way_output(struct way *w, struct way_packet *out)
+{
+    return take_due(w, &w->due_raw, out) || take_due(w, &w->due_relayed, out);
+}
+
+/* Keeps what has been heard on open: the very tuple. Where the SRC bears no packets our mapping is
+ * kept by STUN. */
+static void keep(struct way *w, struct tick now)
+{
+    bool sent = false;
+    if (is_plain(w) || (w->by_relay && !w->facts.relay))
+        return;
+    if (!w->peer_barred && !w->facts.quiet && !(w->refusing & PEER) && addr_is_set(&w->peer)) {
+        *(w->by_relay ? &w->due_relayed : &w->due_raw) |= PEER;
+        sent = !w->by_relay;
+    }
+    /* It may follow us to the direct path (RL). */
+    if (w->by_relay && w->facts.choice.probes_back && is_raw_of_use(w) && !w->facts.quiet)
+        w->due_raw |= 1u;
+    if (!sent && needs_mapping(w))
+        ask(w, now, WAY_ASK_STUN);
+}
+
+static void send_round(struct way *w, struct tick now)
+{
+    if (w->rounds.heard) {
+        keep(w, now);
+        return;
+    }
+    if (is_plain(w) && w->rounds.sent > PLAIN_ROUNDS)
+        return;
+    burst(w);
+    if (w->migration == WAY_MOVED && !w->facts.quiet)
+        w->due_raw |= PEER;
+    uint16_t fresh = (uint16_t)((w->due_raw | w->due_relayed) & ~w->told & ~PEER);
+    for (unsigned i = 0; i < w->facts.target_count && !is_plain(w); i++) {
+        if ((fresh & (1u << i)) && w->facts.targets[i].port && may_get(w, i))
+            tell(w, now, VERDICT_PUNCHED, &w->facts.targets[i]);
+    }
+    w->told |= fresh;
+    if (w->facts.quiet && needs_mapping(w))
+        ask(w, now, WAY_ASK_STUN);
+}
+
+/* ---- Beginning and changing ----------------------------------------------------------------- */
+
+static void prepare(struct way *w, struct tick now)
+{
+    w->told = w->due_raw = w->due_relayed = 0;
+    w->relay_may_send = is_relayed(w);
+    keepalive_start(&w->rounds, now, &w->facts.behaviour, KEEPALIVE_ENDLESS);
+    if (w->facts.relay && (w->facts.choice.permits || w->facts.choice.relay_stands_by))
+        ask(w, now, WAY_PERMIT);
+}
+
+void way_start(struct way *w, struct tick now, const struct way_facts *facts)
+{
+    assert(facts->target_count <= WAY_TARGETS);
+    *w = (struct way){.facts = *facts,
+                      .stun_at = TICK_NEVER,
+                      .migrate_at = TICK_NEVER,
+                      .back_at = TICK_NEVER,
+                      .leave_at = TICK_NEVER,
+                      .last_raw = TICK_NEVER,
+                      .last_relayed = TICK_NEVER};
+    ladder_start(&w->ladder, now, facts->choice.code, facts->may_reinvite);
+    ladder_stop(&w->ladder); /* until the ACK */
+    prepare(w, now);
+}
+
+/* Bits of those who are the same people in the new set. */
+static uint16_t carried(const struct way_facts *from, const struct way_facts *to, uint16_t bits)
+{
+    uint16_t out = bits & PEER;
+    for (unsigned i = 0; i < to->target_count; i++) {
+        for (unsigned j = 0; j < from->target_count; j++) {
+            if ((bits & (1u << j)) && addr_equal_ip(&from->targets[j], &to->targets[i]))
+                out |= (uint16_t)(1u << i);
+        }
+    }
+    return out;
+}
+
+void way_change(struct way *w, struct tick now, const struct way_facts *facts)
+{
+    assert(facts->target_count <= WAY_TARGETS);
+    bool migrates = w->migration == WAY_OFFERED && is_relayed(w);
+    w->permitted = facts->relay ? carried(&w->facts, facts, w->permitted) : 0;
+    w->refusing = carried(&w->facts, facts, w->refusing);
+    w->denied = 0;
+    w->facts = *facts;
+    w->flows = false;
+    w->ladder.may_reinvite = facts->may_reinvite;
+    w->back_at = TICK_NEVER;
+    prepare(w, now);
+    if (migrates && !is_relayed(w)) {
+        w->migration = WAY_MOVED;
+    } else if (w->migration != WAY_NOT_YET) {
+        w->migration = WAY_DONE;
+        w->leave_at = TICK_NEVER;
+    }
+    ladder_stop(&w->ladder);
+    if (facts->choice.code == PATH_BEST_EFFORT) {
+        ladder_moved(&w->ladder, now, facts->choice.code);
+    } else {
+        w->ladder.tried |= 1u << (unsigned)facts->choice.code;
+        tell(w, now, w->migration == WAY_MOVED ? VERDICT_PUNCHED : VERDICT_RETRIED, &w->peer);
+    }
+}
+
+void way_stay(struct way *w, struct tick now)
+{
+    if (w->migration == WAY_OFFERED || w->migration == WAY_MOVED) {
+        w->migration = WAY_DONE;
+        ladder_heard(&w->ladder, now);
+        return;
+    }
+    ladder_moved(&w->ladder, now, PATH_BEST_EFFORT);
+}
+
+void way_confirm(struct way *w, struct tick now)
+{
+    enum path_code code = w->facts.choice.code;
+    w->confirmed = true;
+    if (w->ended || w->held || w->flows)
+        return;
+    if (w->migration == WAY_MOVED)
+        w->back_at = tick_add_ms(now, WAY_BACK_MS);
+    else if (code != PATH_BEST_EFFORT || w->ladder.step != LADDER_OUT_OF_PATHS)
+        ladder_expect(&w->ladder, now);
+}
+
+/* ---- What came ------------------------------------------------------------------------------ */
+
+static bool is_target(const struct way *w, const struct addr *from)
+{
+    for (unsigned i = 0; i < w->facts.target_count; i++) {
+        if (addr_equal(&w->facts.targets[i], from))
+            return true;
+    }
+    return false;
+}
+
+/* Will the SRC's packets come from the same port when they are sent elsewhere? It matters where the
+ * filter asks for it: not where its address is its own, or its NAT has kept the port, or has been
+ * seen to do so. */
+static bool keeps_source(const struct way *w)
+{
+    const struct way_facts *f = &w->facts;
+    if (f->one_port == PATH_NO)
+        return false;
+    return f->one_port == PATH_YES || addr_equal_ip(&w->peer, &f->offered) ||
+           w->peer.port == f->offered.port || f->behaviour.filtering == NAT_FILTERING_INDEPENDENT ||
+           f->behaviour.filtering == NAT_FILTERING_ADDRESS;
+}
+
+static void plan_migration(struct way *w, struct tick now)
+{
+    if (w->migration != WAY_NOT_YET || !is_relayed(w) || !w->facts.choice.may_migrate ||
+        !w->facts.may_reinvite || w->facts.quiet || w->peer_barred || !keeps_source(w))
+        return;
+    if (tick_is_never(w->migrate_at))
+        w->migrate_at = tick_add_ms(now, WAY_MIGRATE_MS);
+}
+
+static void note_place(struct way *w, struct tick now, const struct way_packet_seen *seen)
+{
+    bool first = !addr_is_set(&w->peer);
+    bool other_way = first || w->by_relay != seen->relayed;
+    if (!seen->relayed && w->migration == WAY_MOVED) {
+        if (other_way) {
+            tell(w, now, VERDICT_MIGRATED, &seen->from);
+            w->leave_at = tick_add_ms(now, WAY_LEAVE_MS);
+        }
+    } else if (!seen->relayed && other_way &&
+               (is_relayed(w) || w->facts.choice.code == PATH_REVERSE)) {
+        tell(w, now, VERDICT_FOLLOWED, &seen->from);
+    } else if (first && !is_target(w, &seen->from)) {
+        tell(w, now, VERDICT_LATCHED, &seen->from);
+    }
+    if (!first && !other_way && !addr_equal(&w->peer, &seen->from))
+        tell(w, now, VERDICT_REBOUND, &seen->from);
+    w->by_relay = seen->relayed;
+    w->peer = seen->from;
+    w->refusing &= (uint16_t)~PEER;
+}
+
+void way_hear(struct way *w, struct tick now, const struct way_packet_seen *seen)
+{
+    if (w->ended)
+        return;
+    if (seen->idle) {
+        if (w->heard && !w->held)
+            ladder_heard(&w->ladder, now);
+        return;
+    }
+    /* What still trickles in by the relay does not bring the stream back there. */
+    bool late = w->migration == WAY_MOVED && seen->relayed;
+    *(seen->relayed ? &w->last_relayed : &w->last_raw) = now;
+    if (late) {
+        if (!tick_is_never(w->leave_at))
+            w->leave_at = tick_add_ms(now, WAY_LEAVE_MS);
+        return;
+    }
+    w->heard = w->flows = true;
+    w->peer_barred = seen->barred;
+    if (!addr_equal(&w->peer, &seen->from) || w->by_relay != seen->relayed)
+        note_place(w, now, seen);
+    if (seen->relayed && !addr_equal(&w->bound, &seen->from)) {
+        w->bound = seen->from;
+        put(w, now, (struct way_event){.kind = WAY_BIND, .peer = seen->from});
+    }
+    w->back_at = TICK_NEVER;
+    w->mapping_stands = false;
+    keepalive_heard(&w->rounds, now);
+    if (!w->held)
+        ladder_heard(&w->ladder, now);
+    plan_migration(w, now);
+}
+
+void way_refused(struct way *w, struct tick now, const struct addr *to)
+{
+    uint16_t bits = addr_is_set(&w->peer) && addr_equal(&w->peer, to) ? PEER : 0;
+    for (unsigned i = 0; i < w->facts.target_count; i++) {
+        if (addr_equal(&w->facts.targets[i], to))
+            bits |= (uint16_t)(1u << i);
+    }
+    /* Before the ACK its port may not be open yet; and a port that it does not send from says
+     * nothing of the one it does. */
+    if (!w->confirmed || !bits || (w->refusing & bits) == bits)
+        return;
+    w->refusing |= bits;
+    if ((bits & PEER) || !addr_is_set(&w->peer))
+        put(w, now, (struct way_event){.kind = WAY_REFUSES, .peer = *to});
+}
+
+void way_hold(struct way *w, struct tick now)
+{
+    w->held = true;
+    ladder_stop(&w->ladder);
+    w->back_at = w->migrate_at = TICK_NEVER;
+    (void)now;
+}
+
+void way_resume(struct way *w, struct tick now)
+{
+    if (!w->held || w->ended)
+        return;
+    w->held = w->flows = false;
+    w->sent = 0;
+    /* What waits for packets is as if new: timers of what nobody answered are short. */
+    keepalive_start(&w->rounds, now, &w->facts.behaviour, KEEPALIVE_ENDLESS);
+    if (w->confirmed)
+        ladder_expect(&w->ladder, now);
+}
+
+void way_mapped(struct way *w, struct tick now, const struct addr *mapped)
+{
+    bool was_asked = !tick_is_never(w->stun_at);
+    w->stun_at = TICK_NEVER;
+    if (w->ended)
+        return;
+    if (w->migration == WAY_PROBING && was_asked) {
+        w->migration = addr_is_set(mapped) ? WAY_OFFERED : WAY_DONE;
+        w->facts.mapped = *mapped;
+        if (w->migration == WAY_OFFERED)
+            want_path(w, now, WAY_DIRECT, w->ladder.tried);
+        return;
+    }
+    if (!addr_is_set(mapped))
+        return;
+    if (addr_is_set(&w->facts.mapped) && !addr_equal(&w->facts.mapped, mapped) &&
+        needs_mapping(w)) {
+        w->facts.mapped = *mapped;
+        tell(w, now, VERDICT_ADDRESS_CHANGED, mapped);
+        w->ladder.tried = 0;
+        want_path(w, now, WAY_ADDRESS_CHANGED, 0);
+        return;
+    }
+    w->facts.mapped = *mapped;
+    w->mapping_stands = true;
+}
+
+void way_network_changed(struct way *w, struct tick now)
+{
+    if (w->ended)
+        return;
+    tell(w, now, VERDICT_ADDRESS_CHANGED, &(struct addr){0});
+    w->migration = w->migration == WAY_NOT_YET ? WAY_NOT_YET : WAY_DONE;
+    w->stun_at = w->migrate_at = w->back_at = TICK_NEVER;
+    w->ladder.tried = 0;
+    want_path(w, now, WAY_ADDRESS_CHANGED, 0);
+}
+
+void way_relay_lost(struct way *w, struct tick now)
+{
+    static const unsigned relays = 1u << PATH_RELAY | 1u << PATH_RELAY_STREAM;
+    bool matters = is_relayed(w);
+    if (w->ended || !w->facts.relay)
+        return;
+    w->facts.relay = w->relay_may_send = false;
+    w->permitted = 0;
+    w->due_relayed = 0;
+    w->leave_at = w->back_at = w->migrate_at = TICK_NEVER;
+    if (w->migration != WAY_NOT_YET)
+        w->migration = WAY_DONE;
+    tell(w, now, VERDICT_RELAY_LOST, &(struct addr){0});
+    w->ladder.tried &= ~relays;
+    if (matters)
+        want_path(w, now, WAY_RELAY_LOST, w->ladder.tried);
+}
+
+void way_permitted(struct way *w, struct tick now, const struct addr *peer, bool allowed)
+{
+    uint16_t bits = 0, all = all_targets(w);
+    for (unsigned i = 0; i < w->facts.target_count; i++) {
+        if (addr_equal_ip(&w->facts.targets[i], peer))
+            bits |= (uint16_t)(1u << i);
+    }
+    if (w->ended || !w->facts.relay)
+        return;
+    bool is_news = allowed ? (w->permitted & bits) != bits || !bits : true;
+    *(allowed ? &w->permitted : &w->denied) |= bits;
+    if (is_news)
+        tell(w, now, allowed ? VERDICT_PERMITTED : VERDICT_DENIED, peer);
+    if (allowed && !w->heard && w->relay_may_send && !w->facts.quiet)
+        w->due_relayed |= bits;
+    if (!allowed && is_relayed(w) && all && (w->denied & all) == all)
+        want_path(w, now, WAY_RELAY_LOST, w->ladder.tried);
+}
+
+void way_end(struct way *w)
+{
+    w->ended = true;
+    w->due_raw = w->due_relayed = 0;
+    keepalive_stop(&w->rounds);
+    ladder_stop(&w->ladder);
+    w->stun_at = w->migrate_at = w->back_at = w->leave_at = TICK_NEVER;
+}
+
+/* ---- Time ----------------------------------------------------------------------------------- */
+
+static void ask_stun(struct way *w, struct tick now)
+{
+    w->stun_at = tick_add_ms(now, WAY_STUN_MS);
+    ask(w, now, WAY_ASK_STUN);
+}
+
+/* A call that was heard is silent, and on our side everything stands: nobody speaks. But a filter
+ * for the very port, or an SRC that follows, may have lost us. */
+static bool is_only_silent(const struct way *w)
+{
+    const struct path_choice *c = &w->facts.choice;
+    bool port_matters = c->to_port || c->code == PATH_REVERSE;
+    return w->flows && !port_matters && (!needs_mapping(w) || w->mapping_stands);
+}
+
+static void climb(struct way *w, struct tick now)
+{
+    switch (ladder_due(&w->ladder, now)) {
+    case LADDER_WAIT:
+        break;
+    case LADDER_PUNCH_AGAIN:
+        burst(w);
+        if (w->flows)
+            keep(w, now);
+        if (!is_plain(w) && w->facts.target_count && !w->facts.quiet && budget(w))
+            tell(w, now, VERDICT_PUNCHED, &w->facts.targets[0]);
+        if (w->flows && is_relayed(w))
+            ask(w, now, WAY_SUSPECT_RELAY);
+        break;
+    case LADDER_ASK_STUN:
+        w->mapping_stands = false;
+        if (needs_mapping(w))
+            ask_stun(w, now);
+        break;
+    case LADDER_PERMIT_ALL:
+        if (w->facts.relay) {
+            w->relay_may_send = true;
+            ask(w, now, WAY_PERMIT);
+        }
+        burst(w);
+        break;
+    case LADDER_NEXT_PATH:
+        if (is_only_silent(w))
+            tell(w, now, VERDICT_SILENT, &w->peer);
+        else
+            want_path(w, now, w->flows ? WAY_WENT_SILENT : WAY_NOTHING_CAME, w->ladder.tried);
+        break;
+    case LADDER_OUT_OF_PATHS:
+        tell(w, now, VERDICT_SILENT, &w->peer);
+        if (!w->heard)
+            ask(w, now, WAY_UNREACHABLE);
+        break;
+    }
+}
+
+static void look_after_move(struct way *w, struct tick now)
+{
+    bool still = !tick_is_never(w->last_relayed) && tick_diff_ms(now, w->last_relayed) < STILL_MS;
+    w->back_at = TICK_NEVER;
+    if (still) /* it takes its time to move */
+        w->back_at = tick_add_ms(now, STILL_MS);
+    else
+        want_path(w, now, WAY_BACK, w->ladder.tried | 1u << PATH_STUN | 1u << PATH_DIRECT);
+}
+
+static void begin_migration(struct way *w, struct tick now)
+{
+    bool flows = !tick_is_never(w->last_relayed) && tick_diff_ms(now, w->last_relayed) < STILL_MS;
+    w->migrate_at = TICK_NEVER;
+    if (!flows || w->held || !w->by_relay) {
+        plan_migration(w, now);
+        return;
+    }
+    w->migration = WAY_PROBING;
+    w->due_raw |= PEER;
+    tell(w, now, VERDICT_PUNCHED, &w->peer);
+    ask_stun(w, now);
+}
+
+void way_expire(struct way *w, struct tick now, struct rng *rng)
+{
+    if (w->ended)
+        return;
+    if (keepalive_due(&w->rounds, now, rng))
+        send_round(w, now);
+    climb(w, now);
+    if (tick_due(w->stun_at, now))
+        way_mapped(w, now, &(struct addr){0});
+    if (tick_due(w->migrate_at, now))
+        begin_migration(w, now);
+    if (tick_due(w->back_at, now))
+        look_after_move(w, now);
+    if (tick_due(w->leave_at, now)) {
+        w->leave_at = TICK_NEVER;
+        w->facts.relay = w->relay_may_send = false;
+        w->migration = WAY_DONE;
+        ask(w, now, WAY_LEAVE_RELAY);
+    }
+}
+
+struct tick way_deadline(const struct way *w)
+{
+    struct tick next = tick_min(keepalive_deadline(&w->rounds), ladder_deadline(&w->ladder));
+    next = tick_min(next, tick_min(w->stun_at, w->migrate_at));
+    return tick_min(next, tick_min(w->back_at, w->leave_at));
+}

@@ -1,0 +1,556 @@
+/* nat/way: a stream's way in against the times of nat.md 5.5 and 5.6, the limits that operators are
+ * promised, and what follows from what comes. Integer time: the clock jumps to each deadline. */
+#include "nat/way.h"
+
+#include "tap.h"
+
+enum { LOG = 512 };
+
+/* Everything that the way asked for, in order. */
+struct line {
+    int64_t ms;
+    bool is_packet;
+    struct way_packet packet;
+    struct way_event event;
+};
+static struct way w;
+static struct rng rng;
+static struct line lines[LOG];
+static size_t count;
+static int64_t clock_ms;
+
+static const struct addr src = {ADDR_V4, {192, 0, 2, 10}, 20000, 0};
+static const struct addr farm = {ADDR_V4, {192, 0, 2, 77}, 20000, 0};
+static const struct addr outside = {ADDR_V4, {203, 0, 113, 20}, 40000, 0};
+
+static struct tick now(void)
+{
+    return (struct tick){clock_ms * NS_PER_MS};
+}
+
+static void drain(void)
+{
+    struct line *l = &lines[count];
+    while (count < LOG && way_output(&w, &l->packet)) {
+        l->ms = clock_ms;
+        l->is_packet = true;
+        l = &lines[++count];
+    }
+    while (count < LOG && way_event(&w, &l->event)) {
+        CHECK_INT(l->event.at.ns, now().ns);
+        l->ms = clock_ms;
+        l->is_packet = false;
+        l = &lines[++count];
+    }
+    CHECK(count < LOG);
+}
+
+static void run_until(int64_t ms)
+{
+    for (int turns = 0; turns < 10000; turns++) {
+        struct tick next = way_deadline(&w);
+        if (tick_is_never(next) || next.ns > ms * NS_PER_MS)
+            break;
+        CHECK(next.ns >= now().ns);
+        clock_ms = next.ns / NS_PER_MS;
+        way_expire(&w, now(), &rng);
+        CHECK(way_deadline(&w).ns > now().ns); /* no busy loop */
+        drain();
+    }
+    clock_ms = ms;
+}
+
+static void begin(const struct way_facts *facts)
+{
+    clock_ms = 1000;
+    count = 0;
+    way_start(&w, now(), facts);
+    way_expire(&w, now(), &rng);
+    drain();
+}
+
+static void hear(struct addr from, bool relayed)
+{
+    const struct way_packet_seen seen = {.from = from, .relayed = relayed};
+    way_hear(&w, now(), &seen);
+    drain();
+}
+
+/* 20 ms packets for so long. */
+static void flow(struct addr from, bool relayed, int64_t for_ms)
+{
+    for (int64_t end = clock_ms + for_ms; clock_ms < end;) {
+        hear(from, relayed);
+        run_until(clock_ms + 20);
+    }
+}
+
+static int packets(const struct addr *to, bool relayed, int64_t from_ms, int64_t to_ms)
+{
+    int n = 0;
+    for (size_t i = 0; i < count; i++)
+        n += lines[i].is_packet && lines[i].packet.relayed == relayed &&
+             (!to || addr_equal(&lines[i].packet.to, to)) && lines[i].ms >= from_ms &&
+             lines[i].ms <= to_ms;
+    return n;
+}
+
+/* The first event of a kind from a moment on; NULL. */
+static const struct line *event(enum way_event_kind kind, int64_t from_ms)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!lines[i].is_packet && lines[i].event.kind == kind && lines[i].ms >= from_ms)
+            return &lines[i];
+    }
+    return NULL;
+}
+
+static const struct line *told(enum verdict_event verdict, int64_t from_ms)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!lines[i].is_packet && lines[i].event.kind == WAY_TELL &&
+            lines[i].event.verdict == verdict && lines[i].ms >= from_ms)
+            return &lines[i];
+    }
+    return NULL;
+}
+
+static struct way_facts stun_path(void)
+{
+    return (struct way_facts){
+        .choice = {.code = PATH_STUN,
+                   .known = PATH_KNOWN_EXACTLY,
+                   .punches = true,
+                   .to_port = true,
+                   .probes_back = true,
+                   .relay_stands_by = true},
+        .behaviour = {.mapping = NAT_MAPPING_INDEPENDENT,
+                      .filtering = NAT_FILTERING_ADDRESS_PORT,
+                      .lifetime_s = 30},
+        .offered = src,
+        .mapped = outside,
+        .target_count = 1,
+        .targets = {src},
+        .listed = true,
+        .may_reinvite = true,
+    };
+}
+
+static struct way_facts relay_path(void)
+{
+    struct way_facts facts = stun_path();
+    facts.choice = (struct path_choice){.code = PATH_RELAY,
+                                        .known = PATH_KNOWN_IP,
+                                        .permits = true,
+                                        .latches = true,
+                                        .probes_back = true,
+                                        .may_migrate = true};
+    facts.relay = true;
+    return facts;
+}
+
+static void test_punches_then_keeps(void)
+{
+    static const int64_t want[] = {0, 200, 500, 1000, 2000, 4000};
+    struct way_facts facts = stun_path();
+    begin(&facts);
+    run_until(6000);
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++)
+        CHECK_INT(packets(&src, false, 1000 + want[i], 1000 + want[i]), 1);
+    CHECK_INT(packets(NULL, false, 0, 100000), 6);
+    CHECK(told(VERDICT_PUNCHED, 0) != NULL);
+    /* RTP: the very tuple, every 8 to 10 s (a third of 30). */
+    flow(src, false, 60000);
+    int kept = packets(&src, false, 6001, 66000);
+    CHECK(kept >= 6 && kept <= 8);
+    CHECK(event(WAY_WANT_PATH, 0) == NULL && event(WAY_UNREACHABLE, 0) == NULL);
+    way_hold(&w, now()); /* it goes on without RTP */
+    run_until(166000);
+    kept = packets(&src, false, 66001, 165999);
+    CHECK(kept >= 10 && kept <= 13);
+    CHECK(event(WAY_WANT_PATH, 0) == NULL && told(VERDICT_SILENT, 0) == NULL);
+    way_resume(&w, now()); /* as new: fast again */
+    run_until(167100);
+    CHECK_INT(packets(&src, false, 166000, 167100), 4);
+    hear(src, false);
+    way_end(&w);
+    run_until(1000000);
+    CHECK_INT(packets(NULL, false, 167101, 1000000), 0);
+    CHECK(tick_is_never(way_deadline(&w)));
+}
+
+static void test_budgets(void)
+{
+    struct way_facts facts = stun_path();
+    facts.target_count = WAY_TARGETS;
+    for (unsigned i = 1; i < WAY_TARGETS; i++)
+        facts.targets[i] = addr_v4(192, 0, 2, (uint8_t)(100 + i), 20000);
+    begin(&facts);
+    run_until(1000000);
+    CHECK_INT(packets(NULL, false, 0, 1000000), KEEPALIVE_LIMIT_LISTED);
+    CHECK(packets(&src, false, 0, 1000000) >= 8); /* the likeliest does not starve */
+    for (unsigned i = 0; i < WAY_TARGETS; i++)
+        CHECK(packets(&facts.targets[i], false, 0, 1000) == 1);
+    facts.listed = false;
+    facts.target_count = 2;
+    begin(&facts);
+    run_until(1000000);
+    CHECK_INT(packets(NULL, false, 0, 1000000), KEEPALIVE_LIMIT_UNLISTED);
+    CHECK_INT(packets(&facts.targets[1], false, 0, 1000000), 1);
+    begin(&facts);
+    run_until(1300);
+    way_confirm(&w, now()); /* whoever answers is there */
+    run_until(1000000);
+    CHECK_INT(packets(NULL, false, 0, 1000000), KEEPALIVE_LIMIT_LISTED);
+    facts.targets[1].port = 0; /* for permissions only */
+    begin(&facts);
+    run_until(100000);
+    CHECK_INT(packets(&facts.targets[1], false, 0, 100000), 0);
+}
+
+/* nat.md 5.6 steps 1 to 3. */
+static void test_the_ladder(void)
+{
+    struct way_facts facts = stun_path();
+    facts.relay = true;
+    begin(&facts);
+    CHECK(event(WAY_PERMIT, 0) != NULL); /* it stands by, with permissions */
+    way_permitted(&w, now(), &src, true);
+    drain();
+    CHECK_INT(packets(NULL, true, 0, 100000), 0); /* but nothing goes there yet */
+    run_until(1100);
+    way_confirm(&w, now());
+    run_until(10000);
+    CHECK_INT(packets(&src, false, 1500, 1500) >= 1, 1);
+    CHECK(event(WAY_PERMIT, 2100) != NULL && event(WAY_PERMIT, 2100)->ms == 2100);
+    CHECK_INT(packets(&src, true, 2100, 2100), 1);
+    const struct line *want = event(WAY_WANT_PATH, 0);
+    if (!CHECK(want != NULL))
+        return;
+    CHECK_INT(want->ms, 3100);
+    CHECK_INT(want->event.reason, WAY_NOTHING_CAME);
+    CHECK_INT(want->event.tried, 1u << PATH_STUN);
+    CHECK(event(WAY_WANT_PATH, 3101) == NULL); /* waits for its answer */
+    /* The relay, in vain; then there is nothing more. */
+    facts = relay_path();
+    count = 0;
+    way_change(&w, now(), &facts);
+    drain();
+    CHECK(told(VERDICT_RETRIED, 0) != NULL);
+    way_confirm(&w, now());
+    run_until(20000);
+    want = event(WAY_WANT_PATH, 0);
+    CHECK(want && want->ms == 12000);
+    CHECK(want && want->event.tried == (1u << PATH_STUN | 1u << PATH_RELAY));
+    way_stay(&w, now());
+    run_until(20001);
+    CHECK(event(WAY_UNREACHABLE, 0) != NULL && told(VERDICT_SILENT, 0) != NULL);
+    /* It came after all. */
+    hear(src, true);
+    CHECK(event(WAY_BIND, 20001) != NULL);
+    count = 0;
+    flow(src, true, 3000);
+    CHECK(event(WAY_WANT_PATH, 0) == NULL);
+}
+
+static void test_one_that_takes_no_reinvite(void)
+{
+    struct way_facts facts = stun_path();
+    facts.may_reinvite = false;
+    begin(&facts);
+    way_confirm(&w, now());
+    run_until(100000);
+    CHECK(event(WAY_WANT_PATH, 0) == NULL);
+    CHECK(event(WAY_UNREACHABLE, 0) != NULL && event(WAY_UNREACHABLE, 0)->ms == 3000);
+}
+
+static void test_relayed(void)
+{
+    struct way_facts facts = relay_path();
+    facts.may_reinvite = false;
+    facts.target_count = 2;
+    facts.targets[1] = farm;
+    begin(&facts);
+    CHECK(event(WAY_PERMIT, 0) != NULL);
+    CHECK_INT(packets(NULL, true, 0, 1000), 0);     /* nobody is let through yet */
+    CHECK_INT(packets(&src, false, 1000, 1000), 1); /* it may follow us (RL) */
+    run_until(1050);
+    way_permitted(&w, now(), &src, true);
+    drain();
+    CHECK_INT(packets(&src, true, 1050, 1050), 1);
+    CHECK(told(VERDICT_PERMITTED, 1050) != NULL);
+    way_permitted(&w, now(), &farm, false);
+    drain();
+    CHECK(told(VERDICT_DENIED, 1050) != NULL && event(WAY_WANT_PATH, 0) == NULL);
+    CHECK_INT(packets(&farm, true, 0, 1050), 0);
+    const struct addr seen = addr_v4(192, 0, 2, 10, 61000);
+    hear(seen, true);
+    CHECK(event(WAY_BIND, 0) && addr_equal(&event(WAY_BIND, 0)->event.peer, &seen));
+    CHECK(told(VERDICT_LATCHED, 0) != NULL);
+    /* Through the relay to whom it hears, and raw to whom it may have follow. */
+    count = 0;
+    flow(seen, true, 12000);
+    CHECK(packets(&seen, true, 0, 1000000) >= 1 && packets(&src, false, 0, 1000000) >= 1);
+    CHECK(event(WAY_BIND, 0) == NULL);
+    /* It follows. */
+    hear(seen, false);
+    CHECK(told(VERDICT_FOLLOWED, 0) != NULL);
+    /* All are denied: that relay will not do. */
+    facts = relay_path();
+    begin(&facts);
+    way_permitted(&w, now(), &src, false);
+    drain();
+    CHECK(event(WAY_WANT_PATH, 0) && event(WAY_WANT_PATH, 0)->event.reason == WAY_RELAY_LOST);
+}
+
+static void test_relay_lost(void)
+{
+    struct way_facts facts = relay_path();
+    begin(&facts);
+    way_permitted(&w, now(), &src, true);
+    hear(src, true);
+    run_until(3000);
+    way_relay_lost(&w, now());
+    drain();
+    const struct line *want = event(WAY_WANT_PATH, 0);
+    if (!CHECK(want != NULL))
+        return;
+    CHECK_INT(want->ms, 3000); /* at once */
+    CHECK_INT(want->event.reason, WAY_RELAY_LOST);
+    CHECK_INT(want->event.tried & 1u << PATH_RELAY, 0); /* another one may do */
+    CHECK(told(VERDICT_RELAY_LOST, 0) != NULL);
+    count = 0;
+    run_until(100000);
+    CHECK_INT(packets(NULL, true, 0, 100000), 0);
+    /* One that only stood by is no loss. */
+    facts = stun_path();
+    facts.relay = true;
+    begin(&facts);
+    hear(src, false);
+    way_relay_lost(&w, now());
+    drain();
+    CHECK(event(WAY_WANT_PATH, 0) == NULL && told(VERDICT_RELAY_LOST, 0) != NULL);
+}
+
+/* nat.md 5.6 step 4. */
+static void test_silence(void)
+{
+    struct way_facts facts = stun_path();
+    begin(&facts);
+    way_confirm(&w, now());
+    flow(src, false, 4000);
+    int64_t last = clock_ms - 20;
+    count = 0;
+    run_until(last + 5700);
+    CHECK(packets(&src, false, last + 5000, last + 5000) >= 1);
+    CHECK(event(WAY_ASK_STUN, last + 5600) != NULL);
+    const struct addr moved = addr_with_port(outside, 41111);
+    way_mapped(&w, now(), &moved); /* our NAT has forgotten us */
+    drain();
+    CHECK(told(VERDICT_ADDRESS_CHANGED, 0) != NULL);
+    CHECK(event(WAY_WANT_PATH, 0) && event(WAY_WANT_PATH, 0)->event.reason == WAY_ADDRESS_CHANGED &&
+          event(WAY_WANT_PATH, 0)->event.tried == 0);
+    /* The mapping stands, and anybody may use it: nobody speaks. */
+    facts.choice.to_port = false;
+    begin(&facts);
+    way_confirm(&w, now());
+    flow(src, false, 4000);
+    count = 0;
+    run_until(clock_ms + 5650);
+    way_mapped(&w, now(), &outside);
+    run_until(clock_ms + 100000);
+    CHECK(event(WAY_WANT_PATH, 0) == NULL && told(VERDICT_SILENT, 0) != NULL &&
+          event(WAY_UNREACHABLE, 0) == NULL);
+    /* It stands, but for one port only: the SRC's NAT may have given it another. */
+    facts.choice.to_port = true;
+    begin(&facts);
+    way_confirm(&w, now());
+    flow(src, false, 4000);
+    count = 0;
+    run_until(clock_ms + 5650);
+    way_mapped(&w, now(), &outside);
+    run_until(clock_ms + 10000);
+    CHECK(event(WAY_WANT_PATH, 0) && event(WAY_WANT_PATH, 0)->event.reason == WAY_WENT_SILENT);
+    /* RTCP that says so keeps the ladder down. */
+    begin(&facts);
+    way_confirm(&w, now());
+    flow(src, false, 4000);
+    count = 0;
+    for (int i = 0; i < 20; i++) {
+        const struct way_packet_seen idle = {.from = src, .idle = true};
+        way_hear(&w, now(), &idle);
+        run_until(clock_ms + 4900);
+    }
+    CHECK(event(WAY_ASK_STUN, 0) == NULL && event(WAY_WANT_PATH, 0) == NULL);
+    /* Relayed: the relay is looked at. */
+    facts = relay_path();
+    facts.may_reinvite = false;
+    begin(&facts);
+    way_confirm(&w, now());
+    flow(src, true, 4000);
+    run_until(clock_ms + 5000);
+    CHECK(event(WAY_SUSPECT_RELAY, 0) != NULL);
+}
+
+static void test_address_change(void)
+{
+    struct way_facts facts = stun_path();
+    begin(&facts);
+    way_confirm(&w, now());
+    flow(src, false, 4000);
+    way_network_changed(&w, now());
+    drain();
+    const struct line *want = event(WAY_WANT_PATH, 0);
+    CHECK(want && want->ms == clock_ms && want->event.reason == WAY_ADDRESS_CHANGED);
+    count = 0;
+    facts.mapped = addr_v4(203, 0, 113, 99, 41000);
+    way_change(&w, now(), &facts);
+    way_expire(&w, now(), &rng);
+    drain();
+    CHECK(packets(&src, false, 0, clock_ms) >= 1); /* the new NAT is opened at once */
+    way_confirm(&w, now());
+    run_until(clock_ms + 2000); /* and if nothing comes, the ladder again */
+    CHECK(event(WAY_WANT_PATH, 0) && event(WAY_WANT_PATH, 0)->event.reason == WAY_NOTHING_CAME);
+}
+
+static void migrate(struct way_facts *facts, const struct addr *seen)
+{
+    begin(facts);
+    way_confirm(&w, now());
+    way_permitted(&w, now(), seen, true);
+    flow(*seen, true, WAY_MIGRATE_MS + 100);
+    CHECK(packets(seen, false, 0, clock_ms) >= 1); /* punched first */
+    if (!CHECK(event(WAY_ASK_STUN, 0) != NULL))
+        return;
+    CHECK(event(WAY_WANT_PATH, 0) == NULL);
+    way_mapped(&w, now(), &outside);
+    drain();
+    const struct line *want = event(WAY_WANT_PATH, 0);
+    CHECK(want && want->event.reason == WAY_DIRECT && addr_equal(&want->event.peer, seen));
+    count = 0;
+    *facts = stun_path();
+    facts->relay = true;
+    facts->targets[0] = *seen;
+    way_change(&w, now(), facts);
+    drain();
+    flow(*seen, true, 300); /* it has not got our re-INVITE yet */
+    CHECK(packets(seen, false, 0, clock_ms) >= 2);
+}
+
+/* nat.md 4.5 (5): both ways are received on, then the relay is left. */
+static void test_migration(void)
+{
+    const struct addr seen = addr_v4(192, 0, 2, 10, 61000);
+    struct way_facts facts = relay_path();
+    migrate(&facts, &seen);
+    way_confirm(&w, now());
+    flow(seen, true, 100);
+    flow(seen, false, 1000);
+    CHECK(told(VERDICT_MIGRATED, 0) != NULL && event(WAY_LEAVE_RELAY, 0) == NULL);
+    hear(seen, true); /* a late one */
+    int64_t late = clock_ms;
+    flow(seen, false, 5000);
+    CHECK(event(WAY_LEAVE_RELAY, 0) && event(WAY_LEAVE_RELAY, 0)->ms >= late + WAY_LEAVE_MS);
+    CHECK(event(WAY_WANT_PATH, 0) == NULL && told(VERDICT_FOLLOWED, 0) == NULL);
+
+    /* Its NAT gave it another port: back, before a second is over, and never again in this call. */
+    facts = relay_path();
+    migrate(&facts, &seen);
+    way_confirm(&w, now());
+    run_until(clock_ms + 900);
+    const struct line *want = event(WAY_WANT_PATH, 0);
+    CHECK(want && want->event.reason == WAY_BACK);
+    facts = relay_path();
+    way_change(&w, now(), &facts);
+    way_confirm(&w, now());
+    count = 0;
+    flow(seen, true, 30000);
+    CHECK(event(WAY_WANT_PATH, 0) == NULL && event(WAY_LEAVE_RELAY, 0) == NULL);
+
+    /* Where the filter asks for the port, and nothing says that the SRC keeps it, it stays. */
+    facts = relay_path();
+    facts.offered = addr_v4(10, 0, 0, 5, 20000);
+    begin(&facts);
+    way_confirm(&w, now());
+    flow(seen, true, 30000);
+    CHECK(event(WAY_WANT_PATH, 0) == NULL);
+    facts.one_port = PATH_YES;
+    migrate(&facts, &seen);
+    facts = relay_path();
+    facts.one_port = PATH_NO;
+    begin(&facts);
+    way_confirm(&w, now());
+    flow(seen, true, 30000);
+    CHECK(event(WAY_WANT_PATH, 0) == NULL);
+}
+
+static void test_srcs_that_bear_nothing(void)
+{
+    struct way_facts facts = stun_path();
+    begin(&facts);
+    way_refused(&w, now(), &src); /* before the ACK: its port may not be open yet */
+    way_confirm(&w, now());
+    drain();
+    CHECK(event(WAY_REFUSES, 0) == NULL);
+    flow(src, false, 1000);
+    way_refused(&w, now(), &src);
+    way_refused(&w, now(), &src);
+    drain();
+    CHECK(event(WAY_REFUSES, 0) != NULL);
+    CHECK(event(WAY_REFUSES, 0) == &lines[count - 1]); /* once */
+    count = 0;
+    flow(src, false, 60000);
+    CHECK_INT(packets(NULL, false, 0, 1000000), 0);
+    CHECK(event(WAY_ASK_STUN, 0) != NULL); /* STUN keeps the mapping instead */
+    facts.quiet = true;
+    begin(&facts);
+    run_until(60000);
+    flow(src, false, 60000);
+    CHECK_INT(packets(NULL, false, 0, 1000000), 0);
+    CHECK(event(WAY_ASK_STUN, 0) != NULL);
+}
+
+static void test_open_hosts(void)
+{
+    struct way_facts facts = {
+        .choice = {.code = PATH_DIRECT}, .target_count = 1, .targets = {src}, .listed = true};
+    begin(&facts);
+    run_until(100000);
+    CHECK_INT(packets(&src, false, 0, 100000), 4); /* for those who wait for a first packet */
+    hear(src, false);
+    count = 0;
+    flow(src, false, 100000);
+    CHECK_INT(count, 0);
+}
+
+static void test_no_udp(void)
+{
+    struct way_facts facts = relay_path();
+    facts.choice.code = PATH_RELAY_STREAM;
+    facts.choice.may_migrate = false;
+    begin(&facts);
+    way_permitted(&w, now(), &src, true);
+    drain();
+    run_until(20000);
+    flow(src, true, 60000);
+    CHECK_INT(packets(NULL, false, 0, 1000000), 0);
+    CHECK(packets(&src, true, 0, 1000000) > 5);
+}
+
+int main(void)
+{
+    rng_init_number(&rng, 3);
+    RUN(test_punches_then_keeps);
+    RUN(test_budgets);
+    RUN(test_the_ladder);
+    RUN(test_one_that_takes_no_reinvite);
+    RUN(test_relayed);
+    RUN(test_relay_lost);
+    RUN(test_silence);
+    RUN(test_address_change);
+    RUN(test_migration);
+    RUN(test_srcs_that_bear_nothing);
+    RUN(test_open_hosts);
+    RUN(test_no_udp);
+    return tap_done();
+}

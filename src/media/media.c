@@ -11,6 +11,7 @@
 #include "base/metrics.h"
 #include "media/ice.h"
 #include "media/shared.h"
+#include "rtp/demux.h"
 
 #define COUNT_EVERY_MS 1000 /* how old the API's counters of a call going on may be */
 #define EVENTS         1024
@@ -28,10 +29,14 @@ static bool make_pools(struct media *media)
     media->ports = calloc(config->ports, sizeof *media->ports);
     media->events = calloc(media->event_room, sizeof *media->events);
     media->released = calloc(config->ports, sizeof *media->released);
+    struct media_ports_options seen = {.ports = config->ports, .workers = config->workers};
+    rng_bytes(&media->rng, seen.seed, sizeof seen.seed);
+    media->seen = media_port_create(&seen);
     if (config->shared && !(media->shared = ice_mux_create(config->shared, &media->rng)))
         return false;
     return media->recordings && media->streams && media->ports && media->events &&
-           media->released && map_init(&media->by_name, config->recordings, &media->rng) &&
+           media->released && media->seen &&
+           map_init(&media->by_name, config->recordings, &media->rng) &&
            timers_init(&media->timers, (size_t)config->recordings + config->streams);
 }
 
@@ -74,6 +79,7 @@ void media_destroy(struct media *media)
     pool_destroy(media->recordings);
     pool_destroy(media->streams);
     free(media->ports);
+    media_port_destroy(media->seen);
     free(media->events);
     free(media->released);
     free(media);
@@ -221,7 +227,8 @@ static void give_port_back(struct media *media, struct media_stream *stream)
     metric_add(METRIC_STREAMS_ACTIVE, -1);
 }
 
-static void take_port(struct media *media, struct media_stream *stream, struct wall at)
+static void take_port(struct media *media, struct media_stream *stream, struct tick now,
+                      struct wall at)
 {
     stream->lent = true;
     stream->lent_at = at;
@@ -232,6 +239,7 @@ static void take_port(struct media *media, struct media_stream *stream, struct w
         slot->generation = stream->facts.generation;
         if (slot->has_stale)
             rtp_source_stale(&stream->source, slot->stale_ssrc);
+        media_port_lend(media->seen, now, stream->facts.port, !stream->facts.rtcp_mux);
     }
     metric_add(METRIC_STREAMS_ACTIVE, 1);
 }
@@ -349,7 +357,7 @@ static void set_stream(struct media *media, struct media_recording *recording, s
         rtp_source_renegotiate(&stream->source, &facts->offered);
     allow_codecs(stream);
     if (!stream->lent) {
-        take_port(media, stream, command->at);
+        take_port(media, stream, now, command->at);
         stream->look_at = tick_add_ms(now, COUNT_EVERY_MS);
         media_control_start(media, stream, now);
     }
@@ -466,6 +474,7 @@ static void flush_tally(struct media *media)
     metric_add(METRIC_RTP_PAUSED, media->tally.paused);
     metric_add(METRIC_RTP_EPOCHS, media->tally.epochs);
     metric_add(METRIC_RTCP_PACKETS_RECEIVED, media->tally.control);
+    metric_add(METRIC_STUN_STRAYS, media->tally.strays);
     memset(&media->tally, 0, sizeof media->tally);
 }
 
@@ -500,7 +509,11 @@ size_t media_input(struct media *media, struct tick now, const struct datagram *
         const struct datagram *datagram = &batch[taken];
         struct media_stream *stream = stream_of(media, datagram);
         if (!stream) {
-            media->tally.foreign++; /* a scanner, or the tail of a call whose port rests */
+            bool stun = rtp_demux(datagram->bytes) == RTP_DEMUX_STUN;
+            if (!stun)
+                media->tally.foreign++; /* a scanner, or the tail of a call whose port rests */
+            else if (!media_port_input(media->seen, now, datagram))
+                media->tally.strays++;
             continue;
         }
         struct media_recording *recording = stream->recording;
@@ -524,7 +537,7 @@ size_t media_input(struct media *media, struct tick now, const struct datagram *
 
 struct tick media_deadline(const struct media *media)
 {
-    return timers_deadline(&media->timers);
+    return tick_min(timers_deadline(&media->timers), media_port_deadline(media->seen));
 }
 
 static void tell_counters(struct media *media, struct media_stream *stream, struct wall at)
@@ -596,6 +609,7 @@ static void end_recording(struct media *media, struct media_recording *recording
 void media_expire(struct media *media, struct tick now)
 {
     settle(media);
+    media_port_expire(media->seen, now);
     struct timer *due;
     while ((due = timers_take_due(&media->timers, now))) {
         struct media_timer *timer = container_of(due, struct media_timer, timer);
@@ -663,7 +677,11 @@ bool media_output(struct media *media, struct tick now, struct media_packet *out
             return true;
         list_remove(link);
     }
-    return false;
+    struct media_port_packet asked;
+    if (!media_port_output(media->seen, now, &asked))
+        return false;
+    *out = (struct media_packet){asked.socket, asked.to, asked.bytes};
+    return true;
 }
 
 bool media_release(struct media *media, struct media_port *out)
@@ -745,9 +763,4 @@ void media_path_failed(struct media *media, struct tick now, uint32_t socket,
     struct media_stream *stream;
     while ((stream = pool_next(media->streams, &index, &id)))
         media_ice_path_failed(media, stream, now, socket, peer);
-}
-
-bool media_has_ice(const struct media *media)
-{
-    return media->ices > 0;
 }

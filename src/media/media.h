@@ -11,6 +11,7 @@
 #include "base/pool.h"
 #include "base/tick.h"
 #include "base/uuid.h"
+#include "media/port.h"
 #include "media/way.h"
 #include "nat/verdict.h"
 
@@ -46,6 +47,7 @@ struct media_config {
     int64_t linger_ms;     /* after the end: closed when quiet this long: 200 ms */
     int64_t linger_max_ms; /* and at the latest after this: 2000 ms */
     uint32_t apart_max;    /* bytes kept per stream of senders that are not its own: 64 KiB */
+    uint32_t workers;      /* that share what is sent for ports that stand ready; 0: 1 */
     uint32_t shared;       /* streams that can share sockets (MEDIA_SHARED); 0: there are none */
     uint8_t seed[32];      /* for SSRCs and RTCP intervals */
 };
@@ -179,6 +181,23 @@ size_t media_input(struct media *media, struct tick now, const struct datagram *
 struct tick media_deadline(const struct media *media); /* TICK_NEVER if none */
 void media_expire(struct media *media, struct tick now);
 
+/* ---- Ports that stand ready, as seen from outside (port.h) ----------------------------------- */
+
+struct media_port {
+    uint32_t port, generation;
+};
+
+void media_know(struct media *media, struct tick now, const struct media_network *network);
+/* The port's sockets are bound so: from now on it is known what they look like from outside, also
+ * while a stream has it; until media_port_closes(). */
+void media_port_opens(struct media *media, struct tick now, const struct media_port *port,
+                      const struct addr bound[2]);
+void media_port_closes(struct media *media, uint32_t port);
+/* News of a ready port, or of a lent one whose address outside changed. Until false. */
+bool media_seen(struct media *media, struct tick now, struct media_port_news *out);
+/* How many ports may stand ready with their addresses kept: media_port_bearable(). */
+uint32_t media_bearable(const struct media *media, struct tick now);
+
 /* ---- What it wants done --------------------------------------------------------------------- */
 
 /* Bytes for a journal. Valid until the next call of any media function: append them at once. */
@@ -206,9 +225,6 @@ struct media_packet {
 bool media_output(struct media *media, struct tick now, struct media_packet *out);
 
 /* A lent port that may rest now. */
-struct media_port {
-    uint32_t port, generation;
-};
 bool media_release(struct media *media, struct media_port *out);
 
 enum media_event_kind {
@@ -279,8 +295,9 @@ bool media_event(struct media *media, struct media_event *out);
 void media_path_failed(struct media *media, struct tick now, uint32_t socket,
                        const struct addr *peer);
 
-/* Whether checks are to be answered soon: then a sweep every 20 ms. */
-bool media_has_ice(const struct media *media);
+/* Whether checks are to be answered soon, or answers of STUN servers come: then a sweep every
+ * 20 ms. */
+bool media_is_hurried(const struct media *media);
 
 struct media_usage {
     uint32_t recordings, streams, ports;

@@ -273,9 +273,9 @@ void media_stream_input(struct media *media, struct media_stream *stream, struct
         media_control_input(media, stream, now, datagram);
         return;
     case RTP_DEMUX_STUN:
-        if (stream->ice && media_ice_input(media, stream, now, datagram))
-            return;
-        media->tally.malformed++;
+        if (!media_port_input(media->seen, now, datagram) &&
+            !(stream->ice && media_ice_input(media, stream, now, datagram)))
+            media->tally.strays++;
         return;
     case RTP_DEMUX_ZRTP:
     case RTP_DEMUX_DTLS:

@@ -130,6 +130,7 @@ struct media {
     uint32_t ices;          /* streams with ICE */
     struct map by_name;
     struct media_slot *ports;
+    struct media_ports *seen; /* what they look like from outside */
     struct timers timers;
     struct list dirty, ready, closed;
 
@@ -142,7 +143,7 @@ struct media {
     struct media_recording *lent_buffer, *lent_to;
     char packet[512];
     struct {
-        int64_t packets, bytes, malformed, foreign, paused, epochs, control;
+        int64_t packets, bytes, malformed, foreign, paused, epochs, control, strays;
     } tally;          /* goes to the metrics once a batch */
     struct wall wall; /* at `wall_at` the wall clock said so, by the newest datagram or command */
     struct tick wall_at;

@@ -13,6 +13,7 @@
 #include "base/metrics.h"
 #include "io/ports.h"
 #include "io/udp.h"
+#include "siprecd/kept.h"
 #include "siprecd/mail.h"
 
 enum {
@@ -35,7 +36,9 @@ struct stock_port {
     enum stock_state state;
     uint32_t generation;
     uint8_t bind;
-    int fd[2]; /* RTP, RTCP */
+    bool kept;             /* media keeps its address outside */
+    struct tick kept_from; /* that began; ns 0: and it is known */
+    int fd[2];             /* RTP, RTCP */
     struct addr bound[2];
     uint32_t dropped[2];
 };
@@ -46,6 +49,8 @@ struct stock_bind {
     size_t ready;  /* tickets out that no stream has taken */
     size_t target; /* of ready */
     size_t taken;  /* since the last refill */
+    size_t kept;   /* of ready */
+    struct kept demand;
 };
 
 struct stock {
@@ -59,6 +64,8 @@ struct stock {
     bool exhausted; /* and signalling knows */
     bool blocked;   /* the last refill ended at ports that others hold: there may be more */
     bool buffer_said;
+    bool keep;       /* a NAT is on the way: addresses outside are worth keeping */
+    uint32_t cursor; /* where the search for ports to keep goes on */
     struct tick retry_at;
     struct tick shrink_at;
     struct log_limit open_limit;
@@ -99,6 +106,8 @@ struct stock *stock_create(const struct stock_config *config)
         struct stock_bind *bind = &stock->binds[i];
         bind->address = config->binds[i];
         bind->target = config->ready == VALUES_AUTO ? STOCK_READY_MIN : (size_t)config->ready;
+        kept_init(&bind->demand, (struct tick){0},
+                  config->ready == VALUES_AUTO ? 0 : (uint32_t)config->ready);
         bind->ports = io_ports_create(&range, &rng);
         if (!bind->ports)
             goto fail;
@@ -124,7 +133,10 @@ static void stock_close(struct stock *stock, struct tick now, uint32_t id)
         metric_add(METRIC_PORTS_LENT, -1);
     } else {
         stock->binds[port->bind].ready--;
+        stock->binds[port->bind].kept -= port->kept;
     }
+    media_port_closes(stock->config.media, id);
+    port->kept = false;
     port->state = STOCK_CLOSED;
     io_ports_return(stock->binds[port->bind].ports, now, port->bound[0].port);
     stock->free_ids[stock->free_count++] = id;
@@ -168,19 +180,34 @@ static int stock_open_pair(struct stock *stock, const struct stock_bind *bind, u
     return 0;
 }
 
-/* Hands the sockets to the sweep and the ticket to signalling. */
-static bool stock_offer(struct stock *stock, struct stock_bind *bind, uint32_t id)
+static struct stock_port *stock_find(struct stock *stock, uint32_t port, uint32_t generation)
 {
-    struct stock_port *port = &stock->ports[id];
-    struct signalling_mail mail = {
+    if (port >= stock->ports_count || stock->ports[port].state == STOCK_CLOSED ||
+        stock->ports[port].generation != generation)
+        return NULL;
+    return &stock->ports[port];
+}
+
+static struct signalling_mail stock_ticket(const struct stock *stock, uint32_t id,
+                                           uint32_t generation)
+{
+    const struct stock_port *port = &stock->ports[id];
+    return (struct signalling_mail){
         .kind = SIGNALLING_TICKET,
         .worker = stock->config.worker,
         .ticket = {.worker = stock->config.worker,
                    .port = id,
-                   .generation = port->generation + 1,
+                   .generation = generation,
                    .bound = port->bound[0],
                    .bound_rtcp = port->bound[1]},
     };
+}
+
+/* Hands the sockets to the sweep and the ticket to signalling. */
+static bool stock_offer(struct stock *stock, struct stock_bind *bind, uint32_t id)
+{
+    struct stock_port *port = &stock->ports[id];
+    struct signalling_mail mail = stock_ticket(stock, id, port->generation + 1);
 
     for (uint32_t k = 0; k < 2; k++) {
         if (io_sweep_add(stock->config.sweep, MEDIA_SOCKET(id, k), port->fd[k], &port->bound[k]) !=
@@ -263,6 +290,65 @@ static void stock_adapt(struct stock *stock, struct tick now)
         stock->shrink_at = large ? tick_add_ms(now, STOCK_SHRINK_MS) : TICK_NEVER;
 }
 
+/* ---- addresses outside ---------------------------------------------------------------------- */
+
+static void stock_keep_one(struct stock *stock, struct tick now, uint32_t id)
+{
+    struct stock_port *port = &stock->ports[id];
+    port->kept = true;
+    port->kept_from = now;
+    media_port_opens(stock->config.media, now, &(struct media_port){id, port->generation},
+                     port->bound);
+}
+
+static size_t stock_keep_target(const struct stock *stock, struct tick now,
+                                const struct stock_bind *bind)
+{
+    uint32_t share = media_bearable(stock->config.media, now);
+    if (share != UINT32_MAX)
+        share /= (uint32_t)stock->config.binds_count;
+    return kept_target(&bind->demand, now, share);
+}
+
+/* Has media keep the addresses of as many ready ports as demand asks for. */
+static void stock_keep_more(struct stock *stock, struct tick now, struct stock_bind *bind)
+{
+    uint8_t number = (uint8_t)(bind - stock->binds);
+    size_t target = stock_keep_target(stock, now, bind);
+    if (bind->kept >= bind->ready || bind->kept >= target)
+        return;
+    for (uint32_t i = 0; i < stock->ports_count && bind->kept < target && bind->kept < bind->ready;
+         i++) {
+        uint32_t id = stock->cursor = (stock->cursor + 1) % stock->ports_count;
+        struct stock_port *port = &stock->ports[id];
+        if (port->state != STOCK_READY || port->kept || port->bind != number)
+            continue;
+        stock_keep_one(stock, now, id);
+        bind->kept++;
+    }
+}
+
+void stock_keep(struct stock *stock, bool keep)
+{
+    stock->keep = keep;
+}
+
+bool stock_tell(struct stock *stock, struct tick now, const struct media_port_news *news)
+{
+    struct stock_port *port = stock_find(stock, news->port, news->generation);
+    if (!port)
+        return true;
+    struct signalling_mail mail = stock_ticket(stock, news->port, news->generation);
+    mail.ticket.seen = news->seen[0];
+    mail.ticket.seen_rtcp = news->seen[1];
+    mail.ticket.seen_at = news->seen_at;
+    if (port->kept_from.ns && addr_is_set(&news->seen[0]) && addr_is_set(&news->seen[1])) {
+        kept_refilled(&stock->binds[port->bind].demand, tick_diff_ms(now, port->kept_from));
+        port->kept_from = (struct tick){0};
+    }
+    return io_mailbox_post(stock->config.signalling, &mail);
+}
+
 static void stock_tell_exhausted(struct stock *stock)
 {
     struct signalling_mail mail = {.kind = SIGNALLING_PORTS, .worker = stock->config.worker};
@@ -293,6 +379,8 @@ void stock_refill(struct stock *stock, struct tick now)
         while (may && bind->ready < bind->target && stock_add(stock, now, bind))
             ;
         short_of = short_of || bind->ready < bind->target;
+        if (stock->keep)
+            stock_keep_more(stock, now, bind);
     }
     if (!short_of)
         stock->retry_at = TICK_NEVER;
@@ -306,22 +394,23 @@ struct tick stock_deadline(const struct stock *stock)
     return tick_min(stock->retry_at, stock->shrink_at);
 }
 
-static struct stock_port *stock_find(struct stock *stock, uint32_t port, uint32_t generation)
-{
-    if (port >= stock->ports_count || stock->ports[port].state == STOCK_CLOSED ||
-        stock->ports[port].generation != generation)
-        return NULL;
-    return &stock->ports[port];
-}
-
-void stock_lend(struct stock *stock, uint32_t port, uint32_t generation)
+void stock_lend(struct stock *stock, struct tick now, uint32_t port, uint32_t generation)
 {
     struct stock_port *found = stock_find(stock, port, generation);
     if (!found || found->state != STOCK_READY)
         return;
+    struct stock_bind *bind = &stock->binds[found->bind];
     found->state = STOCK_LENT;
-    stock->binds[found->bind].ready--;
-    stock->binds[found->bind].taken++;
+    bind->ready--;
+    bind->taken++;
+    bind->kept -= found->kept;
+    if (stock->keep) {
+        kept_taken(&bind->demand, now);
+        if (!found->kept) {
+            metric_add(METRIC_PORTS_UNPREPARED, 1);
+            stock_keep_one(stock, now, port);
+        }
+    }
     stock->lent++;
     metric_add(METRIC_PORTS_LENT, 1);
 }

@@ -20,6 +20,7 @@ struct stock_config {
     int64_t ready;    /* ports held ready for each bind address, or VALUES_AUTO */
     uint32_t streams; /* at once */
     uint8_t seed[32];
+    struct media *media;           /* keeps their addresses outside; borrowed */
     struct io_sweep *sweep;        /* takes up the sockets; borrowed */
     struct io_mailbox *signalling; /* gets the tickets; borrowed */
 };
@@ -39,8 +40,16 @@ void stock_refill(struct stock *stock, struct tick now);
 /* When stock_refill should be called again although nothing happened; TICK_NEVER if not. */
 struct tick stock_deadline(const struct stock *stock);
 
+/* Whether addresses outside are kept for ports that stand ready. */
+void stock_keep(struct stock *stock, bool keep);
+
+/* What media knows of a port now: its ticket goes to signalling again. False: there is no room for
+ * it now. */
+WARN_UNUSED bool stock_tell(struct stock *stock, struct tick now,
+                            const struct media_port_news *news);
+
 /* A stream has the port now; the first time after it stood ready. */
-void stock_lend(struct stock *stock, uint32_t port, uint32_t generation);
+void stock_lend(struct stock *stock, struct tick now, uint32_t port, uint32_t generation);
 
 /* The port, lent or ready, may close and rest. An old generation's: nothing. */
 void stock_return(struct stock *stock, struct tick now, uint32_t port, uint32_t generation);

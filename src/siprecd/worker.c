@@ -62,6 +62,8 @@ struct worker {
     bool stopping;
     bool has_held_event; /* the signalling mailbox was full */
     struct media_event held_event;
+    bool has_held_news;
+    struct media_port_news held_news;
     struct log_limit write_limit;
 };
 
@@ -163,6 +165,18 @@ static void worker_tell(struct worker *worker)
     }
 }
 
+/* Tickets brought up to date. What does not fit into the mailbox waits for the next turn. */
+static void worker_tell_seen(struct worker *worker, struct tick now)
+{
+    for (;;) {
+        if (!worker->has_held_news && !media_seen(worker->media, now, &worker->held_news))
+            return;
+        worker->has_held_news = !stock_tell(worker->stock, now, &worker->held_news);
+        if (worker->has_held_news)
+            return;
+    }
+}
+
 static void worker_give_back(struct worker *worker, struct tick now)
 {
     struct media_port port;
@@ -176,6 +190,7 @@ static void worker_drain(struct worker *worker, struct tick now)
     worker_write(worker);
     worker_send(worker, now);
     worker_tell(worker);
+    worker_tell_seen(worker, now);
     worker_give_back(worker, now);
 }
 
@@ -203,6 +218,20 @@ static void worker_sweep(struct worker *worker, struct tick now)
     }
 }
 
+/* What signalling knows of the network, for those here whom it concerns. */
+static void worker_know(struct worker *worker, struct tick now)
+{
+    const struct worker_network *network = worker->network;
+    struct media_network media = {.keep_mappings = network->keep_mappings,
+                                  .change = network->change};
+    _Static_assert(sizeof media.servers == sizeof network->stun, "copied whole");
+    memcpy(media.servers, network->stun, sizeof media.servers);
+    for (size_t i = 0; i < 2; i++)
+        media.lifetime_s[i] = network->behaviour[i].lifetime_s;
+    media_know(worker->media, now, &media);
+    stock_keep(worker->stock, network->keep_mappings);
+}
+
 static void worker_take_mail(struct worker *worker, struct tick now)
 {
     struct worker_mail mail;
@@ -210,7 +239,8 @@ static void worker_take_mail(struct worker *worker, struct tick now)
         switch (mail.kind) {
         case WORKER_COMMAND:
             if (mail.command.kind == MEDIA_STREAM)
-                stock_lend(worker->stock, mail.command.stream.port, mail.command.stream.generation);
+                stock_lend(worker->stock, now, mail.command.stream.port,
+                           mail.command.stream.generation);
             media_command(worker->media, now, &mail.command);
             break;
         case WORKER_TICKET_BACK:
@@ -219,6 +249,7 @@ static void worker_take_mail(struct worker *worker, struct tick now)
         case WORKER_NETWORK:
             free(worker->network);
             worker->network = mail.network;
+            worker_know(worker, now);
             break;
         case WORKER_STOP:
             worker->stopping = true;
@@ -230,9 +261,11 @@ static void worker_take_mail(struct worker *worker, struct tick now)
 static int64_t worker_tick_ms(const struct worker *worker)
 {
     size_t lent = stock_lent(worker->stock);
-    /* A peer of ICE's waits for the answer to its check. */
-    bool soon = lent <= WORKER_FEW_STREAMS || media_has_ice(worker->media);
-    return lent == 0 ? WORKER_TICK_IDLE_MS : soon ? WORKER_TICK_FEW_MS : WORKER_TICK_MANY_MS;
+    /* A peer of ICE's waits for the answer to its check; we, for a STUN server's. */
+    return media_is_hurried(worker->media) ? WORKER_TICK_FEW_MS
+           : lent == 0                     ? WORKER_TICK_IDLE_MS
+           : lent <= WORKER_FEW_STREAMS    ? WORKER_TICK_FEW_MS
+                                           : WORKER_TICK_MANY_MS;
 }
 
 /* Sleeps until mail comes or the next sweep or timer is due. */
@@ -244,7 +277,7 @@ static void worker_sleep(struct worker *worker)
      * would double their number. */
     if (stock_lent(worker->stock) == 0)
         until = tick_min(until, media_deadline(worker->media));
-    if (worker->has_held_event)
+    if (worker->has_held_event || worker->has_held_news)
         until = tick_min(until, tick_add_ms(io_clock_tick(), WORKER_TICK_FEW_MS));
     until = tick_min(until, stock_deadline(worker->stock));
     if (io_mailbox_sleep(worker->mailbox)) {
@@ -277,6 +310,9 @@ static void *worker_run(void *argument)
         if (tick_due(media_deadline(worker->media), now))
             media_expire(worker->media, now);
         worker_drain(worker, now);
+        /* Answers come soon: a long sleep would be counted as their round trip. */
+        if (media_is_hurried(worker->media))
+            worker->sweep_at = tick_min(worker->sweep_at, tick_add_ms(now, WORKER_TICK_FEW_MS));
         stock_refill(worker->stock, now);
     }
     return NULL;
@@ -292,7 +328,8 @@ static bool worker_make_parts(struct worker *worker)
                                  .silent_after_ms = WORKER_SILENT_AFTER_MS,
                                  .linger_ms = WORKER_LINGER_MS,
                                  .linger_max_ms = WORKER_LINGER_MAX_MS,
-                                 .apart_max = WORKER_APART_MAX};
+                                 .apart_max = WORKER_APART_MAX,
+                                 .workers = config->workers};
     struct stock_config stock = {.worker = config->index,
                                  .workers = config->workers,
                                  .port_min = config->port_min,
@@ -317,6 +354,7 @@ static bool worker_make_parts(struct worker *worker)
     for (size_t i = 0; i < config->recordings; i++)
         worker->files[i].fd = -1;
     stock.sweep = worker->sweep;
+    stock.media = worker->media;
     worker->stock = stock_create(&stock);
     return worker->stock &&
            io_loop_add(worker->loop, io_mailbox_fd(worker->mailbox), IO_READ, 0) == 0;

@@ -1,0 +1,495 @@
+/* port: one Binding transaction after the other for each socket, in turn.
+ * Not here: what is done with the addresses.
+ * RFC 8489 §6.2.1, §6.3.3; RFC 8445 §14.3 (the schedule's floor). */
+#include "media/port.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/list.h"
+#include "base/metrics.h"
+#include "base/timers.h"
+#include "media/media.h"
+#include "stun/client.h"
+
+#define TRY_MS        1500 /* for one server: asked at 0 and at 500 ms */
+#define LENT_GAP_MS   10   /* between the requests of lent ports */
+#define LENT_SAVED_MS 100
+#define FRESH_MS      60000
+#define BORNE_FOR_MS  600000 /* a NAT that was full may have room again */
+
+struct socket {
+    struct timer timer; /* when it is to be looked at next */
+    struct list turn;   /* in ready or urgent: waits for its turn to send */
+    struct stun_client client;
+    struct addr bound, seen;
+    struct addr doubtful; /* seen once, and other than before */
+    struct tick seen_at;
+    uint8_t server, failures;
+    bool used, lent, asked;
+};
+
+struct port {
+    struct socket sockets[2]; /* RTP, RTCP */
+    struct list news;         /* in ports.news */
+    uint32_t generation;
+    bool changed, asked;
+};
+
+struct media_ports {
+    struct media_ports_options options;
+    struct media_network network;
+    struct port *ports;
+    struct timers timers;
+    struct list ready,
+        urgent; /* sockets whose turn comes: of the stock; of streams, or asked for */
+    struct list news;
+    struct tick ready_at, urgent_at; /* the next may leave then */
+    struct rng rng;
+    uint32_t used, open;
+    struct tick heard_at; /* the last good answer to any of them; ns 0: none */
+    uint32_t borne;       /* sockets that had mappings when another found none */
+    struct tick borne_until;
+    uint64_t requests, failures, strays;
+    uint8_t bytes[64];
+};
+
+/* ---- Making and unmaking -------------------------------------------------------------------- */
+
+struct media_ports *media_port_create(const struct media_ports_options *options)
+{
+    struct media_ports *ports = calloc(1, sizeof *ports);
+    if (!ports)
+        return NULL;
+    ports->options = *options;
+    if (ports->options.workers == 0)
+        ports->options.workers = 1;
+    ports->ports = calloc(options->ports, sizeof *ports->ports);
+    list_init(&ports->ready);
+    list_init(&ports->urgent);
+    list_init(&ports->news);
+    rng_init(&ports->rng, options->seed);
+    if (!ports->ports || !timers_init(&ports->timers, (size_t)options->ports * 2)) {
+        media_port_destroy(ports);
+        return NULL;
+    }
+    return ports;
+}
+
+void media_port_destroy(struct media_ports *ports)
+{
+    if (!ports)
+        return;
+    timers_finish(&ports->timers);
+    free(ports->ports);
+    free(ports);
+}
+
+/* ---- One socket ----------------------------------------------------------------------------- */
+
+static unsigned family_of(const struct socket *s)
+{
+    return s->bound.family == ADDR_V6;
+}
+
+static unsigned server_count(const struct media_ports *ports, const struct socket *s)
+{
+    unsigned count = 0;
+    const struct addr *servers = ports->network.servers[family_of(s)];
+    while (count < MEDIA_PORT_SERVERS && addr_is_set(&servers[count]))
+        count++;
+    return count;
+}
+
+static const struct addr *server_of(const struct media_ports *ports, const struct socket *s)
+{
+    return &ports->network.servers[family_of(s)][s->server % server_count(ports, s)];
+}
+
+static struct port *port_of(struct media_ports *ports, const struct socket *s)
+{
+    size_t at = (size_t)((const char *)s - (const char *)ports->ports) / sizeof *ports->ports;
+    return &ports->ports[at];
+}
+
+static int64_t interval_ms(const struct media_ports *ports, unsigned family)
+{
+    int64_t half = (int64_t)ports->network.lifetime_s[family] * 1000 / 2;
+    if (half == 0 || half > MEDIA_PORT_MOST_MS)
+        return MEDIA_PORT_MOST_MS;
+    return half < MEDIA_PORT_LEAST_MS ? MEDIA_PORT_LEAST_MS : half;
+}
+
+static void close_client(struct media_ports *ports, struct socket *s)
+{
+    if (stun_client_is_open(&s->client))
+        ports->open--;
+    stun_client_stop(&s->client);
+}
+
+/* It sends as soon as its turn comes. */
+static void queue(struct media_ports *ports, struct socket *s)
+{
+    timers_clear(&ports->timers, &s->timer);
+    list_remove(&s->turn);
+    list_append(s->lent || s->asked ? &ports->urgent : &ports->ready, &s->turn);
+}
+
+/* Chance shortens only, so that sockets made together do not ask together for ever. */
+static void rest(struct media_ports *ports, struct tick now, struct socket *s)
+{
+    int64_t ms = interval_ms(ports, family_of(s));
+    s->failures = 0;
+    s->asked = false;
+    list_remove(&s->turn);
+    timers_set(&ports->timers, &s->timer,
+               tick_add_ms(now, ms * (800 + (int64_t)rng_below(&ports->rng, 201)) / 1000));
+}
+
+static void tell(struct media_ports *ports, struct socket *s, bool changed)
+{
+    struct port *port = port_of(ports, s);
+    port->changed = port->changed || changed;
+    port->asked = port->asked || s->asked;
+    if (!list_is_linked(&port->news))
+        list_append(&ports->news, &port->news);
+}
+
+static bool is_wanted(const struct media_ports *ports, const struct socket *s)
+{
+    const struct addr *servers = ports->network.servers[family_of(s)];
+    return s->used && ports->network.keep_mappings && addr_is_set(&servers[0]) &&
+           (!addr_is_loopback(&s->bound) || addr_is_loopback(&servers[0]));
+}
+
+static void wake(struct media_ports *ports, struct socket *s)
+{
+    close_client(ports, s);
+    s->failures = 0;
+    if (is_wanted(ports, s)) {
+        queue(ports, s);
+    } else {
+        list_remove(&s->turn);
+        timers_clear(&ports->timers, &s->timer);
+    }
+}
+
+static uint32_t count_seen(const struct media_ports *ports, struct tick now)
+{
+    uint32_t seen = 0;
+    for (uint32_t i = 0; i < ports->options.ports; i++) {
+        for (unsigned k = 0; k < 2; k++) {
+            const struct socket *s = &ports->ports[i].sockets[k];
+            seen += s->used && addr_is_set(&s->seen) && tick_diff_ms(now, s->seen_at) <= FRESH_MS;
+        }
+    }
+    return seen;
+}
+
+/* No server answered. One that never was heard while others are: the NAT has no mapping to spare for it. */
+static void give_up(struct media_ports *ports, struct tick now, struct socket *s)
+{
+    bool was_seen = addr_is_set(&s->seen);
+    bool others_do = ports->heard_at.ns && tick_diff_ms(now, ports->heard_at) < MEDIA_PORT_MOST_MS;
+    ports->failures++;
+    metric_add(METRIC_STUN_FAILURES, 1);
+    if (!was_seen && others_do && !s->lent) {
+        ports->borne = count_seen(ports, now);
+        ports->borne_until = tick_add_ms(now, BORNE_FOR_MS);
+    }
+    s->seen = s->doubtful = (struct addr){0};
+    if (was_seen || s->asked)
+        tell(ports, s, was_seen);
+    rest(ports, now, s);
+}
+
+static void try_next_server(struct media_ports *ports, struct tick now, struct socket *s)
+{
+    close_client(ports, s);
+    s->failures++;
+    s->server = (uint8_t)((s->server + 1u) % server_count(ports, s));
+    if (s->failures >= server_count(ports, s))
+        give_up(ports, now, s);
+    else
+        queue(ports, s);
+}
+
+/* ---- What is told to it --------------------------------------------------------------------- */
+
+void media_port_know(struct media_ports *ports, struct tick now,
+                     const struct media_network *network)
+{
+    bool others = memcmp(ports->network.servers, network->servers, sizeof network->servers) != 0 ||
+                  ports->network.keep_mappings != network->keep_mappings;
+    bool moved = ports->network.change != network->change;
+    ports->network = *network;
+    if (!others && !moved)
+        return;
+    ports->borne = 0;
+    for (uint32_t i = 0; i < ports->options.ports && ports->used; i++) {
+        for (unsigned k = 0; k < 2; k++) {
+            struct socket *s = &ports->ports[i].sockets[k];
+            if (!s->used)
+                continue;
+            /* What a call was answered with stays the measure of whether it changed. */
+            bool forget = addr_is_set(&s->seen) && !s->lent && (moved || !network->keep_mappings);
+            if (forget) {
+                s->seen = (struct addr){0};
+                tell(ports, s, true);
+            }
+            s->server = 0;
+            wake(ports, s);
+        }
+    }
+}
+
+void media_port_add(struct media_ports *ports, struct tick now, uint32_t port, uint32_t generation,
+                    const struct addr bound[2])
+{
+    assert(port < ports->options.ports);
+    struct port *p = &ports->ports[port];
+    media_port_remove(ports, port);
+    p->generation = generation;
+    for (unsigned k = 0; k < 2; k++) {
+        struct socket *s = &p->sockets[k];
+        s->used = true;
+        s->bound = bound[k];
+        s->client.next = TICK_NEVER;
+        ports->used++;
+        wake(ports, s);
+    }
+}
+
+void media_port_lend(struct media_ports *ports, struct tick now, uint32_t port, bool rtcp)
+{
+    assert(port < ports->options.ports);
+    for (unsigned k = 0; k < 2; k++) {
+        struct socket *s = &ports->ports[port].sockets[k];
+        if (!s->used)
+            continue;
+        s->lent = true;
+        if (list_is_linked(&s->turn))
+            queue(ports, s);
+        if (k == 1 && !rtcp) {
+            close_client(ports, s);
+            list_remove(&s->turn);
+            timers_clear(&ports->timers, &s->timer);
+            s->used = false;
+            ports->used--;
+        }
+    }
+}
+
+void media_port_remove(struct media_ports *ports, uint32_t port)
+{
+    assert(port < ports->options.ports);
+    struct port *p = &ports->ports[port];
+    for (unsigned k = 0; k < 2; k++) {
+        struct socket *s = &p->sockets[k];
+        if (s->used) {
+            close_client(ports, s);
+            ports->used--;
+        }
+        list_remove(&s->turn);
+        timers_clear(&ports->timers, &s->timer);
+    }
+    list_remove(&p->news);
+    *p = (struct port){0};
+}
+
+void media_port_ask(struct media_ports *ports, struct tick now, uint32_t port)
+{
+    assert(port < ports->options.ports);
+    for (unsigned k = 0; k < 2; k++) {
+        struct socket *s = &ports->ports[port].sockets[k];
+        if (!is_wanted(ports, s) || s->asked)
+            continue;
+        s->asked = true;
+        if (!stun_client_is_open(&s->client))
+            queue(ports, s);
+    }
+}
+
+/* ---- Datagrams ------------------------------------------------------------------------------ */
+
+/* A server that says something else than an address that packets can come to lies, or is broken. */
+static bool is_plausible(const struct socket *s, const struct addr *seen)
+{
+    return seen->family == s->bound.family && seen->port != 0 && !addr_is_unspecified(seen) &&
+           !addr_is_multicast(seen) && !addr_is_reserved(seen) &&
+           (!addr_is_loopback(seen) || addr_is_loopback(&s->bound) ||
+            addr_is_unspecified(&s->bound));
+}
+
+static void take_address(struct media_ports *ports, struct tick now, struct socket *s,
+                         const struct addr *seen)
+{
+    bool changed = addr_is_set(&s->seen) && !addr_equal(&s->seen, seen);
+    s->seen_at = ports->heard_at = now;
+    /* A call moves for it: one answer is not enough. */
+    if (changed && s->lent && !addr_equal(&s->doubtful, seen)) {
+        s->doubtful = *seen;
+        s->failures = 0;
+        queue(ports, s);
+        return;
+    }
+    s->seen = *seen;
+    s->doubtful = (struct addr){0};
+    tell(ports, s, changed);
+    rest(ports, now, s);
+}
+
+bool media_port_input(struct media_ports *ports, struct tick now, const struct datagram *datagram)
+{
+    struct stun_message message;
+    struct addr seen;
+    uint32_t port = MEDIA_SOCKET_PORT(datagram->socket);
+    if (port >= ports->options.ports)
+        return false;
+    struct socket *s = &ports->ports[port].sockets[MEDIA_SOCKET_RTCP(datagram->socket)];
+    if (!s->used || !stun_client_is_open(&s->client) ||
+        stun_message_decode(datagram->bytes, &message) != STUN_DECODED ||
+        !stun_client_matches(&s->client, &message))
+        return false;
+    if (!addr_equal(&datagram->from, server_of(ports, s))) {
+        ports->strays++;
+        return true; /* RFC 8489 §6.3.3 asks for the right transaction only; we for its server too */
+    }
+    if (message.class != STUN_SUCCESS || message.method != STUN_BINDING ||
+        !stun_read_mapped(&message, &seen) || !is_plausible(s, &seen)) {
+        try_next_server(ports, now, s);
+        return true;
+    }
+    close_client(ports, s);
+    take_address(ports, now, s, &seen);
+    return true;
+}
+
+void media_port_expire(struct media_ports *ports, struct tick now)
+{
+    struct timer *due;
+    while ((due = timers_take_due(&ports->timers, now)))
+        queue(ports, container_of(due, struct socket, timer));
+}
+
+struct tick media_port_deadline(const struct media_ports *ports)
+{
+    struct tick next = timers_deadline(&ports->timers);
+    if (list_first(&ports->urgent))
+        next = tick_min(next, ports->urgent_at);
+    if (list_first(&ports->ready))
+        next = tick_min(next, ports->ready_at);
+    return next;
+}
+
+bool media_port_awaits(const struct media_ports *ports)
+{
+    return ports->open > 0;
+}
+
+/* The socket whose turn it is sends; false: its server had its time. */
+static bool send(struct media_ports *ports, struct tick now, struct socket *s,
+                 struct media_port_packet *out)
+{
+    const struct stun_client_options schedule = {.cap_ms = TRY_MS};
+    struct writer w = writer_of(ports->bytes, sizeof ports->bytes);
+    struct port *port = port_of(ports, s);
+    if (!stun_client_is_open(&s->client)) {
+        stun_client_start(&s->client, now, &ports->rng, &schedule);
+        ports->open++;
+    }
+    list_remove(&s->turn);
+    enum stun_client_step step = stun_client_step(&s->client, now);
+    if (step == STUN_CLIENT_TIMEOUT) {
+        ports->open--;
+        try_next_server(ports, now, s);
+        return false;
+    }
+    timers_set(&ports->timers, &s->timer, stun_client_deadline(&s->client));
+    if (step == STUN_CLIENT_WAIT)
+        return false;
+    stun_begin(&w, STUN_REQUEST, STUN_BINDING, &s->client.transaction);
+    stun_finish(&w, false);
+    ports->requests++;
+    metric_add(METRIC_STUN_REQUESTS, 1);
+    *out = (struct media_port_packet){
+        .socket = MEDIA_SOCKET((uint32_t)(port - ports->ports), s == &port->sockets[1]),
+        .to = *server_of(ports, s),
+        .bytes = writer_done(&w),
+    };
+    return true;
+}
+
+bool media_port_output(struct media_ports *ports, struct tick now, struct media_port_packet *out)
+{
+    int64_t gap_ms = 1000 * (int64_t)ports->options.workers / MEDIA_PORT_IDLE_A_SECOND;
+    struct list *link;
+    while ((link = list_first(&ports->urgent)) && tick_due(ports->urgent_at, now)) {
+        if (!send(ports, now, container_of(link, struct socket, turn), out))
+            continue;
+        /* Whoever drives us may look seldom: what was not used of the last moment is not lost. */
+        ports->urgent_at =
+            tick_add_ms(tick_before(ports->urgent_at, tick_add_ms(now, -LENT_SAVED_MS))
+                            ? tick_add_ms(now, -LENT_SAVED_MS)
+                            : ports->urgent_at,
+                        LENT_GAP_MS);
+        return true;
+    }
+    while ((link = list_first(&ports->ready)) && tick_due(ports->ready_at, now)) {
+        if (!send(ports, now, container_of(link, struct socket, turn), out))
+            continue;
+        ports->ready_at = tick_add_ms(now, gap_ms);
+        return true;
+    }
+    return false;
+}
+
+bool media_port_news(struct media_ports *ports, struct media_port_news *out)
+{
+    struct list *link = list_first(&ports->news);
+    if (!link)
+        return false;
+    struct port *port = container_of(link, struct port, news);
+    const struct socket *rtp = &port->sockets[0], *rtcp = &port->sockets[1];
+    *out = (struct media_port_news){
+        .port = (uint32_t)(port - ports->ports),
+        .generation = port->generation,
+        .lent = rtp->lent,
+        .asked = port->asked,
+        .changed = port->changed,
+        .seen = {rtp->seen, rtcp->used ? rtcp->seen : (struct addr){0}},
+        .seen_at = rtp->seen_at,
+    };
+    if (rtcp->used && addr_is_set(&rtcp->seen))
+        out->seen_at = tick_min(out->seen_at, rtcp->seen_at);
+    port->changed = port->asked = false;
+    list_remove(link);
+    return true;
+}
+
+struct media_ports_status media_port_status(const struct media_ports *ports, struct tick now)
+{
+    return (struct media_ports_status){
+        .sockets = ports->network.keep_mappings ? ports->used : 0,
+        .seen = count_seen(ports, now),
+        .requests = ports->requests,
+        .failures = ports->failures,
+        .strays = ports->strays,
+    };
+}
+
+uint32_t media_port_bearable(const struct media_ports *ports, struct tick now)
+{
+    if (!ports->network.keep_mappings)
+        return UINT32_MAX;
+    int64_t shortest_ms = interval_ms(ports, 0);
+    if (interval_ms(ports, 1) < shortest_ms)
+        shortest_ms = interval_ms(ports, 1);
+    /* Two sockets a port, and chance shortens by a fifth at most. */
+    uint32_t most = (uint32_t)(shortest_ms * 8 / 10 * MEDIA_PORT_IDLE_A_SECOND / 1000 /
+                               (2 * (int64_t)ports->options.workers));
+    if (ports->borne && tick_before(now, ports->borne_until) && ports->borne / 2 < most)
+        most = ports->borne / 2;
+    return most;
+}

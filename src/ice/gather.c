@@ -176,9 +176,7 @@ static size_t add_base(struct ice *ice, const struct ice_gather_settings *settin
     if (!settings->relay_only) {
         added += add(ice, CANDIDATE_HOST, b->address, b, b->base, preference);
         added += add(ice, CANDIDATE_SERVER_REFLEXIVE, b->mapped, b, b->base, preference);
-        /* Behind an endpoint-dependent mapping this address is of no use to anybody but the STUN
-         * server. */
-        if (b->reflexive_is_known && !addr_equal(&b->reflexive, &b->address))
+        if (!addr_equal(&b->reflexive, &b->address))
             added += add(ice, CANDIDATE_SERVER_REFLEXIVE, b->reflexive, b, b->base, preference - 1);
     }
     for (size_t i = 0; i < ICE_GATHER_RELAYS; i++)

@@ -32,9 +32,10 @@ struct ice_gather_base {
     bool is_way_out; /* the default route of its family, or the route to this peer, leaves by it */
     bool is_temporary; /* IPv6 that prevents tracking (RFC 8981) */
     bool is_deprecated;
-    struct addr mapped;      /* 1:1, static or by PCP, NAT-PMP, UPnP; may be unset */
-    struct addr reflexive;   /* as STUN saw it; may be unset */
-    bool reflexive_is_known; /* holds for others too: endpoint-independent, or not classified */
+    struct addr mapped; /* 1:1, static or by PCP, NAT-PMP, UPnP; may be unset */
+    /* As STUN saw it; may be unset. Behind an endpoint-dependent mapping its port is of no use to
+     * anybody else, but its IP is what opens the peer's filter and its relay's permissions to us. */
+    struct addr reflexive;
     struct {
         struct ice_base base; /* the owner's number for sending through it */
         struct addr address;  /* unset: none */

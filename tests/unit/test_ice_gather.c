@@ -18,7 +18,7 @@ static struct addr ip(const char *text)
 struct row {
     const char *address, *mapped, *reflexive, *relayed, *relayed2;
     const char *kind;
-    bool way_out, temporary, deprecated, edm;
+    bool way_out, temporary, deprecated;
     uint8_t preference;
     uint16_t component;
 };
@@ -36,11 +36,6 @@ static const struct network networks[] = {
        "[2001:db8:5::1]:50000"}},
      {"host 10.0.0.1:1000", "srflx 192.0.2.9:7000", "srflx 192.0.2.9:41000",
       "relay 198.51.100.5:50000", "relay [2001:db8:5::1]:50000"},
-     {0}},
-    {"behind an endpoint-dependent NAT",
-     {{"10.0.0.1:1000", .reflexive = "192.0.2.9:41000", .edm = true,
-       .relayed = "198.51.100.5:50000"}},
-     {"host 10.0.0.1:1000", "relay 198.51.100.5:50000"},
      {0}},
     {"no NAT: what STUN saw is the host",
      {{"192.0.2.1:1000", .reflexive = "192.0.2.1:1000"}},
@@ -149,8 +144,7 @@ static size_t gather(const struct network *network, struct candidate got[ICE_LOC
                                       .is_temporary = row->temporary,
                                       .is_deprecated = row->deprecated,
                                       .mapped = ip(row->mapped),
-                                      .reflexive = ip(row->reflexive),
-                                      .reflexive_is_known = !row->edm};
+                                      .reflexive = ip(row->reflexive)};
         b->relayed[0].base.number = 100;
         b->relayed[0].address = ip(row->relayed);
         b->relayed[1].base.number = 101;

@@ -109,6 +109,7 @@ struct ice {
     struct ice_pair pairs[ICE_PAIRS];
     uint8_t local_count, remote_count, pair_count, early_count;
     uint32_t triggered_count; /* ever */
+    uint8_t triggered_row;    /* checks of the triggered queue since the last ordinary one */
     struct ice_cancelled cancelled[ICE_CANCELLED];
     uint8_t cancelled_next;
     struct ice_early early[ICE_EARLY];

@@ -7,6 +7,10 @@
 
 #include <string.h>
 
+#define REFLEXIVE_MIN 8                 /* peer-reflexive ones that may displace signalled ones */
+#define REFLEXIVE_MAX (ICE_REMOTES - 8) /* that there may be: some may still be signalled */
+#define TRIGGERED_ROW 3                 /* triggered checks before an ordinary one has its turn */
+
 uint64_t ice_pair_rank(const struct ice *ice, const struct ice_pair *pair)
 {
     uint32_t ours = ice->locals[pair->local].candidate.priority;
@@ -99,16 +103,32 @@ static bool remote_is_needed(const struct ice *ice, uint8_t remote)
     return false;
 }
 
-uint8_t ice_remote_place(struct ice *ice)
+/* The lowest that nothing hangs on, of the peer-reflexive or of the signalled ones. ICE_REMOTES:
+ * none. */
+static uint8_t dispensable_remote(const struct ice *ice, bool reflexive)
 {
     uint8_t place = ICE_REMOTES;
-    if (ice->remote_count < ICE_REMOTES)
-        return ice->remote_count++;
-    for (uint8_t r = 0; r < ICE_REMOTES; r++) {
-        if (!remote_is_needed(ice, r) &&
+    for (uint8_t r = 0; r < ice->remote_count; r++) {
+        if ((ice->remotes[r].type == CANDIDATE_PEER_REFLEXIVE) == reflexive &&
+            !remote_is_needed(ice, r) &&
             (place == ICE_REMOTES || ice->remotes[r].priority < ice->remotes[place].priority))
             place = r;
     }
+    return place;
+}
+
+uint8_t ice_remote_place(struct ice *ice)
+{
+    size_t reflexive = 0;
+    for (uint8_t r = 0; r < ice->remote_count; r++)
+        reflexive += ice->remotes[r].type == CANDIDATE_PEER_REFLEXIVE;
+    if (ice->remote_count < ICE_REMOTES && reflexive < REFLEXIVE_MAX)
+        return ice->remote_count++;
+    uint8_t place = dispensable_remote(ice, true);
+    /* Two NATs that give each answer a new port show ever new addresses: what was signalled, the
+     * relay with its low priority above all, must not be lost to them, nor what is still to be. */
+    if (place == ICE_REMOTES && reflexive < REFLEXIVE_MIN)
+        place = dispensable_remote(ice, false);
     for (size_t i = ice->pair_count; i-- > 0 && place < ICE_REMOTES;) {
         if (ice->pairs[i].remote == place)
             drop_pair(ice, i);
@@ -270,12 +290,17 @@ struct ice_pair *ice_pair_next(struct ice *ice)
         struct ice_pair *pair = &ice->pairs[i];
         if (pair->triggered && (!triggered || pair->order < triggered->order))
             triggered = pair;
-        if (pair->state == ICE_WAITING && !waiting)
+        if (pair->state == ICE_WAITING && (!waiting || (waiting->triggered && !pair->triggered)))
             waiting = pair;
         if (pair->state == ICE_FROZEN && !frozen && !foundation_is_busy(ice, pair))
             frozen = pair;
     }
-    return triggered ? triggered : waiting ? waiting : frozen;
+    struct ice_pair *ordinary = waiting && !waiting->triggered ? waiting : frozen;
+    /* §6.1.4.2 has triggered ones first. But two NATs that give each answer a new port make each
+     * check trigger another, for ever: the relay's turn must come all the same. */
+    if (triggered && (!ordinary || ice->triggered_row < TRIGGERED_ROW))
+        return triggered;
+    return ordinary ? ordinary : waiting;
 }
 
 void ice_pairs_unfreeze(struct ice *ice, const struct ice_pair *like)

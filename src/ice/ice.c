@@ -451,6 +451,7 @@ static bool output_check(struct ice *ice, struct tick now, struct ice_packet *ou
         .rto_ms = rto_ms(ice), .reliable = ice->remotes[pair->remote].transport != CANDIDATE_UDP};
     stun_client_start(&pair->client, now, &ice->rng, &schedule);
     (void)stun_client_step(&pair->client, now);
+    ice->triggered_row = pair->triggered ? (uint8_t)(ice->triggered_row % UINT8_MAX + 1) : 0;
     pair->triggered = false;
     pair->state = ICE_IN_PROGRESS;
     pair->sent_use_candidate = pair->use_candidate && ice->role == ICE_CONTROLLING;

@@ -577,6 +577,42 @@ static void test_no_check_is_answered_without_integrity(void)
     CHECK_INT(ice_input(net.agents[0], now(), &via, VIEW_LIT("\x80not stun")), ICE_NOT_MINE);
 }
 
+/* A NAT of the peer's that gives each check a new port, and ours each answer: every check of ours
+ * brings another of theirs from a new address, for ever. The relay is checked all the same. */
+static void test_ever_new_addresses_do_not_starve_the_relay(void)
+{
+    uint8_t bytes[512];
+    struct ice_packet packet;
+    int relay_checks = 0;
+    start_single(ICE_CONTROLLED);
+    struct candidate direct = {.component = 1,
+                               .priority = 1694498815,
+                               .type = CANDIDATE_SERVER_REFLEXIVE,
+                               .foundation = "1",
+                               .address = addr_v4(203, 0, 113, 5, 2000)};
+    struct candidate relay = {.component = 1,
+                              .priority = 16777215,
+                              .type = CANDIDATE_RELAYED,
+                              .foundation = "2",
+                              .address = addr_v4(203, 0, 113, 200, 50000)};
+    CHECK(ice_add_remote(net.agents[0], now(), &direct));
+    for (uint16_t i = 0; i < 400; i++, net.now_ms += 25) {
+        struct ice_path via = {{0}, addr_v4(203, 0, 113, 5, (uint16_t)(3000 + i))};
+        (void)ice_input(net.agents[0], now(), &via,
+                        hand_check(bytes, ice_pwd(net.agents[0]), STUN_ICE_CONTROLLING, 1, false));
+        if (i == 40) /* trickled when the queue is never empty any more */
+            CHECK(ice_add_remote(net.agents[0], now(), &relay));
+        ice_expire(net.agents[0], now());
+        while (ice_output(net.agents[0], now(), &packet)) {
+            struct stun_message m;
+            if (addr_equal(&packet.path.peer, &relay.address) &&
+                stun_message_decode(packet.bytes, &m) == STUN_DECODED && m.class == STUN_REQUEST)
+                relay_checks++;
+        }
+    }
+    CHECK(relay_checks >= 3); /* sent, and sent again */
+}
+
 static void test_487_by_tie_breaker(void)
 {
     uint8_t bytes[512];
@@ -661,6 +697,7 @@ int main(void)
     RUN(test_restart_keeps_the_path_until_the_next);
     RUN(test_consent_is_lost_after_30_seconds);
     RUN(test_no_check_is_answered_without_integrity);
+    RUN(test_ever_new_addresses_do_not_starve_the_relay);
     RUN(test_487_by_tie_breaker);
     RUN(test_priorities_are_the_rfcs);
     RUN(test_bounds);

@@ -572,7 +572,9 @@ void turnhost_add(struct natsim *sim, struct turnhost *server)
     server->realm = server->realm ? server->realm : "sim";
     if (!server->address.port)
         server->address.port = PORT;
-    if (!addr_is_set(&server->relay))
+    if (server->address.family == ADDR_V6 && !addr_is_set(&server->relay_v6))
+        server->relay_v6 = server->address;
+    else if (server->address.family == ADDR_V4 && !addr_is_set(&server->relay))
         server->relay = server->address;
     server->host = natsim_host(sim, 0, server->address, receive, server);
     add_address(server, &server->relay);

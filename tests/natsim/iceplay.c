@@ -1,0 +1,185 @@
+/* iceplay: the loop of a call with ICE.
+ * Not here: the parties.
+ * RFC 8839 §4.4 for who offers. */
+#include "natsim/iceplay.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    SIGNALLING_MS = 40,
+    LEARN_MS = 120 * 1000,
+    ROUNDS_AT_ONCE = 5000, /* without time passing: more is a busy loop */
+};
+
+static struct addr v6(uint8_t net, uint8_t host)
+{
+    return (struct addr){
+        .family = ADDR_V6, .ip = {0x20, 0x01, 0x0d, 0xb8, 0xff, net, [15] = host}, .port = 3478};
+}
+
+static void add_servers(struct iceplay *play)
+{
+    play->stun[0] = (struct stunhost){.primary = addr_v4(203, 0, 113, 1, 3478),
+                                      .other = addr_v4(203, 0, 113, 2, 3479)};
+    play->stun[1] = (struct stunhost){.primary = v6(1, 1), .other = v6(1, 2)};
+    play->stun[1].other.port = 3479;
+    for (int i = 0; i < 2; i++)
+        stunhost_add(&play->sim, &play->stun[i]);
+    for (int i = 0; i < ICEPLAY_SIDES; i++) {
+        bool is_v6 = play->networks[i].v6;
+        play->turn[i].address =
+            is_v6 ? v6(2, (uint8_t)(10 + i)) : addr_v4(203, 0, 113, (uint8_t)(10 + i), 3478);
+        turnhost_add(&play->sim, &play->turn[i]);
+    }
+}
+
+static void add_side(struct iceplay *play, int which, uint8_t components)
+{
+    struct network *n = &play->networks[which];
+    bool is_ours = which == ICEPLAY_US;
+    struct addr nowhere = {0};
+    network_build(n, &play->sim, which);
+    struct iceside_options options = {
+        .address = n->address,
+        .stun = n->is_lite ? nowhere : play->stun[n->v6].primary,
+        .turn = n->has_turn ? play->turn[which].address : nowhere,
+        .external = is_ours && n->way_in == NETWORK_WHOLE_ADDRESS ? n->outside : nowhere,
+        .gateway = n->way_in == NETWORK_GATEWAY ? n->outside : nowhere,
+        .tcp_port = n->tcp_port,
+        .tcp_active = n->speaks_tcp,
+        .discovers = is_ours,
+        .may_be_lite = is_ours && rng_below(&play->sim.rng, 2),
+        .is_lite = n->is_lite,
+        .components = components,
+    };
+    iceside_init(&play->sides[which], &play->sim, n->realm, &options);
+    if (n->way_in == NETWORK_GATEWAY) { /* of a firewall: pinholes */
+        struct addr in = n->address, out = n->boxes[0].firewall ? n->address : n->outside;
+        for (uint16_t c = 0; c < components; c++)
+            natbox_forward(&play->sim.boxes[n->realm],
+                           addr_with_port(in, (uint16_t)(ICESIDE_PORT + c)),
+                           addr_with_port(out, (uint16_t)(ICESIDE_PORT + c)));
+        if (n->tcp_port)
+            natbox_forward(&play->sim.tcp_boxes[n->realm], addr_with_port(in, n->tcp_port),
+                           addr_with_port(out, n->tcp_port));
+    }
+}
+
+void iceplay_begin(struct iceplay *play, uint64_t seed, const struct network networks[2],
+                   uint8_t components)
+{
+    memset(play, 0, sizeof *play);
+    natsim_init(&play->sim, seed);
+    memcpy(play->networks, networks, sizeof play->networks);
+    play->sim.link.delay_us = 2000 + (int64_t)rng_below(&play->sim.rng, 40000);
+    play->sim.link.jitter_us = (int64_t)rng_below(&play->sim.rng, 8000);
+    add_servers(play);
+    for (int i = 0; i < ICEPLAY_SIDES; i++)
+        add_side(play, i, components);
+}
+
+void iceplay_finish(struct iceplay *play)
+{
+    for (int i = 0; i < ICEPLAY_SIDES; i++) {
+        iceside_finish(&play->sides[i]);
+        turnhost_finish(&play->turn[i]);
+    }
+    natsim_finish(&play->sim);
+}
+
+/* One step: what is due now, then on to what comes next, but not beyond end. */
+static void step(struct iceplay *play, struct tick end)
+{
+    struct tick next = tick_min(natsim_next(&play->sim), end);
+    for (int i = 0; i < ICEPLAY_SIDES; i++)
+        iceside_run(&play->sides[i]);
+    for (int i = 0; i < ICEPLAY_SIDES; i++)
+        next = tick_min(next, iceside_deadline(&play->sides[i]));
+    next = tick_min(next, natsim_next(&play->sim));
+    play->rounds = tick_due(next, play->sim.now) ? play->rounds + 1 : 0;
+    play->is_busy |= play->rounds > ROUNDS_AT_ONCE;
+    natsim_run(&play->sim, next);
+}
+
+void iceplay_run(struct iceplay *play, int64_t ms)
+{
+    struct tick end = tick_add_ms(play->sim.now, ms);
+    while (tick_before(play->sim.now, end) && !play->is_busy)
+        step(play, end);
+}
+
+static void learn(struct iceplay *play)
+{
+    struct tick end = tick_add_ms(play->sim.now, LEARN_MS);
+    for (int i = 0; i < ICEPLAY_SIDES; i++)
+        iceside_learn(&play->sides[i]);
+    while (tick_before(play->sim.now, end) && !play->is_busy &&
+           !(iceside_is_ready(&play->sides[0]) && iceside_is_ready(&play->sides[1])))
+        step(play, end);
+}
+
+static void exchange(struct iceplay *play)
+{
+    struct iceside *us = &play->sides[ICEPLAY_US], *them = &play->sides[ICEPLAY_THEM];
+    iceplay_run(play, SIGNALLING_MS);
+    iceside_describe(us, them);
+    play->answered = play->sim.now;
+    iceplay_run(play, SIGNALLING_MS);
+    iceside_describe(them, us);
+}
+
+void iceplay_call(struct iceplay *play)
+{
+    struct iceside *us = &play->sides[ICEPLAY_US], *them = &play->sides[ICEPLAY_THEM];
+    learn(play);
+    /* A full agent controls a lite one, whoever offers (RFC 8445 §6.1.1). */
+    iceside_gather(them, them->options.is_lite ? ICE_CONTROLLED : ICE_CONTROLLING);
+    iceside_gather(us, ICE_CONTROLLED);
+    if (them->is_lite) {
+        ice_destroy(us->ice);
+        us->base_count = 0;
+        iceside_gather(us, ICE_CONTROLLING);
+    }
+    exchange(play);
+    iceside_send_media(them);
+}
+
+void iceplay_restart(struct iceplay *play)
+{
+    for (int i = 0; i < ICEPLAY_SIDES; i++)
+        ice_restart(play->sides[i].ice);
+    exchange(play);
+}
+
+static bool has_settled(const struct iceplay *play)
+{
+    const struct iceside *us = &play->sides[ICEPLAY_US], *them = &play->sides[ICEPLAY_THEM];
+    return us->media_taken > 0 && ice_status(us->ice).state == ICE_STATE_COMPLETED &&
+           ice_status(them->ice).state == ICE_STATE_COMPLETED;
+}
+
+void iceplay_settle(struct iceplay *play, int64_t ms)
+{
+    struct tick end = tick_add_ms(play->answered, ms);
+    while (tick_before(play->sim.now, end) && !play->is_busy && !has_settled(play))
+        step(play, end);
+}
+
+struct iceplay_measure iceplay_measure(const struct iceplay *play)
+{
+    const struct iceside *us = &play->sides[ICEPLAY_US];
+    struct iceplay_measure m = {.came = us->media_taken > 0, .lost = us->media_first};
+    iceside_print_path(us, m.path);
+    if (m.came)
+        m.first_ms = tick_diff_ms(us->media_at, play->answered);
+    /* Ours are S for what is mapped, too: the table calls them M. */
+    enum network_way_in way_in[2] = {play->networks[0].way_in, play->networks[1].way_in};
+    size_t len = strlen(m.path);
+    if (m.path[0] == 'S' && way_in[0] != NETWORK_NO_WAY_IN)
+        m.path[0] = 'M';
+    if (len > 2 && m.path[len - 2] == '-' && m.path[len - 1] == 'S' &&
+        way_in[1] != NETWORK_NO_WAY_IN)
+        m.path[len - 1] = 'M';
+    return m;
+}

@@ -1,0 +1,47 @@
+/* iceplay: a call between an SRS and an SRC that speak ICE, each behind a network: both learn, the
+ * SRC offers, the SRS answers, media goes over what was found.
+ * Not here: what is expected (cells.tsv, oracle.h).
+ * RFC 8445, 8839. */
+#ifndef NATSIM_ICEPLAY_H
+#define NATSIM_ICEPLAY_H
+
+#include "natsim/iceside.h"
+#include "natsim/network.h"
+#include "natsim/stunhost.h"
+#include "natsim/turnhost.h"
+
+enum { ICEPLAY_US, ICEPLAY_THEM, ICEPLAY_SIDES };
+
+struct iceplay {
+    struct natsim sim;
+    struct network networks[ICEPLAY_SIDES];
+    struct stunhost stun[2]; /* IPv4, IPv6 */
+    struct turnhost turn[ICEPLAY_SIDES];
+    struct iceside sides[ICEPLAY_SIDES];
+    struct tick answered;
+    uint64_t rounds; /* of the play's loop: busy loops show in it */
+    bool is_busy;    /* it went round and round without time passing */
+};
+
+struct iceplay_measure {
+    char path[16];
+    bool came;        /* media did */
+    int64_t first_ms; /* from the answer */
+    uint32_t lost;    /* sent before the first that came */
+};
+
+/* Everybody is there, nobody has said anything. components: 1 or 2. */
+void iceplay_begin(struct iceplay *play, uint64_t seed, const struct network networks[2],
+                   uint8_t components);
+void iceplay_finish(struct iceplay *play);
+/* Time passes. */
+void iceplay_run(struct iceplay *play, int64_t ms);
+/* Both find out what they can, then offer and answer. */
+void iceplay_call(struct iceplay *play);
+/* A later offer and answer with new credentials and candidates (an ICE restart). */
+void iceplay_restart(struct iceplay *play);
+/* Until media has come and both sides have settled, for at most ms after the answer. */
+void iceplay_settle(struct iceplay *play, int64_t ms);
+struct iceplay_measure iceplay_measure(const struct iceplay *play);
+
+#endif

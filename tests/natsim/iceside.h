@@ -1,0 +1,116 @@
+/* iceside: one ICE party at a host of the simulated network: it finds out what it can about its
+ * network (our discovery, STUN on its media socket, TURN over UDP, else over TCP on 443), gathers
+ * candidates from that, and drives our agent over sockets, relays and TCP connections.
+ * Not here: which network it sits in: it is told its own addresses, its servers' and what its
+ * owner's settings say, as any machine is. It may not include network.h or cells.h.
+ * RFC 8445, 6544, 8656. */
+#ifndef NATSIM_ICESIDE_H
+#define NATSIM_ICESIDE_H
+
+#include "ice/gather.h"
+#include "nat/profile.h"
+#include "natsim/natsim.h"
+#include "natsim/turnside.h"
+
+enum {
+    ICESIDE_COMPONENTS = 2,
+    ICESIDE_BASES = 10,
+    ICESIDE_CONNECTIONS = 24,
+    ICESIDE_RELAYS = 4, /* for each component one over UDP, one over TCP */
+    ICESIDE_FRAME = 2048,
+    ICESIDE_AUTHORISED = 64,
+    ICESIDE_PORT = 40000, /* of media: component 1, then 2 */
+    ICESIDE_MEDIA_MS = 20,
+};
+
+/* What a machine and its settings know. */
+struct iceside_options {
+    struct addr address;    /* its own, without port */
+    struct addr stun, turn; /* servers of its family; unset: none. TURN's TCP is on 443 */
+    struct addr external;   /* nat.external_ip; unset: auto */
+    struct addr gateway;    /* the outside address a gateway has told; unset: it maps nothing */
+    uint16_t tcp_port;      /* listens there for ICE-TCP; 0: does not */
+    bool tcp_active;
+    bool discovers;     /* finds out what its NAT does before calls: an SRS. Others just gather */
+    bool may_be_lite;   /* where it finds that it is open (an SRS) */
+    bool is_lite;       /* always (an SRC) */
+    uint8_t components; /* 0: 1 */
+};
+
+enum iceside_base_kind {
+    ICESIDE_SOCKET,
+    ICESIDE_RELAY,
+    ICESIDE_PASSIVE,
+    ICESIDE_ACTIVE,
+};
+struct iceside_base {
+    enum iceside_base_kind kind;
+    struct addr local; /* of a relay: its relayed address */
+    size_t relay;
+};
+
+/* A TCP connection of ICE. */
+struct iceside_connection {
+    size_t stream; /* 0: free place */
+    struct ice_path path;
+    bool is_open;
+    size_t len, waiting_len;
+    uint8_t bytes[ICESIDE_FRAME], waiting[ICESIDE_FRAME];
+};
+
+/* Where this side may send: candidates it was told, and who proved himself by a check. */
+struct iceside_authorised {
+    struct addr addresses[ICESIDE_AUTHORISED];
+    size_t count;
+};
+
+struct iceside {
+    struct iceside_options options;
+    struct natsim *sim;
+    size_t host;
+    struct nat_profile profile;
+    struct addr reflexive[ICESIDE_COMPONENTS];
+    struct tick asked; /* STUN on the media sockets, last */
+    struct turnside relays[ICESIDE_RELAYS];
+    struct ice *ice;
+    struct iceside_base bases[ICESIDE_BASES];
+    size_t base_count;
+    struct iceside_connection connections[ICESIDE_CONNECTIONS];
+    struct iceside_authorised authorised;
+    bool is_lite, is_selected;
+    struct ice_event selected; /* the last ICE_SELECTED of component 1 */
+    int events[ICE_ROLE_CHANGED + 1];
+    /* Media of component 1: what this side sends, and what has come to it. */
+    bool sends;
+    struct tick next_media;
+    uint32_t media_sent, media_taken, media_first; /* first: its number, when the first came */
+    struct tick media_at, media_last;
+    uint64_t unauthorised, refused, packets, steps;
+    struct addr stray; /* to whom the first unauthorised one went */
+    struct discovery *discovery;
+};
+
+/* Puts the host there; it must stay where it is. */
+void iceside_init(struct iceside *side, struct natsim *sim, size_t realm,
+                  const struct iceside_options *options);
+void iceside_finish(struct iceside *side);
+
+/* One round of its own affairs: expires, sends, takes events. */
+void iceside_run(struct iceside *side);
+struct tick iceside_deadline(const struct iceside *side);
+
+/* Before calls. iceside_is_ready when there is nothing more to wait for. */
+void iceside_learn(struct iceside *side);
+bool iceside_is_ready(const struct iceside *side);
+
+/* Makes the agent and its candidates from what is known. */
+void iceside_gather(struct iceside *side, enum ice_role role);
+/* The other's description arrives. */
+void iceside_describe(struct iceside *to, const struct iceside *from);
+/* From now on it sends media over the selected path. */
+void iceside_send_media(struct iceside *side);
+
+/* "S-P", "Rw-P", "Rb", "T-P": our side's view of its selected path; "none". */
+void iceside_print_path(const struct iceside *side, char out[16]);
+
+#endif

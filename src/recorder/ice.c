@@ -165,7 +165,6 @@ static struct ice_gather_base base_of(const struct recorder *recorder,
     const struct recorder_ticket *ticket = &lease->ticket;
     const struct addr *bound = rtcp ? &ticket->bound_rtcp : &ticket->bound;
     const struct addr *seen = rtcp ? &ticket->seen_rtcp : &ticket->seen;
-    const struct nat_profile *profile = profile_of(recorder, bound);
     struct ice_gather_base base = {
         .base = {MEDIA_SOCKET(ticket->port, rtcp)},
         .component = rtcp ? 2 : 1,
@@ -177,10 +176,8 @@ static struct ice_gather_base base_of(const struct recorder *recorder,
         base.mapped = rtcp ? lease->advertised_rtcp : lease->advertised;
     /* One address outside is enough, and the answer must stay short: the surer one. */
     if (!addr_is_set(&base.mapped) && addr_is_set(seen) &&
-        tick_diff_ms(now, ticket->seen_at) < PROFILE_FRESH_MS) {
+        tick_diff_ms(now, ticket->seen_at) < PROFILE_FRESH_MS)
         base.reflexive = *seen;
-        base.reflexive_is_known = !nat_mapping_is_dependent(profile->behaviour.mapping);
-    }
     return base;
 }
 

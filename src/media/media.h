@@ -280,6 +280,7 @@ struct media_event {
     struct tick tick; /* WAY, NEXT_PATH, UNREACHABLE: when, by the clock that verdicts count by */
     enum verdict_event verdict;
     enum verdict_security security;
+    uint32_t lost_before; /* FIRST: packets sent before it, as far as numbers and reports tell */
     char digit;
     uint32_t duration_ms;
     int error;

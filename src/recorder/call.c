@@ -7,70 +7,34 @@
 #include <string.h>
 
 #include "base/metrics.h"
-#include "nat/target.h"
 #include "recorder/ice.h"
 
 /* One offer and its answer in the making. Until it stands, the call is not touched. */
 struct exchange {
     struct recorder_call *call;
     bool first;                     /* the call has no streams yet */
+    bool offered;                   /* the offer is theirs */
     int found[LIMIT_SDP_MEDIA];     /* by m-line: the stream, or SDP_MATCH_NEW */
-    int ticket_of[LIMIT_SDP_MEDIA]; /* by m-line: of tickets, or -1 */
+    int ticket_of[LIMIT_SDP_MEDIA]; /* by m-line: of fresh, or -1 */
     uint32_t tickets_wanted, tickets_taken;
-    struct recorder_ticket tickets[LIMIT_STREAMS_PER_RECORDING];
+    struct recorder_lease fresh[LIMIT_STREAMS_PER_RECORDING]; /* with the tickets taken */
     struct sdp_origin origin;
     unsigned refused; /* m-lines for which no port was left */
 };
 
-/* ---- Addresses ------------------------------------------------------------------------------ */
-
-static bool in_prefixes(const struct recorder_prefixes *prefixes, const struct addr *a)
+static const struct recorder_lease *lease_of(const struct exchange *x, size_t line)
 {
-    for (uint32_t i = 0; i < prefixes->count; i++) {
-        if (addr_prefix_contains(&prefixes->list[i], a))
-            return true;
-    }
-    return false;
-}
-
-/* What to name in SDP for a bound port. SIP's flow knows best, since it crossed the same network:
- * where it advertises another address than it has, media does so too, and a wildcard port is
- * reached at the address that SIP was. Else the address that is bound. */
-static void advertise(const struct recorder *recorder, const struct recorder_call *call,
-                      struct recorder_lease *lease)
-{
-    const struct addr *bound = &lease->ticket.bound;
-    const struct sip_flow *flow = &call->flow;
-    struct addr ip = *bound;
-    if (bound->family == flow->local.family) {
-        lease->is_static = !addr_equal_ip(&flow->advertised, &flow->local);
-        if (lease->is_static || addr_is_unspecified(bound))
-            ip = flow->advertised;
-    } else {
-        unsigned which = bound->family == ADDR_V6;
-        lease->is_static = addr_is_set(&recorder->settings.external[which]) &&
-                           !in_prefixes(&recorder->settings.local, &flow->peer);
-        if (lease->is_static)
-            ip = recorder->settings.external[which];
-        else if (addr_is_unspecified(bound))
-            ip = recorder->settings.own[which];
-    }
-    lease->advertised = addr_with_port(ip, bound->port);
-    lease->advertised_rtcp = addr_with_port(ip, lease->ticket.bound_rtcp.port);
-}
-
-static void lease_of(const struct recorder *recorder, const struct exchange *x, size_t line,
-                     struct recorder_lease *lease)
-{
-    if (x->ticket_of[line] < 0) {
-        *lease = x->call->leases[x->found[line]];
-        return;
-    }
-    *lease = (struct recorder_lease){.held = true, .ticket = x->tickets[x->ticket_of[line]]};
-    advertise(recorder, x->call, lease);
+    return x->ticket_of[line] >= 0 ? &x->fresh[x->ticket_of[line]]
+                                   : &x->call->leases[x->found[line]];
 }
 
 /* ---- Ports ---------------------------------------------------------------------------------- */
+
+/* A wildcard port of that family can be named in SDP. */
+static bool has_own(const struct recorder *recorder, unsigned v6)
+{
+    return addr_is_set(&recorder->settings.own[v6]) || addr_is_set(&recorder->profiles[v6].local);
+}
 
 static uint8_t family_of(const struct recorder *recorder, const struct exchange *x)
 {
@@ -107,16 +71,34 @@ static void refuse_from(struct recorder *recorder, struct exchange *x, uint32_t 
         x->tickets_wanted = limit;
 }
 
+/* What is advertised for each line that was accepted. */
+static void put_addresses(struct recorder *recorder, struct exchange *x, struct recorder_now now)
+{
+    static const struct addr nowhere;
+    for (size_t i = 0; i < recorder->answer.count; i++) {
+        struct sdp_answer_line *line = &recorder->answer.lines[i];
+        if (line->reject != SDP_ACCEPTED)
+            continue;
+        if (x->ticket_of[i] >= 0)
+            recorder_way_choose(recorder, x->call, now, &x->fresh[x->ticket_of[i]],
+                                x->offered ? &recorder->answer.offer->media[i].rtp : &nowhere, 0);
+        const struct recorder_lease *lease = lease_of(x, i);
+        line->rtp = lease->advertised;
+        line->rtcp = lease->advertised_rtcp;
+        recorder_ice_plan(recorder, x->call, now, i, x->found[i], lease);
+    }
+}
+
 /* Ports for all lines; within a call, for as many as there are once waiting is over. False: too
  * few. */
 static bool take_ports(struct recorder *recorder, struct exchange *x, struct recorder_now now)
 {
+    struct recorder_ticket tickets[LIMIT_STREAMS_PER_RECORDING];
     struct recorder_wish wish = {
         .worker = x->first ? RECORDER_ANY_WORKER : x->call->worker,
         .family = family_of(recorder, x),
         .near = x->call->flow.local,
-        .has_own = {addr_is_set(&recorder->settings.own[0]),
-                    addr_is_set(&recorder->settings.own[1])},
+        .has_own = {has_own(recorder, 0), has_own(recorder, 1)},
     };
     count_wanted(recorder, x);
     refuse_from(recorder, x, recorder_record_room(&x->call->record));
@@ -126,49 +108,34 @@ static bool take_ports(struct recorder *recorder, struct exchange *x, struct rec
         wish.family = wish.near.family;
     if (!x->first && !recorder->patient)
         refuse_from(recorder, x, recorder_stock_count(&recorder->stock, &wish));
-    if (!recorder_stock_take(&recorder->stock, &wish, x->tickets, x->tickets_wanted)) {
+    if (!recorder_stock_take(&recorder->stock, &wish, tickets, x->tickets_wanted)) {
         if (!recorder->patient)
             metric_add(METRIC_PORTS_EXHAUSTED, 1);
         return false;
     }
     x->tickets_taken = x->tickets_wanted;
-    for (size_t i = 0; i < recorder->answer.count; i++) {
-        struct sdp_answer_line *line = &recorder->answer.lines[i];
-        if (line->reject != SDP_ACCEPTED)
-            continue;
-        struct recorder_lease lease;
-        lease_of(recorder, x, i, &lease);
-        line->rtp = lease.advertised;
-        line->rtcp = lease.advertised_rtcp;
-        recorder_ice_plan(recorder, x->call, now, i, x->found[i], &lease);
-    }
+    for (uint32_t i = 0; i < x->tickets_taken; i++)
+        x->fresh[i] = (struct recorder_lease){.ticket = tickets[i]};
+    put_addresses(recorder, x, now);
+    for (uint32_t i = 0; i < x->tickets_taken; i++)
+        x->fresh[i].held = true;
     return true;
 }
 
 static void undo(struct recorder *recorder, struct exchange *x)
 {
-    for (uint32_t i = 0; i < x->tickets_taken; i++)
-        recorder_return_ticket(recorder, &x->tickets[i]);
+    for (uint32_t i = 0; i < x->tickets_taken; i++) {
+        recorder_way_undo(recorder, &x->fresh[i]);
+        recorder_return_ticket(recorder, &x->fresh[i].ticket);
+    }
     x->tickets_taken = 0;
     recorder_ice_undo(recorder);
 }
 
 /* ---- What media is told --------------------------------------------------------------------- */
 
-/* Whom media may send to of those that the SDP names. */
-static void put_targets(const struct recorder *recorder, const struct recorder_call *call,
-                        const struct recorder_stream *stream, struct media_way *way)
-{
-    struct target_rule rule = {.signalled = call->flow.peer, .listed = call->listed};
-    const struct addr *rtp = &stream->offered, *rtcp = &stream->offered_rtcp;
-    if (rtp->port && target_may_get(&rule, rtp, in_prefixes(&recorder->settings.allow, rtp)))
-        way->targets[way->target_count++] = *rtp;
-    if (rtcp->port && target_may_get(&rule, rtcp, in_prefixes(&recorder->settings.allow, rtcp)))
-        way->targets_rtcp[way->target_rtcp_count++] = *rtcp;
-}
-
-static void post_stream(struct recorder *recorder, struct recorder_call *call,
-                        unsigned number, struct wall at)
+static void post_stream(struct recorder *recorder, struct recorder_call *call, unsigned number,
+                        struct wall at)
 {
     const struct recorder_stream *stream = &call->record.streams[number];
     const struct recorder_lease *lease = &call->leases[number];
@@ -192,7 +159,7 @@ static void post_stream(struct recorder *recorder, struct recorder_call *call,
         .signalled = call->flow.peer,
         .codec_count = (uint8_t)stream->codec_count,
     };
-    put_targets(recorder, call, stream, &facts->way);
+    recorder_way_fill(recorder, call, lease, stream, &facts->way);
     recorder_ice_post(call, number, facts);
     memcpy(facts->label, stream->label, sizeof facts->label);
     memcpy(facts->codecs, stream->codecs, sizeof facts->codecs);
@@ -207,7 +174,7 @@ static void post_stream(struct recorder *recorder, struct recorder_call *call,
     journal_event_put_addr(&line, "offered", &stream->offered);
     journal_event_put_addr(&line, "advertised", &lease->advertised);
     journal_event_put_addr(&line, "bound", &lease->ticket.bound);
-    journal_event_put_text(&line, "path", view_of_string(lease->is_static ? "static" : "host"));
+    journal_event_put_text(&line, "path", view_of_string(recorder_way_name(lease)));
     journal_event_put_text(&line, "direction", view_of_string(recorder_stream_direction(stream)));
     recorder_post_mark(recorder, call, (int)number, at, journal_event_end(&line));
 }
@@ -228,9 +195,23 @@ static void post_drop(struct recorder *recorder, struct recorder_call *call, uns
     call->ices[number] = NULL;
 }
 
-/* Streams, leases and media after ours and theirs (in the recorder's scratch) came to stand. */
-static void carry_out(struct recorder *recorder, struct exchange *x, bool answered, struct wall at)
+static void tell_story(const struct recorder *recorder, struct recorder_call *call, unsigned number,
+                       bool fresh, struct recorder_now now)
 {
+    struct recorder_stream *stream = &call->record.streams[number];
+    struct recorder_lease *lease = &call->leases[number];
+    recorder_way_meet(recorder, call, lease, &stream->offered);
+    if (fresh)
+        recorder_story_begin(&stream->story, now.tick, now.wall, lease);
+    else
+        stream->story.verdict.src = lease->src;
+}
+
+/* Streams, leases and media after ours and theirs (in the recorder's scratch) came to stand. */
+static void carry_out(struct recorder *recorder, struct exchange *x, bool answered,
+                      struct recorder_now now)
+{
+    struct wall at = now.wall;
     struct recorder_call *call = x->call;
     struct recorder_record *record = &call->record;
     struct recorder_lease by_line[LIMIT_SDP_MEDIA];
@@ -238,7 +219,7 @@ static void carry_out(struct recorder *recorder, struct exchange *x, bool answer
     for (size_t i = 0; i < lines; i++) {
         by_line[i] = (struct recorder_lease){0};
         if (x->ticket_of[i] >= 0 || x->found[i] != SDP_MATCH_NEW)
-            lease_of(recorder, x, i, &by_line[i]);
+            by_line[i] = *lease_of(x, i);
     }
     recorder_record_agree(record, &recorder->ours, answered ? &recorder->theirs : NULL, x->found,
                           at);
@@ -246,15 +227,16 @@ static void carry_out(struct recorder *recorder, struct exchange *x, bool answer
         int number = x->found[i];
         if (number != SDP_MATCH_NEW) {
             call->leases[number] = by_line[i];
-            record->streams[number].is_static = by_line[i].is_static;
             record->streams[number].bound = by_line[i].ticket.bound;
+            tell_story(recorder, call, (unsigned)number, x->ticket_of[i] >= 0, now);
             if (answered)
                 recorder_ice_settle(recorder, call, i, (unsigned)number);
             post_stream(recorder, call, (unsigned)number, at);
             if (answered)
                 recorder_ice_post_more(recorder, call, i, (unsigned)number, at);
         } else if (x->ticket_of[i] >= 0) {
-            recorder_return_ticket(recorder, &x->tickets[x->ticket_of[i]]);
+            recorder_way_undo(recorder, &x->fresh[x->ticket_of[i]]);
+            recorder_return_ticket(recorder, &x->fresh[x->ticket_of[i]].ticket);
         }
     }
     for (unsigned i = 0; i < record->stream_count; i++) {
@@ -330,8 +312,10 @@ unsigned recorder_call_offer(struct recorder *recorder, struct recorder_call *ca
                              struct recorder_now now, uint64_t request, struct view theirs,
                              bool *gone)
 {
-    struct exchange x = {
-        .call = call, .first = call->record.stream_count == 0, .origin = call->origin};
+    struct exchange x = {.call = call,
+                         .first = call->record.stream_count == 0,
+                         .offered = theirs.len > 0,
+                         .origin = call->origin};
     struct view sent = VIEW_NONE;
     *gone = false;
     if (!plan(recorder, &x, theirs))
@@ -349,7 +333,7 @@ unsigned recorder_call_offer(struct recorder *recorder, struct recorder_call *ca
         return *gone ? 0 : 500;
     }
     if (x.first) {
-        call->worker = x.tickets[0].worker;
+        call->worker = x.fresh[0].ticket.worker;
         recorder_call_open(recorder, call, now.wall);
     }
     call->origin = x.origin;
@@ -363,7 +347,7 @@ unsigned recorder_call_offer(struct recorder *recorder, struct recorder_call *ca
     }
     if (theirs.len || x.first) {
         sdp_session_parse(&recorder->ours, call->ours);
-        carry_out(recorder, &x, theirs.len > 0, now.wall);
+        carry_out(recorder, &x, theirs.len > 0, now);
     }
     undo(recorder, &x);
     return 0;
@@ -380,5 +364,5 @@ void recorder_call_answered(struct recorder *recorder, struct recorder_call *cal
     for (size_t i = 0; i < LIMIT_SDP_MEDIA; i++)
         x.ticket_of[i] = -1;
     keep_text(&call->theirs, theirs);
-    carry_out(recorder, &x, true, now.wall);
+    carry_out(recorder, &x, true, now);
 }

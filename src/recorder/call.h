@@ -8,23 +8,17 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/timers.h"
+#include "recorder/caller.h"
 #include "recorder/record.h"
 #include "recorder/recorder.h"
 #include "recorder/stock.h"
+#include "recorder/way.h"
 #include "sdp/answer.h"
 #include "sip/sip.h"
 #include "siprec/rules.h"
 
 #define RECORDER_SDP_SIZE          65536 /* the longest description we write */
 #define RECORDER_DOCUMENT_EVERY_MS 1000  /* a document reaches the catalogue no oftener */
-
-/* A port that a stream has. */
-struct recorder_lease {
-    bool held;
-    struct recorder_ticket ticket;
-    struct addr advertised, advertised_rtcp;
-    bool is_static;
-};
 
 /* Metadata that waits until the answer has left. */
 struct recorder_work {
@@ -48,7 +42,9 @@ struct recorder_call {
     struct map_node node; /* by dialog */
     struct sip_flow flow; /* of the INVITE */
     uint32_t worker;
+    struct recorder_caller caller;
     bool listed; /* sip.allow names it */
+    bool stays;  /* the SRC takes no offers of ours */
     struct recorder_record record;
     struct recorder_lease leases[LIMIT_STREAMS_PER_RECORDING]; /* by stream number */
     struct recorder_ice *ices[LIMIT_STREAMS_PER_RECORDING];    /* NULL: without ICE */

@@ -130,52 +130,36 @@ static json_t *participants_of(const struct recorder_record *record)
 
 /* ---- Streams -------------------------------------------------------------------------------- */
 
-static json_t *trail_of(const struct recorder_record *record, unsigned number)
+static json_t *json_of(struct view text)
 {
-    json_t *trail = json_array();
-    const struct recorder_stream *stream = &record->streams[number];
-    json_t *answered = json_object();
-    put_number(answered, "t_ms", wall_diff_ms(stream->began, record->started));
-    put(answered, "event", json_string("answered"));
-    (void)json_array_append_new(trail, answered);
-    if (stream->has_first) {
-        json_t *first = json_object();
-        put_number(first, "t_ms", wall_diff_ms(stream->first, record->started));
-        put(first, "event", json_string("first packet"));
-        (void)json_array_append_new(trail, first);
-    }
-    for (unsigned i = 0; i < record->events.count; i++) {
-        const struct recorder_happening *what = &record->events.list[i];
-        if (what->stream != (int)number || what->kind == JOURNAL_EVENT_DIGIT)
-            continue;
-        json_t *one = json_object();
-        put_number(one, "t_ms", wall_diff_ms(what->at, record->started));
-        put(one, "event", json_string(journal_event_name(what->kind)));
-        (void)json_array_append_new(trail, one);
-    }
-    return trail;
+    json_error_t error;
+    json_t *json = text.len ? json_loadb(text.at, text.len, 0, &error) : NULL;
+    return json ? json : json_null();
 }
 
-static json_t *verdict_of(const struct recorder_record *record, unsigned number)
+/* What the verdict leaves to the API: nothing was decided about this stream's way. */
+static json_t *no_verdict(void)
 {
-    const struct recorder_stream *stream = &record->streams[number];
+    static const char *const unknown[] = {"src_class", "our_class", "why", "first_packet_ms",
+                                          "lost_before_first"};
     json_t *verdict = json_object();
-    put(verdict, "src_class", json_null());
-    put(verdict, "our_class", json_null());
-    put(verdict, "why",
-        json_string(stream->is_static ? "nat.external_ip is advertised"
-                                      : "our own address is advertised"));
+    for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
+        put(verdict, unknown[i], json_null());
     put(verdict, "alternatives", json_array());
-    put(verdict, "trail", trail_of(record, number));
-    put(verdict, "first_packet_ms",
-        stream->has_first ? json_integer(wall_diff_ms(stream->first, stream->began)) : json_null());
-    put(verdict, "lost_before_first", json_null());
-    put_number(verdict, "switches", stream->switches);
-    json_t *security = json_array();
-    if (stream->counters.foreign)
-        (void)json_array_append_new(security, json_string("second-sender"));
-    put(verdict, "security", security);
+    put(verdict, "trail", json_array());
+    put_number(verdict, "switches", 0);
+    put(verdict, "security", json_array());
     return verdict;
+}
+
+static json_t *verdict_of(const struct recorder_stream *stream)
+{
+    char text[RECORDER_STORY_SIZE];
+    json_t *verdict = json_of(recorder_story_print(&stream->story, text));
+    if (json_is_object(verdict))
+        return verdict;
+    json_decref(verdict);
+    return no_verdict();
 }
 
 static json_t *stream_of(const struct recorder_record *record, const struct voices *voices,
@@ -192,16 +176,18 @@ static json_t *stream_of(const struct recorder_record *record, const struct voic
     put_number(one, "lost", (int64_t)stream->counters.lost);
     put_number(one, "paused_packets", (int64_t)stream->counters.paused);
     put_number(one, "foreign_packets", (int64_t)stream->counters.foreign);
+    put_number(one, "keepalives", (int64_t)stream->counters.keepalives);
     put(one, "offered", addr_of(&stream->offered));
     put(one, "advertised", addr_of(&stream->advertised));
     put(one, "bound", addr_of(&stream->bound));
     put(one, "observed", addr_of(&stream->observed));
-    put(one, "path", json_string(stream->ice_path    ? stream->ice_path
-                             : stream->is_static ? "static"
-                                                 : "host"));
-    put(one, "relay", json_null());
+    put(one, "path",
+        json_string(stream->ice_path        ? stream->ice_path
+                    : stream->story.path[0] ? stream->story.path
+                                            : "none"));
+    put(one, "relay", json_of(view_of_string(stream->story.relay)));
     put(one, "direction", json_string(recorder_stream_direction(stream)));
-    put(one, "verdict", verdict_of(record, number));
+    put(one, "verdict", verdict_of(stream));
     return one;
 }
 

@@ -172,7 +172,7 @@ static struct ice_gather_base base_of(const struct recorder *recorder,
         .is_way_out = true,
         .mapped = rtcp ? ticket->mapped_rtcp : ticket->mapped,
     };
-    if (lease->is_static)
+    if (lease->us.is_static)
         base.mapped = rtcp ? lease->advertised_rtcp : lease->advertised;
     /* One address outside is enough, and the answer must stay short: the surer one. */
     if (!addr_is_set(&base.mapped) && addr_is_set(seen) &&
@@ -379,7 +379,7 @@ static const char *path_of(const struct recorder_lease *lease, const struct medi
     case CANDIDATE_SERVER_REFLEXIVE:
         break;
     }
-    if (lease->is_static && addr_equal(&news->local, &lease->advertised))
+    if (lease->us.is_static && addr_equal(&news->local, &lease->advertised))
         return "static";
     if (is_mapped)
         return "mapped";

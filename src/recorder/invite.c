@@ -92,6 +92,7 @@ static struct recorder_call *new_call(struct recorder *recorder, struct recorder
     call->dialog = event->dialog;
     call->flow = event->flow;
     call->listed = is_listed(recorder, &event->flow.peer);
+    recorder_caller_init(&call->caller, event->message, &event->flow);
     call->work_end = &call->work;
     call->document_last = tick_add_ms(now.tick, -RECORDER_DOCUMENT_EVERY_MS);
     map_insert(&recorder->by_dialog, &call->node, view_of(&call->dialog, sizeof call->dialog));

@@ -19,10 +19,11 @@
 /* What the interfaces and packets say of a stream; SDP says the rest. */
 struct seen {
     struct addr bound;
-    bool is_static, has_first;
+    bool has_first;
     struct wall first;
     struct addr observed;
     uint64_t packets, bytes;
+    struct recorder_story story;
 };
 
 /* A description that waits for its counterpart. */
@@ -189,7 +190,11 @@ static void take_event(struct rebuild *r, const struct journal_record *record)
         break;
     case JOURNAL_EVENT_STREAM:
         if (seen && journal_event_text(json, "path", text, sizeof text))
-            seen->is_static = strcmp(text, "static") == 0;
+            (void)view_copy(view_of_string(text), seen->story.path, sizeof seen->story.path);
+        break;
+    case JOURNAL_EVENT_PATH:
+        if (seen)
+            recorder_story_recall(&seen->story, json);
         break;
     case JOURNAL_EVENT_EPOCH:
     case JOURNAL_EVENT_SOURCE:
@@ -281,9 +286,10 @@ static void conclude(struct rebuild *r, struct wall now)
     struct recorder_record *record = &r->record;
     for (unsigned i = 0; i < record->stream_count; i++) {
         struct recorder_stream *stream = &record->streams[i];
-        const struct seen *seen = &r->seen[i];
+        struct seen *seen = &r->seen[i];
         stream->bound = seen->bound;
-        stream->is_static = seen->is_static;
+        stream->story = seen->story;
+        seen->story.recalled = NULL; /* the stream owns it now */
         stream->has_first = seen->has_first;
         stream->first = seen->first;
         stream->observed = seen->observed;
@@ -354,6 +360,8 @@ bool recorder_rebuild(struct view journal, struct wall now, struct recorder_rebu
     }
     if (r->begun)
         recorder_record_finish(&r->record);
+    for (size_t i = 0; i < LIMIT_STREAMS_PER_RECORDING; i++)
+        recorder_story_finish(&r->seen[i].story);
     drop(&r->offer);
     drop(&r->own);
     journal_reader_destroy(r->reader);

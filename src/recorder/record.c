@@ -35,6 +35,8 @@ void recorder_record_finish(struct recorder_record *record)
 {
     if (record->has_metadata)
         siprec_state_finish(&record->metadata);
+    for (unsigned i = 0; i < record->stream_count; i++)
+        recorder_story_finish(&record->streams[i].story);
     free(record->call_id);
     free(record->speakers);
     free(record->latest);
@@ -152,7 +154,6 @@ void recorder_record_saw(struct recorder_record *record, const struct recorder_h
     recorder_record_happened(record, what);
     switch (what->kind) {
     case JOURNAL_EVENT_SOURCE:
-        stream->switches++;
         stream->observed = what->addr;
         break;
     case JOURNAL_EVENT_SILENT:
@@ -191,6 +192,7 @@ bool recorder_record_media(struct recorder_record *record, const struct media_ev
     stream->counters = event->counters;
     if (event->kind == MEDIA_EVENT_COUNT)
         return false;
+    bool told = recorder_story_media(&stream->story, event);
     if (event->kind == MEDIA_EVENT_FIRST && !stream->has_first) {
         take_first(record, stream, event);
         return true;
@@ -202,6 +204,8 @@ bool recorder_record_media(struct recorder_record *record, const struct media_ev
                              stream->label[0] ? stream->label : "-");
         return true;
     }
+    if (kind_of_event(event->kind) == JOURNAL_EVENT_OTHER)
+        return told;
     recorder_record_saw(record, &(struct recorder_happening){.kind = kind_of_event(event->kind),
                                                              .at = event->at,
                                                              .stream = event->stream,

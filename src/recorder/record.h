@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "journal/event.h"
 #include "media/media.h"
+#include "recorder/story.h"
 #include "sdp/agree.h"
 #include "sdp/match.h"
 #include "siprec/state.h"
@@ -41,10 +42,9 @@ struct recorder_stream {
     struct media_codec codecs[MEDIA_CODECS];
     struct addr offered, offered_rtcp, advertised, bound, observed; /* unset: none */
     const char *ice_path; /* by which ICE brings its packets: a name of the API's; NULL: none */
-    bool is_static; /* advertised is what nat.external_ip says */
     bool has_first;
     struct wall began, first; /* our answer; the first packet */
-    unsigned switches;        /* times its packets came from elsewhere */
+    struct recorder_story story;
     struct media_counters counters;
 };
 

@@ -35,6 +35,11 @@ struct recorder *recorder_create(const struct recorder_settings *settings, struc
         return NULL;
     uint32_t slots = recorder_slots(settings);
     recorder->settings = *settings;
+    for (int v6 = 0; v6 < 2; v6++) {
+        struct nat_profile *profile = &recorder->profiles[v6];
+        profile_init(profile, (struct tick){0}, settings->behind_nat, settings->external[v6]);
+        (void)profile_set_local(profile, (struct tick){0}, settings->own[v6]);
+    }
     recorder->sip = sip;
     recorder->waiting_end = &recorder->waiting;
     list_init(&recorder->parked);
@@ -235,6 +240,17 @@ void recorder_tell_available(struct recorder *recorder)
                       settling ? PROFILE_SETTLE_MS / 1000 : recorder->settings.retry_after_s);
 }
 
+/* What changed about the streams' ways, into the journal: the document can be made from it alone. */
+static void post_stories(struct recorder *recorder, struct recorder_call *call, struct wall at)
+{
+    char text[RECORDER_STORY_SIZE];
+    struct view line;
+    for (unsigned i = 0; i < call->record.stream_count; i++) {
+        if (recorder_story_line(&call->record.streams[i].story, i, text, &line))
+            recorder_post_mark(recorder, call, (int)i, at, line);
+    }
+}
+
 /* ---- The end -------------------------------------------------------------------------------- */
 
 static void finish_call(struct recorder *recorder, struct recorder_call *call,
@@ -250,6 +266,7 @@ static void finish_call(struct recorder *recorder, struct recorder_call *call,
     record->ended = now.wall;
     (void)snprintf(record->ended_why, sizeof record->ended_why, "%s", why);
     recorder_call_changed(recorder, call, now);
+    post_stories(recorder, call, now.wall);
     char text[256];
     struct journal_event line = journal_event_begin(text, sizeof text, JOURNAL_EVENT_ENDED);
     journal_event_put_text(&line, "why", view_of_string(why));
@@ -478,6 +495,8 @@ void recorder_expire(struct recorder *recorder, struct recorder_now now)
         if (call->document_due && tick_due(call->document_at, now.tick)) {
             call->document_due = false;
             call->document_last = now.tick;
+            if (!call->closing)
+                post_stories(recorder, call, now.wall);
             put_document(recorder, call, RECORDER_DOCUMENT);
         }
         recorder_arm(recorder, call);
@@ -569,8 +588,6 @@ void recorder_media(struct recorder *recorder, struct recorder_now now, uint32_t
         if (recorder_ice_hear(recorder, call, event))
             recorder_call_changed(recorder, call, now);
         return;
-    case MEDIA_EVENT_WAY:
-    case MEDIA_EVENT_ALARM:
     case MEDIA_EVENT_NEXT_PATH:
     case MEDIA_EVENT_UNREACHABLE:
     case MEDIA_EVENT_MIGRATE:
@@ -578,6 +595,8 @@ void recorder_media(struct recorder *recorder, struct recorder_now now, uint32_t
     case MEDIA_EVENT_FIRST:
         log_first(call, event);
         __attribute__((fallthrough));
+    case MEDIA_EVENT_WAY:
+    case MEDIA_EVENT_ALARM:
     case MEDIA_EVENT_COUNT:
     case MEDIA_EVENT_SILENT:
     case MEDIA_EVENT_EPOCH:

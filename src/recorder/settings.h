@@ -4,9 +4,9 @@
 #ifndef RECORDER_SETTINGS_H
 #define RECORDER_SETTINGS_H
 
-#include "base/addr.h"
+#include "nat/path.h"
 
-enum { RECORDER_PREFIXES_MAX = 64 };
+enum { RECORDER_PREFIXES_MAX = 64, RECORDER_LISTENERS_MAX = 16 };
 
 struct recorder_prefixes {
     uint32_t count;
@@ -16,12 +16,15 @@ struct recorder_prefixes {
 struct recorder_settings {
     uint32_t recordings;            /* calls at once; more get 503 */
     struct recorder_prefixes allow; /* sip.allow; empty: anyone */
-    /* For media whose family is not that of the SRC's SIP; [0] IPv4, [1] IPv6; not set: none. Else
-     * what SIP's flow says is right for media too: flow.advertised. */
-    struct addr external[2];        /* what the world sees, by nat.external_ip */
-    struct addr own[2];             /* ours, where ports are bound to a wildcard */
-    struct recorder_prefixes local; /* SRCs in here get our own all the same */
-    uint32_t retry_after_s;         /* of a 503 */
+    /* What nat.behind_nat and the rest say; [0] IPv4, [1] IPv6; not set: none. */
+    enum path_answer behind_nat; /* unknown: auto */
+    struct addr external[2];     /* what the world sees */
+    struct addr internal[2];     /* ours by order */
+    struct addr own[2];          /* ours, as far as is known without being asked */
+    struct addr advertise[RECORDER_LISTENERS_MAX]; /* a listener's SRCs are told this one */
+    struct recorder_prefixes local;                /* SRCs in here reach us without a NAT; */
+    bool local_by_kind;                            /* and so do private addresses */
+    uint32_t retry_after_s;                        /* of a 503 */
 };
 
 #endif

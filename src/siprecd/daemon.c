@@ -86,6 +86,22 @@ static struct addr daemon_reachable(const struct addr *bound)
 
 /* ---- settings to parts' settings ------------------------------------------------------------ */
 
+static void daemon_take_network(struct recorder_settings *recorder, const struct settings *settings,
+                                const struct network *network)
+{
+    static const enum path_answer behind_nat[] = {PATH_UNKNOWN, PATH_NO, PATH_YES};
+    _Static_assert(RECORDER_LISTENERS_MAX >= (int)VALUES_LISTENERS_MAX, "one place each");
+    _Static_assert(RECORDER_PREFIXES_MAX >= (int)VALUES_PREFIXES_MAX, "one place each");
+    recorder->behind_nat = behind_nat[settings_number(settings, SETTING_NAT_BEHIND_NAT) + 1];
+    memcpy(recorder->external, network->external, sizeof recorder->external);
+    memcpy(recorder->internal, network->internal, sizeof recorder->internal);
+    recorder->local_by_kind = network->local_by_kind;
+    for (size_t i = 0; i < network->local.count; i++)
+        recorder->local.list[recorder->local.count++] = network->local.list[i];
+    for (size_t i = 0; i < network->listeners.count; i++)
+        recorder->advertise[i] = network->listeners.list[i].advertise;
+}
+
 static struct signalling_settings daemon_signalling_settings(const struct siprecd *daemon,
                                                              const struct settings *settings)
 {
@@ -96,8 +112,7 @@ static struct signalling_settings daemon_signalling_settings(const struct siprec
     recorder->retry_after_s = DAEMON_RETRY_AFTER_S;
     for (size_t i = 0; i < allow->count && i < RECORDER_PREFIXES_MAX; i++)
         recorder->allow.list[recorder->allow.count++] = allow->list[i];
-    if (made.network.behind_nat)
-        memcpy(recorder->external, made.network.external, sizeof recorder->external);
+    daemon_take_network(recorder, settings, &made.network);
     for (int v6 = 0; v6 < 2; v6++) {
         struct addr any = {.family = v6 ? ADDR_V6 : ADDR_V4};
         struct addr own = addr_is_set(&made.network.internal[v6]) ? made.network.internal[v6]

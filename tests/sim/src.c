@@ -22,6 +22,7 @@ struct src *src_create(struct world *world)
                    (unsigned long long)world->seed);
     (void)snprintf(src->tag, sizeof src->tag, "src%u", src->number);
     src->headers = "";
+    src->uri = "sip:srs@198.51.100.20";
     world->srcs[world->src_count++] = src;
     return src;
 }
@@ -157,7 +158,7 @@ static size_t print_request(struct src *src, char *to, const char *method, unsig
     if (src->to_tag[0])
         (void)snprintf(to_tag, sizeof to_tag, ";tag=%s", src->to_tag);
     int head = snprintf(to, SRC_TEXT,
-                        "%s sip:srs@198.51.100.20 SIP/2.0\r\n"
+                        "%s %s SIP/2.0\r\n"
                         "Via: SIP/2.0/%s %s;branch=z9hG4bK-%u-%u;rport\r\n"
                         "Max-Forwards: 70\r\n"
                         "From: <sip:src@example.com>;tag=%s\r\n"
@@ -167,7 +168,7 @@ static size_t print_request(struct src *src, char *to, const char *method, unsig
                         "%s%s%s"
                         "%s%s%s%s"
                         "Content-Length: %zu\r\n\r\n",
-                        method, src->tcp ? "TCP" : "UDP", ip, src->number, src->branch, src->tag,
+                        method, src->uri, src->tcp ? "TCP" : "UDP", ip, src->number, src->branch, src->tag,
                         to_tag, src->call_id, cseq, method,
                         strcmp(method, "ACK") && strcmp(method, "BYE") && strcmp(method, "CANCEL")
                             ? "Contact: <sip:src@192.0.2.10>;+sip.src\r\n"

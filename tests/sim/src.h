@@ -40,6 +40,7 @@ struct src {
     struct src_stream streams[SRC_STREAMS];
     unsigned stream_count;
     unsigned version;    /* of o= */
+    const char *uri;     /* what it calls us by */
     const char *headers; /* more header lines of its next requests, or "" */
 
     /* The request under way; repeated over UDP until answered (RFC 3261 §17.1). */

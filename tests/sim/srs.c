@@ -35,6 +35,15 @@ void srs_init(struct srs *srs, struct world *world, const struct srs_options *op
         settings.recordings = options->recordings;
     if (options && options->allow)
         settings.allow = *options->allow;
+    settings.local_by_kind = true;
+    settings.own[0] = addr_with_port(srs->address, 0);
+    settings.own[1] = addr_with_port(srs->address6, 0);
+    if (options) {
+        settings.behind_nat = options->behind_nat;
+        settings.external[0] = options->external;
+        srs->seen = options->seen;
+        srs->mapped = options->mapped;
+    }
     srs->recorder = recorder_create(&settings, srs->sip, seed);
 
     struct media_config media = {
@@ -50,6 +59,10 @@ void srs_init(struct srs *srs, struct world *world, const struct srs_options *op
     srs->media = media_create(&media);
     assert(srs->sip && srs->recorder && srs->media);
     srs->sweep_at = TICK_NEVER;
+    if (options && options->profiles)
+        recorder_know(srs->recorder, srs_now(srs), options->profiles);
+    for (unsigned i = 0; options && i < options->relays; i++)
+        srs_relay(srs, i, 1);
     srs->ports_lent = options && options->ports ? options->ports : 64;
     pump(srs);
 }
@@ -96,6 +109,24 @@ struct recorder_now srs_now(const struct srs *srs)
 
 /* ---- Ports ---------------------------------------------------------------------------------- */
 
+static struct addr outside(struct addr ip, uint16_t port, unsigned by)
+{
+    return addr_is_set(&ip) ? addr_with_port(ip, (uint16_t)(port + by)) : ip;
+}
+
+void srs_relay(struct srs *srs, unsigned slot, unsigned generation)
+{
+    struct recorder_relay relay = {
+        .slot = slot,
+        .generation = generation,
+        .gone = generation == 0,
+        .relayed = {addr_v4(203, 0, 113, 60, (uint16_t)(49152 + slot))},
+        .server_address = addr_v4(203, 0, 113, 50, 3478),
+        .rtt_ms = 12,
+    };
+    recorder_relay(srs->recorder, srs_now(srs), &relay);
+}
+
 /* Keeps `ports_lent` tickets in the recorder's stock: port i is 20000 + 2i, and rests 2 s. */
 static void lend(struct srs *srs)
 {
@@ -113,7 +144,15 @@ static void lend(struct srs *srs)
             .bound = addr_with_port(srs->media_ip, (uint16_t)(FIRST_PORT + 2 * i)),
             .bound_rtcp = addr_with_port(srs->media_ip, (uint16_t)(FIRST_PORT + 2 * i + 1)),
         };
+        ticket.seen = outside(srs->seen, ticket.bound.port, 20000);
+        ticket.seen_rtcp = outside(srs->seen, ticket.bound_rtcp.port, 20000);
+        ticket.seen_at = srs->world->now;
+        struct addr mapped[2] = {outside(srs->mapped, ticket.bound.port, 30000),
+                                 outside(srs->mapped, ticket.bound_rtcp.port, 30000)};
         recorder_ticket(srs->recorder, srs_now(srs), &ticket);
+        assert(recorder_ticket_mapped(
+            srs->recorder, srs_now(srs),
+            &(struct recorder_port){ticket.worker, ticket.port, ticket.generation}, mapped));
     }
 }
 

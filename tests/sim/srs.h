@@ -46,6 +46,7 @@ struct srs {
     uint64_t control_sent; /* RTCP and probes */
     uint32_t generation;
     bool stingy; /* lends nothing more */
+    struct addr seen, mapped;
 };
 
 struct srs_options {
@@ -53,6 +54,12 @@ struct srs_options {
     const struct recorder_prefixes *allow; /* NULL: anyone */
     uint32_t ports;                        /* lent at first; 0: 64 */
     bool ipv6;                             /* ports on the IPv6 address instead */
+    const struct nat_profile *profiles;    /* two; NULL: by the settings below */
+    enum path_answer behind_nat;
+    struct addr external;     /* nat.external_ip, IPv4 */
+    struct addr seen, mapped; /* addresses that each port has outside, at its number + 20000 and +
+                                 30000; unset: none */
+    unsigned relays;          /* that stand ready at first: 203.0.113.60, ports from 49152 on */
 };
 
 void srs_init(struct srs *srs, struct world *world, const struct srs_options *options);
@@ -65,6 +72,9 @@ void srs_receive(struct srs *srs, struct addr from, struct addr to, struct view 
 void srs_receive_stream(struct srs *srs, struct addr from, struct addr to, struct view bytes);
 struct tick srs_deadline(const struct srs *srs);
 void srs_expire(struct srs *srs);
+
+/* A relay stands ready; generation 0: it is no more. */
+void srs_relay(struct srs *srs, unsigned slot, unsigned generation);
 
 /* The only recording there is; NULL, with a failed check, when there is none or more. */
 struct srs_file *srs_only_file(struct srs *srs);

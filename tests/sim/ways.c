@@ -65,10 +65,171 @@ static void test_a_wait_is_cancelled(void)
     play_free(play);
 }
 
+/* ---- What is answered ----------------------------------------------------------------------- */
+
+/* Our network: a private address behind a NAT that shows 203.0.113.9. */
+static const struct addr OUTSIDE = {.family = ADDR_V4, .ip = {203, 0, 113, 9}};
+
+static struct nat_profile *behind(enum nat_mapping mapping, enum nat_filtering filtering)
+{
+    static struct nat_profile profiles[2];
+    struct tick start = {0};
+    struct discovery_result found = {
+        .behaviour = {.mapping = mapping, .filtering = filtering},
+        .external = OUTSIDE,
+        .is_natted = true,
+        .is_done = true,
+    };
+    for (int v6 = 0; v6 < 2; v6++)
+        profile_init(&profiles[v6], start, PATH_UNKNOWN, (struct addr){0});
+    (void)profile_set_local(&profiles[0], start, addr_v4(10, 0, 0, 7, 0));
+    profile_tell_behaviour(&profiles[0], start, &found);
+    return profiles;
+}
+
+static json_t *verdict(const struct play *play, unsigned stream)
+{
+    return json_object_get(play_stream(play, stream), "verdict");
+}
+
+/* One call; a's answered address and the document's words for it. */
+static void expect(const struct srs_options *options, uint8_t last, uint16_t base, const char *path,
+                   const char *ours)
+{
+    struct play *play = play_begin(10, options);
+    CHECK(src_connect(play->src, src_metadata("1", "2")));
+    struct addr to = play->a->to, to_rtcp = play->a->to_rtcp;
+    CHECK_INT(to.ip[3], last);
+    CHECK_INT(to.port / 1000 * 1000, base);
+    CHECK(addr_equal_ip(&to, &to_rtcp));
+    play_end(play);
+    const json_t *stream = play_stream(play, 0);
+    CHECK_TEXT(play_text(stream, "path"), path);
+    CHECK_TEXT(play_text(verdict(play, 0), "our_class"), ours);
+    CHECK_TEXT(play_text(stream, "advertised"), addr_print(&to).s);
+    CHECK(strlen(play_text(verdict(play, 0), "why")) > 10);
+    play_free(play);
+}
+
+/* nat.md's rows, one call each; the SRC is B1: it sends from what it offers. */
+static void test_each_kind_of_way(void)
+{
+    struct srs_options nothing = {0};
+    expect(&nothing, 20, 20000, "host", "open");
+    struct srs_options by_order = {.behind_nat = PATH_YES, .external = OUTSIDE};
+    expect(&by_order, 9, 20000, "static", "1:1");
+    struct srs_options in_the_open = {.behind_nat = PATH_NO, .external = OUTSIDE, .seen = OUTSIDE};
+    expect(&in_the_open, 20, 20000, "host", "open");
+    struct srs_options stun = {
+        .profiles = behind(NAT_MAPPING_INDEPENDENT, NAT_FILTERING_ADDRESS_PORT), .seen = OUTSIDE};
+    expect(&stun, 9, 40000, "stun", "EIM+APDF");
+    struct srs_options relayed = {.profiles =
+                                      behind(NAT_MAPPING_ADDRESS_PORT, NAT_FILTERING_ADDRESS_PORT),
+                                  .seen = OUTSIDE,
+                                  .relays = 4};
+    expect(&relayed, 60, 49000, "relay", "EDM+APDF");
+    struct srs_options hopeless = relayed;
+    hopeless.relays = 0;
+    expect(&hopeless, 9, 40000, "none", "EDM+APDF");
+    struct srs_options gateway = stun;
+    gateway.mapped = OUTSIDE;
+    struct nat_profile *profiles = behind(NAT_MAPPING_ADDRESS_PORT, NAT_FILTERING_ADDRESS_PORT);
+    profile_tell_gateway(profiles, (struct tick){0}, &(struct gateway_status){.external = OUTSIDE});
+    gateway.profiles = profiles;
+    expect(&gateway, 9, 50000, "mapped", "mapped");
+}
+
+/* nat.behind_nat=true promises kept ports "until STUN proves otherwise". */
+static void test_ports_that_are_not_kept(void)
+{
+    struct srs_options options = {
+        .profiles = behind(NAT_MAPPING_INDEPENDENT, NAT_FILTERING_INDEPENDENT), .seen = OUTSIDE};
+    struct nat_profile profiles[2] = {options.profiles[0], options.profiles[1]};
+    profiles[0].behind_nat = PATH_YES;
+    profiles[0].told[PROFILE_SETTING].address = OUTSIDE;
+    options.profiles = profiles;
+    expect(&options, 9, 40000, "stun", "EIM+EIF");
+    options.seen = (struct addr){0};
+    expect(&options, 9, 20000, "static", "1:1");
+}
+
+/* local_networks=auto: private SRCs reach us as we are; but not one that called our address
+ * outside, whose private source is a translator's. */
+static void test_local_networks(void)
+{
+    struct srs_options options = {
+        .profiles = behind(NAT_MAPPING_INDEPENDENT, NAT_FILTERING_INDEPENDENT), .seen = OUTSIDE};
+    struct play *play = play_begin(11, &options);
+    play->src->sip = addr_v4(10, 0, 0, 99, 5060);
+    CHECK(src_connect(play->src, NULL));
+    CHECK_INT(play->a->to.ip[3], 20);
+    CHECK_INT(play->a->to.port / 1000, 20);
+    play_end(play);
+    CHECK_TEXT(play_text(play_stream(play, 0), "path"), "host");
+    play_free(play);
+    play = play_begin(11, &options);
+    play->src->sip = addr_v4(10, 0, 0, 99, 5060);
+    play->src->uri = "sip:srs@203.0.113.9";
+    CHECK(src_connect(play->src, NULL));
+    CHECK_INT(play->a->to.ip[3], 9);
+    play_end(play);
+    play_free(play);
+}
+
+/* Each stream has a relay of its own, and no relay serves two SRCs. */
+static void test_a_relay_each(void)
+{
+    struct srs_options options = {.profiles =
+                                      behind(NAT_MAPPING_ADDRESS_PORT, NAT_FILTERING_ADDRESS_PORT),
+                                  .seen = OUTSIDE,
+                                  .relays = 3};
+    struct play *play = play_begin(12, &options);
+    CHECK(src_connect(play->src, src_metadata("1", "2")));
+    CHECK_INT(play->a->to.port, 49152);
+    CHECK_INT(play->b->to.port, 49153);
+    /* RTCP comes to the same port, and a=rtcp says so. */
+    CHECK_INT(play->a->to_rtcp.port, 49152);
+    play_end(play);
+    const json_t *relay = json_object_get(play_stream(play, 0), "relay");
+    CHECK_TEXT(play_text(relay, "server"), "203.0.113.50:3478");
+    CHECK_TEXT(play_text(relay, "transport"), "udp");
+    CHECK_INT(play_number(relay, "rtt_ms"), 12);
+    const json_t *alternatives = json_object_get(verdict(play, 0), "alternatives");
+    CHECK(json_is_array(alternatives));
+    play_free(play);
+}
+
+/* An answer that does not come about leaves the relays in stock. */
+static void test_relays_of_a_refused_call(void)
+{
+    struct srs_options options = {.profiles =
+                                      behind(NAT_MAPPING_ADDRESS_PORT, NAT_FILTERING_ADDRESS_PORT),
+                                  .seen = OUTSIDE,
+                                  .ports = 1,
+                                  .relays = 2};
+    struct play *play = play_begin(13, &options);
+    play->srs.stingy = true;
+    src_invite(play->src, NULL);
+    CHECK_INT(src_wait(play->src), 503);
+    play->srs.stingy = false;
+    play->srs.ports_lent = 8;
+    src_invite(play->src, NULL);
+    CHECK_INT(src_wait(play->src), 200);
+    CHECK_INT(play->a->to.port, 49152);
+    CHECK_INT(play->b->to.port, 49153);
+    play_end(play);
+    play_free(play);
+}
+
 int main(void)
 {
     RUN(test_an_invite_waits_for_the_network);
     RUN(test_three_seconds_at_most);
     RUN(test_a_wait_is_cancelled);
+    RUN(test_each_kind_of_way);
+    RUN(test_ports_that_are_not_kept);
+    RUN(test_local_networks);
+    RUN(test_a_relay_each);
+    RUN(test_relays_of_a_refused_call);
     return tap_done();
 }

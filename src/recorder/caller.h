@@ -1,0 +1,30 @@
+/* caller: what an INVITE shows of the SRC that sent it and of the NATs between: addresses in Via and
+ * Contact against where it came from, what it called us by.
+ * Not here: what earlier calls taught (nat/srcs.h), media's addresses.
+ * RFC 3261 §18.2.1, 3581 §4. */
+#ifndef RECORDER_CALLER_H
+#define RECORDER_CALLER_H
+
+#include "base/addr.h"
+
+struct sip_message;
+struct sip_flow;
+
+enum { RECORDER_CALLER_TEXT = 64 };
+
+struct recorder_caller {
+    struct addr via, contact; /* the hosts named there; unset: a name, or none */
+    struct addr called;       /* the host of the Request-URI; unset: a name */
+    char contact_host[RECORDER_CALLER_TEXT];
+    char user_agent[RECORDER_CALLER_TEXT];
+    uint64_t number; /* stands for the SRC as long as the daemon runs; never 0 */
+};
+
+/* flow: what the INVITE came on. */
+void recorder_caller_init(struct recorder_caller *caller, const struct sip_message *invite,
+                          const struct sip_flow *flow);
+
+/* Its own addresses in SIP are not the one that its SIP comes from: a NAT stands on its side. */
+bool recorder_caller_is_translated(const struct recorder_caller *caller, const struct addr *peer);
+
+#endif

@@ -1,0 +1,138 @@
+/* story: see story.h.
+ * Not here: when a line is due (recorder.c).
+ * RFC 8259. */
+#include "recorder/story.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "recorder/way.h"
+
+void recorder_story_finish(struct recorder_story *story)
+{
+    free(story->recalled);
+    story->recalled = NULL;
+}
+
+static void take_lease(struct recorder_story *story, const struct recorder_lease *lease)
+{
+    static const char *const transports[] = {"udp", "tcp", "tls"};
+    const struct recorder_relay *relay = &lease->relay;
+    bool relayed = lease->choice.code == PATH_RELAY || lease->choice.code == PATH_RELAY_STREAM;
+    struct writer w = writer_of(story->relay, sizeof story->relay);
+    memset(story->relay, 0, sizeof story->relay);
+    (void)view_copy(view_of_string(recorder_way_name(lease)), story->path, sizeof story->path);
+    if (relayed && lease->has_relay) {
+        writer_printf(&w, "{\"server\":\"%s\",\"transport\":\"%s\",\"rtt_ms\":",
+                      addr_print(&relay->server_address).s, transports[relay->transport]);
+        if (relay->rtt_ms >= 0)
+            writer_printf(&w, "%d}", relay->rtt_ms);
+        else
+            writer_string(&w, "null}");
+    }
+}
+
+void recorder_story_begin(struct recorder_story *story, struct tick now, struct wall at,
+                          const struct recorder_lease *lease)
+{
+    story->begun = true;
+    story->answered = at;
+    verdict_begin(&story->verdict, now, &lease->us, &lease->src, &lease->choice);
+    take_lease(story, lease);
+}
+
+void recorder_story_turn(struct recorder_story *story, struct tick now, enum verdict_event event,
+                         const struct recorder_lease *lease)
+{
+    story->verdict.us = lease->us;
+    story->verdict.src = lease->src;
+    if (event == VERDICT_ADDRESS_CHANGED)
+        verdict_note(&story->verdict, now, event, &lease->advertised);
+    else
+        verdict_switch(&story->verdict, now, event, &lease->choice);
+    story->verdict.choice = lease->choice;
+    story->turned = true;
+    take_lease(story, lease);
+}
+
+static struct tick tick_of(const struct recorder_story *story, struct wall at)
+{
+    return tick_add_ms(story->verdict.began, wall_diff_ms(at, story->answered));
+}
+
+bool recorder_story_media(struct recorder_story *story, const struct media_event *event)
+{
+    struct verdict *v = &story->verdict;
+    if (!story->begun)
+        return false;
+    switch (event->kind) {
+    case MEDIA_EVENT_FIRST:
+        verdict_first_packet(v, tick_of(story, event->at), &event->addr, event->lost_before);
+        return true;
+    case MEDIA_EVENT_WAY:
+        verdict_note(v, event->tick, event->verdict, &event->addr);
+        return true;
+    case MEDIA_EVENT_ALARM:
+        verdict_alarm(v, event->security);
+        return true;
+    case MEDIA_EVENT_FOREIGN:
+        verdict_alarm(v, VERDICT_SECOND_SENDER);
+        return true;
+    case MEDIA_EVENT_SOURCE:
+        v->observed = event->addr;
+        v->switches += !story->turned;
+        story->turned = false;
+        return true;
+    default:
+        return false;
+    }
+}
+
+struct view recorder_story_print(const struct recorder_story *story, char text[RECORDER_STORY_SIZE])
+{
+    struct writer w = writer_of(text, RECORDER_STORY_SIZE);
+    if (story->recalled)
+        return view_of_string(story->recalled);
+    if (!story->begun)
+        return VIEW_NONE;
+    verdict_print(&story->verdict, &w);
+    return w.failed ? VIEW_NONE : writer_done(&w);
+}
+
+bool recorder_story_line(struct recorder_story *story, unsigned stream,
+                         char text[RECORDER_STORY_SIZE], struct view *line)
+{
+    char verdict[RECORDER_STORY_SIZE];
+    const struct verdict *v = &story->verdict;
+    /* Counters only grow, so that each change makes another number. */
+    uint32_t now =
+        1 + v->count + v->untold + v->switches + v->security + (uint32_t)(v->first_packet_ms >= 0);
+    if (!story->begun || now == story->told)
+        return false;
+    struct journal_event event = journal_event_begin(text, RECORDER_STORY_SIZE, JOURNAL_EVENT_PATH);
+    journal_event_put_number(&event, "stream", stream);
+    journal_event_put_text(&event, "path", view_of_string(story->path));
+    journal_event_put_json(&event, "relay",
+                           story->relay[0] ? view_of_string(story->relay) : VIEW_LIT("null"));
+    journal_event_put_json(&event, "verdict", recorder_story_print(story, verdict));
+    *line = journal_event_end(&event);
+    story->told = now;
+    return line->len > 0;
+}
+
+void recorder_story_recall(struct recorder_story *story, struct view line)
+{
+    struct view verdict, relay;
+    char *copy;
+    if (!journal_event_find(line, "verdict", &verdict) || verdict.len == 0 ||
+        verdict.at[0] != '{' || !(copy = malloc(verdict.len + 1)))
+        return;
+    (void)view_copy(verdict, copy, verdict.len + 1);
+    free(story->recalled);
+    story->recalled = copy;
+    (void)!journal_event_text(line, "path", story->path, sizeof story->path);
+    story->relay[0] = 0;
+    if (journal_event_find(line, "relay", &relay) && relay.len && relay.at[0] == '{' &&
+        relay.len < sizeof story->relay)
+        (void)view_copy(relay, story->relay, sizeof story->relay);
+}

@@ -1,0 +1,51 @@
+/* story: one stream's path, relay and verdict: as it goes on in a call, and as a journal tells it.
+ * Not here: deciding (way.c), the verdict's own words (nat/verdict.h), JSON around it (document.c).
+ * RFC 8259 for the journal's line. */
+#ifndef RECORDER_STORY_H
+#define RECORDER_STORY_H
+
+#include "journal/event.h"
+#include "media/media.h"
+#include "nat/verdict.h"
+
+struct recorder_lease;
+
+enum {
+    RECORDER_PATH_SIZE = 16,
+    /* A trail of 32 steps with IPv6 addresses fits, and in the journal it is one comment. */
+    RECORDER_STORY_SIZE = 4096,
+};
+
+struct recorder_story {
+    bool begun;
+    struct wall answered; /* the moment that verdict.began is */
+    char path[RECORDER_PATH_SIZE];
+    char relay[160]; /* its JSON; empty: none */
+    struct verdict verdict;
+    bool turned;    /* another way was offered: that its packets come from elsewhere is no news */
+    uint32_t told;  /* what of it is in the journal: a number that changes with it */
+    char *recalled; /* malloc'ed: the verdict as the journal has it; NULL: verdict is the truth */
+};
+
+void recorder_story_finish(struct recorder_story *story);
+
+/* The answer goes out with this way. */
+void recorder_story_begin(struct recorder_story *story, struct tick now, struct wall at,
+                          const struct recorder_lease *lease);
+/* Another way is offered: VERDICT_MIGRATED or VERDICT_RETRIED, or VERDICT_ADDRESS_CHANGED for the
+ * same way with a new address of ours. */
+void recorder_story_turn(struct recorder_story *story, struct tick now, enum verdict_event event,
+                         const struct recorder_lease *lease);
+/* What media says. True when that changes what is told. */
+bool recorder_story_media(struct recorder_story *story, const struct media_event *event);
+
+/* The verdict's JSON; empty when there is none. */
+struct view recorder_story_print(const struct recorder_story *story,
+                                 char text[RECORDER_STORY_SIZE]);
+/* The journal's line for a stream whose story changed since the last; false: it did not. */
+bool recorder_story_line(struct recorder_story *story, unsigned stream,
+                         char text[RECORDER_STORY_SIZE], struct view *line);
+/* Takes such a line in again. */
+void recorder_story_recall(struct recorder_story *story, struct view line);
+
+#endif

@@ -1,0 +1,305 @@
+/* way: see way.h. Nothing here waits or asks: all facts stand ready when an offer comes.
+ * Not here: what becomes of it afterwards (move.c).
+ * RFC 7866 §8.1.8, RFC 3605, RFC 8656 §9. */
+#include "recorder/way.h"
+
+#include "nat/target.h"
+#include "recorder/call.h"
+
+static unsigned family_of(const struct recorder_lease *lease)
+{
+    return lease->ticket.bound.family == ADDR_V6;
+}
+
+static bool in_prefixes(const struct recorder_prefixes *prefixes, const struct addr *a)
+{
+    for (uint32_t i = 0; i < prefixes->count; i++) {
+        if (addr_prefix_contains(&prefixes->list[i], a))
+            return true;
+    }
+    return false;
+}
+
+/* ---- Our addresses -------------------------------------------------------------------------- */
+
+/* The listener's "advertise", else what the profile believes; unset: not known. */
+static struct addr outside(const struct recorder *recorder, const struct recorder_call *call,
+                           unsigned v6)
+{
+    const struct recorder_settings *settings = &recorder->settings;
+    enum profile_source source;
+    if (call->flow.listener < RECORDER_LISTENERS_MAX) {
+        const struct addr *advertise = &settings->advertise[call->flow.listener];
+        if (addr_is_set(advertise) && (advertise->family == ADDR_V6) == (v6 != 0))
+            return *advertise;
+    }
+    return profile_external(&recorder->profiles[v6], &source);
+}
+
+static bool is_by_listener(const struct recorder *recorder, const struct recorder_call *call,
+                           unsigned v6)
+{
+    return call->flow.listener < RECORDER_LISTENERS_MAX &&
+           recorder->settings.advertise[call->flow.listener].family == (v6 ? ADDR_V6 : ADDR_V4);
+}
+
+/* The address that a port is bound to; a wildcard's is the one that SIP reached, since the SRC's
+ * packets come by the same route. */
+static struct addr own(const struct recorder *recorder, const struct recorder_call *call,
+                       const struct recorder_lease *lease)
+{
+    unsigned v6 = family_of(lease);
+    const struct addr *local = &call->flow.local;
+    const struct addr *internal = &recorder->settings.internal[v6];
+    if (!addr_is_unspecified(&lease->ticket.bound))
+        return lease->ticket.bound;
+    if (addr_is_set(internal) && !addr_is_loopback(local))
+        return *internal;
+    if (local->family == lease->ticket.bound.family)
+        return *local;
+    return addr_is_set(&recorder->profiles[v6].local) ? recorder->profiles[v6].local
+                                                      : recorder->settings.own[v6];
+}
+
+/* DESIGN.md, local_networks: such an SRC reaches us without a NAT. With "auto" a private address is
+ * not enough: what was called must be our own, or somebody translated on the way (a container's
+ * bridge shows its own address as everybody's source). */
+static bool is_same_realm(const struct recorder *recorder, const struct recorder_call *call)
+{
+    const struct recorder_settings *settings = &recorder->settings;
+    const struct addr *peer = &call->flow.peer, *called = &call->caller.called;
+    enum profile_source source;
+    struct addr external = profile_external(&recorder->profiles[peer->family == ADDR_V6], &source);
+    if (in_prefixes(&settings->local, peer))
+        return true;
+    if (!settings->local_by_kind ||
+        (!addr_is_private(peer) && !addr_is_link_local(peer) && !addr_is_loopback(peer)))
+        return false;
+    return !addr_is_set(&external) || !addr_equal_ip(called, &external) ||
+           addr_equal_ip(called, &call->flow.local);
+}
+
+/* ---- Choosing ------------------------------------------------------------------------------- */
+
+static const struct recorder_relay *find_relay(const struct recorder *recorder,
+                                               const struct recorder_call *call,
+                                               const struct recorder_lease *lease, bool udp)
+{
+    return recorder_stock_relay(&recorder->stock, &(struct recorder_relay_wish){
+                                                      .worker = lease->ticket.worker,
+                                                      .family = lease->ticket.bound.family,
+                                                      .src = call->caller.number,
+                                                      .udp = udp,
+                                                  });
+}
+
+/* What the profile cannot know: this port, this SRC, the relays of this worker. */
+static struct path_us us_of(const struct recorder *recorder, const struct recorder_call *call,
+                            struct recorder_now now, const struct recorder_lease *lease)
+{
+    unsigned v6 = family_of(lease);
+    const struct nat_profile *profile = &recorder->profiles[v6];
+    const struct recorder_ticket *ticket = &lease->ticket;
+    bool has_stun = addr_is_set(&ticket->seen) &&
+                    (lease->held || tick_diff_ms(now.tick, ticket->seen_at) < PROFILE_FRESH_MS);
+    struct path_us us = profile_us(profile, now.tick, has_stun, addr_is_set(&ticket->mapped));
+    struct addr mine = own(recorder, call, lease);
+    if (is_by_listener(recorder, call, v6))
+        us.is_static = true;
+    else
+        us.same_realm = is_same_realm(recorder, call);
+    bool may_relay = profile->behind_nat != PATH_NO;
+    us.relay_udp = may_relay && find_relay(recorder, call, lease, true);
+    us.relay_stream = may_relay && find_relay(recorder, call, lease, false);
+    /* A public address that nobody could be asked about is taken for what it looks like. */
+    us.is_open |= profile->behind_nat == PATH_UNKNOWN && !profile->stun_is_silent && !has_stun &&
+                  !addr_is_set(&profile->told[PROFILE_STUN].address) && addr_is_set(&mine) &&
+                  !addr_is_private(&mine) && !addr_is_link_local(&mine) &&
+                  !addr_is_loopback(&mine) && !us.is_static;
+    return us;
+}
+
+static struct path_src src_of(const struct recorder *recorder, const struct recorder_call *call,
+                              const struct addr *offered)
+{
+    struct target_rule rule = {.signalled = call->flow.peer, .listed = call->listed};
+    bool named = in_prefixes(&recorder->settings.allow, offered);
+    struct path_src src = {.offered = *offered, .signalled = call->flow.peer};
+    src.barred = addr_is_set(offered) && !target_may_get(&rule, offered, named);
+    return src;
+}
+
+/* behind_nat=true promises that ports are kept "until STUN proves otherwise": then it is the last
+ * resort. */
+static bool is_disproved(const struct recorder *recorder, const struct recorder_call *call,
+                         const struct recorder_lease *lease)
+{
+    const struct recorder_ticket *ticket = &lease->ticket;
+    struct addr external = outside(recorder, call, family_of(lease));
+    return lease->us.is_static && lease->us.has_stun && addr_equal_ip(&ticket->seen, &external) &&
+           ticket->seen.port != ticket->bound.port;
+}
+
+static void take_relay(struct recorder *recorder, const struct recorder_call *call,
+                       struct recorder_lease *lease)
+{
+    bool udp =
+        lease->choice.code == PATH_RELAY || (lease->choice.relay_stands_by && lease->us.relay_udp);
+    if (lease->choice.code != PATH_RELAY && lease->choice.code != PATH_RELAY_STREAM &&
+        !lease->choice.relay_stands_by)
+        return;
+    const struct recorder_relay *relay = find_relay(recorder, call, lease, udp);
+    if (!relay)
+        return;
+    lease->has_relay = true;
+    lease->relay = *relay;
+    recorder_stock_drop_relay(&recorder->stock, lease->relay.worker, lease->relay.slot);
+}
+
+void recorder_way_choose(struct recorder *recorder, const struct recorder_call *call,
+                         struct recorder_now now, struct recorder_lease *lease,
+                         const struct addr *offered, unsigned tried)
+{
+    struct path_us us = us_of(recorder, call, now, lease);
+    lease->us = us;
+    lease->src = src_of(recorder, call, offered);
+    lease->us.is_static = us.is_static && !is_disproved(recorder, call, lease);
+    lease->choice = path_choose(&lease->us, &lease->src, tried);
+    if (lease->choice.code == PATH_BEST_EFFORT && us.is_static) {
+        lease->us.is_static = true;
+        lease->choice = path_choose(&lease->us, &lease->src, tried);
+    }
+    take_relay(recorder, call, lease);
+    lease->tried = tried | 1u << (unsigned)lease->choice.code;
+    lease->advertised = recorder_way_address(recorder, call, lease, false);
+    lease->advertised_rtcp = recorder_way_address(recorder, call, lease, true);
+}
+
+void recorder_way_meet(const struct recorder *recorder, const struct recorder_call *call,
+                       struct recorder_lease *lease, const struct addr *offered)
+{
+    lease->src = src_of(recorder, call, offered);
+}
+
+void recorder_way_undo(struct recorder *recorder, struct recorder_lease *lease)
+{
+    if (lease->has_relay)
+        (void)!recorder_stock_put_relay(&recorder->stock, &lease->relay);
+    lease->has_relay = false;
+}
+
+struct addr recorder_way_address(const struct recorder *recorder, const struct recorder_call *call,
+                                 const struct recorder_lease *lease, bool rtcp)
+{
+    const struct recorder_ticket *ticket = &lease->ticket;
+    unsigned v6 = family_of(lease);
+    uint16_t port = rtcp ? ticket->bound_rtcp.port : ticket->bound.port;
+    struct addr seen = rtcp ? ticket->seen_rtcp : ticket->seen;
+    struct addr mapped = rtcp ? ticket->mapped_rtcp : ticket->mapped;
+    struct addr external = outside(recorder, call, v6), mine = own(recorder, call, lease);
+    /* Where only the RTP socket's address is known the other is the port above (RFC 3550 §11). */
+    if (rtcp && !addr_is_set(&seen) && addr_is_set(&ticket->seen))
+        seen = addr_with_port(ticket->seen, (uint16_t)(ticket->seen.port + 1));
+    if (rtcp && !addr_is_set(&mapped))
+        mapped = addr_with_port(ticket->mapped, (uint16_t)(ticket->mapped.port + 1));
+    switch (lease->choice.code) {
+    case PATH_DIRECT:
+        break;
+    case PATH_MAPPED:
+        return lease->us.is_static ? addr_with_port(external, port) : mapped;
+    case PATH_STUN:
+    case PATH_REVERSE:
+        return seen;
+    case PATH_RELAY:
+    case PATH_RELAY_STREAM:
+        /* A relay has one port: RTCP comes to it too, as a=rtcp says (RFC 3605, 5761 §4). */
+        return lease->relay.relayed[v6];
+    case PATH_EDGE:
+    case PATH_BEST_EFFORT:
+    case PATH_CODES:
+        if (lease->us.has_stun)
+            return seen;
+        if (addr_is_set(&external) && addr_is_private(&mine))
+            return addr_with_port(external, port);
+        break;
+    }
+    return addr_with_port(mine, port);
+}
+
+const char *recorder_way_name(const struct recorder_lease *lease)
+{
+    return path_name(&lease->choice, &lease->us);
+}
+
+/* ---- Whom media may send to ----------------------------------------------------------------- */
+
+struct targets {
+    const struct recorder *recorder;
+    struct target_rule rule;
+};
+
+static bool may_get(const struct targets *t, const struct addr *to)
+{
+    return addr_is_set(to) &&
+           target_may_get(&t->rule, to, in_prefixes(&t->recorder->settings.allow, to));
+}
+
+static void add(struct addr *list, uint8_t *count, uint8_t room, struct addr one)
+{
+    for (uint8_t i = 0; i < *count; i++) {
+        if (addr_equal(&list[i], &one))
+            return;
+    }
+    if (*count < room)
+        list[(*count)++] = one;
+}
+
+/* What is offered; and that port behind the address that SIP came from: 1:1 NATs and those that
+ * keep ports show it so. */
+static void put_targets(const struct targets *t, const struct addr *offered, struct addr *list,
+                        uint8_t *count)
+{
+    struct addr guess = addr_with_port(t->rule.signalled, offered->port);
+    if (offered->port == 0)
+        return;
+    if (may_get(t, offered))
+        add(list, count, MEDIA_TARGETS, *offered);
+    if (may_get(t, &guess) && guess.family == offered->family)
+        add(list, count, MEDIA_TARGETS, guess);
+}
+
+static void put_permitted(const struct targets *t, const struct recorder_call *call,
+                          const struct recorder_stream *stream, uint8_t family,
+                          struct media_way *way)
+{
+    const struct addr *from[] = {&stream->offered, &stream->offered_rtcp, &call->flow.peer,
+                                 &call->caller.via, &call->caller.contact};
+    for (size_t i = 0; i < sizeof from / sizeof *from; i++) {
+        if (from[i]->family == family && may_get(t, from[i]))
+            add(way->permitted, &way->permitted_count, MEDIA_PERMITTED,
+                addr_with_port(*from[i], 0));
+    }
+}
+
+void recorder_way_fill(const struct recorder *recorder, const struct recorder_call *call,
+                       const struct recorder_lease *lease, const struct recorder_stream *stream,
+                       struct media_way *way)
+{
+    unsigned v6 = family_of(lease);
+    struct targets t = {recorder, {.signalled = call->flow.peer, .listed = call->listed}};
+    *way = (struct media_way){
+        .choice = lease->choice,
+        .behaviour = recorder->profiles[v6].behaviour,
+        .may_reinvite = !call->stays,
+    };
+    put_targets(&t, &stream->offered, way->targets, &way->target_count);
+    put_targets(&t, &stream->offered_rtcp, way->targets_rtcp, &way->target_rtcp_count);
+    put_permitted(&t, call, stream, lease->ticket.bound.family, way);
+    if (lease->has_relay)
+        way->relay = (struct media_way_relay){.held = true,
+                                              .slot = lease->relay.slot,
+                                              .generation = lease->relay.generation,
+                                              .src = call->caller.number,
+                                              .relayed = lease->relay.relayed[v6],
+                                              .server = lease->relay.server_address};
+}

@@ -1,0 +1,47 @@
+/* way: the way in that a stream is answered with: chosen among what stands ready, what is
+ * advertised for it, whom media may send to on its behalf.
+ * Not here: the table of choices (nat/path.h), carrying it out (media), offers (call.c).
+ * RFC 7866 §8.1.8, RFC 3605, RFC 8656 §9. */
+#ifndef RECORDER_WAY_H
+#define RECORDER_WAY_H
+
+#include "recorder/recorder.h"
+
+struct recorder_call;
+struct recorder_stream;
+
+/* A port that a stream has, and its way in. */
+struct recorder_lease {
+    bool held;
+    struct recorder_ticket ticket;
+    bool has_relay; /* advertised, or standing by; out of stock then */
+    struct recorder_relay relay;
+    struct path_us us;
+    struct path_src src;
+    struct path_choice choice;
+    unsigned tried; /* 1 << path code: this one, and those that brought nothing */
+    struct addr advertised, advertised_rtcp;
+};
+
+/* Chooses for a ticket in hand, among all paths but those in `tried`: fills in the rest of the lease
+ * and takes a relay out of stock where one is needed. offered: the stream's address in the SRC's
+ * SDP; may be unset. */
+void recorder_way_choose(struct recorder *recorder, const struct recorder_call *call,
+                         struct recorder_now now, struct recorder_lease *lease,
+                         const struct addr *offered, unsigned tried);
+/* The SRC's SDP says something else now, or says it for the first time. */
+void recorder_way_meet(const struct recorder *recorder, const struct recorder_call *call,
+                       struct recorder_lease *lease, const struct addr *offered);
+/* A choice that came to nothing: its relay may serve others. */
+void recorder_way_undo(struct recorder *recorder, struct recorder_lease *lease);
+/* What would be advertised now for the choice that stands. */
+struct addr recorder_way_address(const struct recorder *recorder, const struct recorder_call *call,
+                                 const struct recorder_lease *lease, bool rtcp);
+/* What media is told about it. */
+void recorder_way_fill(const struct recorder *recorder, const struct recorder_call *call,
+                       const struct recorder_lease *lease, const struct recorder_stream *stream,
+                       struct media_way *way);
+/* DESIGN.md's word for the path. */
+const char *recorder_way_name(const struct recorder_lease *lease);
+
+#endif

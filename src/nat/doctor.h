@@ -1,0 +1,139 @@
+/* doctor: why is there no media? From the evidence of one call, and of the host, to causes, each
+ * with what to change and where.
+ * Not here: gathering the evidence (siprecd/doctor.h, siprecctl), deciding paths (path.h).
+ * RFC 4787, 8656 §9, 3550 §6.4.1 for what each piece of evidence means. Pure. */
+#ifndef NAT_DOCTOR_H
+#define NAT_DOCTOR_H
+
+#include "base/writer.h"
+#include "nat/path.h"
+
+enum {
+    DOCTOR_STREAMS = 16,
+    DOCTOR_LABEL_SIZE = 32,
+    DOCTOR_FINDINGS = 12,
+    DOCTOR_CLOCK_MS = 2000, /* the SRC's SR against our clock */
+    DOCTOR_DRIFT_PPM = 500, /* its RTP clock against our clock */
+};
+
+enum doctor_cause {
+    DOCTOR_DISK_FULL,
+    DOCTOR_INVITE_TRUNCATED,
+    DOCTOR_INVITE_FRAGMENTS,
+    DOCTOR_NO_SIP,
+    DOCTOR_CODEC,
+    DOCTOR_SIP_ALG,
+    DOCTOR_OUR_PRIVATE,
+    DOCTOR_EXTERNAL_WRONG,
+    DOCTOR_DOUBLE_NAT,
+    DOCTOR_HAIRPIN,
+    DOCTOR_TURN_CREDENTIALS,
+    DOCTOR_TURN_DOWN,
+    DOCTOR_UDP_BLOCKED,
+    DOCTOR_SYMMETRIC_NAT,
+    DOCTOR_RELAY_PERMISSION,
+    DOCTOR_HOST_FIREWALL,
+    DOCTOR_ROUTER_FIREWALL,
+    DOCTOR_NOT_FORWARDED,
+    DOCTOR_SRC_PRIVATE,
+    DOCTOR_SRC_ELSEWHERE,
+    DOCTOR_SRC_SILENT,
+    DOCTOR_ONE_LEG,
+    DOCTOR_FOREIGN_SENDER,
+    DOCTOR_CLOCKS,
+    DOCTOR_CAUSES,
+};
+const char *doctor_cause_name(enum doctor_cause cause); /* "host-firewall" */
+
+/* One stream, as its recording tells it. */
+struct doctor_stream {
+    char label[DOCTOR_LABEL_SIZE];
+    struct addr offered, advertised, bound, observed;
+    struct addr foreign; /* a second sender's; unset: none */
+    struct addr denied;  /* a peer that the relay would not let in */
+    enum path_code path;
+    bool expects_media; /* neither on hold nor removed, and the SRC is to send */
+    bool is_ice;
+    uint64_t packets, rtcp;
+    /* The SRC's own word, by RTCP: it has sent packets since the answer. UNKNOWN: no report came. */
+    enum path_answer src_sends;
+    /* A datagram from outside to the advertised address arrived. UNKNOWN: nobody could send one. */
+    enum path_answer probe;
+    bool clock_is_known, drift_is_known;
+    int64_t clock_ms; /* the SRC's SR time less ours */
+    int64_t drift_ppm;
+};
+
+enum doctor_relay {
+    DOCTOR_RELAY_NONE, /* no TURN server is set */
+    DOCTOR_RELAY_READY,
+    DOCTOR_RELAY_REFUSED, /* wrong credentials: 401 or 441 again and again */
+    DOCTOR_RELAY_SILENT,  /* no server answers */
+    DOCTOR_RELAY_FAILED,  /* they answer, and none allocates: quota, capacity */
+};
+
+struct doctor_evidence {
+    /* The call; has_call false: nobody knows it, or none was asked for. */
+    bool has_call;
+    unsigned refused_status; /* an INVITE that was refused; 0: it was not */
+    struct addr signalled;   /* where its SIP came from */
+    bool alg_is_suspected;   /* the SDP is not what the SRC can have written */
+    struct doctor_stream streams[DOCTOR_STREAMS];
+    size_t stream_count;
+
+    /* Since the start of siprecd. */
+    uint64_t sip_received, invites, invites_truncated;
+    uint64_t reassembly_failures; /* the kernel's, fragments of datagrams that never were whole */
+    /* Since the call began: the kernel's datagrams to ports where nobody listens, and ours from the
+     * SRC's addresses to ports that no stream of the call has. */
+    uint64_t no_ports, strays;
+    struct addr stray_to; /* where such a one went */
+
+    /* Our side. */
+    enum path_answer behind_nat;
+    struct addr local;    /* unset: not known */
+    struct addr external; /* as STUN sees us now; unset: nobody answers */
+    bool external_is_set; /* by the settings */
+    int levels;           /* -1: not known */
+    struct nat_behaviour behaviour;
+    bool stun_is_silent, stun_is_asked;
+    struct addr gateway; /* what the gateway calls its address outside; unset: it says nothing */
+    enum doctor_relay relay;
+    char relay_server[64];     /* of the failure, or the one in use */
+    enum path_answer firewall; /* this host's ruleset drops what comes to the ports. UNKNOWN: it
+                                  could not be read */
+    uint16_t port_min, port_max;
+    bool disk_is_full;
+};
+
+/* How sure a finding is. */
+enum doctor_certainty {
+    DOCTOR_POSSIBLE, /* the evidence leaves it open */
+    DOCTOR_LIKELY,
+    DOCTOR_CERTAIN, /* the evidence excludes the others */
+};
+
+struct doctor_finding {
+    enum doctor_cause cause;
+    enum doctor_certainty certainty;
+    size_t stream; /* DOCTOR_STREAMS: of the call as a whole */
+};
+
+struct doctor_diagnosis {
+    bool is_healthy; /* every stream that should have media has it, and nothing else is wrong */
+    struct doctor_finding findings[DOCTOR_FINDINGS]; /* the likeliest first; certain ones alone */
+    size_t count;
+};
+
+void doctor_diagnose(const struct doctor_evidence *e, struct doctor_diagnosis *out);
+
+/* One sentence; what to change and where; and, where a finding does not stand alone, the one command
+ * that decides. */
+void doctor_print_sentence(const struct doctor_evidence *e, const struct doctor_finding *f,
+                           struct writer *w);
+void doctor_print_cure(const struct doctor_evidence *e, const struct doctor_finding *f,
+                       struct writer *w);
+void doctor_print_decision(const struct doctor_evidence *e, const struct doctor_diagnosis *d,
+                           struct writer *w);
+
+#endif

@@ -1,0 +1,295 @@
+/* Tests of the doctor's rules: each cause by the evidence that it leaves, alone where something
+ * decides, among others where nothing does. */
+#include <string.h>
+
+#include "nat/doctor.h"
+#include "tap.h"
+
+static struct addr at(const char *text)
+{
+    struct addr a = {0};
+    CHECK(addr_parse(view_of_string(text), 0, &a));
+    return a;
+}
+
+/* A call from the Internet to a host behind a NAT with a forwarded range; its two streams are dead,
+ * and nobody could look from outside. */
+static struct doctor_evidence dead_call(void)
+{
+    struct doctor_evidence e = {.has_call = true,
+                                .sip_received = 10,
+                                .invites = 1,
+                                .signalled = at("192.0.2.1:5060"),
+                                .behind_nat = PATH_YES,
+                                .local = at("10.0.0.5"),
+                                .external = at("198.51.100.1"),
+                                .levels = 1,
+                                .stun_is_asked = true,
+                                .port_min = 10000,
+                                .port_max = 20000};
+    for (size_t i = 0; i < 2; i++) {
+        e.streams[i] = (struct doctor_stream){.offered = at("192.0.2.1:4000"),
+                                              .advertised = at("198.51.100.1:10000"),
+                                              .bound = at("10.0.0.5:10000"),
+                                              .path = PATH_MAPPED,
+                                              .expects_media = true};
+        e.streams[i].label[0] = (char)('1' + i);
+        e.stream_count++;
+    }
+    return e;
+}
+
+static void streams(struct doctor_evidence *e, void (*change)(struct doctor_stream *s))
+{
+    for (size_t i = 0; i < e->stream_count; i++)
+        change(&e->streams[i]);
+}
+
+static bool is_alone(const struct doctor_evidence *e, enum doctor_cause cause)
+{
+    struct doctor_diagnosis d;
+    doctor_diagnose(e, &d);
+    bool good = d.count == 1 && d.findings[0].cause == cause &&
+                d.findings[0].certainty == DOCTOR_CERTAIN && !d.is_healthy;
+    for (size_t i = 0; i < d.count && !good; i++)
+        printf("# %s %d\n", doctor_cause_name(d.findings[i].cause), d.findings[i].certainty);
+    return good;
+}
+
+static bool is_among(const struct doctor_evidence *e, enum doctor_cause cause)
+{
+    struct doctor_diagnosis d;
+    bool found = false;
+    doctor_diagnose(e, &d);
+    for (size_t i = 0; i < d.count; i++)
+        found |= d.findings[i].cause == cause && d.findings[i].certainty != DOCTOR_CERTAIN;
+    return found && d.count > 1;
+}
+
+static void probe_no(struct doctor_stream *s)
+{
+    s->probe = PATH_NO;
+}
+
+static void probe_yes(struct doctor_stream *s)
+{
+    s->probe = PATH_YES;
+}
+
+static void go_direct(struct doctor_stream *s)
+{
+    s->path = PATH_DIRECT;
+    s->advertised = s->bound = at("198.51.100.1:10000");
+}
+
+static void go_relayed(struct doctor_stream *s)
+{
+    s->path = PATH_RELAY;
+    s->advertised = at("203.0.113.9:50000");
+}
+
+static void go_private(struct doctor_stream *s)
+{
+    s->advertised = at("10.0.0.5:10000");
+}
+
+static void says_it_sends(struct doctor_stream *s)
+{
+    s->src_sends = PATH_YES;
+    s->rtcp = 2;
+}
+
+static void says_it_does_not(struct doctor_stream *s)
+{
+    s->src_sends = PATH_NO;
+    s->rtcp = 2;
+}
+
+static void heard(struct doctor_stream *s)
+{
+    s->packets = 250;
+}
+
+static void by_stun(struct doctor_stream *s)
+{
+    s->path = PATH_STUN;
+    s->offered = at("192.168.1.7:4000");
+}
+
+static void test_nothing_known(void)
+{
+    struct doctor_evidence e = dead_call();
+    struct doctor_diagnosis d;
+    doctor_diagnose(&e, &d);
+    char text[200];
+    struct writer w = writer_of(text, sizeof text);
+    bool has_certain = false;
+    for (size_t i = 0; i < d.count; i++)
+        has_certain |= d.findings[i].certainty == DOCTOR_CERTAIN;
+    CHECK(!has_certain && d.count >= 3 &&
+          !d.is_healthy); /* without evidence nothing is named alone */
+    doctor_print_decision(&e, &d, &w);
+    CHECK(w.len > 0); /* but a command that decides */
+    streams(&e, heard);
+    doctor_diagnose(&e, &d);
+    CHECK(d.is_healthy && d.count == 0); /* a call that is heard has nothing */
+}
+
+static void test_doors(void)
+{
+    struct doctor_evidence e = dead_call();
+    streams(&e, probe_no);
+    CHECK(is_among(&e, DOCTOR_NOT_FORWARDED) &&
+          is_among(&e, DOCTOR_HOST_FIREWALL)); /* closed, the ruleset unread: router or host */
+    e.firewall = PATH_NO;
+    CHECK(
+        is_alone(&e, DOCTOR_NOT_FORWARDED)); /* closed, the host's ruleset lets it in: the router */
+    e.firewall = PATH_YES;
+    CHECK(is_alone(&e, DOCTOR_HOST_FIREWALL)); /* closed by the host's ruleset */
+    e = dead_call();
+    e.behind_nat = PATH_NO;
+    streams(&e, go_direct);
+    streams(&e, probe_no);
+    e.firewall = PATH_NO;
+    CHECK(is_alone(&e, DOCTOR_ROUTER_FIREWALL)); /* in the open, closed before the host */
+}
+
+static void test_addresses(void)
+{
+    struct doctor_evidence e = dead_call();
+    streams(&e, go_private);
+    CHECK(is_alone(&e, DOCTOR_OUR_PRIVATE)); /* a private address told to the Internet */
+    e = dead_call();
+    e.external = at("198.51.100.77");
+    CHECK(is_alone(&e, DOCTOR_EXTERNAL_WRONG)); /* another address than STUN sees */
+    e = dead_call();
+    e.gateway = at("100.64.0.7");
+    CHECK(is_alone(&e, DOCTOR_DOUBLE_NAT)); /* the gateway's own address outside is a carrier's */
+    e = dead_call();
+    e.signalled = at("198.51.100.1:40000");
+    e.behaviour.hairpin = NAT_HAIRPIN_NONE;
+    CHECK(is_alone(&e, DOCTOR_HAIRPIN)); /* an SRC behind our own NAT */
+    e = dead_call();
+    streams(&e, by_stun);
+    e.behaviour.mapping = NAT_MAPPING_INDEPENDENT;
+    e.behaviour.filtering = NAT_FILTERING_ADDRESS_PORT;
+    CHECK(is_alone(&e, DOCTOR_SRC_PRIVATE)); /* an SRC with a private address before our filter */
+}
+
+static void test_relays(void)
+{
+    struct doctor_evidence e = dead_call();
+    e.behaviour.mapping = NAT_MAPPING_ADDRESS_PORT;
+    e.behaviour.filtering = NAT_FILTERING_ADDRESS_PORT;
+    e.behaviour.scope = NAT_SCOPE_MAPPING;
+    CHECK(is_alone(&e, DOCTOR_SYMMETRIC_NAT)); /* symmetric, and no relay */
+    e.relay = DOCTOR_RELAY_REFUSED;
+    CHECK(is_alone(&e, DOCTOR_TURN_CREDENTIALS)); /* the relay's server refuses us */
+    e.relay = DOCTOR_RELAY_SILENT;
+    CHECK(is_alone(&e, DOCTOR_TURN_DOWN)); /* it is silent, while STUN is answered */
+    e.stun_is_silent = true;
+    CHECK(is_among(&e, DOCTOR_TURN_DOWN) &&
+          is_among(&e, DOCTOR_UDP_BLOCKED)); /* both are silent: the server or all of UDP */
+    e.relay = DOCTOR_RELAY_READY;
+    CHECK(is_alone(&e, DOCTOR_UDP_BLOCKED)); /* a relay over TCP works: UDP is blocked */
+    e = dead_call();
+    e.relay = DOCTOR_RELAY_READY;
+    streams(&e, go_relayed);
+    CHECK(is_among(&e, DOCTOR_RELAY_PERMISSION) &&
+          is_among(&e, DOCTOR_SRC_SILENT)); /* relayed and silent: permission, or the SRC */
+    streams(&e, says_it_sends);
+    CHECK(is_alone(&e, DOCTOR_RELAY_PERMISSION)); /* relayed, and it says that it sends */
+}
+
+static void test_src(void)
+{
+    struct doctor_evidence e = dead_call();
+    streams(&e, says_it_does_not);
+    CHECK(is_alone(&e, DOCTOR_SRC_SILENT)); /* its own reports say that it sent nothing */
+    e = dead_call();
+    streams(&e, probe_yes);
+    CHECK(is_alone(&e, DOCTOR_SRC_SILENT)); /* the port is open from outside, and nothing comes */
+    streams(&e, says_it_sends);
+    CHECK(is_alone(&e, DOCTOR_SRC_ELSEWHERE)); /* it says that it sends, and not to us */
+    e = dead_call();
+    e.strays = 3;
+    e.stray_to = at("10.0.0.5:10050");
+    CHECK(is_alone(&e, DOCTOR_SRC_ELSEWHERE)); /* its packets came to another port */
+    e = dead_call();
+    heard(&e.streams[0]);
+    CHECK(is_alone(&e, DOCTOR_ONE_LEG)); /* one of two streams is heard */
+    streams(&e, heard);
+    e.streams[1].foreign = at("192.0.2.66:7000");
+    CHECK(is_alone(&e, DOCTOR_FOREIGN_SENDER)); /* a second sender */
+    e.streams[1].foreign = (struct addr){0};
+    e.streams[0].clock_is_known = true;
+    e.streams[0].clock_ms = 2001;
+    CHECK(is_alone(&e, DOCTOR_CLOCKS)); /* clocks apart */
+    e.streams[0].clock_ms = -2000;
+    e.streams[0].drift_is_known = true;
+    e.streams[0].drift_ppm = -501;
+    CHECK(is_alone(&e, DOCTOR_CLOCKS)); /* a media clock that drifts */
+}
+
+static void test_signalling(void)
+{
+    struct doctor_evidence e = {.levels = -1};
+    CHECK(is_alone(&e, DOCTOR_NO_SIP)); /* no SIP ever */
+    e.reassembly_failures = 4;
+    CHECK(is_alone(&e, DOCTOR_INVITE_FRAGMENTS)); /* fragments that never were whole */
+    e.reassembly_failures = 0;
+    e.invites_truncated = 1;
+    CHECK(is_alone(&e, DOCTOR_INVITE_TRUNCATED)); /* a datagram cut short */
+    e = (struct doctor_evidence){.invites = 1, .sip_received = 3, .refused_status = 488};
+    CHECK(is_alone(&e, DOCTOR_CODEC)); /* 488 */
+    e = dead_call();
+    e.alg_is_suspected = true;
+    CHECK(is_alone(&e, DOCTOR_SIP_ALG)); /* an ALG */
+    e = (struct doctor_evidence){.disk_is_full = true, .invites = 1, .has_call = true};
+    CHECK(is_alone(&e, DOCTOR_DISK_FULL)); /* a full disk */
+}
+
+static void test_two_at_once(void)
+{
+    struct doctor_evidence e = dead_call();
+    struct doctor_diagnosis d;
+    e.disk_is_full = true;
+    streams(&e, go_private);
+    doctor_diagnose(&e, &d);
+    CHECK(d.count == 2 && d.findings[0].cause == DOCTOR_DISK_FULL &&
+          d.findings[1].cause == DOCTOR_OUR_PRIVATE); /* a full disk and a private address: both */
+}
+
+static void test_words(void)
+{
+    struct doctor_evidence e = dead_call();
+    bool all = true;
+    for (int cause = 0; cause < DOCTOR_CAUSES; cause++) {
+        char text[512], cure[512];
+        struct writer w = writer_of(text, sizeof text), c = writer_of(cure, sizeof cure);
+        bool of_call = cause <= DOCTOR_SIP_ALG ||
+                       (cause >= DOCTOR_TURN_CREDENTIALS && cause <= DOCTOR_SYMMETRIC_NAT);
+        struct doctor_finding f = {(enum doctor_cause)cause, DOCTOR_CERTAIN,
+                                   of_call ? DOCTOR_STREAMS : 0};
+        doctor_print_sentence(&e, &f, &w);
+        doctor_print_cure(&e, &f, &c);
+        /* One sentence: it ends once, with its last character. */
+        all &= !w.failed && !c.failed && w.len > 20 && c.len > 20 && text[w.len - 1] == '.';
+        for (size_t i = 0; i + 2 < w.len; i++)
+            all &= !(text[i] == '.' && text[i + 1] == ' ');
+    }
+    CHECK(all); /* every cause has one sentence and a cure */
+}
+
+int main(void)
+{
+    RUN(test_nothing_known);
+    RUN(test_doors);
+    RUN(test_addresses);
+    RUN(test_relays);
+    RUN(test_src);
+    RUN(test_signalling);
+    RUN(test_two_at_once);
+    RUN(test_words);
+    return tap_done();
+}

@@ -41,6 +41,13 @@ void ladder_expect(struct ladder *l, struct tick now)
     plan(l, now, LADDER_PUNCH_AGAIN, LADDER_PUNCH_MS);
 }
 
+void ladder_wait(struct ladder *l, struct tick now, int64_t for_ms)
+{
+    struct tick end = tick_add_ms(now, for_ms);
+    if (!tick_is_never(l->next) && tick_before(l->next, end))
+        l->next = end;
+}
+
 enum ladder_step ladder_due(struct ladder *l, struct tick now)
 {
     enum ladder_step step = l->step;

@@ -39,6 +39,8 @@ void ladder_heard(struct ladder *l, struct tick now);
 void ladder_stop(struct ladder *l);
 /* Media is due from now on, on the path in use: after the answer's ACK, a re-INVITE's 2xx, a hold. */
 void ladder_expect(struct ladder *l, struct tick now);
+/* Something came that may turn out to be the stream's: nothing is tried for so long. */
+void ladder_wait(struct ladder *l, struct tick now, int64_t for_ms);
 /* What is to be done now; LADDER_WAIT: nothing. */
 enum ladder_step ladder_due(struct ladder *l, struct tick now);
 /* LADDER_NEXT_PATH was followed: this path is in use now. LADDER_OUT_OF_PATHS follows PATH_BEST_EFFORT. */

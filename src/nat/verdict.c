@@ -31,6 +31,7 @@ void verdict_first_packet(struct verdict *v, struct tick now, const struct addr 
 {
     if (v->first_packet_ms >= 0)
         return;
+    v->unreachable = false;
     v->first_packet_ms = (int32_t)tick_diff_ms(now, v->began);
     v->lost_before_first = lost;
     v->observed = *from;
@@ -48,6 +49,44 @@ void verdict_switch(struct verdict *v, struct tick now, enum verdict_event event
 void verdict_alarm(struct verdict *v, enum verdict_security what)
 {
     v->security |= (unsigned)what;
+}
+
+void verdict_learned(struct verdict *v, struct view words)
+{
+    (void)view_copy(words, v->learned, sizeof v->learned);
+}
+
+void verdict_unreachable(struct verdict *v, struct tick now)
+{
+    if (v->first_packet_ms >= 0)
+        return;
+    v->unreachable = true;
+    verdict_note(v, now, VERDICT_SILENT, &(struct addr){0});
+}
+
+struct verdict_cure verdict_cure(const struct verdict *v)
+{
+    const struct path_us *us = &v->us;
+    if (us->same_realm || us->is_open || us->is_static || us->is_mapped)
+        return (struct verdict_cure){
+            "anyone can reach the address that was answered: the SRC sends nothing there, or its "
+            "own network lets no UDP out",
+            "see whether the SRC sends RTP to that address, and whether its network or a firewall "
+            "on the way stops UDP; then our own firewall"};
+    if (!us->has_stun && !us->relay_udp && !us->relay_stream)
+        return (struct verdict_cure){
+            "no UDP leaves our network, and there is no relay",
+            "open outgoing UDP, or set nat.turn_servers with ?transport=tcp or turns:"};
+    if (!us->relay_udp && !us->relay_stream)
+        return (struct verdict_cure){
+            "our NAT keeps out what the SRC sends, and there is no relay; or the SRC's network "
+            "lets no UDP out",
+            "forward the RTP ports and set nat.external_ip, or set nat.turn_servers"};
+    return (struct verdict_cure){
+        "the SRC sends from an address that nobody can tell before, and neither our NAT nor the "
+        "relay lets that in; or the SRC's network lets no UDP out",
+        "forward the RTP ports and set nat.external_ip, or name the SRC's media addresses in "
+        "sip.allow; and see whether it sends at all"};
 }
 
 const char *verdict_src_class(const struct verdict *v)
@@ -130,6 +169,15 @@ static void print_security(const struct verdict *v, struct writer *w)
     }
 }
 
+static void print_unreachable(const struct verdict *v, struct writer *w)
+{
+    struct verdict_cure c = verdict_cure(v);
+    if (v->unreachable)
+        writer_printf(w, "{\"reason\":\"%s\",\"cure\":\"%s\"}", c.reason, c.cure);
+    else
+        writer_string(w, "null");
+}
+
 void verdict_print(const struct verdict *v, struct writer *w)
 {
     const char *src_class = verdict_src_class(v);
@@ -150,5 +198,8 @@ void verdict_print(const struct verdict *v, struct writer *w)
         writer_string(w, "],\"first_packet_ms\":null,\"lost_before_first\":null");
     writer_printf(w, ",\"switches\":%u,\"security\":[", v->switches);
     print_security(v, w);
-    writer_string(w, "]}");
+    writer_string(w, "],\"unreachable\":");
+    print_unreachable(v, w);
+    writer_printf(w, ",\"learned\":%s%s%s}", v->learned[0] ? "\"" : "",
+                  v->learned[0] ? v->learned : "null", v->learned[0] ? "\"" : "");
 }

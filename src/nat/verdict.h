@@ -39,6 +39,7 @@ struct verdict_step {
 };
 
 enum {
+    VERDICT_LEARNED = 192,
     VERDICT_TRAIL = 32
 }; /* a punch is told once: this is enough for every step of the ladder, twice */
 
@@ -53,8 +54,9 @@ struct verdict {
     struct addr observed;
     int32_t first_packet_ms; /* -1: none */
     uint32_t lost_before_first, switches;
-    bool follows;
+    bool follows, unreachable;
     unsigned security;
+    char learned[VERDICT_LEARNED]; /* what of the choice came from the SRC's profile, in words */
 };
 
 void verdict_begin(struct verdict *v, struct tick now, const struct path_us *us,
@@ -69,6 +71,18 @@ void verdict_first_packet(struct verdict *v, struct tick now, const struct addr 
 void verdict_switch(struct verdict *v, struct tick now, enum verdict_event event,
                     const struct path_choice *choice);
 void verdict_alarm(struct verdict *v, enum verdict_security what);
+
+/* src_profile_say()'s words; cut where too long. */
+void verdict_learned(struct verdict *v, struct view words);
+/* Everything was tried, nothing came: verdict_cure() says why and what to do; until a packet comes
+ * after all. */
+void verdict_unreachable(struct verdict *v, struct tick now);
+
+struct verdict_cure {
+    const char *reason, *cure;
+};
+/* The likeliest reason why nothing comes, by what is known of both sides. */
+struct verdict_cure verdict_cure(const struct verdict *v);
 
 /* "B1" to "B6" by what was seen; NULL while nothing was. */
 const char *verdict_src_class(const struct verdict *v);

@@ -204,6 +204,8 @@ void way_start(struct way *w, struct tick now, const struct way_facts *facts)
                       .migrate_at = TICK_NEVER,
                       .back_at = TICK_NEVER,
                       .leave_at = TICK_NEVER,
+                      .suspect_at = TICK_NEVER,
+                      .suspected = TICK_NEVER,
                       .last_raw = TICK_NEVER,
                       .last_relayed = TICK_NEVER};
     ladder_start(&w->ladder, now, facts->choice.code, facts->may_reinvite);
@@ -328,10 +330,29 @@ static void note_place(struct way *w, struct tick now, const struct way_packet_s
     w->refusing &= (uint16_t)~PEER;
 }
 
+/* Packets that stop tell sooner than the server would that a relay is gone; pauses in speech do not
+ * make it a flood. */
+static void plan_suspicion(struct way *w, struct tick now, bool relayed)
+{
+    w->suspect_at = TICK_NEVER;
+    if (!relayed || w->held)
+        return;
+    w->suspect_at = tick_add_ms(now, WAY_SUSPECT_MS);
+    if (tick_is_never(w->suspected))
+        return;
+    struct tick again = tick_add_ms(w->suspected, WAY_SUSPECT_AGAIN_MS);
+    if (tick_before(w->suspect_at, again))
+        w->suspect_at = again;
+}
+
 void way_hear(struct way *w, struct tick now, const struct way_packet_seen *seen)
 {
     if (w->ended)
         return;
+    if (seen->unproven) {
+        ladder_wait(&w->ladder, now, WAY_UNPROVEN_MS);
+        return;
+    }
     if (seen->idle) {
         if (w->heard && !w->held)
             ladder_heard(&w->ladder, now);
@@ -355,6 +376,7 @@ void way_hear(struct way *w, struct tick now, const struct way_packet_seen *seen
     }
     w->back_at = TICK_NEVER;
     w->mapping_stands = false;
+    plan_suspicion(w, now, seen->relayed);
     keepalive_heard(&w->rounds, now);
     if (!w->held)
         ladder_heard(&w->ladder, now);
@@ -381,7 +403,7 @@ void way_hold(struct way *w, struct tick now)
 {
     w->held = true;
     ladder_stop(&w->ladder);
-    w->back_at = w->migrate_at = TICK_NEVER;
+    w->back_at = w->migrate_at = w->suspect_at = TICK_NEVER;
     (void)now;
 }
 
@@ -444,7 +466,7 @@ void way_relay_lost(struct way *w, struct tick now)
     w->facts.relay = w->relay_may_send = false;
     w->permitted = 0;
     w->due_relayed = 0;
-    w->leave_at = w->back_at = w->migrate_at = TICK_NEVER;
+    w->leave_at = w->back_at = w->migrate_at = w->suspect_at = TICK_NEVER;
     if (w->migration != WAY_NOT_YET)
         w->migration = WAY_DONE;
     tell(w, now, VERDICT_RELAY_LOST, &(struct addr){0});
@@ -478,7 +500,7 @@ void way_end(struct way *w)
     w->due_raw = w->due_relayed = 0;
     keepalive_stop(&w->rounds);
     ladder_stop(&w->ladder);
-    w->stun_at = w->migrate_at = w->back_at = w->leave_at = TICK_NEVER;
+    w->stun_at = w->migrate_at = w->back_at = w->leave_at = w->suspect_at = TICK_NEVER;
 }
 
 /* ---- Time ----------------------------------------------------------------------------------- */
@@ -509,8 +531,6 @@ static void climb(struct way *w, struct tick now)
             keep(w, now);
         if (!is_plain(w) && w->facts.target_count && !w->facts.quiet && budget(w))
             tell(w, now, VERDICT_PUNCHED, &w->facts.targets[0]);
-        if (w->flows && is_relayed(w))
-            ask(w, now, WAY_SUSPECT_RELAY);
         break;
     case LADDER_ASK_STUN:
         w->mapping_stands = false;
@@ -571,6 +591,11 @@ void way_expire(struct way *w, struct tick now, struct rng *rng)
     climb(w, now);
     if (tick_due(w->stun_at, now))
         way_mapped(w, now, &(struct addr){0});
+    if (tick_due(w->suspect_at, now)) {
+        w->suspect_at = TICK_NEVER;
+        w->suspected = now;
+        ask(w, now, WAY_SUSPECT_RELAY);
+    }
     if (tick_due(w->migrate_at, now))
         begin_migration(w, now);
     if (tick_due(w->back_at, now))
@@ -587,5 +612,6 @@ struct tick way_deadline(const struct way *w)
 {
     struct tick next = tick_min(keepalive_deadline(&w->rounds), ladder_deadline(&w->ladder));
     next = tick_min(next, tick_min(w->stun_at, w->migrate_at));
+    next = tick_min(next, w->suspect_at);
     return tick_min(next, tick_min(w->back_at, w->leave_at));
 }

@@ -19,6 +19,9 @@ enum {
     WAY_BACK_MS = 500,      /* moved, and nothing has come since: back to the relay */
     WAY_LEAVE_MS = 2000,    /* moved, and nothing has come by the relay since: it is left */
     WAY_STUN_MS = 1500,     /* STUN's answer is waited for so long */
+    WAY_SUSPECT_MS = 300,   /* a relayed stream is silent: its server may be gone */
+    WAY_SUSPECT_AGAIN_MS = 2000,
+    WAY_UNPROVEN_MS = 500,
 };
 
 /* What recorder decides: with the answer, and again whenever the path changes. Plain data. */
@@ -52,7 +55,7 @@ enum way_event_kind {
     WAY_PERMIT,        /* the relay is to let in all whom recorder named; again: harmless */
     WAY_BIND,          /* the relay is to bind a channel to peer, who really sends */
     WAY_ASK_STUN,      /* from the RTP socket; the answer, or that none came, to way_mapped() */
-    WAY_SUSPECT_RELAY, /* a relayed stream fell silent: is its server alive? */
+    WAY_SUSPECT_RELAY, /* a relayed stream is silent for a moment: is its server alive? */
     WAY_WANT_PATH,   /* reason; tried: for path_choose(). Answered by way_change(), or way_stay() */
     WAY_UNREACHABLE, /* everything was tried, nothing ever came. What comes after all is taken */
     WAY_LEAVE_RELAY, /* migrated: the slot may go */
@@ -72,8 +75,9 @@ struct way {
     struct way_facts facts;
     struct keepalive rounds;
     struct ladder ladder;
-    struct tick stun_at, migrate_at, back_at, leave_at; /* TICK_NEVER: not planned */
-    struct tick last_raw, last_relayed;                 /* packets' arrival; TICK_NEVER: none */
+    struct tick stun_at, migrate_at, back_at, leave_at, suspect_at; /* TICK_NEVER: not planned */
+    struct tick suspected;
+    struct tick last_raw, last_relayed; /* packets' arrival; TICK_NEVER: none */
     struct addr peer, bound;
     uint16_t due_raw, due_relayed; /* a bit for each target, and one for peer */
     uint16_t told, permitted, denied, refusing;
@@ -104,10 +108,11 @@ void way_confirm(struct way *w, struct tick now);
 struct way_packet_seen {
     struct addr from; /* behind a relay: the peer */
     bool relayed;
-    bool idle;   /* RTCP that says: nothing is being sent just now. Other RTCP is none of ours */
-    bool barred; /* packets may not be sent to `from` */
+    bool idle;     /* RTCP that says: nothing is being sent just now. Other RTCP is none of ours */
+    bool unproven; /* RTP held apart until it is known whose it is: nothing is tried meanwhile */
+    bool barred;   /* packets may not be sent to `from` */
 };
-/* A packet of the stream was accepted. */
+/* A packet of the stream was accepted, or held apart. */
 void way_hear(struct way *w, struct tick now, const struct way_packet_seen *seen);
 /* ICMP port unreachable for what was sent to `to`. */
 void way_refused(struct way *w, struct tick now, const struct addr *to);

@@ -145,8 +145,44 @@ static void test_long_stories_end(void)
     json_decref(json);
 }
 
+/* What nobody can be reached by is told with a reason and a cure; what came after all takes it back. */
+static void test_unreachable(void)
+{
+    const struct path_us nats[] = {
+        {.is_open = true},
+        {.has_stun = true, .behaviour = eim_apdf.behaviour},
+        eim_apdf,
+        {0},
+    };
+    const char *const words[] = {"its own network", "there is no relay", "nobody can tell",
+                                 "no UDP leaves our network"};
+    const char *const cures[] = {"firewall", "nat.turn_servers", "sip.allow", "transport=tcp"};
+    for (size_t i = 0; i < sizeof nats / sizeof *nats; i++) {
+        static char text[8192];
+        struct verdict v;
+        struct writer w = writer_of(text, sizeof text);
+        const struct addr seen = addr_v4(192, 0, 2, 10, 4000);
+        begin(&v, &nats[i], (struct path_src){.signalled = addr_v4(192, 0, 2, 10, 5060)});
+        verdict_learned(&v, view_of_string("its media comes from elsewhere (2 earlier calls)"));
+        verdict_unreachable(&v, later(4000));
+        CHECK(strstr(verdict_cure(&v).reason, words[i]) && strstr(verdict_cure(&v).cure, cures[i]));
+        verdict_print(&v, &w);
+        json_t *json = json_loadb(text, writer_done(&w).len, 0, NULL);
+        const json_t *told = json_object_get(json, "unreachable");
+        CHECK_TEXT(json_string_value(json_object_get(told, "reason")), verdict_cure(&v).reason);
+        CHECK_TEXT(json_string_value(json_object_get(told, "cure")), verdict_cure(&v).cure);
+        CHECK(json_string_length(json_object_get(json, "learned")) > 20);
+        json_decref(json);
+        verdict_first_packet(&v, later(9000), &seen, 7);
+        CHECK(!v.unreachable);
+        verdict_unreachable(&v, later(9001));
+        CHECK(!v.unreachable);
+    }
+}
+
 int main(void)
 {
+    RUN(test_unreachable);
     RUN(test_classes_of_srcs);
     RUN(test_our_classes);
     RUN(test_the_json);

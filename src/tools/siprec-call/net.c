@@ -118,15 +118,28 @@ static bool wire_connect(struct call_wire *wire, int timeout_ms)
     return errno == EINPROGRESS && connection_wait(wire->fd, timeout_ms);
 }
 
-bool call_wire_open(struct call_wire *wire, const struct addr *local, int timeout_ms, char *error,
+const char *call_transport_name(enum call_transport transport)
+{
+    static const char *const names[] = {"udp", "tcp", "tls"};
+    return names[transport];
+}
+
+const char *call_transport_parameter(enum call_transport transport)
+{
+    static const char *const parameters[] = {"", ";transport=tcp", ";transport=tls"};
+    return parameters[transport];
+}
+
+bool call_wire_open(struct call_wire *wire, const struct addr *local,
+                    const struct call_secure_options *secure, int timeout_ms, char *error,
                     size_t size)
 {
     struct addr peer = wire->peer;
     int on = 1, bytes = 4 * 1024 * 1024;
-    wire->fd = socket_open(peer.family, wire->transport == CALL_TCP ? SOCK_STREAM : SOCK_DGRAM);
+    wire->fd = socket_open(peer.family, wire->transport == CALL_UDP ? SOCK_DGRAM : SOCK_STREAM);
     wire->in = malloc(LIMIT_SIP_MESSAGE + 1);
     bool good = wire->fd >= 0 && wire->in && socket_bind(wire->fd, local);
-    if (good && wire->transport == CALL_TCP)
+    if (good && wire->transport != CALL_UDP)
         good = wire_connect(wire, timeout_ms);
     if (good && wire->transport == CALL_UDP) {
         /* An unconnected socket hears of refused ports only so; connected it would not hear an SRS
@@ -142,12 +155,21 @@ bool call_wire_open(struct call_wire *wire, const struct addr *local, int timeou
         call_wire_close(wire);
         return false;
     }
+    if (wire->transport == CALL_TLS) {
+        wire->secure = call_secure_open(wire->fd, secure, timeout_ms, error, size);
+        if (!wire->secure) {
+            call_wire_close(wire);
+            return false;
+        }
+    }
     wire->local = socket_local(wire->fd);
     return true;
 }
 
 void call_wire_close(struct call_wire *wire)
 {
+    call_secure_close(wire->secure);
+    wire->secure = NULL;
     if (wire->fd >= 0)
         close(wire->fd);
     wire->fd = -1;
@@ -161,7 +183,9 @@ static void stream_flush(struct call_wire *wire)
 {
     size_t done = 0;
     while (done < wire->out_len) {
-        ssize_t n = send(wire->fd, wire->out + done, wire->out_len - done, MSG_NOSIGNAL);
+        ssize_t n = wire->secure
+                        ? call_secure_send(wire->secure, wire->out + done, wire->out_len - done)
+                        : send(wire->fd, wire->out + done, wire->out_len - done, MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0) {
@@ -177,7 +201,7 @@ static void stream_flush(struct call_wire *wire)
 
 void call_wire_send(struct call_wire *wire, const struct addr *to, struct view bytes)
 {
-    if (wire->fault && wire->transport == CALL_TCP)
+    if (wire->fault && wire->transport != CALL_UDP)
         return;
     if (wire->transport == CALL_UDP) {
         struct sockaddr_storage sa;
@@ -297,7 +321,10 @@ bool call_wire_receive(struct call_wire *wire, char **bytes, size_t *len, struct
             wire->fault = EBADMSG;
             return false;
         }
-        ssize_t n = recv(wire->fd, wire->in + wire->in_len, LIMIT_SIP_MESSAGE - wire->in_len, 0);
+        char *room = wire->in + wire->in_len;
+        size_t left = LIMIT_SIP_MESSAGE - wire->in_len;
+        ssize_t n = wire->secure ? call_secure_receive(wire->secure, room, left)
+                                 : recv(wire->fd, room, left, 0);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0) {

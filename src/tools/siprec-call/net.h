@@ -7,6 +7,7 @@
 
 #include "base/addr.h"
 #include "base/tick.h"
+#include "tools/siprec-call/secure.h"
 
 /* A name or address; the first answer of family (ADDR_NONE: any). False with a reason. */
 WARN_UNUSED bool call_net_resolve(const char *host, uint16_t port, struct addr *out, char *error,
@@ -21,12 +22,17 @@ struct call_net_range {
 WARN_UNUSED bool call_net_pair(struct call_net_range *range, const struct addr *ip, int fds[2],
                                uint16_t *port);
 
-enum call_transport { CALL_UDP, CALL_TCP };
+enum call_transport { CALL_UDP, CALL_TCP, CALL_TLS };
+
+/* "udp", "tcp", "tls"; the Contact's parameter. */
+const char *call_transport_name(enum call_transport transport);
+const char *call_transport_parameter(enum call_transport transport);
 
 /* Where SIP goes. One for all calls of a run. */
 struct call_wire {
     enum call_transport transport;
     int fd;
+    struct call_secure *secure; /* TLS */
     struct addr local, peer;
     char *in; /* TCP: bytes not yet cut; UDP: the datagram */
     size_t in_len, in_used;
@@ -37,11 +43,13 @@ struct call_wire {
     int fault;            /* errno of what broke it; 0 while it works */
 };
 
-/* Opens towards peer, from local (port 0: any). TCP waits up to timeout_ms for the connection. */
-WARN_UNUSED bool call_wire_open(struct call_wire *wire, const struct addr *local, int timeout_ms,
+/* Opens towards peer, from local (port 0: any). TCP and TLS wait up to timeout_ms for the
+ * connection, and for the handshake. */
+WARN_UNUSED bool call_wire_open(struct call_wire *wire, const struct addr *local,
+                                const struct call_secure_options *secure, int timeout_ms,
                                 char *error, size_t size);
 void call_wire_close(struct call_wire *wire);
-/* Sends a whole message; over TCP to is not looked at. */
+/* Sends a whole message; over a connection to is not looked at. */
 void call_wire_send(struct call_wire *wire, const struct addr *to, struct view bytes);
 /* The next message that has arrived; valid until the next call; false when there is none now. A
  * refused port or a closed connection sets fault. */

@@ -19,7 +19,9 @@ static const char help[] =
     "A test SRC (RFC 7866): calls a recording server and sends it one RTP stream a party.\n\n"
     "  --streams N           streams a call (default: the profile's, else 2; at most 16)\n"
     "  --seconds S           how long a call lasts after its answer (default 10)\n"
-    "  --transport udp|tcp   default: the URI's ;transport=, else udp\n"
+    "  --transport udp|tcp|tls   default: the URI's ;transport=, else udp; tls for sips:\n"
+    "  --tls-ca FILE         who must have signed the server's certificate; else any will do\n"
+    "  --tls-certificate FILE   shown to a server that asks (PEM, with its key)\n"
     "  --audio tone|FILE     tones of 440, 660, 880 ... Hz, or a file in a loop: channel i of one "
     "file feeds stream i;\n"
     "                        given again: one file a stream\n"
@@ -48,6 +50,8 @@ enum option_code {
     OPTION_STREAMS = 256,
     OPTION_SECONDS,
     OPTION_TRANSPORT,
+    OPTION_TLS_CA,
+    OPTION_TLS_CERTIFICATE,
     OPTION_AUDIO,
     OPTION_CODEC,
     OPTION_PROFILE,
@@ -81,6 +85,8 @@ static const struct option long_options[] = {
     {"streams", required_argument, NULL, OPTION_STREAMS},
     {"seconds", required_argument, NULL, OPTION_SECONDS},
     {"transport", required_argument, NULL, OPTION_TRANSPORT},
+    {"tls-ca", required_argument, NULL, OPTION_TLS_CA},
+    {"tls-certificate", required_argument, NULL, OPTION_TLS_CERTIFICATE},
     {"audio", required_argument, NULL, OPTION_AUDIO},
     {"codec", required_argument, NULL, OPTION_CODEC},
     {"profile", required_argument, NULL, OPTION_PROFILE},
@@ -186,6 +192,8 @@ static bool transport_parse(struct call_options *options, struct view name)
         options->transport = CALL_UDP;
     else if (view_equal_nocase(name, VIEW_LIT("tcp")))
         options->transport = CALL_TCP;
+    else if (view_equal_nocase(name, VIEW_LIT("tls")))
+        options->transport = CALL_TLS;
     else
         return false;
     return true;
@@ -237,6 +245,12 @@ static bool call_option(struct call_options *options, int code, const char *valu
         return call_duration_parse(view_of_string(value), &options->hold_ms);
     case OPTION_TRANSPORT:
         return transport_parse(options, view_of_string(value));
+    case OPTION_TLS_CA:
+        options->tls_ca = value;
+        return true;
+    case OPTION_TLS_CERTIFICATE:
+        options->tls_certificate = value;
+        return true;
     case OPTION_PROFILE:
         options->profile = value;
         return true;
@@ -266,20 +280,23 @@ static bool call_option(struct call_options *options, int code, const char *valu
 static bool uri_parse(struct call_options *options, bool transport_given)
 {
     struct view uri = view_of_string(options->uri), part;
-    if (!view_starts_with_nocase(uri, VIEW_LIT("sip:")))
+    bool secure = view_starts_with_nocase(uri, VIEW_LIT("sips:"));
+    if (!secure && !view_starts_with_nocase(uri, VIEW_LIT("sip:")))
         return false;
-    uri = view_skip(uri, 4);
+    if (secure && !transport_given)
+        options->transport = CALL_TLS;
+    uri = view_skip(uri, secure ? 5 : 4);
     size_t at = view_find_char(uri, '@');
     if (at < uri.len)
         uri = view_skip(uri, at + 1);
     struct view parameters = uri;
     view_cut(&parameters, ';', &uri);
     while (view_cut(&parameters, ';', &part)) {
-        if (!transport_given && view_starts_with_nocase(part, VIEW_LIT("transport=")) &&
+        if (!transport_given && !secure && view_starts_with_nocase(part, VIEW_LIT("transport=")) &&
             !transport_parse(options, view_skip(part, 10)))
             return false;
     }
-    options->port = 5060;
+    options->port = options->transport == CALL_TLS ? 5061 : 5060; /* RFC 3261 §19.1.2 */
     struct view host = uri, port = VIEW_NONE;
     if (uri.len > 0 && uri.at[0] == '[') {
         size_t close = view_find_char(uri, ']');
@@ -375,8 +392,6 @@ enum call_usage call_options_parse(struct call_options *options, int argc, char 
         enum call_usage special = special_option(code == 'h' ? OPTION_HELP : code);
         if (special != CALL_USAGE_RUN)
             return special;
-        if (code == OPTION_TRANSPORT && strcasecmp(optarg, "tls") == 0)
-            return complain("--transport tls: this version speaks UDP and TCP only", NULL);
         if (!flag_option(options, code) && !call_option(options, code, optarg))
             return complain(long_options[at].name, optarg);
         transport_given = transport_given || code == OPTION_TRANSPORT;
@@ -384,8 +399,6 @@ enum call_usage call_options_parse(struct call_options *options, int argc, char 
     if (optind + 1 != argc)
         return complain(optind == argc ? "no URI" : "more than one URI", NULL);
     options->uri = argv[optind];
-    if (strncasecmp(options->uri, "sips:", 5) == 0)
-        return complain("sips: this version speaks UDP and TCP only, no TLS", NULL);
     if (!uri_parse(options, transport_given))
         return complain("not a SIP URI such as sip:127.0.0.1:5060", options->uri);
     return CALL_USAGE_RUN;

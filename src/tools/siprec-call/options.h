@@ -19,6 +19,8 @@ struct call_options {
     char host[256];  /* of the URI */
     uint16_t port;
     enum call_transport transport;
+    const char *tls_ca;                  /* --tls-ca; NULL: any certificate will do */
+    const char *tls_certificate;         /* --tls-certificate */
     struct addr local;                   /* --local: where to call from; unset: the route's */
     unsigned streams;                    /* 0: the profile's, else 2 */
     int64_t hold_ms;                     /* of each call, from its answer to its BYE */

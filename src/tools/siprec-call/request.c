@@ -189,7 +189,8 @@ static void place_put(struct values *v, const struct call *call)
     struct addr_text peer = addr_print(&world->wire.peer),
                      peer_host = addr_print_host(&world->wire.peer);
     struct addr_text ip = addr_print_ip(&world->said_ip);
-    bool tcp = world->wire.transport == CALL_TCP;
+    enum call_transport transport = world->wire.transport;
+    static const char *const upper[] = {"UDP", "TCP", "TLS"};
     bool zero = call->stream_count > 0;
     for (unsigned i = 0; i < call->stream_count; i++)
         zero = zero && call->streams[i].zero;
@@ -198,9 +199,9 @@ static void place_put(struct values *v, const struct call *call)
     value_print(v, "local_port", "%u", world->wire.local.port);
     value_print(v, "peer", "%s", peer.s);
     value_print(v, "peer_host", "%s", peer_host.s);
-    value_print(v, "transport", "%s", tcp ? "TCP" : "UDP");
-    value_print(v, "transport_lower", "%s", tcp ? "tcp" : "udp");
-    value_print(v, "contact_transport", "%s", tcp ? ";transport=tcp" : "");
+    value_print(v, "transport", "%s", upper[transport]);
+    value_print(v, "transport_lower", "%s", call_transport_name(transport));
+    value_print(v, "contact_transport", "%s", call_transport_parameter(transport));
     value_print(v, "ip", "%s", ip.s);
     value_print(v, "media_ip", "%s",
                 zero ? (world->said_ip.family == ADDR_V6 ? "::" : "0.0.0.0") : ip.s);
@@ -401,7 +402,7 @@ struct view call_reply_build(struct call *call, const struct call_message *reque
                       VIEW_ARG(call_message_header(request, copied[i], 0)));
     struct addr_text local = addr_print(&world->wire.local);
     writer_printf(&out, "Contact: <sip:src@%s%s>;+sip.src\r\n", local.s,
-                  world->wire.transport == CALL_TCP ? ";transport=tcp" : "");
+                  call_transport_parameter(world->wire.transport));
     writer_string(&out, "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK\r\n");
     if (sdp)
         writer_string(&out, "Content-Type: application/sdp\r\n");

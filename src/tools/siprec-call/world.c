@@ -138,7 +138,9 @@ static bool wire_open(struct call_world *world, char *error, size_t size)
         snprintf(error, size, "%s: no route", addr_print(&wire->peer).s);
         return false;
     }
-    if (!call_wire_open(wire, &local, CONNECT_MS, error, size))
+    struct call_secure_options secure = {
+        .host = options->host, .ca = options->tls_ca, .certificate = options->tls_certificate};
+    if (!call_wire_open(wire, &local, &secure, CONNECT_MS, error, size))
         return false;
     world->media_ip = addr_with_port(local, 0);
     world->said_ip = addr_is_set(&world->options->say) ? world->options->say : world->media_ip;

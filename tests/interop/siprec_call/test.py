@@ -238,7 +238,7 @@ def judge():
     tap.equal(status, 0, "unless that was expected")
     tap.equal(siprec_call(f"sip:127.0.0.1:{free_port()}")[0], 3, "nobody there: 3")
     tap.equal(siprec_call("sip:127.0.0.1", "--srtp", "sdes")[0], 2, "--srtp is refused: 2")
-    tap.equal(siprec_call("sip:127.0.0.1", "--transport", "tls")[0], 2, "--transport tls is refused: 2")
+    tap.equal(siprec_call("sip:127.0.0.1", "--transport", "sctp")[0], 2, "--transport sctp is refused: 2")
     # sipp's own answer has one m-line for our two.
     port = free_port()
     sipp = subprocess.Popen(["sipp", "-sn", "uas", "-i", "127.0.0.1", "-p", str(port), "-nostdin"],

@@ -52,7 +52,8 @@ static bool is_listed(const struct recorder *recorder, const struct addr *peer)
 static unsigned admit(const struct recorder *recorder, const struct sip_event *event,
                       const char **why)
 {
-    if (recorder->settings.allow.count && !is_listed(recorder, &event->flow.peer)) {
+    if (recorder->settings.allow.count && !event->flow.trusted &&
+        !is_listed(recorder, &event->flow.peer)) {
         *why = "not in sip.allow";
         return 403;
     }

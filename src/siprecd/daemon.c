@@ -102,12 +102,26 @@ static void daemon_take_network(struct recorder_settings *recorder, const struct
         recorder->advertise[i] = network->listeners.list[i].advertise;
 }
 
+static struct flows_settings daemon_flows_settings(const struct settings *settings)
+{
+    struct flows_settings made = {0};
+    /* Paths longer than that were refused when they were read. */
+    (void)view_copy(view_of_string(settings_text(settings, SETTING_SIP_TLS_CERTIFICATE)),
+                    made.certificate, sizeof made.certificate);
+    (void)view_copy(view_of_string(settings_text(settings, SETTING_SIP_TLS_KEY)), made.key,
+                    sizeof made.key);
+    (void)view_copy(view_of_string(settings_text(settings, SETTING_SIP_TLS_CA)), made.ca,
+                    sizeof made.ca);
+    return made;
+}
+
 static struct signalling_settings daemon_signalling_settings(const struct siprecd *daemon,
                                                              const struct settings *settings)
 {
     const struct values_prefixes *allow = &settings_meaning(settings, SETTING_SIP_ALLOW)->prefixes;
     struct signalling_settings made = {.network = network_of(settings)};
     struct recorder_settings *recorder = &made.recorder;
+    made.flows = daemon_flows_settings(settings);
     recorder->recordings = daemon->recordings;
     recorder->retry_after_s = DAEMON_RETRY_AFTER_S;
     for (size_t i = 0; i < allow->count && i < RECORDER_PREFIXES_MAX; i++)
@@ -388,7 +402,7 @@ void daemon_announce(const struct siprecd *daemon)
                                                          ? listener->advertise.port
                                                          : bound.port);
         fprintf(stderr, "  point your SBC at  sip:%s;transport=%s\n", addr_print(&at).s,
-                listener->tcp ? "tcp" : "udp");
+                values_protocol_name(listener->protocol));
     }
     fprintf(stderr, "  recordings go to   %s\n", daemon->root);
     for (size_t i = 0; i < http->count; i++) {

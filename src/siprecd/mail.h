@@ -7,6 +7,7 @@
 #include "media/media.h"
 #include "nat/behaviour.h"
 #include "recorder/recorder.h"
+#include "siprecd/flows.h"
 #include "siprecd/network.h"
 
 enum {
@@ -64,6 +65,7 @@ struct worker_mail {
 
 /* What SIGHUP may change for signalling. */
 struct signalling_settings {
+    struct flows_settings flows;
     struct recorder_settings recorder;
     struct network network;
 };

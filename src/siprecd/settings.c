@@ -277,6 +277,10 @@ static void settings_check_together(struct settings *settings)
             listener->advertise.family != listener->bind.family)
             settings_wrong(settings, SETTING_SIP_LISTEN,
                            "what is advertised is of another family than the listener");
+        if (listener->protocol == SIP_PROTOCOL_TLS &&
+            !settings_is_set(settings, SETTING_SIP_TLS_CERTIFICATE))
+            settings_wrong(settings, SETTING_SIP_LISTEN,
+                           "a tls: listener needs sip.tls_certificate and sip.tls_key");
     }
     if (listeners->count == 0)
         settings_wrong(settings, SETTING_SIP_LISTEN, "there is no listener");

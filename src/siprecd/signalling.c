@@ -15,23 +15,15 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
-#include "io/batch.h"
 #include "io/clock.h"
 #include "io/loop.h"
-#include "io/tcp.h"
-#include "io/udp.h"
 #include "sip/sip.h"
+#include "siprecd/flows.h"
 #include "siprecd/outbox.h"
 
 enum {
     SIGNALLING_READY_MAX = 64,
-    SIGNALLING_BATCH = 32,
-    /* An INVITE of 64 KiB takes 100 KiB of the kernel's accounting; a burst must fit. */
-    SIGNALLING_RECEIVE_BUFFER = 4 * 1024 * 1024,
     SIGNALLING_CONNECTIONS_MAX = 1024,
-    SIGNALLING_CONNECTIONS_PER_PEER = 512, /* an SBC may open one a dialog */
-    SIGNALLING_UNSENT_MAX = 4 * 1024 * 1024,
-    SIGNALLING_CONNECTING_MAX = 64,
     SIGNALLING_RETRY_MS = 5,
     SIGNALLING_HEALTH_MS = 1000,
 };
@@ -39,28 +31,13 @@ enum {
 /* Tags of loop tokens. */
 enum { TOKEN_UDP = 1, TOKEN_TCP, TOKEN_MAILBOX, TOKEN_BOARD };
 
-struct signalling_listener {
-    int fd; /* UDP; -1 for TCP */
-    struct addr bound;
-    struct addr arrival; /* what datagrams are said to arrive at where the kernel does not tell */
-};
-
-/* A connection that sip asked for without knowing its id. */
-struct signalling_connecting {
-    uint64_t flow; /* 0: free */
-    struct sip_flow asked;
-};
-
 struct signalling {
     struct signalling_config config;
     struct network network;
     struct sip *sip;
     struct recorder *recorder;
     struct io_loop *loop;
-    struct io_tcp *tcp;
-    struct io_batch *batch;
-    struct signalling_listener listeners[VALUES_LISTENERS_MAX];
-    struct signalling_connecting connecting[SIGNALLING_CONNECTING_MAX];
+    struct flows *flows;
     struct outbox *outboxes[SIGNALLING_WORKERS_MAX];
     bool ports_gone[SIGNALLING_WORKERS_MAX];
     unsigned board_wants;
@@ -69,7 +46,6 @@ struct signalling {
     bool stopping;
     bool started;
     struct tick health_at;
-    struct log_limit send_limit;
     pthread_t thread;
     _Atomic uint32_t calls;
     atomic_bool over;
@@ -78,72 +54,6 @@ struct signalling {
 static struct recorder_now signalling_now(void)
 {
     return (struct recorder_now){.tick = io_clock_tick(), .wall = io_clock_wall()};
-}
-
-/* ---- sip's packets go out ------------------------------------------------------------------- */
-
-static void signalling_send_failed(struct signalling *signalling, struct tick now,
-                                   const struct sip_output *output, int error)
-{
-    uint64_t held_back;
-    if (log_limit_pass(&signalling->send_limit, now, 1000, &held_back))
-        LOG_WARN("sip", VIEW_NONE, "message not sent to=%s bytes=%zu error=\"%s\" held_back=%llu",
-                 addr_print(&output->flow.peer).s, output->bytes.len, strerror(error),
-                 (unsigned long long)held_back);
-}
-
-/* A new connection for a message that any connection to the peer may carry. */
-static void signalling_connect(struct signalling *signalling, struct tick now,
-                               const struct sip_output *output)
-{
-    struct signalling_connecting *slot = NULL;
-    uint64_t flow;
-    int error = ENOBUFS;
-    for (size_t i = 0; i < SIGNALLING_CONNECTING_MAX && !slot; i++) {
-        if (signalling->connecting[i].flow == 0)
-            slot = &signalling->connecting[i];
-    }
-    if (slot)
-        error = io_tcp_connect(signalling->tcp, now, output->flow.listener, &output->flow.local,
-                               &output->flow.peer, &flow);
-    if (error != 0) {
-        signalling_send_failed(signalling, now, output, error);
-        sip_flow_closed(signalling->sip, now, &output->flow);
-        return;
-    }
-    *slot = (struct signalling_connecting){.flow = flow, .asked = output->flow};
-    io_tcp_send(signalling->tcp, now, flow, output->bytes);
-}
-
-static void signalling_send_stream(struct signalling *signalling, struct tick now,
-                                   const struct sip_output *output)
-{
-    uint64_t flow = output->flow.id;
-    if (flow == 0 && !io_tcp_find(signalling->tcp, &output->flow.peer, &flow)) {
-        signalling_connect(signalling, now, output);
-        return;
-    }
-    if (!io_tcp_send(signalling->tcp, now, flow, output->bytes))
-        sip_flow_closed(signalling->sip, now, &output->flow);
-}
-
-static void signalling_send(struct signalling *signalling, struct tick now,
-                            const struct sip_output *output)
-{
-    const struct sip_flow *flow = &output->flow;
-    int error;
-    if (output->kind == SIP_OUTPUT_CLOSE) {
-        io_tcp_close(signalling->tcp, now, flow->id);
-        return;
-    }
-    if (flow->protocol != SIP_PROTOCOL_UDP) {
-        signalling_send_stream(signalling, now, output);
-        return;
-    }
-    error = io_udp_send(signalling->listeners[flow->listener].fd, &flow->local, &flow->peer,
-                        output->bytes);
-    if (error != 0)
-        signalling_send_failed(signalling, now, output, error);
 }
 
 /* ---- recorder's wishes ---------------------------------------------------------------------- */
@@ -194,7 +104,7 @@ static void signalling_pump(struct signalling *signalling)
             moved = true;
         }
         while (sip_output(signalling->sip, &packet)) {
-            signalling_send(signalling, now.tick, &packet);
+            flows_send(signalling->flows, now.tick, &packet);
             moved = true;
         }
     }
@@ -202,92 +112,15 @@ static void signalling_pump(struct signalling *signalling)
 
 /* ---- what comes in -------------------------------------------------------------------------- */
 
-static void signalling_receive(struct signalling *signalling, uint32_t number)
-{
-    const struct signalling_listener *listener = &signalling->listeners[number];
-    size_t count;
-    const struct datagram *datagrams;
-    bool drained;
-    io_batch_clear(signalling->batch);
-    io_batch_receive(signalling->batch, listener->fd, number, &listener->bound, &drained);
-    datagrams = io_batch_at(signalling->batch, &count);
-    for (size_t i = 0; i < count; i++) {
-        const struct datagram *datagram = &datagrams[i];
-        struct sip_flow flow = {.listener = number,
-                                .protocol = SIP_PROTOCOL_UDP,
-                                .local = datagram->to,
-                                .peer = datagram->from};
-        flow.advertised =
-            network_advertise(&signalling->network, number, &datagram->to, &datagram->from);
-        sip_input_datagram(signalling->sip, io_clock_tick(), &flow, datagram->bytes,
-                           datagram->truncated);
-        signalling_pump(signalling);
-    }
-}
-
-static struct sip_flow signalling_tcp_flow(const struct signalling *signalling,
-                                           const struct io_tcp_event *event)
-{
-    struct sip_flow flow = {.id = event->flow,
-                            .listener = event->listener,
-                            .protocol = SIP_PROTOCOL_TCP,
-                            .local = event->local,
-                            .peer = event->peer};
-    struct addr called = event->local;
-    /* Our end of a connection that we made has a port nobody can call. */
-    if (event->outgoing)
-        called.port = signalling->listeners[event->listener].bound.port;
-    flow.advertised =
-        network_advertise(&signalling->network, event->listener, &called, &event->peer);
-    return flow;
-}
-
-static void signalling_closed(struct signalling *signalling, struct tick now,
-                              const struct io_tcp_event *event)
-{
-    struct sip_flow flow = signalling_tcp_flow(signalling, event);
-    for (size_t i = 0; i < SIGNALLING_CONNECTING_MAX; i++) {
-        if (signalling->connecting[i].flow == event->flow) {
-            signalling->connecting[i].flow = 0;
-            sip_flow_closed(signalling->sip, now, &signalling->connecting[i].asked);
-        }
-    }
-    sip_flow_closed(signalling->sip, now, &flow);
-    LOG_DEBUG("sip", VIEW_NONE, "connection closed peer=%s reason=%d error=%d",
-              addr_print(&event->peer).s, (int)event->reason, event->error);
-}
-
-static void signalling_streams(struct signalling *signalling)
-{
-    struct io_tcp_event event;
-    struct tick now = io_clock_tick();
-    while (io_tcp_event(signalling->tcp, now, &event)) {
-        struct sip_flow flow = signalling_tcp_flow(signalling, &event);
-        switch (event.what) {
-        case IO_TCP_OPENED:
-            for (size_t i = 0; i < SIGNALLING_CONNECTING_MAX; i++) {
-                if (signalling->connecting[i].flow == event.flow)
-                    signalling->connecting[i].flow = 0;
-            }
-            break;
-        case IO_TCP_BYTES:
-            sip_input_stream(signalling->sip, now, &flow, event.bytes);
-            break;
-        case IO_TCP_CLOSED:
-            signalling_closed(signalling, now, &event);
-            break;
-        }
-        signalling_pump(signalling);
-    }
-    metric_set(METRIC_SIP_CONNECTIONS, (int64_t)io_tcp_connections(signalling->tcp));
-}
-
 static void signalling_reload(struct signalling *signalling, struct signalling_settings *settings)
 {
     struct values_listeners listeners = signalling->network.listeners;
+    char error[512];
     recorder_configure(signalling->recorder, &settings->recorder);
     signalling->network = settings->network;
     signalling->network.listeners = listeners; /* bound once, at start */
+    if (!flows_configure(signalling->flows, &settings->flows, error, sizeof error))
+        LOG_ERROR("sip", VIEW_NONE, "certificates not changed reason=\"%s\"", error);
     free(settings);
 }
 
@@ -389,10 +222,8 @@ static void signalling_handle(struct signalling *signalling, const struct io_rea
 {
     switch (ready->token >> 56) {
     case TOKEN_UDP:
-        signalling_receive(signalling, (uint32_t)ready->token);
-        break;
     case TOKEN_TCP:
-        io_tcp_ready(signalling->tcp, io_clock_tick(), ready);
+        flows_ready(signalling->flows, io_clock_tick(), ready);
         break;
     case TOKEN_BOARD:
         signalling_board(signalling);
@@ -406,7 +237,7 @@ static struct tick signalling_deadline(const struct signalling *signalling)
 {
     struct tick deadline =
         tick_min(sip_deadline(signalling->sip), recorder_deadline(signalling->recorder));
-    deadline = tick_min(deadline, io_tcp_deadline(signalling->tcp));
+    deadline = tick_min(deadline, flows_deadline(signalling->flows));
     deadline = tick_min(deadline, signalling->health_at);
     for (size_t i = 0; i < signalling->config.workers_count; i++) {
         if (outbox_waits(signalling->outboxes[i]))
@@ -426,7 +257,7 @@ static void signalling_expire(struct signalling *signalling)
         recorder_expire(signalling->recorder, now);
         signalling_pump(signalling);
     }
-    io_tcp_expire(signalling->tcp, now.tick);
+    flows_expire(signalling->flows, now.tick);
     for (size_t i = 0; i < signalling->config.workers_count; i++)
         outbox_retry(signalling->outboxes[i]);
     if (tick_due(signalling->health_at, now.tick) || signalling->draining)
@@ -449,7 +280,8 @@ static void *signalling_run(void *argument)
         signalling_take_mail(signalling);
         for (size_t i = 0; i < count; i++)
             signalling_handle(signalling, &ready[i]);
-        signalling_streams(signalling);
+        while (flows_next(signalling->flows))
+            signalling_pump(signalling);
         signalling_expire(signalling);
     }
     atomic_store(&signalling->over, true);
@@ -457,38 +289,6 @@ static void *signalling_run(void *argument)
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */
-
-static int signalling_listen_udp(struct signalling *signalling, uint32_t number)
-{
-    const struct values_listener *wanted = &signalling->network.listeners.list[number];
-    struct signalling_listener *listener = &signalling->listeners[number];
-    struct io_udp_options options = {.receive_buffer = SIGNALLING_RECEIVE_BUFFER,
-                                     .want_local = addr_is_unspecified(&wanted->bind)};
-    listener->fd = io_udp_open(&wanted->bind, &options, &listener->bound);
-    if (listener->fd < 0)
-        return errno;
-    LOG_INFO("sip", VIEW_NONE, "receive buffer listener=%s asked=%d got=%d",
-             addr_print(&listener->bound).s, SIGNALLING_RECEIVE_BUFFER,
-             io_udp_receive_buffer(listener->fd));
-    return io_loop_add(signalling->loop, listener->fd, IO_READ, (uint64_t)TOKEN_UDP << 56 | number);
-}
-
-static bool signalling_listen(struct signalling *signalling, char *error, size_t error_size)
-{
-    const struct values_listeners *wanted = &signalling->network.listeners;
-    for (uint32_t i = 0; i < wanted->count; i++) {
-        int failed = wanted->list[i].tcp ? io_tcp_listen(signalling->tcp, &wanted->list[i].bind, i,
-                                                         &signalling->listeners[i].bound)
-                                         : signalling_listen_udp(signalling, i);
-        if (failed != 0) {
-            snprintf(error, error_size, "cannot listen on %s:%s: %s",
-                     wanted->list[i].tcp ? "tcp" : "udp", addr_print(&wanted->list[i].bind).s,
-                     strerror(failed));
-            return false;
-        }
-    }
-    return true;
-}
 
 static bool signalling_make_engines(struct signalling *signalling)
 {
@@ -499,28 +299,23 @@ static bool signalling_make_engines(struct signalling *signalling)
                              .contact_user = VIEW("siprecd"),
                              .contact_params = VIEW(";+sip.srs"),
                              .session_expires_s = 1800};
-    struct io_tcp_limits limits = {.connections_max = SIGNALLING_CONNECTIONS_MAX,
-                                   .connections_per_peer_max = SIGNALLING_CONNECTIONS_PER_PEER,
-                                   .listeners_max = VALUES_LISTENERS_MAX,
-                                   .unsent_bytes_max = SIGNALLING_UNSENT_MAX,
-                                   .first_bytes_ns = 30 * NS_PER_S,
-                                   /* Calls last for hours without a message, and the dialog must
-                                      stay reachable; keepalive finds dead peers. */
-                                   .idle_ns = 24 * 3600 * NS_PER_S,
-                                   .unsent_ns = 32 * NS_PER_S,
-                                   .connect_ns = 10 * NS_PER_S};
     uint8_t seed[32];
     io_clock_seed(sip.seed, sizeof sip.seed);
     io_clock_seed(seed, sizeof seed);
     signalling->loop = io_loop_create();
-    signalling->batch = io_batch_create(SIGNALLING_BATCH);
     signalling->sip = sip_create(&sip);
-    if (!signalling->loop || !signalling->batch || !signalling->sip)
+    if (!signalling->loop || !signalling->sip)
         return false;
-    signalling->tcp = io_tcp_create(signalling->loop, TOKEN_TCP, &limits);
+    struct flows_config flows = {.loop = signalling->loop,
+                                 .sip = signalling->sip,
+                                 .network = &signalling->network,
+                                 .tag_udp = TOKEN_UDP,
+                                 .tag_tcp = TOKEN_TCP,
+                                 .connections_max = SIGNALLING_CONNECTIONS_MAX};
+    signalling->flows = flows_create(&flows);
     signalling->recorder =
         recorder_create(&signalling->config.settings.recorder, signalling->sip, seed);
-    if (!signalling->tcp || !signalling->recorder)
+    if (!signalling->flows || !signalling->recorder)
         return false;
     for (size_t i = 0; i < signalling->config.workers_count; i++) {
         signalling->outboxes[i] = outbox_create(worker_mailbox(signalling->config.workers[i]));
@@ -542,9 +337,9 @@ struct signalling *signalling_create(const struct signalling_config *config, cha
         return NULL;
     signalling->config = *config;
     signalling->network = config->settings.network;
-    for (size_t i = 0; i < VALUES_LISTENERS_MAX; i++)
-        signalling->listeners[i].fd = -1;
-    if (!signalling_make_engines(signalling) || !signalling_listen(signalling, error, error_size)) {
+    if (!signalling_make_engines(signalling) ||
+        !flows_configure(signalling->flows, &config->settings.flows, error, error_size) ||
+        !flows_listen(signalling->flows, error, error_size)) {
         signalling_destroy(signalling);
         return NULL;
     }
@@ -553,7 +348,7 @@ struct signalling *signalling_create(const struct signalling_config *config, cha
 
 struct addr signalling_bound(const struct signalling *signalling, size_t index)
 {
-    return signalling->listeners[index].bound;
+    return flows_bound(signalling->flows, index);
 }
 
 int signalling_start(struct signalling *signalling)
@@ -590,14 +385,9 @@ void signalling_destroy(struct signalling *signalling)
     }
     recorder_destroy(signalling->recorder);
     sip_destroy(signalling->sip);
-    io_tcp_destroy(signalling->tcp);
-    for (size_t i = 0; i < VALUES_LISTENERS_MAX; i++) {
-        if (signalling->listeners[i].fd >= 0)
-            close(signalling->listeners[i].fd);
-    }
+    flows_destroy(signalling->flows);
     for (size_t i = 0; i < signalling->config.workers_count; i++)
         outbox_destroy(signalling->outboxes[i]);
-    io_batch_destroy(signalling->batch);
     io_loop_destroy(signalling->loop);
     free(signalling);
 }

@@ -172,6 +172,12 @@ static bool values_endpoint(struct view text, struct addr *addr, char *why)
     return true;
 }
 
+const char *values_protocol_name(enum sip_protocol protocol)
+{
+    static const char *const names[] = {"udp", "tcp", "tls"};
+    return names[protocol];
+}
+
 static bool values_listener(struct view text, struct values_listener *listener, char *why)
 {
     struct view word = VIEW("advertise");
@@ -188,11 +194,12 @@ static bool values_listener(struct view text, struct values_listener *listener, 
     }
     scheme = view_take(endpoint, view_find_char(endpoint, ':'));
     if (values_is(scheme, "tls"))
-        return values_wrong(why, "TLS listeners are not there yet: use udp: or tcp:");
-    if (!values_is(scheme, "udp") && !values_is(scheme, "tcp"))
+        listener->protocol = SIP_PROTOCOL_TLS;
+    else if (values_is(scheme, "tcp"))
+        listener->protocol = SIP_PROTOCOL_TCP;
+    else if (!values_is(scheme, "udp"))
         return values_wrong(
-            why, "\"" VIEW_FMT "\" does not begin with udp: or tcp:", VIEW_ARG(endpoint));
-    listener->tcp = values_is(scheme, "tcp");
+            why, "\"" VIEW_FMT "\" does not begin with udp:, tcp: or tls:", VIEW_ARG(endpoint));
     return values_endpoint(view_skip(endpoint, scheme.len + 1), &listener->bind, why);
 }
 
@@ -204,8 +211,11 @@ static bool values_add_listener(struct view text, struct values_listeners *liste
     if (!values_listener(text, listener, why))
         return false;
     for (size_t i = 0; i < listeners->count; i++) {
-        if (listeners->list[i].tcp == listener->tcp &&
-            addr_equal(&listeners->list[i].bind, &listener->bind))
+        bool both_udp = listeners->list[i].protocol == SIP_PROTOCOL_UDP &&
+                        listener->protocol == SIP_PROTOCOL_UDP;
+        bool both_tcp = listeners->list[i].protocol != SIP_PROTOCOL_UDP &&
+                        listener->protocol != SIP_PROTOCOL_UDP;
+        if ((both_udp || both_tcp) && addr_equal(&listeners->list[i].bind, &listener->bind))
             return values_wrong(why, "\"" VIEW_FMT "\" is there twice", VIEW_ARG(text));
     }
     listeners->count++;
@@ -379,8 +389,9 @@ bool values_parse(const struct setting_info *info, struct view text, union setti
     memset(meaning, 0, sizeof *meaning);
     switch (info->type) {
     case SETTING_TYPE_TEXT:
-    case SETTING_TYPE_PATH:
         return true;
+    case SETTING_TYPE_PATH:
+        return text.len < VALUES_PATH_SIZE || values_wrong(why, "no path is that long");
     case SETTING_TYPE_BOOL:
         return values_bool(text, &meaning->number) ||
                values_wrong(why, "\"" VIEW_FMT "\" is neither true nor false", VIEW_ARG(text));

@@ -5,17 +5,19 @@
 #define SIPRECD_VALUES_H
 
 #include "base/addr.h"
+#include "sip/flow.h"
 #include "siprecd/schema.h"
 
 enum {
     VALUES_LISTENERS_MAX = 16,
     VALUES_ADDRESSES_MAX = 16,
     VALUES_PREFIXES_MAX = 64,
+    VALUES_PATH_SIZE = 4096,
     VALUES_AUTO = -1, /* number of a TRISTATE or AUTO_NUMBER that says auto */
 };
 
 struct values_listener {
-    bool tcp; /* else UDP */
+    enum sip_protocol protocol;
     struct addr bind;
     struct addr advertise; /* not set: none; port 0: the bound one */
 };
@@ -53,6 +55,9 @@ union setting_meaning {
 };
 
 #define VALUES_REASON_SIZE 192
+
+/* "udp", "tcp" or "tls", as sip.listen has it. */
+const char *values_protocol_name(enum sip_protocol protocol);
 
 /* Reads text, which is not empty, as a value of info's type. False: why (VALUES_REASON_SIZE bytes)
  * says what is wrong with it, without naming the setting. */

@@ -1,0 +1,55 @@
+/* flows: the ways SIP comes and goes by: the listeners of sip.listen, the connections over TCP and
+ * TLS, which of them carries what sip sends.
+ * Not here: SIP itself (sip), which of our addresses a peer is told (network.h).
+ * RFC 3261 §18, 5626 §3 (flows), 5922 (certificates). */
+#ifndef SIPRECD_FLOWS_H
+#define SIPRECD_FLOWS_H
+
+#include "io/loop.h"
+#include "io/tls.h"
+#include "sip/sip.h"
+#include "siprecd/network.h"
+
+struct flows;
+
+/* What SIGHUP may change. Plain data. */
+struct flows_settings {
+    char certificate[VALUES_PATH_SIZE], key[VALUES_PATH_SIZE], ca[VALUES_PATH_SIZE]; /* PEM files */
+};
+
+struct flows_config {
+    struct io_loop *loop; /* borrowed, as what follows */
+    struct sip *sip;      /* fed with what comes in */
+    const struct network *network;
+    uint8_t tag_udp, tag_tcp; /* of the tokens that are handed to flows_ready */
+    uint32_t connections_max;
+};
+
+struct flows *flows_create(const struct flows_config *config);
+void flows_destroy(struct flows *flows);
+
+/* Takes settings, at first before flows_listen. False: a sentence in error; certificates that were
+ * read before stay in use. */
+WARN_UNUSED bool flows_configure(struct flows *flows, const struct flows_settings *settings,
+                                 char *error, size_t error_size);
+
+/* Opens all listeners of the network. False with a sentence. */
+WARN_UNUSED bool flows_listen(struct flows *flows, char *error, size_t error_size);
+
+/* What listener number index is bound to. */
+struct addr flows_bound(const struct flows *flows, size_t index);
+
+/* Tells that loop reported ready, whose token carries one of our tags. */
+void flows_ready(struct flows *flows, struct tick now, const struct io_ready *ready);
+
+/* Feeds sip with the next datagram or piece of a stream; false: nothing is left. After each the
+ * caller takes what follows from it. */
+bool flows_next(struct flows *flows);
+
+/* Carries out what sip wants. */
+void flows_send(struct flows *flows, struct tick now, const struct sip_output *output);
+
+void flows_expire(struct flows *flows, struct tick now);
+struct tick flows_deadline(const struct flows *flows);
+
+#endif

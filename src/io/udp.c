@@ -68,6 +68,13 @@ int io_udp_receive_buffer(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &value, &len) == 0 ? value : 0;
 }
 
+int io_udp_connect(int fd, const struct addr *peer)
+{
+    struct sockaddr_storage sa;
+    socklen_t sa_len = io_sockaddr_from(peer, &sa);
+    return connect(fd, (struct sockaddr *)&sa, sa_len) == 0 ? 0 : errno;
+}
+
 /* Puts "leave from this address" into a message's control buffer. */
 static void udp_set_source(struct msghdr *message, const struct addr *local)
 {
@@ -98,8 +105,11 @@ int io_udp_send(int fd, const struct addr *local, const struct addr *peer, struc
     _Alignas(struct cmsghdr) unsigned char control[CMSG_SPACE(sizeof(struct in6_pktinfo))];
     struct sockaddr_storage sa;
     struct iovec vector = {.iov_base = (void *)(uintptr_t)bytes.at, .iov_len = bytes.len};
-    struct msghdr message = {.msg_name = &sa, .msg_iov = &vector, .msg_iovlen = 1};
-    message.msg_namelen = io_sockaddr_from(peer, &sa);
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+    if (peer) {
+        message.msg_name = &sa;
+        message.msg_namelen = io_sockaddr_from(peer, &sa);
+    }
     if (local && !addr_is_unspecified(local)) {
         message.msg_control = control;
         message.msg_controllen = sizeof control;

@@ -26,7 +26,11 @@ WARN_UNUSED int io_udp_open(const struct addr *local, const struct io_udp_option
 /* The receive buffer that the kernel really gave, in bytes of its own accounting. */
 int io_udp_receive_buffer(int fd);
 
-/* Sends bytes to peer, from the address of local unless that is NULL or a wildcard.
+/* Has fd speak with peer alone: what comes from others is dropped, and errors that the network reports come back from
+ * io_udp_send. Returns 0 or an errno. */
+WARN_UNUSED int io_udp_connect(int fd, const struct addr *peer);
+
+/* Sends bytes to peer (NULL: the one it is connected to), from the address of local unless that is NULL or a wildcard.
  * Returns 0 or an errno (EAGAIN: the socket's buffer is full, the datagram is dropped). */
 WARN_UNUSED int io_udp_send(int fd, const struct addr *local, const struct addr *peer,
                             struct view bytes);

@@ -319,6 +319,7 @@ static bool daemon_start_workers(struct siprecd *daemon, char *error, size_t err
         .port_max = (uint16_t)settings_number(daemon->settings, SETTING_RTP_PORT_MAX),
         .recordings = recorder_slots(&size),
         .streams = daemon->recordings * 2,
+        .tls_ca = settings_text(daemon->settings, SETTING_SIP_TLS_CA),
         .ready = settings_number(daemon->settings, SETTING_NAT_READY),
         .signalling = daemon->mailbox,
         .written = &daemon->written};
@@ -516,14 +517,17 @@ void daemon_stop(struct siprecd *daemon)
     for (size_t i = 0; i < daemon->workers_count; i++) {
         while (!io_mailbox_post(worker_mailbox(daemon->workers[i]), &stop))
             usleep(1000);
-        worker_destroy(daemon->workers[i]);
     }
+    for (size_t i = 0; i < daemon->workers_count; i++)
+        worker_destroy(daemon->workers[i]);
     keeper_destroy(daemon->keeper);
     catalog_destroy(daemon->catalog, DAEMON_CATALOG_STOP_MS);
     api_board_destroy(daemon->board);
     while (daemon->mailbox && io_mailbox_take(daemon->mailbox, &mail)) {
         if (mail.kind == SIGNALLING_RELOAD)
             free(mail.settings);
+        else if (mail.kind == SIGNALLING_RELAYS)
+            free(mail.relays);
     }
     io_mailbox_destroy(daemon->mailbox);
     if (daemon->lock_fd >= 0)

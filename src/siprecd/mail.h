@@ -46,10 +46,34 @@ struct worker_network {
     char turn_password[WORKER_CREDENTIAL_SIZE];
 };
 
+enum relay_server_state {
+    RELAY_SERVER_UNKNOWN, /* not heard from yet */
+    RELAY_SERVER_SERVING,
+    RELAY_SERVER_SILENT,  /* it does not answer, or cannot be connected to: why */
+    RELAY_SERVER_REFUSES, /* code: 401 and 441 wrong credentials, 486 quota, 403 forbidden */
+};
+
+/* How the TURN servers are with one worker; in the order of worker_network.turn. */
+struct relay_report {
+    size_t count;
+    struct relay_server_report {
+        enum relay_server_state state;
+        enum worker_turn_transport transport;
+        bool by_proxy;
+        struct addr address;
+        char name[WORKER_NAME_SIZE];
+        uint16_t code;
+        char why[160];  /* of a connection that failed; empty: nothing to say */
+        int32_t rtt_ms; /* -1: not known */
+        uint32_t ready, reserved, lent;
+    } servers[WORKER_TURN_SERVERS];
+};
+
 /* To a media worker. */
 enum worker_mail_kind {
     WORKER_COMMAND,     /* command; its bytes pass to the worker */
     WORKER_TICKET_BACK, /* ticket: was never used */
+    WORKER_RELAY_BACK,  /* relay: was picked, and not used */
     WORKER_NETWORK,     /* network, to be freed */
     WORKER_STOP,        /* write what there is, close, end the thread */
 };
@@ -59,6 +83,7 @@ struct worker_mail {
     union {
         struct media_command command;
         struct recorder_ticket ticket;
+        struct recorder_relay relay;
         struct worker_network *network;
     };
 };
@@ -73,6 +98,8 @@ struct signalling_settings {
 /* To signalling. */
 enum signalling_mail_kind {
     SIGNALLING_TICKET,    /* ticket, of worker */
+    SIGNALLING_RELAY,     /* relay, of worker: ready, or gone */
+    SIGNALLING_RELAYS,    /* relays, of worker: how the servers are; to be freed */
     SIGNALLING_MEDIA,     /* event, of worker */
     SIGNALLING_PORTS,     /* worker says whether it has a port left: on = none */
     SIGNALLING_DISK_FULL, /* on or off */
@@ -88,6 +115,8 @@ struct signalling_mail {
     bool on;
     union {
         struct recorder_ticket ticket;
+        struct recorder_relay relay;
+        struct relay_report *relays;
         struct media_event event;
         struct signalling_settings *settings;
     };

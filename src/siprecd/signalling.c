@@ -40,6 +40,7 @@ struct signalling {
     struct flows *flows;
     struct outbox *outboxes[SIGNALLING_WORKERS_MAX];
     bool ports_gone[SIGNALLING_WORKERS_MAX];
+    struct relay_report *relays[SIGNALLING_WORKERS_MAX]; /* the last of each; NULL: none yet */
     unsigned board_wants;
     bool draining;
     bool disk_full;
@@ -141,6 +142,13 @@ static void signalling_take_one(struct signalling *signalling, struct signalling
     switch (mail->kind) {
     case SIGNALLING_TICKET:
         recorder_ticket(signalling->recorder, now, &mail->ticket);
+        break;
+    case SIGNALLING_RELAY:
+        recorder_relay(signalling->recorder, now, &mail->relay);
+        break;
+    case SIGNALLING_RELAYS:
+        free(signalling->relays[mail->worker]);
+        signalling->relays[mail->worker] = mail->relays;
         break;
     case SIGNALLING_MEDIA:
         recorder_media(signalling->recorder, now, mail->worker, &mail->event);
@@ -386,8 +394,10 @@ void signalling_destroy(struct signalling *signalling)
     recorder_destroy(signalling->recorder);
     sip_destroy(signalling->sip);
     flows_destroy(signalling->flows);
-    for (size_t i = 0; i < signalling->config.workers_count; i++)
+    for (size_t i = 0; i < signalling->config.workers_count; i++) {
         outbox_destroy(signalling->outboxes[i]);
+        free(signalling->relays[i]);
+    }
     io_loop_destroy(signalling->loop);
     free(signalling);
 }

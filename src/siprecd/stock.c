@@ -433,6 +433,8 @@ void stock_count_drops(struct stock *stock, const struct datagram *datagrams, si
 {
     for (size_t i = 0; i < count; i++) {
         uint32_t socket = datagrams[i].socket;
+        if (MEDIA_SOCKET_PORT(socket) >= stock->ports_count)
+            continue; /* a relay's */
         uint32_t *known =
             &stock->ports[MEDIA_SOCKET_PORT(socket)].dropped[MEDIA_SOCKET_RTCP(socket)];
         if (datagrams[i].dropped > *known) {

@@ -23,12 +23,17 @@
 #include "io/loop.h"
 #include "io/sweep.h"
 #include "io/udp.h"
+#include "siprecd/relays.h"
 #include "siprecd/stock.h"
 
 enum {
     WORKER_MAILS = 1024, /* what does not fit waits in signalling: outbox.h */
     WORKER_BATCH = 64,   /* small enough to stay in the processor's first cache */
-    WORKER_READY_MAX = 4,
+    WORKER_READY_MAX = 64,
+    WORKER_TAG_RELAYS = 1, /* of the loop's tokens; 0: the mailbox */
+    /* Allocations that wait for calls, too. What a worker cannot relay goes another way. */
+    WORKER_RELAYS_MAX = 2048,
+    WORKER_GOODBYE_MS = 300, /* for TURN servers to hear that we need nothing any more */
     /* Few streams: soon on disk costs little. Many: a system call for five packets of a stream
      * costs what one for a single packet does. Either is well below the 180 ms that a killed
      * process may cost. None: only stray packets come. */
@@ -56,6 +61,8 @@ struct worker {
     struct io_batch *batch;
     struct media *media;
     struct stock *stock;
+    struct relays *relays;
+    struct datagram unwrapped[WORKER_BATCH];
     struct worker_network *network; /* as signalling said last; NULL: nothing yet */
     struct worker_file *files;      /* by slot */
     struct tick sweep_at;
@@ -145,6 +152,11 @@ static void worker_send(struct worker *worker, struct tick now)
 {
     struct media_packet packet;
     while (media_output(worker->media, now, &packet)) {
+        if (MEDIA_SOCKET_IS_RELAY(packet.socket)) {
+            (void)relays_send(worker->relays, now, MEDIA_RELAY_SLOT(packet.socket), &packet.to,
+                              packet.bytes);
+            continue;
+        }
         int fd = stock_fd(worker->stock, packet.socket);
         /* What does not leave is RTCP: the next report makes up for it. */
         if (fd >= 0 && io_udp_send(fd, NULL, &packet.to, packet.bytes) != 0)
@@ -196,26 +208,59 @@ static void worker_drain(struct worker *worker, struct tick now)
 
 /* ---- what comes in -------------------------------------------------------------------------- */
 
+static void worker_feed(struct worker *worker, struct tick now, const struct datagram *datagrams,
+                        size_t count)
+{
+    size_t done = 0;
+    while (done < count) {
+        size_t took = media_input(worker->media, now, datagrams + done, count - done);
+        done += took;
+        if (done < count) {
+            worker_write(worker);
+            worker_tell(worker);
+            /* Signalling may be behind; media makes room for events by itself then. */
+            if (took == 0 && worker->has_held_event)
+                break;
+        }
+    }
+}
+
+/* Sockets come one after the other: looking at some datagrams would miss those of others. */
+static bool worker_has_relayed(const struct worker *worker, const struct datagram *datagrams,
+                               size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (relays_owns(worker->relays, datagrams[i].socket))
+            return true;
+    }
+    return false;
+}
+
 static void worker_sweep(struct worker *worker, struct tick now)
 {
     io_sweep_begin(worker->sweep);
     while (io_sweep_next(worker->sweep, worker->batch)) {
         size_t count;
         const struct datagram *datagrams = io_batch_at(worker->batch, &count);
-        size_t done = 0;
         stock_count_drops(worker->stock, datagrams, count);
-        while (done < count) {
-            size_t took = media_input(worker->media, now, datagrams + done, count - done);
-            done += took;
-            if (done < count) {
-                worker_write(worker);
-                worker_tell(worker);
-                /* Signalling may be behind; media makes room for events by itself then. */
-                if (took == 0 && worker->has_held_event)
-                    break;
-            }
+        if (worker_has_relayed(worker, datagrams, count)) {
+            count = relays_unwrap(worker->relays, now, datagrams, count, worker->unwrapped);
+            datagrams = worker->unwrapped;
         }
+        worker_feed(worker, now, datagrams, count);
     }
+}
+
+/* Relays: what their connections brought, what is due, and what streams hear of it. */
+static void worker_relay(struct worker *worker, struct tick now)
+{
+    struct media_relay_event event;
+    size_t count;
+    while ((count = relays_streams(worker->relays, now, worker->unwrapped, WORKER_BATCH)) > 0)
+        worker_feed(worker, now, worker->unwrapped, count);
+    relays_expire(worker->relays, now);
+    while (relays_event(worker->relays, &event))
+        LOG_DEBUG("relay", VIEW_NONE, "event=%d slot=%u", (int)event.kind, event.slot);
 }
 
 /* What signalling knows of the network, for those here whom it concerns. */
@@ -229,7 +274,27 @@ static void worker_know(struct worker *worker, struct tick now)
     for (size_t i = 0; i < 2; i++)
         media.lifetime_s[i] = network->behaviour[i].lifetime_s;
     media_know(worker->media, now, &media);
+    relays_know(worker->relays, now, network);
     stock_keep(worker->stock, network->keep_mappings);
+}
+
+/* The port and the relays of a stream, before media hears of it. */
+static void worker_lend(struct worker *worker, struct tick now,
+                        const struct media_stream_facts *facts)
+{
+    const struct media_way_relay *relays[] = {&facts->way.relay, &facts->way.relay_rtcp};
+    stock_lend(worker->stock, now, facts->port, facts->generation);
+    for (size_t i = 0; i < 2; i++) {
+        struct media_relay_want permit = {.kind = MEDIA_RELAY_PERMIT,
+                                          .slot = relays[i]->slot,
+                                          .generation = relays[i]->generation,
+                                          .count = facts->way.permitted_count};
+        if (!relays[i]->held)
+            continue;
+        relays_lend(worker->relays, now, permit.slot, permit.generation, relays[i]->src);
+        memcpy(permit.peers, facts->way.permitted, sizeof permit.peers);
+        relays_want(worker->relays, now, &permit);
+    }
 }
 
 static void worker_take_mail(struct worker *worker, struct tick now)
@@ -239,12 +304,14 @@ static void worker_take_mail(struct worker *worker, struct tick now)
         switch (mail.kind) {
         case WORKER_COMMAND:
             if (mail.command.kind == MEDIA_STREAM)
-                stock_lend(worker->stock, now, mail.command.stream.port,
-                           mail.command.stream.generation);
+                worker_lend(worker, now, &mail.command.stream);
             media_command(worker->media, now, &mail.command);
             break;
         case WORKER_TICKET_BACK:
             stock_return(worker->stock, now, mail.ticket.port, mail.ticket.generation);
+            break;
+        case WORKER_RELAY_BACK:
+            relays_unused(worker->relays, now, mail.relay.slot, mail.relay.generation);
             break;
         case WORKER_NETWORK:
             free(worker->network);
@@ -262,10 +329,11 @@ static int64_t worker_tick_ms(const struct worker *worker)
 {
     size_t lent = stock_lent(worker->stock);
     /* A peer of ICE's waits for the answer to its check; we, for a STUN server's. */
-    return media_is_hurried(worker->media) ? WORKER_TICK_FEW_MS
-           : lent == 0                     ? WORKER_TICK_IDLE_MS
-           : lent <= WORKER_FEW_STREAMS    ? WORKER_TICK_FEW_MS
-                                           : WORKER_TICK_MANY_MS;
+    return media_is_hurried(worker->media) || relays_is_waiting(worker->relays, worker->sweep_at)
+               ? WORKER_TICK_FEW_MS
+           : lent == 0                  ? WORKER_TICK_IDLE_MS
+           : lent <= WORKER_FEW_STREAMS ? WORKER_TICK_FEW_MS
+                                        : WORKER_TICK_MANY_MS;
 }
 
 /* Sleeps until mail comes or the next sweep or timer is due. */
@@ -276,13 +344,41 @@ static void worker_sleep(struct worker *worker)
     /* While packets come there is a sweep soon enough for any timer of media's; a wake-up for each
      * would double their number. */
     if (stock_lent(worker->stock) == 0)
-        until = tick_min(until, media_deadline(worker->media));
+        until = tick_min(until,
+                         tick_min(media_deadline(worker->media), relays_deadline(worker->relays)));
     if (worker->has_held_event || worker->has_held_news)
         until = tick_min(until, tick_add_ms(io_clock_tick(), WORKER_TICK_FEW_MS));
     until = tick_min(until, stock_deadline(worker->stock));
     if (io_mailbox_sleep(worker->mailbox)) {
-        (void)io_loop_wait(worker->loop, until, ready, WORKER_READY_MAX);
+        size_t count = io_loop_wait(worker->loop, until, ready, WORKER_READY_MAX);
+        struct tick now = io_clock_tick();
         io_mailbox_awake(worker->mailbox);
+        for (size_t i = 0; i < count; i++) {
+            if (ready[i].token >> 56 == WORKER_TAG_RELAYS)
+                relays_ready(worker->relays, now, &ready[i]);
+        }
+    }
+}
+
+/* Gives allocations back, so that their servers need not hold them for minutes. */
+static void worker_say_goodbye(struct worker *worker)
+{
+    struct tick now = io_clock_tick(), end = tick_add_ms(now, WORKER_GOODBYE_MS);
+    relays_drain(worker->relays, now);
+    for (;;) {
+        struct io_ready ready[WORKER_READY_MAX];
+        size_t count;
+        worker_relay(worker, now);
+        if (relays_is_empty(worker->relays) || tick_due(end, now))
+            return;
+        count =
+            io_loop_wait(worker->loop, tick_min(end, tick_add_ms(now, 5)), ready, WORKER_READY_MAX);
+        now = io_clock_tick();
+        for (size_t i = 0; i < count; i++) {
+            if (ready[i].token >> 56 == WORKER_TAG_RELAYS)
+                relays_ready(worker->relays, now, &ready[i]);
+        }
+        worker_sweep(worker, now);
     }
 }
 
@@ -309,12 +405,14 @@ static void *worker_run(void *argument)
         }
         if (tick_due(media_deadline(worker->media), now))
             media_expire(worker->media, now);
+        worker_relay(worker, now);
         worker_drain(worker, now);
         /* Answers come soon: a long sleep would be counted as their round trip. */
-        if (media_is_hurried(worker->media))
+        if (media_is_hurried(worker->media) || relays_is_waiting(worker->relays, now))
             worker->sweep_at = tick_min(worker->sweep_at, tick_add_ms(now, WORKER_TICK_FEW_MS));
         stock_refill(worker->stock, now);
     }
+    worker_say_goodbye(worker);
     return NULL;
 }
 
@@ -344,7 +442,17 @@ static bool worker_make_parts(struct worker *worker)
     media.ports = stock_ports(&stock);
     worker->mailbox = io_mailbox_create(sizeof(struct worker_mail), WORKER_MAILS);
     worker->loop = io_loop_create();
-    worker->sweep = io_sweep_create((size_t)media.ports * 2);
+    struct relays_config relays = {.worker = config->index,
+                                   .slots = config->streams < WORKER_RELAYS_MAX ? config->streams
+                                                                                : WORKER_RELAYS_MAX,
+                                   .ready = config->ready,
+                                   .binds_count = config->binds_count,
+                                   .sweep_base = media.ports * 2,
+                                   .tag = WORKER_TAG_RELAYS,
+                                   .ca = config->tls_ca,
+                                   .signalling = config->signalling};
+    memcpy(relays.binds, config->binds, sizeof relays.binds);
+    worker->sweep = io_sweep_create((size_t)media.ports * 2 + relays.slots);
     worker->batch = io_batch_create(WORKER_BATCH);
     worker->media = media_create(&media);
     worker->files = calloc(config->recordings, sizeof *worker->files);
@@ -356,7 +464,10 @@ static bool worker_make_parts(struct worker *worker)
     stock.sweep = worker->sweep;
     stock.media = worker->media;
     worker->stock = stock_create(&stock);
-    return worker->stock &&
+    relays.sweep = worker->sweep;
+    relays.loop = worker->loop;
+    worker->relays = relays_create(&relays);
+    return worker->stock && worker->relays &&
            io_loop_add(worker->loop, io_mailbox_fd(worker->mailbox), IO_READ, 0) == 0;
 }
 
@@ -373,6 +484,7 @@ static void worker_free(struct worker *worker)
     for (uint32_t i = 0; worker->files != NULL && i < worker->config.recordings; i++)
         worker_close(worker, i);
     free(worker->files);
+    relays_destroy(worker->relays);
     stock_destroy(worker->stock);
     media_destroy(worker->media);
     io_batch_destroy(worker->batch);

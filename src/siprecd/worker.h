@@ -21,6 +21,7 @@ struct worker_config {
     struct addr binds[WORKER_BINDS_MAX]; /* each has the whole range; port 0 */
     uint32_t recordings;                 /* at once */
     uint32_t streams;
+    const char *tls_ca;            /* sip.tls_ca; borrowed */
     int64_t ready;                 /* media ports held ready for each bind address, or
                                       VALUES_AUTO */
     struct io_mailbox *signalling; /* struct signalling_mail; borrowed */

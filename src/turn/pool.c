@@ -139,9 +139,16 @@ void turn_pool_destroy(struct turn_pool *pool)
     free(pool);
 }
 
-void turn_pool_set_ready(struct turn_pool *pool, struct tick now, uint8_t ready)
+void turn_pool_set_families(struct turn_pool *pool, bool want_v4, bool want_v6)
+{
+    pool->options.want_v4 = want_v4;
+    pool->options.want_v6 = want_v6;
+}
+
+void turn_pool_set_ready(struct turn_pool *pool, struct tick now, uint8_t ready, uint8_t warm)
 {
     pool->options.ready = ready;
+    pool->options.warm = warm;
     turn_stock_fill(pool, now);
 }
 

@@ -43,7 +43,9 @@ struct turn_pool;
 WARN_UNUSED struct turn_pool *turn_pool_create(const struct turn_pool_options *options);
 void turn_pool_destroy(struct turn_pool *pool);
 /* Demand has changed. */
-void turn_pool_set_ready(struct turn_pool *pool, struct tick now, uint8_t ready);
+void turn_pool_set_ready(struct turn_pool *pool, struct tick now, uint8_t ready, uint8_t warm);
+/* Families of the relayed addresses of those made from now on. */
+void turn_pool_set_families(struct turn_pool *pool, bool want_v4, bool want_v6);
 /* Other servers, or other addresses of theirs, from now on. What stands at one that stays, stays; what is lent stays in
  * any case; the rest is given back. False when a credential is too long: nothing is changed then. */
 WARN_UNUSED bool turn_pool_set_servers(struct turn_pool *pool, struct tick now,

@@ -6,7 +6,7 @@
 
 #include "turn/allocation.h"
 
-enum { TURN_SERVER_CREDENTIAL = 256 };
+enum { TURN_SERVER_CREDENTIAL = 512 };
 
 struct turn_server {
     struct addr given, address; /* as set; after ALTERNATE-SERVER */

@@ -166,7 +166,7 @@ static void step(struct world *w)
         break;
     case 5:
         if (op & 128)
-            turn_pool_set_ready(w->pool, w->now, (uint8_t)(next(w) % 16));
+            turn_pool_set_ready(w->pool, w->now, (uint8_t)(next(w) % 16), 1);
         else
             turn_pool_lost_socket(w->pool, w->now, slot);
         break;

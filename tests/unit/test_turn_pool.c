@@ -197,7 +197,7 @@ static void test_a_stock_and_a_warm_second(void)
     CHECK_INT(servers[0].allocates, 12);
     CHECK_INT(turn_pool_status(pool).lent, 6);
     CHECK_INT(turn_pool_status(pool).ready, 7);
-    turn_pool_set_ready(pool, now(), 8);
+    turn_pool_set_ready(pool, now(), 8, 1);
     run(100);
     CHECK_INT(turn_pool_status(pool).ready, 9);
 }

@@ -4,7 +4,7 @@ MESON_FLAGS ?=
 SIPRECD_FLAGS ?=
 COMPILE = ninja -C $(BUILD)
 
-.PHONY: all build run check bench asan tsan fuzz lab tidy format clean deps deps-test
+.PHONY: all build run check bench sim-matrix asan tsan fuzz lab tidy format clean deps deps-test
 
 all: build
 
@@ -31,6 +31,12 @@ check: deps-test
 
 bench: build
 	python3 tests/bench/bench.py $(BUILD)
+
+# make sim-matrix [SEEDS=1000] [SEED=1]: every cell of tests/sim/cells.tsv, expected beside measured, worst of so many seeds.
+SEEDS ?= 1000
+SEED ?= 1
+sim-matrix: build
+	@$(BUILD)/tests/natsim/natsim_matrix $(SEEDS) $(SEED)
 
 asan: deps-test
 	@[ -f build-asan/build.ninja ] || meson setup build-asan -Db_sanitize=address,undefined -Db_lundef=false

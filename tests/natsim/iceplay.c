@@ -155,7 +155,8 @@ void iceplay_restart(struct iceplay *play)
 static bool has_settled(const struct iceplay *play)
 {
     const struct iceside *us = &play->sides[ICEPLAY_US], *them = &play->sides[ICEPLAY_THEM];
-    return us->media_taken > 0 && ice_status(us->ice).state == ICE_STATE_COMPLETED &&
+    return us->media_taken > 0 && us->is_selected &&
+           ice_status(us->ice).state == ICE_STATE_COMPLETED &&
            ice_status(them->ice).state == ICE_STATE_COMPLETED;
 }
 

@@ -520,8 +520,9 @@ void iceside_print_path(const struct iceside *side, char out[16])
         ours = "T";
     else if (b->kind == ICESIDE_RELAY)
         ours = side->relays[b->relay].stream ? "Rt" : "Rw";
+    const char *six = e->path.peer.family == ADDR_V6 ? "6" : "";
     if (b->kind == ICESIDE_RELAY && e->remote_type == CANDIDATE_RELAYED)
-        (void)snprintf(out, 16, "Rb");
+        (void)snprintf(out, 16, "Rb%s", six);
     else
-        (void)snprintf(out, 16, "%s-%s", ours, remote);
+        (void)snprintf(out, 16, "%s%s-%s%s", ours, six, remote, six);
 }

@@ -61,7 +61,9 @@ static struct addr pool_address(struct natbox *box, const struct addr *internal)
 {
     struct addr a = addr_with_port(box->options.external, 0);
     uint32_t at = 0;
-    if (box->options.arbitrary) {
+    if (box->options.arbitrary && box->options.rotates) {
+        at = box->next_address++ % box->options.pool;
+    } else if (box->options.arbitrary) {
         at = rng_below(&box->rng, box->options.pool);
     } else { /* paired: an internal address keeps its external one */
         for (size_t i = 0; i < sizeof internal->ip; i++)

@@ -41,6 +41,7 @@ struct natbox_options {
     struct addr external; /* the first of its pool */
     uint8_t pool;         /* addresses of the pool; 0 and 1: one */
     bool arbitrary;       /* pooling: each mapping may sit on another address (§4.1) */
+    bool rotates; /* arbitrary at its worst: each new mapping on the next address of the pool */
     bool inbound_refreshes;
     /* Remembers what it dropped as a flow, as Linux does: ours to the same end moves. */
     bool clashes;
@@ -78,6 +79,7 @@ struct natbox {
     struct natbox_mapping *mappings;
     size_t count, room;
     uint16_t next_port;
+    uint32_t next_address;
     struct natbox_session uninvited[NATBOX_UNINVITED]; /* remote; and at which of our addresses */
     struct addr uninvited_at[NATBOX_UNINVITED];
     size_t uninvited_next;

@@ -119,12 +119,19 @@ static void set_boxes(struct network *n, const char *key, const char *value)
     for (size_t i = 0; i < n->levels; i++) {
         struct natbox_options *o = &n->boxes[i];
         if (strcmp(key, "pool") == 0 && strcmp(value, "arbitrary") == 0 && i == 0) {
-            o->pool = 4;
-            o->arbitrary = true;
-        } else if (strcmp(key, "map") == 0 && o->mapping != NATBOX_INDEPENDENT) {
+            o->pool = 100;
+            o->arbitrary = o->rotates = true;
+        } else if (strcmp(key, "map") == 0 &&
+                   (n->levels == 1 || o->mapping != NATBOX_INDEPENDENT)) {
             o->mapping = strcmp(value, "ADM") == 0 ? NATBOX_ADDRESS : NATBOX_ADDRESS_PORT;
         } else if (strcmp(key, "scope") == 0) {
             o->scope = strcmp(value, "endpoint") == 0 ? NATBOX_PER_ENDPOINT : NATBOX_PER_MAPPING;
+        } else if (strcmp(key, "ports") == 0) {
+            o->ports = strcmp(value, "kept") == 0 ? NATBOX_OVERLOADED : NATBOX_RANDOM;
+        } else if (strcmp(key, "v6") == 0) {
+            n->v6 = o->firewall = true;
+        } else if (strcmp(key, "bare") == 0) {
+            o->bare_forwards = true;
         }
     }
 }
@@ -144,6 +151,16 @@ static void set_level(struct network *n, const char *value)
     }
 }
 
+static bool is_of_boxes(const char *key)
+{
+    static const char *const keys[] = {"pool", "map", "scope", "ports", "v6", "bare"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        if (strcmp(keys[i], key) == 0)
+            return true;
+    }
+    return false;
+}
+
 static bool set_word(struct network *n, const char *key, const char *value, struct rng *rng)
 {
     bool yes = strcmp(value, "yes") == 0;
@@ -159,10 +176,14 @@ static bool set_word(struct network *n, const char *key, const char *value, stru
         set_level(n, value);
     else if (strcmp(key, "pinhole") == 0)
         n->way_in = yes ? NETWORK_GATEWAY : NETWORK_NO_WAY_IN;
-    else if (strcmp(key, "pool") == 0 || strcmp(key, "map") == 0 || strcmp(key, "scope") == 0)
+    else if (is_of_boxes(key))
         set_boxes(n, key, value);
     else
         return false;
+    if (strcmp(key, "v6") == 0) {
+        n->v6 = true; /* where there is no box either */
+        n->way_in = NETWORK_NO_WAY_IN;
+    }
     return true;
 }
 
@@ -174,7 +195,7 @@ bool network_make(struct network *network, const char *name, const char *words, 
     while (*words) {
         char key[16], value[24];
         int used = 0;
-        if (sscanf(words, " %15[a-z]=%23s%n", key, value, &used) != 2 ||
+        if (sscanf(words, " %15[a-z0-9]=%23s%n", key, value, &used) != 2 ||
             !set_word(network, key, value, rng))
             return false;
         words += used;

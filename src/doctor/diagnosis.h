@@ -1,9 +1,9 @@
-/* doctor: why is there no media? From the evidence of one call, and of the host, to causes, each
+/* diagnosis: why is there no media? From the evidence of one call, and of the host, to causes, each
  * with what to change and where.
- * Not here: gathering the evidence (siprecd/doctor.h, siprecctl), deciding paths (path.h).
+ * Not here: gathering the evidence (evidence.h, recorded.h, kernel.h).
  * RFC 4787, 8656 §9, 3550 §6.4.1 for what each piece of evidence means. Pure. */
-#ifndef NAT_DOCTOR_H
-#define NAT_DOCTOR_H
+#ifndef DOCTOR_DIAGNOSIS_H
+#define DOCTOR_DIAGNOSIS_H
 
 #include "base/writer.h"
 #include "nat/path.h"

@@ -1,7 +1,7 @@
-/* doctor_words: what each cause is called, one sentence, and what to change where.
- * Not here: the rules (doctor.c).
+/* words: what each cause is called, one sentence, and what to change where.
+ * Not here: the rules (diagnosis.c).
  * RFC: none. */
-#include "nat/doctor.h"
+#include "doctor/diagnosis.h"
 
 #include <assert.h>
 

@@ -2,7 +2,7 @@
  * decides, among others where nothing does. */
 #include <string.h>
 
-#include "nat/doctor.h"
+#include "doctor/diagnosis.h"
 #include "tap.h"
 
 static struct addr at(const char *text)

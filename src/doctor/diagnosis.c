@@ -1,7 +1,7 @@
-/* doctor: the rules from evidence to causes.
- * Not here: their words (doctor_words.c).
+/* diagnosis: the rules from evidence to causes.
+ * Not here: their words (words.c).
  * RFC 4787 §4, §5; 8656 §9, §10. */
-#include "nat/doctor.h"
+#include "doctor/diagnosis.h"
 
 enum judgement {
     NO,

@@ -1,0 +1,315 @@
+/* evidence: JSON in, JSON out.
+ * Not here: the rules.
+ * RFC 8259. */
+#include "doctor/evidence.h"
+
+#include <jansson.h>
+#include <string.h>
+
+/* ---- Reading --------------------------------------------------------------------------------- */
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "";
+}
+
+static struct addr addr_in(const json_t *object, const char *key)
+{
+    struct addr a = {0};
+    if (!addr_parse(view_of_string(text_of(object, key)), 0, &a))
+        a = (struct addr){0};
+    return a;
+}
+
+static enum path_answer answer_of(const json_t *value)
+{
+    if (!json_is_boolean(value))
+        return PATH_UNKNOWN;
+    return json_is_true(value) ? PATH_YES : PATH_NO;
+}
+
+static bool list_has(const json_t *list, const char *word)
+{
+    size_t i;
+    const json_t *one;
+    json_array_foreach(list, i, one)
+    {
+        if (json_is_string(one) && strcmp(json_string_value(one), word) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void read_path(const char *word, struct doctor_stream *s)
+{
+    static const struct {
+        const char *word;
+        enum path_code path;
+        bool is_ice;
+    } words[] = {
+        {"host", PATH_DIRECT, false},   {"static", PATH_MAPPED, false},
+        {"mapped", PATH_MAPPED, false}, {"stun", PATH_STUN, false},
+        {"relay", PATH_RELAY, false},   {"peer-reflexive", PATH_STUN, true},
+        {"ice-tcp", PATH_DIRECT, true},
+    };
+    s->path = PATH_BEST_EFFORT;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (strcmp(word, words[i].word) == 0) {
+            s->path = words[i].path;
+            s->is_ice = words[i].is_ice;
+        }
+    }
+}
+
+/* The trail names whom the relay refused. */
+static void read_trail(const json_t *trail, struct doctor_stream *s)
+{
+    size_t i;
+    const json_t *step;
+    json_array_foreach(trail, i, step)
+    {
+        if (strcmp(text_of(step, "event"), "denied") == 0)
+            s->denied = addr_in(step, "peer");
+    }
+}
+
+static void read_stream(const json_t *one, struct doctor_evidence *e)
+{
+    struct doctor_stream *s = &e->streams[e->stream_count];
+    const json_t *verdict = json_object_get(one, "verdict");
+    (void)view_copy(view_of_string(text_of(one, "label")), s->label, sizeof s->label);
+    s->offered = addr_in(one, "offered");
+    s->advertised = addr_in(one, "advertised");
+    s->bound = addr_in(one, "bound");
+    s->observed = addr_in(one, "observed");
+    s->packets = (uint64_t)json_integer_value(json_object_get(one, "packets"));
+    s->expects_media = strcmp(text_of(one, "direction"), "recvonly") == 0;
+    read_path(text_of(one, "path"), s);
+    read_trail(json_object_get(verdict, "trail"), s);
+    e->alg_is_suspected |= list_has(json_object_get(verdict, "security"), "alg-suspected");
+    e->stream_count++;
+}
+
+static bool has_code(const json_t *list, const char *code)
+{
+    size_t i;
+    const json_t *one;
+    json_array_foreach(list, i, one)
+    {
+        if (strcmp(text_of(one, "code"), code) == 0)
+            return true;
+    }
+    return false;
+}
+
+void doctor_read_recording(const char *text, struct doctor_evidence *e)
+{
+    json_t *root = json_loads(text, 0, NULL);
+    size_t i;
+    const json_t *one;
+    e->has_call = json_is_object(root);
+    e->signalled = addr_in(root, "signalled");
+    json_array_foreach(json_object_get(root, "streams"), i, one)
+    {
+        if (e->stream_count < DOCTOR_STREAMS)
+            read_stream(one, e);
+    }
+    e->disk_is_full |= has_code(json_object_get(root, "warnings"), "disk-full");
+    json_decref(root);
+}
+
+static enum nat_mapping mapping_of(const char *word)
+{
+    if (strcmp(word, "none") == 0)
+        return NAT_MAPPING_NONE;
+    if (strcmp(word, "endpoint-independent") == 0)
+        return NAT_MAPPING_INDEPENDENT;
+    if (strcmp(word, "address-dependent") == 0)
+        return NAT_MAPPING_ADDRESS;
+    if (strcmp(word, "address-and-port-dependent") == 0)
+        return NAT_MAPPING_ADDRESS_PORT;
+    return strcmp(word, "endpoint-dependent") == 0 ? NAT_MAPPING_DEPENDENT : NAT_MAPPING_UNKNOWN;
+}
+
+static enum nat_filtering filtering_of(const char *word)
+{
+    if (strcmp(word, "endpoint-independent") == 0)
+        return NAT_FILTERING_INDEPENDENT;
+    if (strcmp(word, "address-dependent") == 0)
+        return NAT_FILTERING_ADDRESS;
+    return strcmp(word, "address-and-port-dependent") == 0 ? NAT_FILTERING_ADDRESS_PORT
+                                                           : NAT_FILTERING_UNKNOWN;
+}
+
+static void read_externals(const json_t *list, struct doctor_evidence *e)
+{
+    size_t i;
+    const json_t *one;
+    json_array_foreach(list, i, one)
+    {
+        const char *source = text_of(one, "source");
+        if (strcmp(source, "stun") == 0 && !addr_is_set(&e->external))
+            e->external = addr_in(one, "address");
+        e->external_is_set |= strcmp(source, "setting") == 0;
+    }
+}
+
+/* Our own address is that of the interface by which the default route leaves. */
+static void read_interfaces(const json_t *list, struct doctor_evidence *e)
+{
+    size_t i, k;
+    const json_t *one, *address;
+    json_array_foreach(list, i, one)
+    {
+        json_array_foreach(json_object_get(one, "addresses"), k, address)
+        {
+            struct addr a;
+            if (json_is_true(json_object_get(one, "default")) && !addr_is_set(&e->local) &&
+                addr_parse_ip(view_of_string(json_string_value(address)), &a) &&
+                !addr_is_link_local(&a))
+                e->local = a;
+        }
+    }
+}
+
+static enum doctor_relay relay_of(const char *state)
+{
+    if (strcmp(state, "ready") == 0)
+        return DOCTOR_RELAY_READY;
+    if (strcmp(state, "refused") == 0)
+        return DOCTOR_RELAY_REFUSED;
+    return strcmp(state, "silent") == 0 ? DOCTOR_RELAY_SILENT : DOCTOR_RELAY_FAILED;
+}
+
+/* One that works is enough; else the first one's trouble counts. */
+static void read_relays(const json_t *list, struct doctor_evidence *e)
+{
+    size_t i;
+    const json_t *one;
+    json_array_foreach(list, i, one)
+    {
+        enum doctor_relay relay = relay_of(text_of(one, "state"));
+        if (strcmp(text_of(one, "state"), "starting") == 0)
+            continue;
+        if (e->relay != DOCTOR_RELAY_NONE && relay != DOCTOR_RELAY_READY)
+            continue;
+        e->relay = relay;
+        (void)view_copy(view_of_string(text_of(one, "server")), e->relay_server,
+                        sizeof e->relay_server);
+    }
+}
+
+void doctor_read_network(const char *text, struct doctor_evidence *e)
+{
+    json_t *root = json_loads(text, 0, NULL);
+    const json_t *servers = json_object_get(root, "stun_servers"), *one;
+    const json_t *portmap = json_object_get(root, "portmap");
+    const json_t *levels = json_object_get(root, "levels");
+    const json_t *hairpin = json_object_get(root, "hairpin");
+    size_t i;
+    e->behind_nat = answer_of(json_object_get(root, "behind_nat"));
+    e->levels = json_is_integer(levels) ? (int)json_integer_value(levels) : -1;
+    e->behaviour.mapping = mapping_of(text_of(root, "mapping"));
+    e->behaviour.filtering = filtering_of(text_of(root, "filtering"));
+    if (json_is_boolean(hairpin))
+        e->behaviour.hairpin = json_is_true(hairpin) ? NAT_HAIRPIN_EXTERNAL : NAT_HAIRPIN_NONE;
+    read_externals(json_object_get(root, "external"), e);
+    read_interfaces(json_object_get(root, "interfaces"), e);
+    read_relays(json_object_get(root, "relays"), e);
+    e->gateway = addr_in(portmap, "external");
+    e->stun_is_asked = json_array_size(servers) > 0;
+    e->stun_is_silent = e->stun_is_asked;
+    json_array_foreach(servers, i, one)
+    {
+        if (json_is_true(json_object_get(one, "answers")))
+            e->stun_is_silent = false;
+    }
+    json_decref(root);
+}
+
+/* ---- The answer ------------------------------------------------------------------------------ */
+
+enum { SENTENCE_SIZE = 1024 };
+
+static json_t *text_or_null(const struct writer *w)
+{
+    return w->len > 0 && !w->failed ? json_stringn(w->buffer, w->len) : json_null();
+}
+
+static json_t *word_of_answer(enum path_answer answer)
+{
+    return answer == PATH_UNKNOWN ? json_null() : json_boolean(answer == PATH_YES);
+}
+
+static json_t *finding_of(const struct doctor_evidence *e, const struct doctor_finding *f)
+{
+    static const char *const certainties[] = {"possible", "likely", "certain"};
+    char text[SENTENCE_SIZE], cure[SENTENCE_SIZE];
+    struct writer w = writer_of(text, sizeof text), c = writer_of(cure, sizeof cure);
+    doctor_print_sentence(e, f, &w);
+    doctor_print_cure(e, f, &c);
+    return json_pack("{s:s,s:s,s:o,s:o,s:o}", "cause", doctor_cause_name(f->cause), "certainty",
+                     certainties[f->certainty], "stream",
+                     f->stream < e->stream_count ? json_string(e->streams[f->stream].label)
+                                                 : json_null(),
+                     "text", text_or_null(&w), "cure", text_or_null(&c));
+}
+
+static json_t *evidence_of_stream(const struct doctor_stream *s)
+{
+    return json_pack("{s:s,s:I,s:I,s:o,s:o,s:o,s:o}", "label", s->label, "packets",
+                     (json_int_t)s->packets, "rtcp", (json_int_t)s->rtcp, "src_says_it_sends",
+                     word_of_answer(s->src_sends), "reached_from_outside", word_of_answer(s->probe),
+                     "clock_ms", s->clock_is_known ? json_integer(s->clock_ms) : json_null(),
+                     "drift_ppm", s->drift_is_known ? json_integer(s->drift_ppm) : json_null());
+}
+
+static json_t *evidence_of(const struct doctor_evidence *e)
+{
+    json_t *streams = json_array();
+    for (size_t i = 0; i < e->stream_count; i++)
+        json_array_append_new(streams, evidence_of_stream(&e->streams[i]));
+    return json_pack("{s:o,s:I,s:I,s:I,s:I,s:I,s:o}", "streams", streams, "invites",
+                     (json_int_t)e->invites, "invites_truncated", (json_int_t)e->invites_truncated,
+                     "reassembly_failures", (json_int_t)e->reassembly_failures, "no_ports",
+                     (json_int_t)e->no_ports, "strays", (json_int_t)e->strays, "firewall_drops",
+                     word_of_answer(e->firewall));
+}
+
+/* The one sentence: of what is certain, or that it is not. */
+static json_t *verdict_of(const struct doctor_evidence *e, const struct doctor_diagnosis *d)
+{
+    char text[SENTENCE_SIZE];
+    struct writer w = writer_of(text, sizeof text);
+    if (d->is_healthy)
+        writer_string(&w, e->has_call ? "Media comes as it should." : "Nothing is wrong here.");
+    else if (d->count == 0)
+        writer_string(&w, "No media comes, and nothing that can be seen here says why.");
+    else if (d->findings[0].certainty == DOCTOR_CERTAIN)
+        doctor_print_sentence(e, &d->findings[0], &w);
+    else
+        writer_printf(&w,
+                      "No media comes, and from here %zu causes are left, the likeliest first: "
+                      "what \"decide\" says tells them apart.",
+                      d->count);
+    return text_or_null(&w);
+}
+
+char *doctor_print_report(const struct doctor_evidence *e, const struct doctor_diagnosis *d,
+                          const char *call_id)
+{
+    char text[SENTENCE_SIZE];
+    struct writer w = writer_of(text, sizeof text);
+    json_t *findings = json_array(), *root;
+    for (size_t i = 0; i < d->count; i++)
+        json_array_append_new(findings, finding_of(e, &d->findings[i]));
+    doctor_print_decision(e, d, &w);
+    root = json_pack("{s:o,s:b,s:o,s:o,s:o,s:o}", "call_id",
+                     call_id ? json_string(call_id) : json_null(), "healthy", d->is_healthy,
+                     "verdict", verdict_of(e, d), "findings", findings, "decide", text_or_null(&w),
+                     "evidence", evidence_of(e));
+    char *out = json_dumps(root, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    json_decref(root);
+    return out;
+}

@@ -1,0 +1,103 @@
+/* Tests of reading the API's own documents, and of the answer, read back by another's parser. */
+#include "doctor/evidence.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tap.h"
+
+static const char recording[] =
+    "{\"id\":\"x\",\"warnings\":[{\"code\":\"disk-full\",\"text\":\"t\"}],\"streams\":["
+    "{\"label\":\"1\",\"packets\":5,\"direction\":\"recvonly\",\"offered\":\"192.0.2.1:4000\","
+    "\"advertised\":\"198.51.100.1:10000\",\"bound\":\"10.0.0.5:10000\",\"observed\":null,"
+    "\"path\":\"static\",\"verdict\":{\"trail\":[],\"security\":[\"alg-suspected\"]}},"
+    "{\"label\":\"2\",\"packets\":0,\"direction\":\"inactive\",\"path\":\"relay\",\"verdict\":"
+    "{\"trail\":[{\"t_ms\":4,\"event\":\"denied\",\"peer\":\"192.0.2.9:0\"}],\"security\":[]}}]}";
+static const char network[] =
+    "{\"state\":\"known\",\"interfaces\":[{\"name\":\"docker0\",\"default\":false,\"addresses\":"
+    "[\"172.17.0.1\"]},{\"name\":\"eth0\",\"default\":true,\"addresses\":[\"10.0.0.5\",\"fe80::1\"]"
+    "}],\"external\":[{\"address\":\"203.0.113.5\",\"source\":\"setting\",\"age_s\":1},"
+    "{\"address\":\"198.51.100.1\",\"source\":\"stun\",\"age_s\":1}],\"behind_nat\":true,"
+    "\"levels\":2,\"mapping\":\"address-dependent\",\"filtering\":\"address-and-port-dependent\","
+    "\"hairpin\":false,\"portmap\":{\"external\":\"100.64.0.7\"},\"relays\":[{\"server\":"
+    "\"192.0.2.40:3478\",\"state\":\"refused\"},{\"server\":\"192.0.2.41:3478\",\"state\":"
+    "\"silent\"}],\"stun_servers\":[{\"answers\":false},{\"answers\":true}]}";
+
+static bool is_text(const struct addr *a, const char *want)
+{
+    return strcmp(addr_print_ip(a).s, want) == 0;
+}
+
+static void test_recording(void)
+{
+    struct doctor_evidence e = {0};
+    doctor_read_recording(recording, &e);
+    CHECK(e.has_call && e.disk_is_full && e.alg_is_suspected);
+    CHECK_INT(e.stream_count, 2);
+    CHECK_INT(e.streams[0].packets, 5);
+    CHECK(e.streams[0].expects_media && !e.streams[1].expects_media);
+    CHECK(is_text(&e.streams[0].advertised, "198.51.100.1"));
+    CHECK_INT(e.streams[0].path, PATH_MAPPED);
+    CHECK_INT(e.streams[1].path, PATH_RELAY);
+    CHECK(is_text(&e.streams[1].denied, "192.0.2.9"));
+}
+
+static void test_network(void)
+{
+    struct doctor_evidence e = {0};
+    doctor_read_network(network, &e);
+    CHECK(is_text(&e.local, "10.0.0.5"));
+    CHECK(is_text(&e.external, "198.51.100.1"));
+    CHECK(is_text(&e.gateway, "100.64.0.7"));
+    CHECK(e.external_is_set && e.stun_is_asked && !e.stun_is_silent);
+    CHECK_INT(e.behind_nat, PATH_YES);
+    CHECK_INT(e.levels, 2);
+    CHECK_INT(e.behaviour.mapping, NAT_MAPPING_ADDRESS);
+    CHECK_INT(e.behaviour.filtering, NAT_FILTERING_ADDRESS_PORT);
+    CHECK_INT(e.behaviour.hairpin, NAT_HAIRPIN_NONE);
+    CHECK_INT(e.relay, DOCTOR_RELAY_REFUSED);
+    CHECK_TEXT(e.relay_server, "192.0.2.40:3478");
+}
+
+static void test_rubbish(void)
+{
+    static const char *const texts[] = {"",
+                                        "[]",
+                                        "{\"streams\":7}",
+                                        "{\"streams\":[7,null]}",
+                                        "{\"interfaces\":[{\"default\":true,\"addresses\":[7]}]}",
+                                        "{\"relays\":[null],\"external\":[1]}"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct doctor_evidence e = {0};
+        doctor_read_recording(texts[i], &e);
+        doctor_read_network(texts[i], &e);
+        CHECK(e.stream_count <= 2);
+    }
+}
+
+static void test_report(void)
+{
+    struct doctor_evidence e = {.invites = 1, .refused_status = 488};
+    struct doctor_diagnosis d;
+    doctor_diagnose(&e, &d);
+    char *text = doctor_print_report(&e, &d, "a\"b");
+    json_t *root = json_loads(text, 0, NULL);
+    const json_t *finding = json_array_get(json_object_get(root, "findings"), 0);
+    CHECK_TEXT(json_string_value(json_object_get(root, "call_id")), "a\"b");
+    CHECK(json_is_false(json_object_get(root, "healthy")));
+    CHECK_TEXT(json_string_value(json_object_get(finding, "cause")), "codec");
+    CHECK_TEXT(json_string_value(json_object_get(finding, "certainty")), "certain");
+    CHECK(strstr(json_string_value(json_object_get(root, "verdict")), "codec") != NULL);
+    json_decref(root);
+    free(text);
+}
+
+int main(void)
+{
+    RUN(test_recording);
+    RUN(test_network);
+    RUN(test_rubbish);
+    RUN(test_report);
+    return tap_done();
+}

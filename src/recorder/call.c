@@ -134,8 +134,8 @@ static void undo(struct recorder *recorder, struct exchange *x)
 
 /* ---- What media is told --------------------------------------------------------------------- */
 
-static void post_stream(struct recorder *recorder, struct recorder_call *call, unsigned number,
-                        struct wall at)
+void recorder_post_stream(struct recorder *recorder, struct recorder_call *call, unsigned number,
+                          struct wall at, bool stays)
 {
     const struct recorder_stream *stream = &call->record.streams[number];
     const struct recorder_lease *lease = &call->leases[number];
@@ -160,6 +160,8 @@ static void post_stream(struct recorder *recorder, struct recorder_call *call, u
         .codec_count = (uint8_t)stream->codec_count,
     };
     recorder_way_fill(recorder, call, lease, stream, &facts->way);
+    if (stays)
+        facts->way.choice.code = PATH_BEST_EFFORT;
     recorder_ice_post(call, number, facts);
     memcpy(facts->label, stream->label, sizeof facts->label);
     memcpy(facts->codecs, stream->codecs, sizeof facts->codecs);
@@ -227,11 +229,12 @@ static void carry_out(struct recorder *recorder, struct exchange *x, bool answer
         int number = x->found[i];
         if (number != SDP_MATCH_NEW) {
             call->leases[number] = by_line[i];
+            recorder_note_holder(recorder, call, &by_line[i].ticket);
             record->streams[number].bound = by_line[i].ticket.bound;
             tell_story(recorder, call, (unsigned)number, x->ticket_of[i] >= 0, now);
             if (answered)
                 recorder_ice_settle(recorder, call, i, (unsigned)number);
-            post_stream(recorder, call, (unsigned)number, at);
+            recorder_post_stream(recorder, call, (unsigned)number, at, false);
             if (answered)
                 recorder_ice_post_more(recorder, call, i, (unsigned)number, at);
         } else if (x->ticket_of[i] >= 0) {

@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "base/timers.h"
 #include "recorder/caller.h"
+#include "recorder/move.h"
 #include "recorder/record.h"
 #include "recorder/recorder.h"
 #include "recorder/stock.h"
@@ -17,6 +18,7 @@
 #include "sip/sip.h"
 #include "siprec/rules.h"
 
+#define RECORDER_WORKERS_MAX       64
 #define RECORDER_SDP_SIZE          65536 /* the longest description we write */
 #define RECORDER_DOCUMENT_EVERY_MS 1000  /* a document reaches the catalogue no oftener */
 
@@ -43,8 +45,9 @@ struct recorder_call {
     struct sip_flow flow; /* of the INVITE */
     uint32_t worker;
     struct recorder_caller caller;
-    bool listed; /* sip.allow names it */
-    bool stays;  /* the SRC takes no offers of ours */
+    bool listed;      /* sip.allow names it */
+    bool by_external; /* its Contact names our address outside, as the profile has it */
+    bool stays;       /* the SRC takes no offers of ours */
     struct recorder_record record;
     struct recorder_lease leases[LIMIT_STREAMS_PER_RECORDING]; /* by stream number */
     struct recorder_ice *ices[LIMIT_STREAMS_PER_RECORDING];    /* NULL: without ICE */
@@ -55,6 +58,7 @@ struct recorder_call {
     bool confirmed;           /* the first ACK came */
     bool closing;
 
+    struct recorder_moves moves;
     struct recorder_work *work, **work_end;
     bool snapshot_wanted;
     uint64_t snapshot_request; /* our UPDATE that asks for it; 0: none is out */
@@ -88,8 +92,12 @@ struct recorder {
     struct timers timers;
     struct recorder_stock stock;
     struct nat_profile profiles[2]; /* IPv4, IPv6 */
-    unsigned refusals;              /* enum recorder_refusal */
-    uint32_t active;                /* calls that are not closing */
+    struct recorder_holders { /* of a worker's ports: the call that took it last, by port id */
+        struct pool_id *calls;
+        uint32_t room;
+    } holders[RECORDER_WORKERS_MAX];
+    unsigned refusals; /* enum recorder_refusal */
+    uint32_t active;   /* calls that are not closing */
     struct recorder_usage ledger;
     struct log_limit refused_log;
 
@@ -118,7 +126,11 @@ struct recorder {
 WARN_UNUSED unsigned recorder_call_offer(struct recorder *recorder, struct recorder_call *call,
                                          struct recorder_now now, uint64_t request,
                                          struct view theirs, bool *gone);
-/* The ACK brought the answer to our offer. */
+/* Tells the worker about a stream and its way, and the journal with it. stays: media asked for
+ * another path, and there is none. */
+void recorder_post_stream(struct recorder *recorder, struct recorder_call *call, unsigned number,
+                          struct wall at, bool stays);
+/* The ACK, or a 200, brought the answer to our offer. */
 void recorder_call_answered(struct recorder *recorder, struct recorder_call *call,
                             struct recorder_now now, struct view theirs);
 
@@ -132,6 +144,13 @@ void recorder_call_open(struct recorder *recorder, const struct recorder_call *c
 /* An INVITE that came to nothing: into the ledger and the log. */
 void recorder_count_refused(struct recorder *recorder, struct recorder_now now,
                             const struct sip_event *event, unsigned status, const char *why);
+
+/* ---- reach.c -------------------------------------------------------------------------------- */
+
+/* The call has the port from now on. */
+void recorder_note_holder(struct recorder *recorder, const struct recorder_call *call,
+                          const struct recorder_ticket *ticket);
+void recorder_finish_holders(struct recorder *recorder);
 
 /* ---- recorder.c ----------------------------------------------------------------------------- */
 

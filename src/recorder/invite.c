@@ -82,6 +82,17 @@ void recorder_call_open(struct recorder *recorder, const struct recorder_call *c
     recorder_post(recorder, call, command, recorder_copy(object), object.len);
 }
 
+/* Its Contact names what the profile believes to be our address outside, no listener's own. */
+static bool is_outside(const struct recorder *recorder, const struct sip_flow *flow)
+{
+    enum profile_source source;
+    struct addr outside =
+        profile_external(&recorder->profiles[flow->advertised.family == ADDR_V6], &source);
+    return addr_is_set(&outside) && addr_equal_ip(&outside, &flow->advertised) &&
+           (flow->listener >= RECORDER_LISTENERS_MAX ||
+            !addr_is_set(&recorder->settings.advertise[flow->listener]));
+}
+
 static struct recorder_call *new_call(struct recorder *recorder, struct recorder_now now,
                                       const struct sip_event *event)
 {
@@ -93,6 +104,7 @@ static struct recorder_call *new_call(struct recorder *recorder, struct recorder
     call->dialog = event->dialog;
     call->flow = event->flow;
     call->listed = is_listed(recorder, &event->flow.peer);
+    call->by_external = is_outside(recorder, &event->flow);
     recorder_caller_init(&call->caller, event->message, &event->flow);
     call->work_end = &call->work;
     call->document_last = tick_add_ms(now.tick, -RECORDER_DOCUMENT_EVERY_MS);
@@ -102,7 +114,7 @@ static struct recorder_call *new_call(struct recorder *recorder, struct recorder
         recorder_free_call(recorder, call);
         return NULL;
     }
-    sdp_origin_init(&call->origin, rng_u64(&recorder->rng) >> 2, event->flow.local);
+    sdp_origin_init(&call->origin, rng_u64(&recorder->rng) >> 2, event->flow.advertised);
     return call;
 }
 

@@ -4,77 +4,223 @@
  * RFC 5389 §2, 6887 §11, 8656 §7. */
 #include "recorder/call.h"
 
-/* The lease that a call has on a port; NULL: none has. */
-static struct recorder_lease *find_lease(struct recorder *recorder,
-                                         const struct recorder_port *port)
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Who has which port --------------------------------------------------------------------- */
+
+void recorder_note_holder(struct recorder *recorder, const struct recorder_call *call,
+                          const struct recorder_ticket *ticket)
 {
-    uint32_t index = 0;
-    struct pool_id id;
-    struct recorder_call *call;
-    while ((call = pool_next(recorder->calls, &index, &id))) {
-        for (unsigned i = 0; call->worker == port->worker && i < LIMIT_STREAMS_PER_RECORDING; i++) {
-            struct recorder_lease *lease = &call->leases[i];
-            if (lease->held && lease->ticket.port == port->port &&
-                lease->ticket.generation == port->generation)
-                return lease;
+    if (ticket->worker >= RECORDER_WORKERS_MAX)
+        return;
+    struct recorder_holders *holders = &recorder->holders[ticket->worker];
+    if (ticket->port >= holders->room) {
+        uint32_t room = (ticket->port + 1) * 2;
+        struct pool_id *bigger = realloc(holders->calls, room * sizeof *bigger);
+        if (!bigger)
+            return; /* what comes about the port finds no call then */
+        memset(bigger + holders->room, 0, (room - holders->room) * sizeof *bigger);
+        holders->calls = bigger;
+        holders->room = room;
+    }
+    holders->calls[ticket->port] = call->id;
+}
+
+void recorder_finish_holders(struct recorder *recorder)
+{
+    for (unsigned i = 0; i < RECORDER_WORKERS_MAX; i++)
+        free(recorder->holders[i].calls);
+}
+
+/* The call that has the port, and its stream; NULL: none has. */
+static struct recorder_call *find_holder(struct recorder *recorder,
+                                         const struct recorder_port *port, unsigned *stream)
+{
+    if (port->worker >= RECORDER_WORKERS_MAX || port->port >= recorder->holders[port->worker].room)
+        return NULL;
+    struct recorder_call *call =
+        pool_find(recorder->calls, recorder->holders[port->worker].calls[port->port]);
+    for (unsigned i = 0; call && i < call->record.stream_count; i++) {
+        const struct recorder_lease *lease = &call->leases[i];
+        if (lease->held && lease->ticket.port == port->port &&
+            lease->ticket.generation == port->generation) {
+            *stream = i;
+            return call;
         }
     }
     return NULL;
 }
 
-static struct recorder_ticket *find_ticket(struct recorder *recorder,
-                                           const struct recorder_port *port)
+/* ---- Our addresses -------------------------------------------------------------------------- */
+
+/* What we told the SRC is not where we are any more: it is told anew. */
+static void check_address(struct recorder *recorder, struct recorder_call *call,
+                          struct recorder_now now, unsigned stream)
 {
-    struct recorder_ticket *ticket = recorder_stock_find(&recorder->stock, port);
-    if (ticket)
-        return ticket;
-    struct recorder_lease *lease = find_lease(recorder, port);
-    return lease ? &lease->ticket : NULL;
+    const struct recorder_lease *lease = &call->leases[stream];
+    struct addr address = recorder_way_address(recorder, call, lease, false);
+    if (lease->held && !addr_equal(&address, &lease->advertised))
+        recorder_move_want(recorder, call, now, stream, VERDICT_ADDRESS_CHANGED, &(struct addr){0});
+}
+
+/* Where one family's addresses were, and are. */
+struct change {
+    bool v6, local, external;
+    struct addr old_local, new_local, new_external;
+};
+
+static struct change change_of(const struct nat_profile *before, const struct nat_profile *after,
+                               bool v6)
+{
+    enum profile_source source;
+    struct addr was = profile_external(before, &source);
+    struct change change = {.v6 = v6,
+                            .old_local = before->local,
+                            .new_local = after->local,
+                            .new_external = profile_external(after, &source)};
+    change.local = addr_is_set(&before->local) && addr_is_set(&after->local) &&
+                   !addr_equal_ip(&before->local, &after->local);
+    /* One that is not known (yet) is nowhere to go to. */
+    change.external =
+        addr_is_set(&change.new_external) && !addr_equal_ip(&was, &change.new_external);
+    return change;
+}
+
+/* The SRC shall find us where we are now: Contact, and where our requests leave from. */
+static void relocate(struct recorder *recorder, struct recorder_call *call, struct recorder_now now,
+                     const struct change *change)
+{
+    struct sip_flow *flow = &call->flow;
+    struct addr local = flow->local, advertised = flow->advertised;
+    if ((flow->local.family == ADDR_V6) != change->v6)
+        return;
+    if (change->local && addr_equal_ip(&local, &change->old_local)) {
+        if (addr_equal_ip(&advertised, &local))
+            advertised = addr_with_port(change->new_local, advertised.port);
+        local = addr_with_port(change->new_local, local.port);
+    }
+    if (call->by_external && addr_is_set(&change->new_external))
+        advertised = addr_with_port(change->new_external, advertised.port);
+    if (addr_equal(&local, &flow->local) && addr_equal(&advertised, &flow->advertised))
+        return;
+    flow->local = local;
+    flow->advertised = advertised;
+    sip_relocate(recorder->sip, call->dialog, &local, &advertised);
+    recorder_move_refresh(recorder, call, now);
+}
+
+/* What STUN saw through the old address says nothing about the new one. */
+static void forget_seen(struct recorder_ticket *ticket, bool v6)
+{
+    if ((ticket->bound.family == ADDR_V6) != v6)
+        return;
+    ticket->seen = ticket->seen_rtcp = (struct addr){0};
+    ticket->mapped = ticket->mapped_rtcp = (struct addr){0};
+}
+
+static void follow(struct recorder *recorder, struct recorder_now now, const struct change *change)
+{
+    uint32_t index = 0;
+    struct pool_id id;
+    struct recorder_call *call;
+    for (uint32_t i = 0; change->local && i < recorder->stock.count; i++)
+        forget_seen(&recorder->stock.tickets[i], change->v6);
+    while ((call = pool_next(recorder->calls, &index, &id))) {
+        relocate(recorder, call, now, change);
+        for (unsigned i = 0; i < call->record.stream_count; i++) {
+            if (change->local)
+                forget_seen(&call->leases[i].ticket, change->v6);
+            check_address(recorder, call, now, i);
+        }
+    }
 }
 
 void recorder_know(struct recorder *recorder, struct recorder_now now,
                    const struct nat_profile profiles[2])
 {
-    (void)now;
+    struct change changes[2];
+    for (unsigned v6 = 0; v6 < 2; v6++)
+        changes[v6] = change_of(&recorder->profiles[v6], &profiles[v6], v6 == 1);
     recorder->profiles[0] = profiles[0];
     recorder->profiles[1] = profiles[1];
+    for (unsigned v6 = 0; v6 < 2; v6++) {
+        if (changes[v6].local || changes[v6].external)
+            follow(recorder, now, &changes[v6]);
+    }
 }
+
+/* ---- Ports and relays ----------------------------------------------------------------------- */
 
 void recorder_ticket(struct recorder *recorder, struct recorder_now now,
                      const struct recorder_ticket *ticket)
 {
-    (void)now;
     struct recorder_port port = {ticket->worker, ticket->port, ticket->generation};
-    struct recorder_ticket *known = find_ticket(recorder, &port);
+    struct recorder_ticket *known = recorder_stock_find(&recorder->stock, &port);
+    unsigned stream = 0;
+    struct recorder_call *call = known ? NULL : find_holder(recorder, &port, &stream);
+    if (call)
+        known = &call->leases[stream].ticket;
     if (known) {
         known->seen = ticket->seen;
         known->seen_rtcp = ticket->seen_rtcp;
         known->seen_at = ticket->seen_at;
-        return;
+    } else {
+        recorder_return_ticket(recorder, ticket);
+        recorder->new_tickets = true;
     }
-    recorder_return_ticket(recorder, ticket);
-    recorder->new_tickets = true;
+    if (call && addr_is_set(&ticket->seen))
+        check_address(recorder, call, now, stream);
 }
 
 bool recorder_ticket_mapped(struct recorder *recorder, struct recorder_now now,
                             const struct recorder_port *port, const struct addr mapped[2])
 {
-    (void)now;
-    struct recorder_ticket *known = find_ticket(recorder, port);
+    struct recorder_ticket *known = recorder_stock_find(&recorder->stock, port);
+    unsigned stream = 0;
+    struct recorder_call *call = known ? NULL : find_holder(recorder, port, &stream);
+    if (call)
+        known = &call->leases[stream].ticket;
     if (!known)
         return false;
     known->mapped = mapped[0];
     known->mapped_rtcp = mapped[1];
+    if (call)
+        check_address(recorder, call, now, stream);
     return true;
+}
+
+/* The relays that calls have are few: each is looked at. */
+static void lose_relay(struct recorder *recorder, struct recorder_now now,
+                       const struct recorder_relay *relay)
+{
+    uint32_t index = 0;
+    struct pool_id id;
+    struct recorder_call *call;
+    while ((call = pool_next(recorder->calls, &index, &id))) {
+        for (unsigned i = 0; call->worker == relay->worker && i < call->record.stream_count; i++) {
+            struct recorder_lease *lease = &call->leases[i];
+            if (!lease->held || !lease->has_relay || lease->relay.slot != relay->slot ||
+                lease->relay.generation != relay->generation)
+                continue;
+            bool advertised = recorder_way_is_relayed(lease);
+            lease->has_relay = false;
+            /* Another relay may do. */
+            lease->tried &= ~(1u << PATH_RELAY | 1u << PATH_RELAY_STREAM);
+            if (advertised)
+                recorder_move_want(recorder, call, now, i, VERDICT_RETRIED, &(struct addr){0});
+        }
+    }
 }
 
 void recorder_relay(struct recorder *recorder, struct recorder_now now,
                     const struct recorder_relay *relay)
 {
-    (void)now;
-    /* Without memory for it a call has one choice less. */
-    if (relay->gone)
+    if (relay->gone) {
         recorder_stock_drop_relay(&recorder->stock, relay->worker, relay->slot);
-    else
-        (void)!recorder_stock_put_relay(&recorder->stock, relay);
+        lose_relay(recorder, now, relay);
+        return;
+    }
+    /* Without memory for it a call has one choice less. */
+    (void)!recorder_stock_put_relay(&recorder->stock, relay);
 }

@@ -184,6 +184,16 @@ static void take_first(struct recorder_record *record, struct recorder_stream *s
                              addr_print(&stream->offered).s, addr_print(&event->addr).s);
 }
 
+static void warn_unreachable(struct recorder_record *record, const struct recorder_stream *stream,
+                             struct wall at)
+{
+    struct verdict_cure cure = verdict_cure(&stream->story.verdict);
+    recorder_record_warn(record, at, "unreachable",
+                         "nothing comes on the stream with label %s (sent to %s): %s. %s",
+                         stream->label[0] ? stream->label : "-", addr_print(&stream->advertised).s,
+                         cure.reason, cure.cure);
+}
+
 bool recorder_record_media(struct recorder_record *record, const struct media_event *event)
 {
     if (event->stream >= record->stream_count)
@@ -204,6 +214,8 @@ bool recorder_record_media(struct recorder_record *record, const struct media_ev
                              stream->label[0] ? stream->label : "-");
         return true;
     }
+    if (event->kind == MEDIA_EVENT_UNREACHABLE && told)
+        warn_unreachable(record, stream, event->at);
     if (kind_of_event(event->kind) == JOURNAL_EVENT_OTHER)
         return told;
     recorder_record_saw(record, &(struct recorder_happening){.kind = kind_of_event(event->kind),

@@ -14,7 +14,7 @@
 
 #define RECORDER_EVENTS_MAX   1024 /* of each kind kept; further ones only count */
 #define RECORDER_CODE_SIZE    40
-#define RECORDER_TEXT_SIZE    192
+#define RECORDER_TEXT_SIZE    512
 #define RECORDER_CODEC_SIZE   24
 #define RECORDER_METADATA_MAX LIMIT_SIP_BODY
 

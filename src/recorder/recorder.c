@@ -67,6 +67,7 @@ static void finish_waiting(struct recorder_waiting *waiting)
 void recorder_free_call(struct recorder *recorder, struct recorder_call *call)
 {
     recorder_finish_work(call);
+    recorder_move_finish(call);
     timers_clear(&recorder->timers, &call->timer);
     map_remove(&recorder->by_dialog, &call->node);
     recorder_record_finish(&call->record);
@@ -96,6 +97,7 @@ void recorder_destroy(struct recorder *recorder)
     }
     finish_waiting(recorder->lent);
     recorder_stock_finish(&recorder->stock);
+    recorder_finish_holders(recorder);
     map_finish(&recorder->by_dialog);
     timers_finish(&recorder->timers);
     arena_destroy(recorder->arena);
@@ -202,6 +204,7 @@ void recorder_arm(struct recorder *recorder, struct recorder_call *call)
     /* Not before the ACK: an UPDATE that overtakes our 200 would be for no dialog the SRC knows. */
     if (call->snapshot_wanted && !call->snapshot_request && call->confirmed)
         next = tick_min(next, call->snapshot_at);
+    next = tick_min(next, recorder_move_deadline(call));
     if (call->work)
         next = (struct tick){0}; /* as soon as the answer has left */
     timers_set(&recorder->timers, &call->timer, next);
@@ -424,7 +427,8 @@ static void take_in_dialog(struct recorder *recorder, struct recorder_call *call
         finish_call(recorder, call, now, "bye");
         break;
     case SIP_EVENT_RESPONSE:
-        recorder_take_response(recorder, call, now, event);
+        if (!recorder_move_response(recorder, call, now, event))
+            recorder_take_response(recorder, call, now, event);
         break;
     case SIP_EVENT_ENDING:
     case SIP_EVENT_ENDED:
@@ -492,6 +496,7 @@ void recorder_expire(struct recorder *recorder, struct recorder_now now)
         if (call->snapshot_wanted && !call->snapshot_request && call->confirmed &&
             tick_due(call->snapshot_at, now.tick))
             recorder_ask_snapshot(recorder, call, now);
+        recorder_move_expire(recorder, call, now);
         if (call->document_due && tick_due(call->document_at, now.tick)) {
             call->document_due = false;
             call->document_last = now.tick;
@@ -589,12 +594,17 @@ void recorder_media(struct recorder *recorder, struct recorder_now now, uint32_t
             recorder_call_changed(recorder, call, now);
         return;
     case MEDIA_EVENT_NEXT_PATH:
-    case MEDIA_EVENT_UNREACHABLE:
     case MEDIA_EVENT_MIGRATE:
+        if (event->stream < call->record.stream_count)
+            recorder_move_want(recorder, call, now, event->stream,
+                               event->kind == MEDIA_EVENT_MIGRATE ? VERDICT_MIGRATED
+                                                                  : VERDICT_RETRIED,
+                               &event->addr);
         return;
     case MEDIA_EVENT_FIRST:
         log_first(call, event);
         __attribute__((fallthrough));
+    case MEDIA_EVENT_UNREACHABLE:
     case MEDIA_EVENT_WAY:
     case MEDIA_EVENT_ALARM:
     case MEDIA_EVENT_COUNT:

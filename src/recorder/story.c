@@ -18,11 +18,10 @@ static void take_lease(struct recorder_story *story, const struct recorder_lease
 {
     static const char *const transports[] = {"udp", "tcp", "tls"};
     const struct recorder_relay *relay = &lease->relay;
-    bool relayed = lease->choice.code == PATH_RELAY || lease->choice.code == PATH_RELAY_STREAM;
     struct writer w = writer_of(story->relay, sizeof story->relay);
     memset(story->relay, 0, sizeof story->relay);
     (void)view_copy(view_of_string(recorder_way_name(lease)), story->path, sizeof story->path);
-    if (relayed && lease->has_relay) {
+    if (recorder_way_is_relayed(lease) && lease->has_relay) {
         writer_printf(&w, "{\"server\":\"%s\",\"transport\":\"%s\",\"rtt_ms\":",
                       addr_print(&relay->server_address).s, transports[relay->transport]);
         if (relay->rtt_ms >= 0)
@@ -75,6 +74,9 @@ bool recorder_story_media(struct recorder_story *story, const struct media_event
     case MEDIA_EVENT_ALARM:
         verdict_alarm(v, event->security);
         return true;
+    case MEDIA_EVENT_UNREACHABLE:
+        verdict_unreachable(v, event->tick);
+        return true;
     case MEDIA_EVENT_FOREIGN:
         verdict_alarm(v, VERDICT_SECOND_SENDER);
         return true;
@@ -105,8 +107,8 @@ bool recorder_story_line(struct recorder_story *story, unsigned stream,
     char verdict[RECORDER_STORY_SIZE];
     const struct verdict *v = &story->verdict;
     /* Counters only grow, so that each change makes another number. */
-    uint32_t now =
-        1 + v->count + v->untold + v->switches + v->security + (uint32_t)(v->first_packet_ms >= 0);
+    uint32_t now = 1 + v->count + v->untold + v->switches + v->security +
+                   (uint32_t)(v->first_packet_ms >= 0) + v->unreachable;
     if (!story->begun || now == story->told)
         return false;
     struct journal_event event = journal_event_begin(text, RECORDER_STORY_SIZE, JOURNAL_EVENT_PATH);

@@ -81,10 +81,13 @@ static bool is_same_realm(const struct recorder *recorder, const struct recorder
 
 /* ---- Choosing ------------------------------------------------------------------------------- */
 
+/* The one that the stream has already, else the best in stock. */
 static const struct recorder_relay *find_relay(const struct recorder *recorder,
                                                const struct recorder_call *call,
                                                const struct recorder_lease *lease, bool udp)
 {
+    if (lease->has_relay && (lease->relay.transport == RECORDER_RELAY_UDP) == udp)
+        return &lease->relay;
     return recorder_stock_relay(&recorder->stock, &(struct recorder_relay_wish){
                                                       .worker = lease->ticket.worker,
                                                       .family = lease->ticket.bound.family,
@@ -149,7 +152,7 @@ static void take_relay(struct recorder *recorder, const struct recorder_call *ca
         !lease->choice.relay_stands_by)
         return;
     const struct recorder_relay *relay = find_relay(recorder, call, lease, udp);
-    if (!relay)
+    if (!relay || relay == &lease->relay)
         return;
     lease->has_relay = true;
     lease->relay = *relay;
@@ -171,6 +174,17 @@ void recorder_way_choose(struct recorder *recorder, const struct recorder_call *
     }
     take_relay(recorder, call, lease);
     lease->tried = tried | 1u << (unsigned)lease->choice.code;
+    lease->advertised = recorder_way_address(recorder, call, lease, false);
+    lease->advertised_rtcp = recorder_way_address(recorder, call, lease, true);
+}
+
+void recorder_way_direct(struct recorder *recorder, const struct recorder_call *call,
+                         struct recorder_now now, struct recorder_lease *lease,
+                         const struct addr *seen)
+{
+    lease->us = us_of(recorder, call, now, lease);
+    lease->choice = path_direct(&lease->us, seen);
+    lease->tried |= 1u << (unsigned)lease->choice.code;
     lease->advertised = recorder_way_address(recorder, call, lease, false);
     lease->advertised_rtcp = recorder_way_address(recorder, call, lease, true);
 }
@@ -224,6 +238,11 @@ struct addr recorder_way_address(const struct recorder *recorder, const struct r
         break;
     }
     return addr_with_port(mine, port);
+}
+
+bool recorder_way_is_relayed(const struct recorder_lease *lease)
+{
+    return lease->choice.code == PATH_RELAY || lease->choice.code == PATH_RELAY_STREAM;
 }
 
 const char *recorder_way_name(const struct recorder_lease *lease)

@@ -29,6 +29,10 @@ struct recorder_lease {
 void recorder_way_choose(struct recorder *recorder, const struct recorder_call *call,
                          struct recorder_now now, struct recorder_lease *lease,
                          const struct addr *offered, unsigned tried);
+/* The relay has shown where the SRC sends from: the direct path to there, while the relay stays. */
+void recorder_way_direct(struct recorder *recorder, const struct recorder_call *call,
+                         struct recorder_now now, struct recorder_lease *lease,
+                         const struct addr *seen);
 /* The SRC's SDP says something else now, or says it for the first time. */
 void recorder_way_meet(const struct recorder *recorder, const struct recorder_call *call,
                        struct recorder_lease *lease, const struct addr *offered);
@@ -41,6 +45,8 @@ struct addr recorder_way_address(const struct recorder *recorder, const struct r
 void recorder_way_fill(const struct recorder *recorder, const struct recorder_call *call,
                        const struct recorder_lease *lease, const struct recorder_stream *stream,
                        struct media_way *way);
+/* The SRC sends to a relay. */
+bool recorder_way_is_relayed(const struct recorder_lease *lease);
 /* DESIGN.md's word for the path. */
 const char *recorder_way_name(const struct recorder_lease *lease);
 

@@ -144,7 +144,7 @@ uint64_t sip_request(struct sip *sip, struct tick now, uint64_t dialog,
         d->invite_out = t->id;
     else if (update)
         d->update_out = t->id;
-    if (is_sdp(request->content_type, request->body) && !sip_text_set(&d->sdp, request->body))
+    if (is_sdp(request->content_type, request->body) && !sip_text_set(&d->sdp_out, request->body))
         LOG_WARN("sip", d->call_id, "session description not kept reason=memory");
     return t->id.value;
 }
@@ -396,6 +396,20 @@ static void receive_provisional(struct sip *sip, struct tick now, const struct s
         send_cancel(sip, now, t);
 }
 
+/* Our offer was taken: from now on session refreshes repeat it (RFC 4028 §7.4). One that was not
+ * leaves the session as it was (RFC 3261 §14.1). */
+static void keep_offer(struct sip_dialog *d, const struct sip_transaction *t, bool taken)
+{
+    if (!t->offers || t->refresh || d->sdp_out.len == 0)
+        return;
+    if (taken) {
+        sip_text_free(&d->sdp);
+        d->sdp = d->sdp_out;
+        d->sdp_out = VIEW_NONE;
+    }
+    sip_text_free(&d->sdp_out);
+}
+
 /* RFC 4028 §7.2. */
 static void learn_session(struct sip_dialog *d, const struct sip_message *m, struct tick now)
 {
@@ -424,6 +438,7 @@ static void receive_invite_success(struct sip *sip, struct tick now, const struc
     t->final = true;
     if (d->state == SIP_DIALOG_EARLY && !sip_dialog_adopt(d, m))
         return;
+    keep_offer(d, t, true);
     sip_dialog_hear(d, m, flow);
     sip_dialog_retarget(d, m);
     bool initial = d->state == SIP_DIALOG_EARLY;
@@ -465,6 +480,7 @@ static void receive_failure(struct sip *sip, struct tick now, struct sip_transac
         sip_dialog_end(sip, d, d->end, status);
         return;
     }
+    keep_offer(d, t, false);
     if (!t->refresh || t->method == SIP_METHOD_INVITE)
         tell(sip, SIP_EVENT_RESPONSE, t, flow, m, status);
     if (t->method == SIP_METHOD_INVITE && d->state == SIP_DIALOG_EARLY) {
@@ -504,6 +520,7 @@ static void receive_success(struct sip *sip, struct tick now, const struct sip_f
         tell(sip, SIP_EVENT_RESPONSE, t, flow, m, m->status);
     if (!d)
         return;
+    keep_offer(d, t, true);
     sip_dialog_hear(d, m, flow);
     sip_trace_received(sip, d, flow, m);
     if (t->method == SIP_METHOD_UPDATE) {

@@ -217,6 +217,7 @@ void sip_dialog_finish(struct sip_dialog *d)
     sip_text_free(&d->target);
     sip_text_free(&d->route);
     sip_text_free(&d->sdp);
+    sip_text_free(&d->sdp_out);
     sip_text_free(&d->bye_headers);
     sip_repeated_stop(&d->ok);
     sip_repeated_stop(&d->early);

@@ -62,7 +62,8 @@ struct sip_dialog {
     struct view local, remote; /* From and To of our requests, tags included */
     struct view target;        /* URI of the peer's Contact; empty: broken or missing */
     struct view route;         /* Route header lines, each with its CRLF; may be empty */
-    struct view sdp;           /* the last we sent, for a refresh by re-INVITE */
+    struct view sdp;           /* the last that stands, for a refresh by re-INVITE */
+    struct view sdp_out;       /* in a request of ours that is not answered yet; may be empty */
     struct view bye_headers;
     bool we_called;
     bool secure; /* sips: our Contact must be so too, RFC 3261 §12.1.1 */

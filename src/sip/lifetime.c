@@ -297,6 +297,19 @@ bool sip_dialog_facts(const struct sip *sip, uint64_t dialog, struct sip_dialog_
     return true;
 }
 
+void sip_relocate(struct sip *sip, uint64_t dialog, const struct addr *local,
+                  const struct addr *advertised)
+{
+    struct sip_dialog *d = sip_dialog_find(sip, (struct pool_id){dialog});
+    if (!d)
+        return;
+    /* A connection is bound to the address that is gone: another one has to be made. */
+    if (!addr_equal_ip(&d->flow.local, local))
+        d->flow.id = 0;
+    d->flow.local = *local;
+    d->flow.advertised = *advertised;
+}
+
 uint32_t sip_dialog_count(const struct sip *sip)
 {
     return pool_count(sip->dialogs);

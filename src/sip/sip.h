@@ -194,6 +194,11 @@ struct sip_dialog_facts {
 /* False when the id is void. */
 WARN_UNUSED bool sip_dialog_facts(const struct sip *sip, uint64_t dialog,
                                   struct sip_dialog_facts *out);
+/* Our own address is another one now: requests of the dialog go out from `local`, and its Contact
+ * names `advertised`, from the next request on, which should be a re-INVITE or an UPDATE (RFC 3261
+ * §12.2). The ports are taken as well. */
+void sip_relocate(struct sip *sip, uint64_t dialog, const struct addr *local,
+                  const struct addr *advertised);
 uint32_t sip_dialog_count(const struct sip *sip);
 
 #endif

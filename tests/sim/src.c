@@ -168,8 +168,8 @@ static size_t print_request(struct src *src, char *to, const char *method, unsig
                         "%s%s%s"
                         "%s%s%s%s"
                         "Content-Length: %zu\r\n\r\n",
-                        method, src->uri, src->tcp ? "TCP" : "UDP", ip, src->number, src->branch, src->tag,
-                        to_tag, src->call_id, cseq, method,
+                        method, src->uri, src->tcp ? "TCP" : "UDP", ip, src->number, src->branch,
+                        src->tag, to_tag, src->call_id, cseq, method,
                         strcmp(method, "ACK") && strcmp(method, "BYE") && strcmp(method, "CANCEL")
                             ? "Contact: <sip:src@192.0.2.10>;+sip.src\r\n"
                             : "",
@@ -468,22 +468,40 @@ static void take_request(struct src *src, const char *text)
 {
     char line[16][512] = {{0}};
     static const char *const copied[] = {"Via", "From", "To", "Call-ID", "CSeq"};
+    if (strncmp(text, "ACK", 3) == 0) {
+        src->acks++;
+        return;
+    }
     (void)snprintf(src->asked, sizeof src->asked, "%s", text);
+    if (src->deaf)
+        return;
     if (strncmp(text, "BYE", 3) == 0) {
         src->byes++;
         src->over = true;
         src_talk(src, false);
     } else if (strncmp(text, "UPDATE", 6) == 0) {
         src->updates++;
+    } else if (strncmp(text, "INVITE", 6) == 0) {
+        src->reinvites++;
     }
-    char reply[4096];
+    const char *body = strstr(text, "\r\n\r\n") + 4, *sdp = NULL;
+    if (!src->reply && strncmp(body, "v=0", 3) == 0) {
+        (void)snprintf(src->answer, sizeof src->answer, "%s", body);
+        read_answer(src, body);
+        sdp = src_sdp(src);
+    }
+    char reply[8192];
     int len = snprintf(reply, sizeof reply, "SIP/2.0 %u x\r\n", src->reply ? src->reply : 200);
     for (size_t i = 0; i < 5; i++) {
         if (src_header(text, copied[i], line[i], sizeof line[i]))
             len +=
                 snprintf(reply + len, sizeof reply - (size_t)len, "%s: %s\r\n", copied[i], line[i]);
     }
-    len += snprintf(reply + len, sizeof reply - (size_t)len, "Content-Length: 0\r\n\r\n");
+    len += snprintf(reply + len, sizeof reply - (size_t)len,
+                    "%sContact: <sip:src@192.0.2.10>\r\n%sContent-Length: %zu\r\n\r\n%s",
+                    src->reply_lines ? src->reply_lines : "",
+                    sdp ? "Content-Type: application/sdp\r\n" : "", sdp ? strlen(sdp) : 0,
+                    sdp ? sdp : "");
     transmit(src, reply, (size_t)len);
 }
 

@@ -67,8 +67,10 @@ struct src {
     unsigned acked_cseq;
 
     /* Requests of the SRS. */
-    unsigned reply; /* status it answers them with; 0: 200 */
-    unsigned byes, updates;
+    unsigned reply;          /* status it answers them with; 0: 200 */
+    const char *reply_lines; /* header lines of it, NULL: none */
+    bool deaf;               /* it answers none */
+    unsigned byes, updates, reinvites, acks;
     char asked[SRC_TEXT]; /* the last request of the SRS */
     bool over;            /* BYE sent and answered, or received */
 

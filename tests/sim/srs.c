@@ -42,6 +42,7 @@ void srs_init(struct srs *srs, struct world *world, const struct srs_options *op
         settings.behind_nat = options->behind_nat;
         settings.external[0] = options->external;
         srs->seen = options->seen;
+        srs->wildcard = options->wildcard;
         srs->mapped = options->mapped;
     }
     srs->recorder = recorder_create(&settings, srs->sip, seed);
@@ -62,7 +63,7 @@ void srs_init(struct srs *srs, struct world *world, const struct srs_options *op
     if (options && options->profiles)
         recorder_know(srs->recorder, srs_now(srs), options->profiles);
     for (unsigned i = 0; options && i < options->relays; i++)
-        srs_relay(srs, i, 1);
+        srs_relay(srs, i, false);
     srs->ports_lent = options && options->ports ? options->ports : 64;
     pump(srs);
 }
@@ -114,12 +115,12 @@ static struct addr outside(struct addr ip, uint16_t port, unsigned by)
     return addr_is_set(&ip) ? addr_with_port(ip, (uint16_t)(port + by)) : ip;
 }
 
-void srs_relay(struct srs *srs, unsigned slot, unsigned generation)
+void srs_relay(struct srs *srs, unsigned slot, bool gone)
 {
     struct recorder_relay relay = {
         .slot = slot,
-        .generation = generation,
-        .gone = generation == 0,
+        .generation = 1,
+        .gone = gone,
         .relayed = {addr_v4(203, 0, 113, 60, (uint16_t)(49152 + slot))},
         .server_address = addr_v4(203, 0, 113, 50, 3478),
         .rtt_ms = 12,
@@ -144,6 +145,8 @@ static void lend(struct srs *srs)
             .bound = addr_with_port(srs->media_ip, (uint16_t)(FIRST_PORT + 2 * i)),
             .bound_rtcp = addr_with_port(srs->media_ip, (uint16_t)(FIRST_PORT + 2 * i + 1)),
         };
+        if (srs->wildcard)
+            ticket.bound = addr_v4(0, 0, 0, 0, ticket.bound.port);
         ticket.seen = outside(srs->seen, ticket.bound.port, 20000);
         ticket.seen_rtcp = outside(srs->seen, ticket.bound_rtcp.port, 20000);
         ticket.seen_at = srs->world->now;
@@ -235,6 +238,9 @@ static void do_outputs(struct srs *srs)
     while (recorder_output(srs->recorder, &out)) {
         switch (out.kind) {
         case RECORDER_COMMAND:
+            srs->recording = out.command.recording;
+            if (out.command.kind == MEDIA_STREAM)
+                srs->ways[out.command.stream.stream] = out.command.stream.way;
             media_command(srs->media, srs->world->now, &out.command);
             break;
         case RECORDER_DOCUMENT:
@@ -285,9 +291,21 @@ static void pump(struct srs *srs)
     lend(srs);
 }
 
+void srs_hear(struct srs *srs, enum media_event_kind kind, uint8_t stream)
+{
+    struct media_event event = {.kind = kind,
+                                .recording = srs->recording,
+                                .stream = stream,
+                                .at = world_wall(srs->world),
+                                .tick = srs->world->now};
+    recorder_media(srs->recorder, srs_now(srs), 0, &event);
+    pump(srs);
+}
+
 bool srs_owns(const struct srs *srs, const struct addr *to)
 {
-    return addr_equal_ip(to, &srs->address) || addr_equal_ip(to, &srs->address6);
+    return addr_equal_ip(to, &srs->address) || addr_equal_ip(to, &srs->address6) ||
+           (addr_is_set(&srs->moved) && addr_equal_ip(to, &srs->moved));
 }
 
 /* A connection delivers its bytes in pieces of any size. */

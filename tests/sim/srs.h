@@ -29,6 +29,7 @@ struct srs {
     struct world *world;
     struct addr address; /* SIP, UDP and TCP */
     struct addr media_ip;
+    bool wildcard;
     struct addr address6; /* SIP and media over IPv6 */
     struct sip *sip;
     struct recorder *recorder;
@@ -47,6 +48,9 @@ struct srs {
     uint32_t generation;
     bool stingy; /* lends nothing more */
     struct addr seen, mapped;
+    struct pool_id recording;                           /* the last that a command was about */
+    struct media_way ways[LIMIT_STREAMS_PER_RECORDING]; /* the last that was posted, by stream */
+    struct addr moved;                                  /* another address of ours, IPv4 */
 };
 
 struct srs_options {
@@ -54,6 +58,7 @@ struct srs_options {
     const struct recorder_prefixes *allow; /* NULL: anyone */
     uint32_t ports;                        /* lent at first; 0: 64 */
     bool ipv6;                             /* ports on the IPv6 address instead */
+    bool wildcard;                         /* ports on 0.0.0.0 */
     const struct nat_profile *profiles;    /* two; NULL: by the settings below */
     enum path_answer behind_nat;
     struct addr external;     /* nat.external_ip, IPv4 */
@@ -73,8 +78,11 @@ void srs_receive_stream(struct srs *srs, struct addr from, struct addr to, struc
 struct tick srs_deadline(const struct srs *srs);
 void srs_expire(struct srs *srs);
 
-/* A relay stands ready; generation 0: it is no more. */
-void srs_relay(struct srs *srs, unsigned slot, unsigned generation);
+/* A relay stands ready, or is no more. */
+void srs_relay(struct srs *srs, unsigned slot, bool gone);
+
+/* As if media said so of a stream of the last recording. */
+void srs_hear(struct srs *srs, enum media_event_kind kind, uint8_t stream);
 
 /* The only recording there is; NULL, with a failed check, when there is none or more. */
 struct srs_file *srs_only_file(struct srs *srs);

@@ -221,6 +221,207 @@ static void test_relays_of_a_refused_call(void)
     play_free(play);
 }
 
+/* ---- When nothing arrives, and when we move ------------------------------------------------- */
+
+static unsigned trail_has(const struct play *play, unsigned stream, const char *event)
+{
+    unsigned count = 0;
+    size_t i;
+    json_t *step;
+    json_array_foreach(json_object_get(verdict(play, stream), "trail"), i, step) count +=
+        strcmp(play_text(step, "event"), event) == 0;
+    return count;
+}
+
+static unsigned m_lines(const char *sdp)
+{
+    unsigned count = 0;
+    for (const char *at = sdp; (at = strstr(at, "\nm=")); at++)
+        count++;
+    return count;
+}
+
+/* Behind a NAT that lets in whom we sent to, with relays standing by. */
+static struct srs_options punching(void)
+{
+    return (struct srs_options){.profiles =
+                                    behind(NAT_MAPPING_INDEPENDENT, NAT_FILTERING_ADDRESS_PORT),
+                                .seen = OUTSIDE,
+                                .relays = 4};
+}
+
+/* The ladder's third step, for both streams at once: one re-INVITE, no stream more, to the relays
+ * that stood by. */
+static void test_the_next_path(void)
+{
+    struct srs_options options = punching();
+    struct play *play = play_begin(20, &options);
+    CHECK(src_connect(play->src, src_metadata("1", "2")));
+    CHECK_INT(play->a->to.port / 1000, 40);
+    CHECK(play->srs.ways[0].may_reinvite && play->srs.ways[0].relay.held);
+    world_run(&play->world, 2000);
+    srs_hear(&play->srs, MEDIA_EVENT_NEXT_PATH, 0);
+    srs_hear(&play->srs, MEDIA_EVENT_NEXT_PATH, 1);
+    world_run(&play->world, 500);
+    CHECK_INT(play->src->reinvites, 1);
+    CHECK_INT(play->src->acks, 1);
+    CHECK_INT(m_lines(play->src->answer), 2);
+    CHECK_INT(play->a->to.ip[3], 60);
+    CHECK_INT(play->b->to.ip[3], 60);
+    CHECK(play->a->to.port != play->b->to.port);
+    CHECK_INT(play->srs.ways[0].choice.code, PATH_RELAY);
+    CHECK_INT(play->srs.ways[0].permitted_count, 1);
+    CHECK_TEXT(play->a->answered, "recvonly");
+    CHECK_TEXT(play->a->answered_label, "1");
+    struct addr to = play->a->to;
+    play_end(play);
+    const json_t *stream = play_stream(play, 0);
+    CHECK_TEXT(play_text(stream, "path"), "relay");
+    CHECK_TEXT(play_text(stream, "advertised"), addr_print(&to).s);
+    CHECK_INT(trail_has(play, 0, "retried"), 1);
+    CHECK_INT(play_number(verdict(play, 0), "switches"), 1);
+    CHECK_TEXT(play_text(json_object_get(stream, "relay"), "server"), "203.0.113.50:3478");
+    CHECK_INT(pcap_count_sip(play->pcap, "INVITE "), 2);
+    play_free(play);
+}
+
+/* The SRC refuses: the session stays as it was (RFC 3261 §14.1), and it is not asked again. */
+static void test_a_refusal(void)
+{
+    struct srs_options options = punching();
+    struct play *play = play_begin(21, &options);
+    CHECK(src_connect(play->src, NULL));
+    struct addr to = play->a->to;
+    play->src->reply = 488;
+    srs_hear(&play->srs, MEDIA_EVENT_NEXT_PATH, 0);
+    world_run(&play->world, 2000);
+    CHECK_INT(play->src->reinvites, 1);
+    CHECK_INT(play->src->updates, 1); /* its Allow names UPDATE: that was worth a try */
+    CHECK(!play->srs.ways[0].may_reinvite);
+    CHECK_INT(play->srs.ways[0].choice.code, PATH_STUN);
+    srs_hear(&play->srs, MEDIA_EVENT_NEXT_PATH, 0);
+    world_run(&play->world, 2000);
+    CHECK_INT(play->src->reinvites, 1);
+    play->src->reply = 0;
+    src_talk(play->src, true); /* it comes after all, where it was told first */
+    world_run(&play->world, 1000);
+    play_end(play);
+    CHECK_TEXT(play_text(play_stream(play, 0), "path"), "stun");
+    CHECK_TEXT(play_text(play_stream(play, 0), "advertised"), addr_print(&to).s);
+    CHECK_INT(play_count(play, "warnings", "code", "path-stays"), 1);
+    CHECK_INT(play_number(verdict(play, 0), "switches"), 0);
+    play_free(play);
+}
+
+/* 491: again within two seconds (§14.1). No answer at all: 32 s later the call still stands. */
+static void test_glare_and_silence(void)
+{
+    struct srs_options options = punching();
+    struct play *play = play_begin(22, &options);
+    CHECK(src_connect(play->src, NULL));
+    play->src->reply = 491;
+    srs_hear(&play->srs, MEDIA_EVENT_NEXT_PATH, 0);
+    world_run(&play->world, 60);
+    CHECK_INT(play->src->reinvites, 1);
+    play->src->reply = 0;
+    world_run(&play->world, 2100);
+    CHECK_INT(play->src->reinvites, 2);
+    CHECK_INT(play->a->to.ip[3], 60);
+    play->src->deaf = true;
+    srs_hear(&play->srs, MEDIA_EVENT_NEXT_PATH, 1);
+    world_run(&play->world, 40000);
+    play->src->deaf = false;
+    CHECK_INT(play->src->byes, 0);
+    CHECK_INT(recorder_usage(play->srs.recorder).recordings, 1);
+    play_end(play);
+    CHECK_TEXT(play_text(play_stream(play, 0), "path"), "relay");
+    CHECK_TEXT(play_text(play_stream(play, 1), "path"), "stun");
+    play_free(play);
+}
+
+/* A relay that is gone: the next one, of the second server say. */
+static void test_a_relay_is_lost(void)
+{
+    struct srs_options options = {.profiles =
+                                      behind(NAT_MAPPING_ADDRESS_PORT, NAT_FILTERING_ADDRESS_PORT),
+                                  .seen = OUTSIDE,
+                                  .relays = 3};
+    struct play *play = play_begin(23, &options);
+    CHECK(src_connect(play->src, NULL));
+    CHECK_INT(play->a->to.port, 49152);
+    srs_relay(&play->srs, 0, true);
+    world_run(&play->world, 500);
+    CHECK_INT(play->src->reinvites, 1);
+    CHECK_INT(play->a->to.port, 49154);
+    CHECK_INT(play->b->to.port, 49153);
+    srs_relay(&play->srs, 2, true); /* and there is none left: nothing to offer */
+    world_run(&play->world, 500);
+    CHECK_INT(play->src->reinvites, 1);
+    play_end(play);
+    CHECK_INT(trail_has(play, 0, "retried"), 1);
+    CHECK_INT(play_number(verdict(play, 1), "switches"), 0);
+    play_free(play);
+}
+
+/* Another address of ours in mid-call: Contact and SDP name it, the recording stays one. */
+static void test_our_address_changes(void)
+{
+    struct srs_options options = {.wildcard = true};
+    struct play *play = play_begin(24, &options);
+    struct nat_profile profiles[2];
+    for (int v6 = 0; v6 < 2; v6++)
+        profile_init(&profiles[v6], play->world.now, PATH_UNKNOWN, (struct addr){0});
+    (void)profile_set_local(&profiles[0], play->world.now, addr_v4(198, 51, 100, 20, 0));
+    recorder_know(play->srs.recorder, srs_now(&play->srs), profiles);
+    CHECK(src_connect(play->src, src_metadata("1", "2")));
+    src_talk(play->src, true);
+    world_run(&play->world, 2000);
+    play->srs.moved = addr_v4(198, 51, 100, 21, 0);
+    (void)profile_set_local(&profiles[0], play->world.now, play->srs.moved);
+    recorder_know(play->srs.recorder, srs_now(&play->srs), profiles);
+    world_run(&play->world, 1000);
+    CHECK_INT(play->src->reinvites, 1);
+    char contact[256] = "";
+    CHECK(src_header(play->src->asked, "Contact", contact, sizeof contact));
+    CHECK(strstr(contact, "198.51.100.21") != NULL);
+    CHECK_INT(play->a->to.ip[3], 21);
+    CHECK_INT(play->b->to.ip[3], 21);
+    recorder_know(play->srs.recorder, srs_now(&play->srs), profiles); /* nothing new */
+    world_run(&play->world, 2000);
+    CHECK_INT(play->src->reinvites, 1);
+    struct addr to = play->a->to;
+    play_end(play);
+    CHECK_TEXT(play_text(play_stream(play, 0), "advertised"), addr_print(&to).s);
+    CHECK_INT(trail_has(play, 0, "address-changed"), 1);
+    CHECK_INT(play_number(play_stream(play, 0), "packets"), play->a->sent);
+    play_free(play);
+}
+
+/* Our NAT was rebooted: STUN sees the lent port elsewhere. */
+static void test_our_mapping_changes(void)
+{
+    struct srs_options options = punching();
+    struct play *play = play_begin(25, &options);
+    CHECK(src_connect(play->src, NULL));
+    struct addr to = play->a->to;
+    struct recorder_ticket ticket = {
+        .port = 0, .generation = 1, .seen_at = play->world.now, .seen = to};
+    recorder_ticket(play->srs.recorder, srs_now(&play->srs), &ticket);
+    world_run(&play->world, 1000);
+    CHECK_INT(play->src->reinvites, 0); /* the same as before */
+    ticket.seen.port = 61000;
+    ticket.seen_rtcp = addr_with_port(to, 61001);
+    recorder_ticket(play->srs.recorder, srs_now(&play->srs), &ticket);
+    world_run(&play->world, 1000);
+    CHECK_INT(play->src->reinvites, 1);
+    CHECK_INT(play->a->to.port, 61000);
+    CHECK_INT(play->a->to_rtcp.port, 61001);
+    CHECK_INT(play->b->to.port / 1000, 40);
+    play_end(play);
+    CHECK_INT(trail_has(play, 0, "address-changed"), 1);
+    play_free(play);
+}
+
 int main(void)
 {
     RUN(test_an_invite_waits_for_the_network);
@@ -231,5 +432,11 @@ int main(void)
     RUN(test_local_networks);
     RUN(test_a_relay_each);
     RUN(test_relays_of_a_refused_call);
+    RUN(test_the_next_path);
+    RUN(test_a_refusal);
+    RUN(test_glare_and_silence);
+    RUN(test_a_relay_is_lost);
+    RUN(test_our_address_changes);
+    RUN(test_our_mapping_changes);
     return tap_done();
 }

@@ -1,0 +1,300 @@
+/* move: see move.h. What is offered is our last answer with other addresses. Media knows the new way
+ * before the offer leaves, so that relays let the SRC in by then, and goes on receiving on the old.
+ * Not here: what the SRC offers (call.c).
+ * RFC 7866 §7.2, 3261 §14.1, 3264 §8.3.1, 3311 §5.1. */
+#include "recorder/move.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "recorder/call.h"
+#include "recorder/ice.h"
+
+enum {
+    SPREAD_MS = 300,
+    GATHER_MS = 50,         /* streams of a call find out together */
+    NOT_NOW_MS = 200,       /* another request is under way */
+    GLARE_MS = 2000,        /* RFC 3261 §14.1: not the owner of the Call-ID waits 0 to 2 s */
+    LOOK_AGAIN_MS = 250,    /* after an address change better addresses show one by one */
+    ADDRESS_WAIT_MS = 3000, /* but who has none to name after this says what there is */
+    TRIES = 5,
+    OFFERS_PER_CALL = 30,
+};
+
+/* ---- Wanting -------------------------------------------------------------------------------- */
+
+static void schedule(struct recorder *recorder, struct recorder_call *call, struct tick at)
+{
+    struct recorder_moves *moves = &call->moves;
+    moves->at = moves->due ? tick_min(moves->at, at) : at;
+    moves->due = true;
+    recorder_arm(recorder, call);
+}
+
+void recorder_move_want(struct recorder *recorder, struct recorder_call *call,
+                        struct recorder_now now, unsigned stream, enum verdict_event why,
+                        const struct addr *seen)
+{
+    struct recorder_turn *turn = &call->moves.turns[stream];
+    bool changed = why == VERDICT_ADDRESS_CHANGED;
+    if (call->closing || !call->leases[stream].held || call->ices[stream] ||
+        (call->stays && !changed) || call->moves.done >= OFFERS_PER_CALL)
+        return;
+    /* What our old address was good for does not matter once it is gone. */
+    if (turn->wanted && turn->why == VERDICT_ADDRESS_CHANGED && !changed)
+        return;
+    if (!turn->wanted || turn->why != why)
+        turn->give_up = tick_add_ms(now.tick, ADDRESS_WAIT_MS);
+    turn->wanted = true;
+    turn->why = why;
+    turn->seen = *seen;
+    schedule(
+        recorder, call,
+        tick_add_ms(now.tick, GATHER_MS + (changed ? rng_below(&recorder->rng, SPREAD_MS) : 0)));
+}
+
+void recorder_move_refresh(struct recorder *recorder, struct recorder_call *call,
+                           struct recorder_now now)
+{
+    if (call->closing || call->moves.done >= OFFERS_PER_CALL)
+        return;
+    call->moves.offered = true;
+    /* All calls are told at such a time. */
+    schedule(recorder, call,
+             tick_add_ms(now.tick, GATHER_MS + rng_below(&recorder->rng, SPREAD_MS)));
+}
+
+struct tick recorder_move_deadline(const struct recorder_call *call)
+{
+    const struct recorder_moves *moves = &call->moves;
+    return moves->due && !moves->request && call->confirmed && !call->closing ? moves->at
+                                                                              : TICK_NEVER;
+}
+
+/* ---- Turning a stream ----------------------------------------------------------------------- */
+
+static void choose(struct recorder *recorder, struct recorder_call *call, struct recorder_now now,
+                   unsigned number)
+{
+    const struct recorder_turn *turn = &call->moves.turns[number];
+    struct recorder_lease *lease = &call->leases[number];
+    const struct addr *offered = &call->record.streams[number].offered;
+    if (turn->why == VERDICT_MIGRATED)
+        recorder_way_direct(recorder, call, now, lease, &turn->seen);
+    else
+        recorder_way_choose(recorder, call, now, lease, offered,
+                            turn->why == VERDICT_ADDRESS_CHANGED ? 0 : lease->tried);
+}
+
+/* Gives the stream the way that it wants. False: there is none, or none yet. */
+static bool turn_stream(struct recorder *recorder, struct recorder_call *call,
+                        struct recorder_now now, unsigned number)
+{
+    struct recorder_turn *turn = &call->moves.turns[number];
+    struct recorder_lease *lease = &call->leases[number], *before = malloc(sizeof *before);
+    if (!before)
+        return false;
+    *before = *lease;
+    choose(recorder, call, now, number);
+    bool hopeless = lease->choice.code == PATH_BEST_EFFORT;
+    bool waits = turn->why == VERDICT_ADDRESS_CHANGED && hopeless && !lease->us.has_stun &&
+                 tick_before(now.tick, turn->give_up);
+    if (waits || addr_equal(&lease->advertised, &before->advertised) ||
+        (hopeless && turn->why != VERDICT_ADDRESS_CHANGED)) {
+        if (lease->has_relay && !before->has_relay)
+            recorder_way_undo(recorder, lease);
+        *lease = *before;
+        free(before);
+        turn->wanted = waits;
+        if (waits)
+            schedule(recorder, call, tick_add_ms(now.tick, LOOK_AGAIN_MS));
+        /* Media asked for another path and shall know that this one stays. */
+        else if (turn->why != VERDICT_ADDRESS_CHANGED)
+            recorder_post_stream(recorder, call, number, now.wall, true);
+        return false;
+    }
+    free(turn->before);
+    turn->before = before;
+    turn->wanted = false;
+    recorder_post_stream(recorder, call, number, now.wall, false);
+    return true;
+}
+
+/* ---- Offering ------------------------------------------------------------------------------- */
+
+/* The description that stands, with the addresses of now. False: it cannot be written. */
+static bool describe(struct recorder *recorder, struct recorder_call *call, struct recorder_now now,
+                     struct view *sdp)
+{
+    int found[LIMIT_SDP_MEDIA];
+    struct sdp_answer *answer = &recorder->answer;
+    struct writer w = writer_of(recorder->text, sizeof recorder->text);
+    sdp_session_parse(&recorder->theirs, call->theirs);
+    sdp_answer_plan(answer, &recorder->theirs);
+    recorder_record_match(&call->record, &recorder->theirs, found);
+    for (size_t i = 0; i < answer->count; i++) {
+        struct sdp_answer_line *line = &answer->lines[i];
+        if (line->reject != SDP_ACCEPTED)
+            continue;
+        /* What was refused for want of a port stays refused: an SRS adds no stream. */
+        if (found[i] == SDP_MATCH_NEW || !call->leases[found[i]].held) {
+            sdp_answer_refuse(answer, i, SDP_REJECT_LOCAL);
+            continue;
+        }
+        line->rtp = call->leases[found[i]].advertised;
+        line->rtcp = call->leases[found[i]].advertised_rtcp;
+        recorder_ice_plan(recorder, call, now, i, found[i], &call->leases[found[i]]);
+    }
+    bool written = answer->accepted && sdp_answer_print(answer, &call->origin, &w);
+    recorder_ice_undo(recorder);
+    *sdp = writer_done(&w);
+    return written;
+}
+
+static void send(struct recorder *recorder, struct recorder_call *call, struct recorder_now now)
+{
+    struct recorder_moves *moves = &call->moves;
+    struct view sdp;
+    if (!describe(recorder, call, now, &sdp))
+        return;
+    struct sip_request request = {
+        .method = moves->by_update ? SIP_METHOD_UPDATE : SIP_METHOD_INVITE,
+        .content_type = VIEW_LIT("application/sdp"),
+        .body = sdp,
+    };
+    free((void *)(uintptr_t)moves->sdp.at);
+    moves->sdp = view_of(recorder_copy(sdp), sdp.len);
+    moves->request = sip_request(recorder->sip, now.tick, call->dialog, &request);
+    if (!moves->request) {
+        schedule(recorder, call, tick_add_ms(now.tick, NOT_NOW_MS));
+        return;
+    }
+    moves->tries++;
+}
+
+void recorder_move_expire(struct recorder *recorder, struct recorder_call *call,
+                          struct recorder_now now)
+{
+    struct recorder_moves *moves = &call->moves;
+    if (!tick_due(recorder_move_deadline(call), now.tick))
+        return;
+    moves->due = false;
+    /* Our offer in the 200, or the metadata that we asked for, comes first. */
+    if (call->offer_out || call->theirs.len == 0 || call->snapshot_request) {
+        schedule(recorder, call, tick_add_ms(now.tick, NOT_NOW_MS));
+        return;
+    }
+    for (unsigned i = 0; i < call->record.stream_count; i++) {
+        if (moves->turns[i].wanted && !moves->turns[i].before && call->leases[i].held)
+            moves->offered |= turn_stream(recorder, call, now, i);
+    }
+    if (moves->offered)
+        send(recorder, call, now);
+}
+
+/* ---- The SRC's answer ----------------------------------------------------------------------- */
+
+static void conclude(struct recorder_call *call)
+{
+    struct recorder_moves *moves = &call->moves;
+    for (unsigned i = 0; i < LIMIT_STREAMS_PER_RECORDING; i++) {
+        free(moves->turns[i].before);
+        moves->turns[i].before = NULL;
+    }
+    moves->offered = false;
+    moves->tries = 0;
+    moves->done++;
+}
+
+static void settle(struct recorder *recorder, struct recorder_call *call, struct recorder_now now,
+                   const struct sip_event *event)
+{
+    struct recorder_moves *moves = &call->moves;
+    struct siprec_body body;
+    struct siprec_content content = {0};
+    struct siprec_warnings warnings = {0};
+    for (unsigned i = 0; i < call->record.stream_count; i++) {
+        struct recorder_turn *turn = &moves->turns[i];
+        if (!turn->before)
+            continue;
+        /* The relay that was left may serve the SRC's next call. */
+        if (turn->why == VERDICT_MIGRATED)
+            call->leases[i].has_relay = false;
+        recorder_story_turn(&call->record.streams[i].story, now.tick, turn->why, &call->leases[i]);
+        LOG_INFO("recorder", view_of_string(call->record.call_id),
+                 "path changed label=%s path=%s advertised=%s", call->record.streams[i].label,
+                 call->record.streams[i].story.path, addr_print(&call->leases[i].advertised).s);
+    }
+    conclude(call);
+    if (moves->sdp.at) {
+        free((void *)(uintptr_t)call->ours.at);
+        call->ours = moves->sdp;
+        moves->sdp = VIEW_NONE;
+    }
+    if (event->message && event->message->body.len)
+        (void)recorder_read_body(recorder, event->message, &body, &content, &warnings);
+    /* Some leave the SDP out of their 200 when nothing is new on their side. */
+    char *same = content.has_sdp ? NULL : recorder_copy(call->theirs);
+    struct view theirs = content.has_sdp ? content.sdp : view_of(same, same ? call->theirs.len : 0);
+    recorder_call_answered(recorder, call, now, theirs);
+    free(same);
+    recorder_call_changed(recorder, call, now);
+}
+
+/* RFC 3261 §14.1: the session stays as it was. */
+static void revert(struct recorder *recorder, struct recorder_call *call, struct recorder_now now,
+                   unsigned status)
+{
+    struct recorder_moves *moves = &call->moves;
+    call->stays = true;
+    for (unsigned i = 0; i < call->record.stream_count; i++) {
+        if (!moves->turns[i].before || !call->leases[i].held)
+            continue;
+        call->leases[i] = *moves->turns[i].before;
+        recorder_post_stream(recorder, call, i, now.wall, false);
+    }
+    conclude(call);
+    recorder_record_warn(&call->record, now.wall, "path-stays",
+                         "the SRC %s our offer of another address (%u): media stays where it was",
+                         status == 408 ? "did not answer" : "refused", status);
+    recorder_call_changed(recorder, call, now);
+}
+
+bool recorder_move_response(struct recorder *recorder, struct recorder_call *call,
+                            struct recorder_now now, const struct sip_event *event)
+{
+    struct recorder_moves *moves = &call->moves;
+    struct sip_dialog_facts facts = {0};
+    unsigned status = event->status;
+    if (!moves->request || event->request != moves->request)
+        return false;
+    moves->request = 0;
+    bool again = (status == 491 || status == 500 || status == 503) && moves->tries < TRIES;
+    (void)!sip_dialog_facts(recorder->sip, call->dialog, &facts);
+    if (call->closing || status == 481) {
+        conclude(call); /* the dialog ends */
+    } else if (status / 100 == 2) {
+        settle(recorder, call, now, event);
+    } else if (again) {
+        schedule(recorder, call, tick_add_ms(now.tick, 10 + rng_below(&recorder->rng, GLARE_MS)));
+    } else if (status != 408 && !moves->by_update && facts.peer_allows_update) {
+        moves->by_update = true;
+        moves->tries = 0;
+        schedule(recorder, call, now.tick);
+    } else {
+        revert(recorder, call, now, status);
+    }
+    /* What streams wanted meanwhile. */
+    for (unsigned i = 0; i < call->record.stream_count; i++) {
+        if (moves->turns[i].wanted)
+            schedule(recorder, call, tick_add_ms(now.tick, GATHER_MS));
+    }
+    return true;
+}
+
+void recorder_move_finish(struct recorder_call *call)
+{
+    conclude(call);
+    free((void *)(uintptr_t)call->moves.sdp.at);
+    call->moves.sdp = VIEW_NONE;
+}

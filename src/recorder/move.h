@@ -1,0 +1,51 @@
+/* move: offers of ours in mid-call, when streams need another way in or our address has changed.
+ * Not here: which way (way.c), noticing that one is needed (media, reach.c).
+ * RFC 7866 §7.2 (never a stream more), 3261 §14.1, 3264 §8.3.1. */
+#ifndef RECORDER_MOVE_H
+#define RECORDER_MOVE_H
+
+#include "nat/verdict.h"
+#include "recorder/recorder.h"
+
+struct recorder_call;
+struct recorder_lease;
+struct sip_event;
+
+/* What a stream wants, and what it has as long as the SRC has not answered. */
+struct recorder_turn {
+    bool wanted;
+    enum verdict_event why;        /* RETRIED, MIGRATED or ADDRESS_CHANGED */
+    struct addr seen;              /* MIGRATED: where its packets really come from */
+    struct tick give_up;           /* ADDRESS_CHANGED: until then better addresses may show */
+    struct recorder_lease *before; /* malloc'ed; NULL: nothing of it is offered */
+};
+
+struct recorder_moves {
+    struct recorder_turn turns[LIMIT_STREAMS_PER_RECORDING];
+    bool due;         /* something is to be offered, or offered again, at `at` */
+    bool offered;     /* an offer is out, or is to be repeated */
+    bool by_update;   /* the SRC took no re-INVITE */
+    unsigned tries;   /* of this offer */
+    unsigned done;    /* offers in this call: it must not become a habit */
+    struct tick at;   /* when the next is to leave */
+    uint64_t request; /* that is out; 0: none */
+    struct view sdp;  /* what it offers; malloc'ed */
+};
+
+/* The stream shall have another way: soon, together with others of the call. */
+void recorder_move_want(struct recorder *recorder, struct recorder_call *call,
+                        struct recorder_now now, unsigned stream, enum verdict_event why,
+                        const struct addr *seen);
+/* Our Contact is another one: the SRC is told by an offer, a new one or the same again. */
+void recorder_move_refresh(struct recorder *recorder, struct recorder_call *call,
+                           struct recorder_now now);
+/* The call's timer: offers what is due. */
+void recorder_move_expire(struct recorder *recorder, struct recorder_call *call,
+                          struct recorder_now now);
+struct tick recorder_move_deadline(const struct recorder_call *call);
+/* True when it was the answer to such an offer. */
+bool recorder_move_response(struct recorder *recorder, struct recorder_call *call,
+                            struct recorder_now now, const struct sip_event *event);
+void recorder_move_finish(struct recorder_call *call);
+
+#endif

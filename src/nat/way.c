@@ -245,12 +245,8 @@ void way_change(struct way *w, struct tick now, const struct way_facts *facts)
         w->leave_at = TICK_NEVER;
     }
     ladder_stop(&w->ladder);
-    if (facts->choice.code == PATH_BEST_EFFORT) {
-        ladder_moved(&w->ladder, now, facts->choice.code);
-    } else {
-        w->ladder.tried |= 1u << (unsigned)facts->choice.code;
-        tell(w, now, w->migration == WAY_MOVED ? VERDICT_PUNCHED : VERDICT_RETRIED, &w->peer);
-    }
+    w->ladder.tried |= 1u << (unsigned)facts->choice.code;
+    tell(w, now, w->migration == WAY_MOVED ? VERDICT_PUNCHED : VERDICT_RETRIED, &w->peer);
 }
 
 void way_stay(struct way *w, struct tick now)
@@ -265,13 +261,12 @@ void way_stay(struct way *w, struct tick now)
 
 void way_confirm(struct way *w, struct tick now)
 {
-    enum path_code code = w->facts.choice.code;
     w->confirmed = true;
     if (w->ended || w->held || w->flows)
         return;
     if (w->migration == WAY_MOVED)
         w->back_at = tick_add_ms(now, WAY_BACK_MS);
-    else if (code != PATH_BEST_EFFORT || w->ladder.step != LADDER_OUT_OF_PATHS)
+    else
         ladder_expect(&w->ladder, now);
 }
 

@@ -1,0 +1,518 @@
+/* plaincall: an SRS's call: the answer, the way in, re-INVITEs, what was heard, what was learned.
+ * Not here: relays, STUN, gateways (plainside.c).
+ * RFC 3550 §8.2, RFC 7866 §8.1.8. */
+#include "natsim/plaincall.h"
+
+#include "nat/target.h"
+#include "rtp/packet.h"
+
+#include <string.h>
+
+enum {
+    US = 1,                 /* the number of the one SRC, for the pool */
+    STUN_PATIENCE_MS = 600, /* after a change the port's new address is waited for */
+    PUNCH_TYPE = 127,
+};
+
+/* ---- choosing ------------------------------------------------------------------------------- */
+
+static struct wall wall_of(const struct plainside *side)
+{
+    return wall_add_ms(side->wall, tick_diff_ms(side->sim->now, (struct tick){0}));
+}
+
+static bool is_named(const struct plainside *side, const struct addr *a)
+{
+    for (size_t i = 0; i < side->options.allow_count; i++) {
+        if (addr_prefix_contains(&side->options.allow[i], a))
+            return true;
+    }
+    return false;
+}
+
+static bool may(const struct plainside *side, const struct addr *to)
+{
+    const struct target_rule rule = {side->src.signalled, side->options.listed};
+    return to->family == side->options.address.family &&
+           target_may_get(&rule, to, is_named(side, to));
+}
+
+static void add_target(const struct plainside *side, struct way_facts *f, struct addr to)
+{
+    for (size_t i = 0; i < f->target_count; i++) {
+        if (addr_equal_ip(&f->targets[i], &to))
+            return;
+    }
+    if (f->target_count < WAY_TARGETS && to.port && may(side, &to))
+        f->targets[f->target_count++] = to;
+}
+
+/* Every address of the small prefix of sip.allow that the SRC is in. */
+static void add_farm(const struct plainside *side, struct way_facts *f, uint16_t port)
+{
+    for (size_t i = 0; i < side->options.allow_count; i++) {
+        const struct addr_prefix *p = &side->options.allow[i];
+        size_t last = p->base.family == ADDR_V4 ? 3 : 15;
+        unsigned bits = (unsigned)(8 * (last + 1) - p->bits);
+        if (bits > 3 || !addr_prefix_contains(p, &side->src.signalled))
+            continue;
+        for (unsigned n = 0; n < 1u << bits; n++) {
+            struct addr a = addr_with_port(p->base, port);
+            a.ip[last] = (uint8_t)((a.ip[last] & ~((1u << bits) - 1)) + n);
+            add_target(side, f, a);
+        }
+    }
+}
+
+static void fill_facts(struct plainside *side)
+{
+    struct way_facts *f = &side->facts;
+    uint16_t port = side->src.offered.port;
+    *f = (struct way_facts){.choice = side->choice,
+                            .behaviour = side->profile.behaviour,
+                            .offered = side->src.offered,
+                            .mapped = side->seen,
+                            .listed = side->options.listed,
+                            .relay = side->has_slot,
+                            .may_reinvite =
+                                src_profile_believes(&side->known, SRC_REINVITES) != PATH_NO &&
+                                side->reinvites != PATH_NO,
+                            .quiet = src_profile_believes(&side->known, SRC_QUIET) == PATH_YES,
+                            .one_port = src_profile_believes(&side->known, SRC_ONE_PORT)};
+    if (side->is_direct)
+        add_target(side, f, side->way.peer);
+    add_target(side, f, side->src.offered);
+    add_target(side, f, addr_with_port(side->src.signalled, port));
+    for (size_t i = 0; i < side->known.media_count; i++)
+        add_target(side, f, addr_with_port(side->known.media[i], port));
+    add_farm(side, f, port);
+}
+
+static struct path_us look_at_us(const struct plainside *side)
+{
+    struct path_us us = profile_us(&side->profile, side->sim->now, addr_is_set(&side->seen),
+                                   addr_is_set(&side->mapped));
+    /* The route: SIP came untranslated from our own network. */
+    us.same_realm = addr_is_private(&side->src.signalled) &&
+                    memcmp(side->src.signalled.ip, side->options.address.ip, 3) == 0;
+    return us;
+}
+
+static void take_relay(struct plainside *side)
+{
+    bool wants = side->choice.permits || side->choice.relay_stands_by;
+    if (side->has_slot || !wants || !side->pool)
+        return;
+    side->has_slot = turn_pool_lend(side->pool, side->sim->now, US, &side->slot);
+}
+
+static struct addr address_of(const struct plainside *side)
+{
+    struct addr own = addr_with_port(side->options.address, side->port);
+    enum profile_source source;
+    struct turn_status status;
+    switch (side->choice.code) {
+    case PATH_MAPPED:
+        return side->us.is_static
+                   ? addr_with_port(profile_external(&side->profile, &source), side->port)
+                   : side->mapped;
+    case PATH_RELAY:
+    case PATH_RELAY_STREAM:
+        if (!side->has_slot)
+            return own;
+        status = turn_status(turn_pool_allocation(side->pool, side->slot));
+        return own.family == ADDR_V4 ? status.relayed_v4 : status.relayed_v6;
+    case PATH_STUN:
+    case PATH_REVERSE:
+    case PATH_BEST_EFFORT:
+    case PATH_EDGE:
+        return addr_is_set(&side->seen) ? side->seen : own;
+    case PATH_DIRECT:
+    case PATH_CODES:
+        break;
+    }
+    return own;
+}
+
+struct addr plainside_answer(struct plainside *side, const struct addr *offered,
+                             const struct addr *signalled)
+{
+    side->src = (struct path_src){.offered = *offered, .signalled = *signalled};
+    side->src.barred = !may(side, offered);
+    src_profile_apply(&side->known, &side->src);
+    side->us = look_at_us(side);
+    side->choice = side->first_choice = path_choose(&side->us, &side->src, 0);
+    side->used = src_profile_used(&side->known, &side->us, &side->src);
+    side->in_call = true;
+    side->unreachable = side->followed = side->rebound = side->failed = side->confirmed = false;
+    side->waits_for_stun = side->reinvite_due = side->is_direct = false;
+    side->one_port = side->reinvites = PATH_UNKNOWN;
+    side->record = (struct plainside_record){0};
+    side->switches = 0;
+    side->to_src_before = side->to_src = 0;
+    take_relay(side);
+    side->advertised = side->previous = address_of(side);
+    fill_facts(side);
+    rtp_source_init(&side->source, offered);
+    rtp_source_allow(&side->source, 8);
+    rtp_source_trust(&side->source, signalled);
+    for (size_t i = 0; i < side->facts.target_count; i++)
+        rtp_source_trust(&side->source, &side->facts.targets[i]);
+    verdict_begin(&side->verdict, side->sim->now, &side->us, &side->src, &side->choice);
+    way_start(&side->way, side->sim->now, &side->facts);
+    return side->advertised;
+}
+
+/* ---- another path --------------------------------------------------------------------------- */
+
+static void stay(struct plainside *side)
+{
+    way_stay(&side->way, side->sim->now);
+}
+
+static void follow_wish(struct plainside *side)
+{
+    const struct way_event *e = &side->wanted;
+    struct path_choice before = side->choice;
+    side->waits_for_stun = false;
+    side->us = look_at_us(side);
+    side->is_direct = e->reason == WAY_DIRECT;
+    side->choice = side->is_direct ? path_direct(&side->us, &e->peer)
+                                   : path_choose(&side->us, &side->src, e->tried);
+    take_relay(side);
+    struct addr address = address_of(side);
+    bool is_same = addr_equal(&address, &side->advertised);
+    bool moves = e->reason == WAY_ADDRESS_CHANGED || e->reason == WAY_RELAY_LOST;
+    bool is_last = side->choice.code == PATH_BEST_EFFORT && (!moves || is_same);
+    if ((side->choice.permits && !side->has_slot) || is_last) {
+        side->choice = before;
+        side->is_direct = false;
+        side->failed |= e->reason == WAY_NOTHING_CAME;
+        stay(side);
+        return;
+    }
+    if (e->reason == WAY_NOTHING_CAME)
+        side->failed = true;
+    if (e->reason == WAY_BACK)
+        side->one_port = PATH_NO;
+    side->old_facts = side->facts;
+    fill_facts(side);
+    way_change(&side->way, side->sim->now, &side->facts);
+    side->previous = side->advertised;
+    side->advertised = address;
+    side->switches++;
+    verdict_switch(&side->verdict, side->sim->now, VERDICT_RETRIED, &side->choice);
+    if (is_same)
+        way_confirm(&side->way, side->sim->now);
+    else
+        side->reinvite_due = true;
+}
+
+static void want_path(struct plainside *side, const struct way_event *e)
+{
+    side->wanted = *e;
+    if (e->reason == WAY_ADDRESS_CHANGED && !addr_is_set(&side->seen) &&
+        addr_is_set(&side->options.stun)) {
+        side->waits_for_stun = true;
+        side->asked = side->sim->now;
+        plainside_ask_stun(side);
+        return;
+    }
+    follow_wish(side);
+}
+
+bool plainside_reinvite(struct plainside *side, struct addr *out)
+{
+    if (!side->reinvite_due)
+        return false;
+    side->reinvite_due = false;
+    *out = side->advertised;
+    return true;
+}
+
+void plainside_reinvited(struct plainside *side, bool taken)
+{
+    if (!side->in_call)
+        return;
+    if (taken) {
+        side->reinvites = PATH_YES;
+        way_confirm(&side->way, side->sim->now);
+        return;
+    }
+    side->reinvites = PATH_NO;
+    side->advertised = side->previous;
+    side->facts = side->old_facts;
+    side->facts.may_reinvite = false;
+    side->choice = side->facts.choice;
+    way_change(&side->way, side->sim->now, &side->facts);
+    stay(side);
+}
+
+void plainside_acked(struct plainside *side)
+{
+    side->confirmed = true;
+    if (side->in_call)
+        way_confirm(&side->way, side->sim->now);
+}
+
+void plainside_hold(struct plainside *side, bool on)
+{
+    if (on)
+        way_hold(&side->way, side->sim->now);
+    else
+        way_resume(&side->way, side->sim->now);
+}
+
+/* ---- what the way asks for ------------------------------------------------------------------ */
+
+static void note(struct plainside *side, const struct way_event *e)
+{
+    side->followed |= e->verdict == VERDICT_FOLLOWED;
+    side->rebound |= e->verdict == VERDICT_REBOUND;
+    if (e->verdict == VERDICT_MIGRATED)
+        side->one_port = addr_equal(&e->peer, &side->relay_peer) ? PATH_YES : PATH_NO;
+    verdict_note(&side->verdict, e->at, e->verdict, &e->peer);
+}
+
+static void permit(struct plainside *side)
+{
+    struct addr ips[WAY_TARGETS + SRC_MEDIA];
+    size_t n = 0;
+    for (size_t i = 0; i < side->facts.target_count; i++)
+        ips[n++] = addr_with_port(side->facts.targets[i], 0);
+    if (side->has_slot)
+        (void)turn_permit(turn_pool_allocation(side->pool, side->slot), side->sim->now, ips, n);
+    /* What stands is not told again. */
+    for (size_t i = 0; i < n && side->has_slot; i++) {
+        if (turn_is_permitted(turn_pool_allocation(side->pool, side->slot), side->sim->now,
+                              &ips[i]))
+            way_permitted(&side->way, side->sim->now, &ips[i], true);
+    }
+}
+
+static void give_relay_back(struct plainside *side)
+{
+    if (side->has_slot)
+        turn_pool_give_back(side->pool, side->sim->now, side->slot);
+    if (side->has_slot)
+        side->slots[side->slot].ready = false;
+    side->has_slot = false;
+}
+
+static void take_event(struct plainside *side, const struct way_event *e)
+{
+    switch (e->kind) {
+    case WAY_TELL:
+        note(side, e);
+        break;
+    case WAY_PERMIT:
+        permit(side);
+        break;
+    case WAY_BIND:
+        side->relay_peer = e->peer;
+        if (side->has_slot)
+            (void)turn_bind(turn_pool_allocation(side->pool, side->slot), side->sim->now, &e->peer);
+        break;
+    case WAY_ASK_STUN:
+        plainside_ask_stun(side);
+        break;
+    case WAY_SUSPECT_RELAY:
+        if (side->has_slot)
+            turn_pool_suspect(side->pool, side->sim->now, side->slot);
+        break;
+    case WAY_WANT_PATH:
+        want_path(side, e);
+        break;
+    case WAY_UNREACHABLE:
+        side->unreachable = true;
+        verdict_unreachable(&side->verdict, side->sim->now);
+        break;
+    case WAY_LEAVE_RELAY:
+        give_relay_back(side);
+        break;
+    case WAY_REFUSES:
+        break;
+    }
+}
+
+static bool is_authorised(const struct plainside *side, const struct addr *to)
+{
+    for (size_t i = 0; i < side->authorised_count; i++) {
+        if (addr_equal_ip(&side->authorised[i], to))
+            return true;
+    }
+    return false;
+}
+
+void plainside_authorise(struct plainside *side, const struct addr *who)
+{
+    if (!is_authorised(side, who) && side->authorised_count < PLAINSIDE_AUTHORISED)
+        side->authorised[side->authorised_count++] = *who;
+}
+
+static void send_packet(struct plainside *side, const struct way_packet *p)
+{
+    uint8_t bytes[RTP_HEADER_SIZE];
+    struct writer w = writer_of(bytes, sizeof bytes);
+    const struct rtp_packet punch = {.payload_type = PUNCH_TYPE, .seq = (uint16_t)side->to_src};
+    rtp_packet_encode(&punch, &w);
+    side->to_src++;
+    side->to_src_before += side->record.packets == 0;
+    if (!is_authorised(side, &p->to)) {
+        side->unauthorised++;
+        side->stray = p->to;
+    }
+    if (p->relayed)
+        (void)plainside_send_relayed(side, &p->to, writer_done(&w));
+    else
+        (void)natsim_send(side->sim, side->host, addr_with_port(side->options.address, side->port),
+                          p->to, writer_done(&w));
+}
+
+static bool drain(struct plainside *side)
+{
+    struct way_packet p;
+    struct way_event e;
+    bool any = false;
+    while (way_output(&side->way, &p)) {
+        send_packet(side, &p);
+        any = true;
+    }
+    while (way_event(&side->way, &e)) {
+        take_event(side, &e);
+        any = true;
+    }
+    return any;
+}
+
+void plaincall_run(struct plainside *side)
+{
+    if (!side->in_call)
+        return;
+    if (side->waits_for_stun &&
+        (addr_is_set(&side->seen) ||
+         tick_due(tick_add_ms(side->asked, STUN_PATIENCE_MS), side->sim->now)))
+        follow_wish(side);
+    way_expire(&side->way, side->sim->now, &side->sim->rng);
+    for (int i = 0; i < 8 && drain(side); i++)
+        ;
+}
+
+struct tick plaincall_deadline(const struct plainside *side)
+{
+    if (!side->in_call)
+        return TICK_NEVER;
+    struct tick next = way_deadline(&side->way);
+    if (side->waits_for_stun)
+        next = tick_min(next, tick_add_ms(side->asked, STUN_PATIENCE_MS));
+    return next;
+}
+
+void plaincall_mapped(struct plainside *side)
+{
+    if (side->in_call && !side->waits_for_stun)
+        way_mapped(&side->way, side->sim->now, &side->seen);
+}
+
+void plaincall_permitted(struct plainside *side, const struct addr *peer, bool allowed)
+{
+    if (side->in_call)
+        way_permitted(&side->way, side->sim->now, peer, allowed);
+}
+
+void plaincall_relay_lost(struct plainside *side)
+{
+    side->has_slot = false;
+    if (side->in_call)
+        way_relay_lost(&side->way, side->sim->now);
+}
+
+void plaincall_network_changed(struct plainside *side)
+{
+    if (side->in_call)
+        way_network_changed(&side->way, side->sim->now);
+}
+
+/* ---- what is heard -------------------------------------------------------------------------- */
+
+static void record(struct plainside *side, const struct rtp_packet *packet, uint16_t from_seq,
+                   bool relayed)
+{
+    struct plainside_record *r = &side->record;
+    const uint8_t *b = (const uint8_t *)packet->payload.at;
+    uint32_t number = (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+    uint16_t behind = (uint16_t)(packet->seq - from_seq);
+    struct tick now = side->sim->now;
+    if (r->packets == 0) {
+        r->first_number = number - behind;
+        r->first = tick_add_ms(now, -(int64_t)behind * side->options.packet_ms);
+    } else {
+        int64_t gap = tick_diff_ms(now, r->last) - (int64_t)behind * side->options.packet_ms;
+        r->worst_gap_ms = gap > r->worst_gap_ms ? gap : r->worst_gap_ms;
+    }
+    r->packets += 1u + behind;
+    r->last = now;
+    r->last_number = number;
+    r->by_relay = relayed;
+}
+
+void plaincall_hear(struct plainside *side, const struct addr *from, bool relayed,
+                    struct view bytes)
+{
+    struct rtp_packet packet;
+    struct way_packet_seen seen = {.from = *from, .relayed = relayed};
+    if (!side->in_call || rtp_packet_decode(&packet, bytes) != RTP_PACKET_OK ||
+        packet.payload.len != 4)
+        return;
+    struct rtp_source_verdict v = rtp_source_input(&side->source, from, &packet, side->sim->now);
+    if (v.class == RTP_SOURCE_QUARANTINE)
+        seen.unproven = true;
+    else if (v.class != RTP_SOURCE_ACCEPT && v.class != RTP_SOURCE_EPOCH)
+        return;
+    seen.barred = !may(side, from);
+    if (!seen.unproven) {
+        if (side->record.packets == 0)
+            verdict_first_packet(&side->verdict, side->sim->now, from, 0);
+        record(side, &packet, v.from_seq, relayed);
+        plainside_authorise(side, from);
+        side->unreachable = false;
+    }
+    way_hear(&side->way, side->sim->now, &seen);
+}
+
+/* ---- the end -------------------------------------------------------------------------------- */
+
+static bool is_expected(const struct plainside *side, const struct addr *ip)
+{
+    for (size_t i = 0; i < side->facts.target_count; i++) {
+        if (addr_equal_ip(&side->facts.targets[i], ip))
+            return true;
+    }
+    return false;
+}
+
+void plainside_bye(struct plainside *side)
+{
+    const struct plainside_record *r = &side->record;
+    struct src_lesson lesson = {
+        .offered = side->src.offered,
+        .signalled = side->src.signalled,
+        .observed = side->verdict.observed,
+        .good_rtp_ms = r->packets * side->options.packet_ms,
+        .first_rtp_ms = r->packets ? side->verdict.first_packet_ms : -1,
+        .answered = side->first_choice.code,
+        .used = side->used,
+        .failed = side->failed || (r->packets == 0 && side->confirmed),
+        .followed = side->followed,
+        .probed_back = side->first_choice.permits && side->first_choice.probes_back,
+        .listed = side->options.listed,
+        .expected = is_expected(side, &side->verdict.observed),
+        .rebound = side->rebound,
+        .one_port = side->one_port,
+        .reinvites = side->reinvites,
+    };
+    way_end(&side->way);
+    give_relay_back(side);
+    (void)src_profile_learn(&side->known, wall_of(side), &lesson);
+    side->in_call = false;
+}

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/metrics.h"
+#include "base/sightings.h"
 #include "media/ice.h"
 #include "media/shared.h"
 #include "rtp/demux.h"
@@ -508,12 +509,17 @@ size_t media_input(struct media *media, struct tick now, const struct datagram *
     for (; taken < count; taken++) {
         const struct datagram *datagram = &batch[taken];
         struct media_stream *stream = stream_of(media, datagram);
+        /* A probe that we ourselves sent from outside: it came, which is all there is to it. */
+        if (datagram->bytes.len == SIGHTINGS_PROBE_SIZE && sightings_probe(datagram->bytes))
+            continue;
         if (!stream) {
             bool stun = rtp_demux(datagram->bytes) == RTP_DEMUX_STUN;
-            if (!stun)
+            if (!stun) {
                 media->tally.foreign++; /* a scanner, or the tail of a call whose port rests */
-            else if (!media_port_input(media->seen, now, datagram))
+                sightings_stray(&datagram->from, &datagram->to, datagram->at);
+            } else if (!media_port_input(media->seen, now, datagram)) {
                 media->tally.strays++;
+            }
             continue;
         }
         struct media_recording *recording = stream->recording;

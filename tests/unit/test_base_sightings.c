@@ -1,0 +1,57 @@
+/* Tests of what came to ports that no stream has. */
+#include "base/sightings.h"
+
+#include <string.h>
+
+#include "tap.h"
+
+static struct wall at_s(int64_t s)
+{
+    return (struct wall){s * NS_PER_S};
+}
+
+static void test_strays(void)
+{
+    struct addr a = addr_v4(192, 0, 2, 1, 4000), b = addr_v4(192, 0, 2, 2, 4000);
+    struct addr one = addr_v4(10, 0, 0, 5, 10000), two = addr_v4(10, 0, 0, 5, 10002), to = {0};
+    sightings_stray(&a, &one, at_s(100));
+    sightings_stray(&a, &two, at_s(101));
+    sightings_stray(&b, &one, at_s(102));
+    a.port = 9; /* its port does not matter */
+    CHECK_INT(sightings_count(&a, at_s(100), &to), 2);
+    CHECK(addr_equal(&to, &two));
+    CHECK_INT(sightings_count(&a, at_s(102), &to), 0); /* before the call */
+    sightings_stray(&a, &one, at_s(200));
+    CHECK_INT(sightings_count(&a, at_s(100), &to), 1); /* a new spell */
+    for (int i = 0; i < 40; i++) {
+        struct addr other = addr_v4(198, 51, 100, (uint8_t)i, 5000);
+        sightings_stray(&other, &one, at_s(300 + i));
+    }
+    CHECK_INT(sightings_count(&b, at_s(0), &to), 0); /* long silent: forgotten */
+    CHECK_INT(
+        sightings_count(&(struct addr){.family = ADDR_V4, .ip = {198, 51, 100, 39}}, at_s(0), &to),
+        1);
+}
+
+static void test_probe(void)
+{
+    uint8_t probe[SIGHTINGS_PROBE_SIZE], other[SIGHTINGS_PROBE_SIZE];
+    sightings_await(0x0123456789abcdef, probe);
+    CHECK(!sightings_has_come(0x0123456789abcdef));
+    memcpy(other, probe, sizeof other);
+    other[19] ^= 1;
+    CHECK(!sightings_probe(view_of(other, sizeof other)));
+    CHECK(!sightings_probe(view_of(probe, sizeof probe - 1)));
+    CHECK(!sightings_has_come(0x0123456789abcdef));
+    CHECK(sightings_probe(view_of(probe, sizeof probe)));
+    CHECK(sightings_has_come(0x0123456789abcdef));
+    /* RFC 8489 §5: class indication, method Binding, magic cookie. */
+    CHECK(probe[0] == 0 && probe[1] == 0x11 && probe[4] == 0x21 && probe[7] == 0x42);
+}
+
+int main(void)
+{
+    RUN(test_strays);
+    RUN(test_probe);
+    return tap_done();
+}

@@ -1,0 +1,303 @@
+/* outside: one probe from outside, start to end.
+ * Not here: when to look.
+ * RFC 8656 §10, 5780 §7.2. */
+#include "siprecd/outside.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/rng.h"
+#include "base/sightings.h"
+#include "io/clock.h"
+#include "io/sockaddr.h"
+#include "stun/message.h"
+#include "turn/allocation.h"
+
+enum {
+    LOOK_MS = 2500,   /* for one way of looking */
+    AGAIN_MS = 300,   /* datagrams get lost */
+    RECEIVE_MS = 400, /* a worker's sweep, and the wire */
+    DATAGRAM_SIZE = 2048,
+};
+
+static int open_udp(const struct addr *local)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = io_sockaddr_from(local, &sa);
+    int fd = socket(sa.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd >= 0 && bind(fd, (struct sockaddr *)&sa, len) != 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static struct addr any_address(const struct addr *like, uint16_t port)
+{
+    return (struct addr){.family = like->family, .port = port};
+}
+
+static void send_to(int fd, const struct addr *to, struct view bytes)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = io_sockaddr_from(to, &sa);
+    /* What does not leave is sent again, and in the end counts as not arrived. */
+    (void)!sendto(fd, bytes.at, bytes.len, MSG_NOSIGNAL, (struct sockaddr *)&sa, len);
+}
+
+static ssize_t receive(int fd, uint8_t bytes[DATAGRAM_SIZE], struct addr *from)
+{
+    struct sockaddr_storage sa = {0};
+    socklen_t len = sizeof sa;
+    ssize_t n = recvfrom(fd, bytes, DATAGRAM_SIZE, 0, (struct sockaddr *)&sa, &len);
+    if (n >= 0)
+        *from = io_sockaddr_to((struct sockaddr *)&sa);
+    return n;
+}
+
+/* A port that no call has now is opened here for the look; -1: somebody has it, who will tell. */
+static int open_port(const struct addr *bound)
+{
+    struct addr local = *bound;
+    return local.port ? open_udp(&local) : -1;
+}
+
+/* Waits for anything on the sockets, until then. */
+static void wait_for(int one, int other, struct tick until)
+{
+    struct pollfd ready[2] = {{.fd = one, .events = POLLIN}, {.fd = other, .events = POLLIN}};
+    int64_t ms = tick_diff_ms(until, io_clock_tick()) + 1;
+    if (ms > 0)
+        (void)poll(ready, 2, (int)ms);
+}
+
+/* ---- Through a relay ------------------------------------------------------------------------- */
+
+struct relayed {
+    struct turn_allocation *turn;
+    struct addr server, target;
+    int fd, port_fd;
+    uint64_t number;
+    uint8_t probe[SIGHTINGS_PROBE_SIZE];
+    struct tick again;
+    bool is_sent, is_over;
+};
+
+static void take_events(struct relayed *r, struct tick now)
+{
+    struct turn_event event;
+    while (turn_event(r->turn, &event)) {
+        switch (event.kind) {
+        case TURN_ALLOCATED:
+            (void)!turn_permit(r->turn, now, &r->target, 1);
+            break;
+        case TURN_PERMITTED:
+            r->again = now;
+            break;
+        case TURN_DENIED:
+        case TURN_LOST:
+            r->is_over = true;
+            break;
+        default:
+            break;
+        }
+    }
+}
+
+static void take_datagrams(struct relayed *r, struct tick now)
+{
+    uint8_t bytes[DATAGRAM_SIZE];
+    struct addr from;
+    ssize_t n;
+    while ((n = receive(r->fd, bytes, &from)) >= 0) {
+        if (addr_equal(&from, &r->server))
+            (void)turn_input(r->turn, now, view_of(bytes, (size_t)n));
+    }
+    while (r->port_fd >= 0 && (n = receive(r->port_fd, bytes, &from)) >= 0)
+        (void)sightings_probe(view_of(bytes, (size_t)n));
+}
+
+static void send_probe(struct relayed *r, struct tick now)
+{
+    char bytes[128];
+    struct writer w = writer_of(bytes, sizeof bytes);
+    if (!tick_due(r->again, now))
+        return;
+    r->again = tick_add_ms(now, AGAIN_MS);
+    if (turn_wrap(r->turn, now, &r->target, view_of(r->probe, sizeof r->probe), &w)) {
+        send_to(r->fd, &r->server, writer_done(&w));
+        r->is_sent = true;
+    }
+}
+
+static void drive(struct relayed *r, struct tick until)
+{
+    struct tick now = io_clock_tick();
+    struct view out;
+    turn_start(r->turn, now);
+    r->again = TICK_NEVER;
+    while (!r->is_over && tick_before(now, until) && !sightings_has_come(r->number)) {
+        turn_expire(r->turn, now);
+        take_events(r, now);
+        send_probe(r, now);
+        while (turn_output(r->turn, now, &out))
+            send_to(r->fd, &r->server, out);
+        wait_for(r->fd, r->port_fd,
+                 tick_min(tick_min(until, tick_add_ms(now, 20)),
+                          tick_min(r->again, turn_deadline(r->turn))));
+        now = io_clock_tick();
+        take_datagrams(r, now);
+    }
+}
+
+/* One allocation for one datagram: given back at once. */
+static void give_back(struct relayed *r)
+{
+    struct tick now = io_clock_tick();
+    struct view out;
+    turn_close(r->turn, now);
+    while (turn_output(r->turn, now, &out))
+        send_to(r->fd, &r->server, out);
+}
+
+static enum path_answer look_by_relay(const struct worker_network *network,
+                                      const struct worker_turn_server *server,
+                                      const struct addr *advertised, const struct addr *bound)
+{
+    bool v6 = advertised->family == ADDR_V6;
+    struct turn_options options = {.username = view_of_string(network->turn_username),
+                                   .password = view_of_string(network->turn_password),
+                                   .want_v4 = !v6,
+                                   .want_v6 = v6,
+                                   .request_cap_ms = LOOK_MS};
+    struct relayed r = {.server = server->address[v6], .target = *advertised, .port_fd = -1};
+    struct addr any = any_address(&r.server, 0);
+    enum path_answer answer = PATH_UNKNOWN;
+    if (server->transport != WORKER_TURN_UDP || !addr_is_set(&r.server) ||
+        getrandom(&r.number, sizeof r.number, 0) != sizeof r.number ||
+        getrandom(options.seed, sizeof options.seed, 0) != sizeof options.seed)
+        return PATH_UNKNOWN;
+    r.turn = turn_create(&options);
+    r.fd = open_udp(&any);
+    if (r.turn && r.fd >= 0) {
+        r.port_fd = open_port(bound);
+        sightings_await(r.number, r.probe);
+        drive(&r, tick_add_ms(io_clock_tick(), LOOK_MS));
+        if (sightings_has_come(r.number))
+            answer = PATH_YES;
+        else if (r.is_sent)
+            answer = PATH_NO;
+        give_back(&r);
+    }
+    if (r.port_fd >= 0)
+        close(r.port_fd);
+    if (r.fd >= 0)
+        close(r.fd);
+    turn_destroy(r.turn);
+    return answer;
+}
+
+/* ---- By a STUN server's other address -------------------------------------------------------- */
+
+enum { PORTS_TRIED = 8 };
+
+/* The answer to one Binding request, asked for from elsewhere with change. */
+struct answered {
+    bool has_come, has_other;
+    struct addr mapped;
+};
+
+static bool take_answer(const struct stun_transaction *asked, struct view datagram,
+                        struct answered *out)
+{
+    struct stun_message m;
+    struct view other;
+    if (stun_message_decode(datagram, &m) != STUN_DECODED || m.class != STUN_SUCCESS ||
+        !stun_transaction_equal(&m.transaction, asked) || !stun_read_mapped(&m, &out->mapped))
+        return false;
+    out->has_other = stun_attribute_find(&m, STUN_OTHER_ADDRESS, &other);
+    out->has_come = true;
+    return true;
+}
+
+static struct answered ask(int fd, struct rng *rng, const struct addr *server, uint32_t change)
+{
+    struct stun_transaction transaction = stun_transaction_make(rng);
+    struct tick now = io_clock_tick(), until = tick_add_ms(now, LOOK_MS / 2);
+    struct answered out = {0};
+    uint8_t bytes[64], got[DATAGRAM_SIZE];
+    struct writer w = writer_of(bytes, sizeof bytes);
+    stun_begin(&w, STUN_REQUEST, STUN_BINDING, &transaction);
+    if (change)
+        stun_put_u32(&w, STUN_CHANGE_REQUEST, change);
+    stun_finish(&w, false);
+    for (; tick_before(now, until) && !out.has_come; now = io_clock_tick()) {
+        struct addr from;
+        ssize_t n;
+        send_to(fd, server, writer_done(&w));
+        wait_for(fd, -1, tick_add_ms(now, AGAIN_MS));
+        while (!out.has_come && (n = receive(fd, got, &from)) >= 0) {
+            if (!change || !addr_equal_ip(&from, server))
+                (void)take_answer(&transaction, view_of(got, (size_t)n), &out);
+        }
+    }
+    return out;
+}
+
+/* The port itself, or where somebody has it one of its neighbours, for which the same rules hold. */
+static int open_near(const struct addr *bound, uint16_t *port)
+{
+    for (unsigned i = 0; i < PORTS_TRIED; i++) {
+        struct addr local = addr_with_port(*bound, (uint16_t)(bound->port + i * 2));
+        int fd = open_udp(&local);
+        *port = local.port;
+        if (fd >= 0)
+            return fd;
+    }
+    return -1;
+}
+
+static enum path_answer look_by_stun(const struct worker_network *network,
+                                     const struct addr *advertised, const struct addr *bound)
+{
+    bool v6 = advertised->family == ADDR_V6;
+    enum path_answer answer = PATH_UNKNOWN;
+    uint8_t seed[32];
+    struct rng rng;
+    uint16_t port;
+    if (getrandom(seed, sizeof seed, 0) != sizeof seed)
+        return PATH_UNKNOWN;
+    rng_init(&rng, seed);
+    for (size_t i = 0; i < WORKER_STUN_SERVERS && answer == PATH_UNKNOWN; i++) {
+        const struct addr *server = &network->stun[v6][i];
+        int fd = addr_is_set(server) ? open_near(bound, &port) : -1;
+        if (fd < 0)
+            break;
+        struct answered first = ask(fd, &rng, server, 0);
+        /* It must be the way that the SRC would come by: the same address, and the port as it is
+         * here, else what is found out holds for another. */
+        if (first.has_come && first.has_other && addr_equal_ip(&first.mapped, advertised) &&
+            first.mapped.port == port)
+            answer = ask(fd, &rng, server, STUN_CHANGE_IP | STUN_CHANGE_PORT).has_come ? PATH_YES
+                                                                                       : PATH_NO;
+        close(fd);
+    }
+    return answer;
+}
+
+enum path_answer outside_look(const struct worker_network *network, const struct addr *advertised,
+                              const struct addr *bound)
+{
+    enum path_answer answer = PATH_UNKNOWN;
+    if (!addr_is_set(advertised) || !addr_is_set(bound) || addr_is_private(advertised) ||
+        addr_is_loopback(advertised) || addr_is_link_local(advertised))
+        return PATH_UNKNOWN;
+    for (size_t i = 0; i < network->turn_count && answer == PATH_UNKNOWN; i++)
+        answer = look_by_relay(network, &network->turn[i], advertised, bound);
+    return answer != PATH_UNKNOWN ? answer : look_by_stun(network, advertised, bound);
+}

@@ -1,5 +1,5 @@
 /* discovery: tests by STUN in rounds, each begun when the one before is over.
- * Not here: the lifetime's rounds (lifetime.c).
+ * Not here: the rounds of the lifetime (lifetime.c) and of a relay (vantage.c).
  * RFC 5780 §4.3, §4.4, §3.4. */
 #include "nat/probes.h"
 
@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CAP_MS 2000 /* requests at 0, 500 and 1500 ms */
+#define RELAY_WAIT_MS 10000 /* for the owner's relay */
+#define CAP_MS        2000  /* requests at 0, 500 and 1500 ms */
 
 struct discovery *discovery_create(const struct discovery_options *options)
 {
@@ -57,21 +58,21 @@ void probe_start(struct discovery *d, struct tick now, enum probe_name name, str
     struct probe *p = &d->probes[name];
     *p = what;
     p->state = PROBE_OPEN;
-    if (name != PROBE_ALIVE)
+    if (name != PROBE_ALIVE && !what.from_relay)
         p->arrives = p->socket;
     stun_client_start(&p->client, now, &d->rng, &schedule);
 }
 
 /* ---- rounds --------------------------------------------------------------------------------- */
 
-static const struct addr *mapped_by(const struct discovery *d, enum probe_name name)
+const struct addr *probe_mapped(const struct discovery *d, enum probe_name name)
 {
     return d->probes[name].state == PROBE_ANSWERED ? &d->probes[name].mapped : NULL;
 }
 
 static const struct addr *race_mapped(const struct discovery *d, size_t server)
 {
-    return mapped_by(d, (enum probe_name)(PROBE_RACE + server));
+    return probe_mapped(d, (enum probe_name)(PROBE_RACE + server));
 }
 
 /* Servers at two addresses saw one socket: did they see the same? All that a classic server can
@@ -98,8 +99,8 @@ static enum nat_mapping compare_servers(const struct discovery *d)
 /* §4.3: the same to another address: EIM; else the same to that address's other port: ADM. */
 static enum nat_mapping judge_mapping(const struct discovery *d)
 {
-    const struct addr *primary = mapped_by(d, d->primary), *ip = mapped_by(d, PROBE_MAP_IP),
-                      *both = mapped_by(d, PROBE_MAP_BOTH);
+    const struct addr *primary = probe_mapped(d, d->primary), *ip = probe_mapped(d, PROBE_MAP_IP),
+                      *both = probe_mapped(d, PROBE_MAP_BOTH);
     enum nat_mapping by_servers = compare_servers(d);
     if (!primary)
         return by_servers;
@@ -118,8 +119,8 @@ static enum nat_mapping judge_mapping(const struct discovery *d)
  * NAT took what it refused for a flow of its own. So the server did send. */
 static bool has_clashed(const struct discovery *d)
 {
-    const struct addr *first = mapped_by(d, PROBE_FILTER_FIRST);
-    const struct addr *later = mapped_by(d, PROBE_OPEN_OTHER);
+    const struct addr *first = probe_mapped(d, PROBE_FILTER_FIRST);
+    const struct addr *later = probe_mapped(d, PROBE_OPEN_OTHER);
     return !nat_mapping_is_dependent(d->result.behaviour.mapping) && first && later &&
            !addr_equal(first, later);
 }
@@ -134,7 +135,8 @@ static enum nat_filtering judge_filtering(const struct discovery *d)
     bool depends = nat_mapping_is_dependent(d->result.behaviour.mapping);
     if (both == PROBE_ANSWERED)
         return NAT_FILTERING_INDEPENDENT;
-    if (both != PROBE_SILENT || !mapped_by(d, PROBE_MAP_BOTH) || !mapped_by(d, PROBE_MAP_PORT))
+    if (both != PROBE_SILENT || !probe_mapped(d, PROBE_MAP_BOTH) ||
+        !probe_mapped(d, PROBE_MAP_PORT))
         return NAT_FILTERING_UNKNOWN;
     if (port == PROBE_ANSWERED)
         return NAT_FILTERING_ADDRESS;
@@ -163,8 +165,9 @@ static void judge_addresses(struct discovery *d)
     const struct addr *first = NULL;
     b->ports_kept = true;
     for (size_t i = 0; i < PROBES; i++) {
-        const struct addr *mapped = mapped_by(d, (enum probe_name)i);
-        if (!mapped || !addr_is_set(mapped) || (b->clashes && i == PROBE_OPEN_OTHER))
+        const struct addr *mapped = probe_mapped(d, (enum probe_name)i);
+        if (!mapped || !addr_is_set(mapped) || d->probes[i].from_relay ||
+            (b->clashes && (i == PROBE_OPEN_OTHER || i == PROBE_RELAY_OPEN)))
             continue;
         if (mapped->port != d->options.local[d->probes[i].socket].port)
             b->ports_kept = false;
@@ -186,6 +189,8 @@ static void judge(struct discovery *d)
                    : d->probes[PROBE_SCOPE].state == PROBE_SILENT ? NAT_SCOPE_MAPPING
                                                                   : NAT_SCOPE_UNKNOWN;
     b->hairpin = judge_hairpin(d);
+    if (d->result.by_relay)
+        vantage_judge(d, b);
     judge_addresses(d);
     d->result.is_natted =
         b->mapping > NAT_MAPPING_NONE ||
@@ -233,7 +238,8 @@ static void start_mapping(struct discovery *d, struct tick now)
 static void start_filtering(struct discovery *d, struct tick now)
 {
     const struct addr port = addr_with_port(d->server, d->other.port);
-    const struct addr *ours = mapped_by(d, d->primary), *theirs = mapped_by(d, PROBE_HAIRPIN_FIRST);
+    const struct addr *ours = probe_mapped(d, d->primary),
+                      *theirs = probe_mapped(d, PROBE_HAIRPIN_FIRST);
     const enum discovery_socket socket = DISCOVERY_FILTERING_SOCKET;
     probe_start(d, now, PROBE_FILTER_BOTH,
                 (struct probe){.socket = socket,
@@ -265,13 +271,13 @@ static void start_scope(struct discovery *d, struct tick now, enum round round)
     d->round = round;
 }
 
-static void finish(struct discovery *d, struct tick now)
+void discovery_finish(struct discovery *d, struct tick now)
 {
     judge(d);
     discovery_tell(d, DISCOVERY_BEHAVIOUR);
     d->round = ROUND_DONE;
     d->result.is_done = true;
-    if (d->options.lifetime && addr_is_set(&d->server)) {
+    if (d->options.lifetime && (addr_is_set(&d->server) || d->result.by_relay)) {
         d->result.is_done = false;
         lifetime_start(d, now);
     }
@@ -288,7 +294,13 @@ static void next_server(struct discovery *d, struct tick now)
     d->result.server = d->server;
     for (size_t i = PROBE_MAP_IP; i < PROBES; i++)
         d->probes[i].state = PROBE_UNUSED;
-    finish(d, now);
+    if (!d->options.may_relay || judge_mapping(d) == NAT_MAPPING_NONE) {
+        discovery_finish(d, now);
+        return;
+    }
+    d->round = ROUND_RELAY_WANTED;
+    d->wait = tick_add_ms(now, RELAY_WAIT_MS);
+    discovery_tell(d, DISCOVERY_WANTS_RELAY);
 }
 
 static void race_over(struct discovery *d, struct tick now)
@@ -312,7 +324,7 @@ static void round_over(struct discovery *d, struct tick now)
         race_over(d, now);
         return;
     case ROUND_MAPPING:
-        if (!mapped_by(d, PROBE_MAP_IP) || !mapped_by(d, PROBE_MAP_BOTH)) {
+        if (!probe_mapped(d, PROBE_MAP_IP) || !probe_mapped(d, PROBE_MAP_BOTH)) {
             next_server(d, now);
             return;
         }
@@ -323,16 +335,26 @@ static void round_over(struct discovery *d, struct tick now)
         if (d->probes[PROBE_FILTER_BOTH].state == PROBE_SILENT)
             start_scope(d, now, ROUND_OPENING);
         else
-            finish(d, now);
+            discovery_finish(d, now);
         return;
     case ROUND_OPENING:
         if (d->probes[PROBE_OPEN_OTHER].state == PROBE_ANSWERED)
             start_scope(d, now, ROUND_SCOPE);
         else
-            finish(d, now);
+            discovery_finish(d, now);
         return;
     case ROUND_SCOPE:
-        finish(d, now);
+        discovery_finish(d, now);
+        return;
+    case ROUND_RELAY_WANTED: /* nobody gave one */
+        discovery_finish(d, now);
+        return;
+    case ROUND_RELAY_CONTROL:
+    case ROUND_RELAY_BACK:
+    case ROUND_RELAY_NONE:
+    case ROUND_RELAY_IP:
+    case ROUND_RELAY_EXACT:
+        vantage_round_over(d, now);
         return;
     default:
         lifetime_round_over(d, now);
@@ -346,13 +368,14 @@ static bool has_open(const struct discovery *d)
     bool hairpins = d->probes[PROBE_HAIRPIN_THERE].state == PROBE_ANSWERED ||
                     d->probes[PROBE_HAIRPIN_BACK].state == PROBE_ANSWERED;
     for (size_t i = 0; i < PROBES; i++) {
-        if (d->probes[i].state == PROBE_OPEN && !(hairpins && d->probes[i].is_hairpin))
+        const struct probe *p = &d->probes[i];
+        if (p->state == PROBE_OPEN && !(hairpins && p->is_hairpin) && !p->is_touch)
             return true;
     }
     return false;
 }
 
-static void advance(struct discovery *d, struct tick now)
+void discovery_advance(struct discovery *d, struct tick now)
 {
     while (d->round != ROUND_DONE && d->round != ROUND_IDLE && !has_open(d) &&
            tick_is_never(d->wait))
@@ -369,7 +392,7 @@ void nat_discover_mapping(struct discovery *d, struct tick now)
         probe_start(d, now, (enum probe_name)(PROBE_RACE + i),
                     (struct probe){.to = server, .from = server});
     }
-    advance(d, now);
+    discovery_advance(d, now);
 }
 
 /* ---- datagrams ------------------------------------------------------------------------------ */
@@ -411,13 +434,27 @@ static void take_answer(struct discovery *d, struct probe *p, enum discovery_soc
     }
 }
 
+/* No server answers it: it is looked for where it arrives. */
+static bool comes_itself(const struct probe *p)
+{
+    return p->is_hairpin || p->to_relay || p->from_relay;
+}
+
 static bool is_of(const struct probe *p, const struct stun_message *m)
 {
     if (p->state != PROBE_OPEN || p->client.sent == 0 ||
         !stun_transaction_equal(&p->client.transaction, &m->transaction))
         return false;
-    return p->is_hairpin ? m->class == STUN_REQUEST
-                         : m->class == STUN_SUCCESS || m->class == STUN_ERROR;
+    return comes_itself(p) ? m->class == STUN_REQUEST
+                           : m->class == STUN_SUCCESS || m->class == STUN_ERROR;
+}
+
+/* The request itself has come to where the probe wants it. */
+static bool has_come(const struct probe *p, enum discovery_socket socket)
+{
+    return p->to_relay     ? socket == DISCOVERY_OVER_RELAY
+           : p->from_relay ? socket == p->arrives
+                           : socket != p->socket && socket != DISCOVERY_OVER_RELAY;
 }
 
 bool discovery_input(struct discovery *d, struct tick now, enum discovery_socket socket,
@@ -430,14 +467,15 @@ bool discovery_input(struct discovery *d, struct tick now, enum discovery_socket
         struct probe *p = &d->probes[i];
         if (!is_of(p, &m))
             continue;
-        if (p->is_hairpin && socket != p->socket) {
+        if (comes_itself(p) && has_come(p, socket)) {
             p->state = PROBE_ANSWERED;
             p->seen_from = *from;
+            p->mapped = p->to_relay ? *from : (struct addr){0};
             stun_client_stop(&p->client);
-        } else if (!p->is_hairpin) {
+        } else if (!comes_itself(p)) {
             take_answer(d, p, socket, from, &m);
         }
-        advance(d, now);
+        discovery_advance(d, now);
         return true;
     }
     return false;
@@ -447,7 +485,10 @@ void discovery_expire(struct discovery *d, struct tick now)
 {
     if (!tick_is_never(d->wait) && tick_due(d->wait, now)) {
         d->wait = TICK_NEVER;
-        lifetime_wait_over(d, now);
+        if (d->round == ROUND_RELAY_WANTED)
+            discovery_advance(d, now);
+        else
+            lifetime_wait_over(d, now);
     }
 }
 
@@ -470,7 +511,8 @@ static void write_probe(struct discovery *d, const struct probe *p, struct disco
     if (p->response_port) /* two bytes of port, two of padding (§7.5) */
         stun_put_u32(&w, STUN_RESPONSE_PORT, (uint32_t)p->response_port << 16);
     stun_finish(&w, false);
-    *out = (struct discovery_packet){p->socket, p->to, writer_done(&w)};
+    *out = (struct discovery_packet){p->from_relay ? DISCOVERY_OVER_RELAY : p->socket, p->to,
+                                     writer_done(&w)};
 }
 
 bool discovery_output(struct discovery *d, struct tick now, struct discovery_packet *out)
@@ -485,7 +527,7 @@ bool discovery_output(struct discovery *d, struct tick now, struct discovery_pac
             return true;
         case STUN_CLIENT_TIMEOUT:
             p->state = PROBE_SILENT;
-            advance(d, now);
+            discovery_advance(d, now);
             return discovery_output(d, now, out);
         case STUN_CLIENT_WAIT:
             break;

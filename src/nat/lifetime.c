@@ -13,9 +13,24 @@ static void hold(struct discovery *d, struct tick now, enum lifetime_goal goal, 
     d->goal = goal;
     d->wait_s = wait_s;
     d->round = ROUND_HOLD;
-    probe_start(
-        d, now, PROBE_HOLD,
-        (struct probe){.socket = DISCOVERY_HELD_SOCKET, .to = d->server, .from = d->server});
+    d->probes[PROBE_HOLD_BACK].state = PROBE_UNUSED;
+    probe_start(d, now, PROBE_HOLD,
+                (struct probe){.socket = DISCOVERY_HELD_SOCKET,
+                               .to = d->result.by_relay ? d->relay : d->server,
+                               .from = d->server,
+                               .to_relay = d->result.by_relay});
+}
+
+/* Two-stage timers: what was never answered is forgotten sooner. A server answers by itself. */
+static bool answer_hold(struct discovery *d, struct tick now)
+{
+    if (!d->result.by_relay || d->probes[PROBE_HOLD_BACK].state != PROBE_UNUSED)
+        return false;
+    probe_start(d, now, PROBE_HOLD_BACK,
+                (struct probe){.arrives = DISCOVERY_HELD_SOCKET,
+                               .to = d->probes[PROBE_HOLD].mapped,
+                               .from_relay = true});
+    return true;
 }
 
 void lifetime_start(struct discovery *d, struct tick now)
@@ -26,6 +41,13 @@ void lifetime_start(struct discovery *d, struct tick now)
 static void ask(struct discovery *d, struct tick now)
 {
     d->round = ROUND_ALIVE;
+    if (d->result.by_relay) {
+        probe_start(d, now, PROBE_ALIVE,
+                    (struct probe){.arrives = DISCOVERY_HELD_SOCKET,
+                                   .to = d->probes[PROBE_HOLD].mapped,
+                                   .from_relay = true});
+        return;
+    }
     probe_start(d, now, PROBE_ALIVE,
                 (struct probe){.socket = DISCOVERY_PROBE_SOCKET,
                                .arrives = DISCOVERY_HELD_SOCKET,
@@ -116,6 +138,8 @@ void lifetime_round_over(struct discovery *d, struct tick now)
             hold(d, now, d->goal, d->wait_s);
         else
             finish(d); /* the server is gone: what is known stays */
+    } else if (answer_hold(d, now)) {
+        return;
     } else if (d->wait_s == 0) {
         ask(d, now);
     } else {

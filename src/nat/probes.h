@@ -1,4 +1,4 @@
-/* probes: the inside of struct discovery, shared by discovery.c and lifetime.c.
+/* probes: the inside of struct discovery, shared by discovery.c, vantage.c and lifetime.c.
  * Not here: what owners may know (discovery.h).
  * RFC 5780 §4. */
 #ifndef NAT_PROBES_H
@@ -23,6 +23,17 @@ enum probe_name {
     PROBE_HAIRPIN_BACK,                            /* and from there */
     PROBE_HOLD,                                    /* A:p1 from X: makes or refreshes its mapping */
     PROBE_ALIVE,                                   /* A:p1 from Y, answered to X's mapping */
+    /* With R, a relayed address of ours, as the other vantage point: */
+    PROBE_RELAY_ASK,   /* A:p1 from Y */
+    PROBE_RELAY_SEEN,  /* R from Y: what R sees of it */
+    PROBE_RELAY_BACK,  /* from R to that: it must arrive */
+    PROBE_RELAY_FIRST, /* A:p1 from the filtering socket F */
+    PROBE_RELAY_NONE,  /* from R to F's mapping, R not having been addressed */
+    PROBE_RELAY_TOUCH, /* another port of R's address from F */
+    PROBE_RELAY_IP,    /* from R again */
+    PROBE_RELAY_OPEN,  /* R itself from F */
+    PROBE_RELAY_EXACT, /* from R again */
+    PROBE_HOLD_BACK,   /* from R to X's mapping: so that it has been answered */
     PROBES,
 };
 
@@ -42,6 +53,9 @@ struct probe {
     uint32_t change;
     uint16_t response_port;
     bool is_hairpin; /* "answered" by the request itself coming in */
+    bool to_relay;   /* the same, over the relay */
+    bool from_relay; /* sent over the relay, and "answered" by coming in */
+    bool is_touch;   /* only sent: nobody answers */
     struct stun_client client;
     struct addr mapped, other, seen_from;
 };
@@ -53,6 +67,12 @@ enum round {
     ROUND_FILTERING,
     ROUND_OPENING,
     ROUND_SCOPE,
+    ROUND_RELAY_WANTED,
+    ROUND_RELAY_CONTROL,
+    ROUND_RELAY_BACK,
+    ROUND_RELAY_NONE,
+    ROUND_RELAY_IP,
+    ROUND_RELAY_EXACT,
     ROUND_HOLD,  /* lifetime: X asks, then T is waited */
     ROUND_ALIVE, /* lifetime: Y asks */
     ROUND_DONE,
@@ -74,18 +94,32 @@ struct discovery {
     size_t server_next;
     enum probe_name primary;
     struct addr server, other;
-    struct tick wait; /* lifetime: until T is over */
+    struct addr relay; /* unset: none */
+    struct tick wait;  /* lifetime: until T is over */
     enum lifetime_goal goal;
     int32_t alive_s, gone_s, wait_s; /* alive after, gone after, now being tried */
     uint8_t retries;
     struct discovery_result result;
-    enum discovery_event_kind events[4];
+    enum discovery_event_kind events[5];
     size_t event_next, event_count;
     uint8_t packet[64];
 };
 
 void discovery_tell(struct discovery *d, enum discovery_event_kind kind);
+/* On with the next round, if this one is over. */
+void discovery_advance(struct discovery *d, struct tick now);
 void probe_start(struct discovery *d, struct tick now, enum probe_name name, struct probe what);
+
+/* The address that a probe's answer told; NULL: none. */
+const struct addr *probe_mapped(const struct discovery *d, enum probe_name name);
+/* Judges, tells, and goes on with the lifetime where that is wanted and can be done. */
+void discovery_finish(struct discovery *d, struct tick now);
+
+/* ---- vantage.c ------------------------------------------------------------------------------ */
+
+void vantage_round_over(struct discovery *d, struct tick now);
+/* What the relay has told, into behaviour: all of it that the servers did not. */
+void vantage_judge(const struct discovery *d, struct nat_behaviour *b);
 
 /* ---- lifetime.c ----------------------------------------------------------------------------- */
 

@@ -1,0 +1,314 @@
+/* Discovery with a relay as the second vantage point, where no STUN server has two addresses: against every kind of NAT,
+ * held against what the box was told to be. The relay is a few lines by RFC 8656: who has no permission is not heard.
+ * RFC 5780 §4 in what is asked; RFC 4787 for what there is to be found. */
+#include "nat/discovery.h"
+
+#include "natsim/stunhost.h"
+#include "tap.h"
+
+static struct {
+    struct natsim sim;
+    struct stunhost servers[2];
+    size_t client, turn;
+    struct addr client_address, relayed;
+    struct addr permitted[8];
+    size_t permitted_count;
+    bool deaf;  /* the relay takes nothing from us any more */
+    bool given; /* it was asked for */
+    struct discovery *discovery;
+    struct discovery_options options;
+    int events[DISCOVERY_SILENT + 1];
+    struct tick known;
+    uint64_t packets;
+} play;
+
+static void receive(struct natsim *sim, void *context, const struct natsim_packet *packet)
+{
+    (void)context;
+    for (int i = 0; i < DISCOVERY_SOCKETS; i++) {
+        if (play.options.local[i].port == packet->to.port)
+            discovery_input(play.discovery, sim->now, (enum discovery_socket)i, &packet->from,
+                            packet->bytes);
+    }
+}
+
+static bool is_permitted(const struct addr *peer)
+{
+    for (size_t i = 0; i < play.permitted_count; i++) {
+        if (addr_equal_ip(&play.permitted[i], peer))
+            return true;
+    }
+    return false;
+}
+
+/* What comes to the relayed address: RFC 8656 §11.3. */
+static void receive_at_relay(struct natsim *sim, void *context, const struct natsim_packet *packet)
+{
+    (void)context;
+    if (packet->to.port == play.relayed.port && !play.deaf && is_permitted(&packet->from))
+        discovery_input(play.discovery, sim->now, DISCOVERY_OVER_RELAY, &packet->from,
+                        packet->bytes);
+}
+
+/* The first datagram to somebody asks for the permission, and is lost. */
+static void send_over_relay(const struct discovery_packet *out)
+{
+    if (play.deaf)
+        return;
+    if (is_permitted(&out->to))
+        natsim_send(&play.sim, play.turn, play.relayed, out->to, out->bytes);
+    else if (CHECK(play.permitted_count < 8))
+        play.permitted[play.permitted_count++] = out->to;
+}
+
+static const struct natbox_options plain = {
+    .external = {.family = ADDR_V4, .ip = {203, 0, 113, 20}},
+    .inbound_refreshes = true,
+    .initial_ms = 30000,
+    .established_ms = 120000,
+    .ports = NATBOX_RANDOM,
+};
+
+/* servers: classic ones. own: the relay sits at the first one's address. */
+static void begin(uint64_t seed, const struct natbox_options *o, size_t servers, bool own)
+{
+    struct addr turn = own ? addr_v4(198, 51, 100, 1, 0) : addr_v4(198, 51, 100, 33, 0);
+    memset(&play, 0, sizeof play);
+    natsim_init(&play.sim, seed);
+    for (size_t i = 0; i < servers; i++) {
+        play.servers[i] =
+            (struct stunhost){.primary = addr_v4(198, 51, 100, (uint8_t)(1 + i), 19302)};
+        play.options.servers[i] = play.servers[i].primary;
+        stunhost_add(&play.sim, &play.servers[i]);
+    }
+    play.relayed = addr_with_port(turn, 50000);
+    if (!own)
+        play.turn = natsim_host(&play.sim, 0, turn, receive_at_relay, NULL);
+    play.options.server_count = servers;
+    play.options.may_relay = true;
+    play.client_address = addr_v4(10, 0, 0, 7, 0);
+    for (int i = 0; i < DISCOVERY_SOCKETS; i++)
+        play.options.local[i] = addr_with_port(play.client_address, (uint16_t)(40000 + 10 * i));
+    rng_bytes(&play.sim.rng, play.options.seed, sizeof play.options.seed);
+    play.client = natsim_host(&play.sim, o ? natsim_realm(&play.sim, 0, o) : 0, play.client_address,
+                              receive, NULL);
+}
+
+static struct discovery_result run(int64_t hours)
+{
+    struct tick end = tick_add_ms(play.sim.now, hours * 3600 * 1000);
+    struct discovery_packet out;
+    enum discovery_event_kind e;
+    play.discovery = discovery_create(&play.options);
+    nat_discover_mapping(play.discovery, play.sim.now);
+    for (int rounds = 0; tick_before(play.sim.now, end) && CHECK(rounds < 100000); rounds++) {
+        discovery_expire(play.discovery, play.sim.now);
+        while (discovery_output(play.discovery, play.sim.now, &out)) {
+            play.packets++;
+            if (out.socket == DISCOVERY_OVER_RELAY)
+                send_over_relay(&out);
+            else
+                natsim_send(&play.sim, play.client, play.options.local[out.socket], out.to,
+                            out.bytes);
+        }
+        bool wants = false;
+        while (discovery_event(play.discovery, &e)) {
+            play.events[e]++;
+            wants |= e == DISCOVERY_WANTS_RELAY;
+            if (e == DISCOVERY_BEHAVIOUR)
+                play.known = play.sim.now;
+        }
+        if (wants) {
+            play.given = true;
+            discovery_relay(play.discovery, play.sim.now,
+                            addr_is_set(&play.relayed) ? &play.relayed : NULL);
+            /* Its owner has asked STUN, and lets in the address that it told. */
+            play.permitted[play.permitted_count++] = discovery_result(play.discovery).external;
+            continue;
+        }
+        if (discovery_result(play.discovery).is_done)
+            break;
+        struct tick next = tick_min(natsim_next(&play.sim), discovery_deadline(play.discovery));
+        if (!CHECK(!tick_is_never(next)))
+            break;
+        natsim_run(&play.sim, next);
+    }
+    return discovery_result(play.discovery);
+}
+
+static void finish(void)
+{
+    discovery_destroy(play.discovery);
+    natsim_finish(&play.sim);
+}
+
+static const enum nat_filtering filtering_word[] = {
+    NAT_FILTERING_INDEPENDENT, NAT_FILTERING_ADDRESS, NAT_FILTERING_ADDRESS_PORT};
+
+static void test_every_kind_of_nat(void)
+{
+    int count = 0;
+    for (int i = 0; i < 3 * 3 * 2 * 4; i++) {
+        static const enum natbox_ports ports[] = {NATBOX_KEPT, NATBOX_PARITY, NATBOX_SEQUENTIAL,
+                                                  NATBOX_RANDOM};
+        struct natbox_options o = plain;
+        o.mapping = (enum natbox_dependence)(i % 3);
+        o.filtering = (enum natbox_dependence)(i / 3 % 3);
+        o.scope = (enum natbox_scope)(i / 9 % 2);
+        o.ports = ports[i / 18];
+        begin((uint64_t)i, &o, 2, false);
+        struct nat_behaviour b = run(1).behaviour;
+        bool depends = o.mapping != NATBOX_INDEPENDENT;
+        bool good = CHECK_INT(b.mapping, depends ? NAT_MAPPING_DEPENDENT : NAT_MAPPING_INDEPENDENT);
+        /* A filter that remembers by mapping lets nobody else in at one that depends on the destination, by address
+         * or not: what cannot be told apart need not be. */
+        bool shut = depends && o.filtering != NATBOX_INDEPENDENT && o.scope == NATBOX_PER_MAPPING;
+        good &=
+            CHECK_INT(b.filtering, shut ? NAT_FILTERING_ADDRESS_PORT : filtering_word[o.filtering]);
+        good &= CHECK_INT(b.scope, !depends || o.filtering == NATBOX_INDEPENDENT ? NAT_SCOPE_UNKNOWN
+                                   : shut                                        ? NAT_SCOPE_MAPPING
+                                          : NAT_SCOPE_ENDPOINT);
+        good &= CHECK(discovery_result(play.discovery).by_relay);
+        good &= CHECK(!b.clashes && !b.pooling_arbitrary);
+        good &= CHECK(tick_diff_ms(play.known, (struct tick){NS_PER_S}) < 9000);
+        if (!good)
+            printf("# world %d: mapping %d filtering %d scope %d\n", i, o.mapping, o.filtering,
+                   o.scope);
+        count += good;
+        finish();
+    }
+    CHECK_INT(count, 72);
+}
+
+/* Linux: what was refused has our own flow to that end moved. */
+static void test_a_nat_that_clashes(void)
+{
+    struct natbox_options o = plain;
+    o.ports = NATBOX_OVERLOADED;
+    o.mapping = o.filtering = NATBOX_ADDRESS_PORT;
+    o.clashes = true;
+    begin(3, &o, 2, false);
+    struct nat_behaviour b = run(1).behaviour;
+    CHECK_INT(b.mapping, NAT_MAPPING_INDEPENDENT);
+    CHECK_INT(b.filtering, NAT_FILTERING_ADDRESS_PORT);
+    CHECK(b.clashes);
+    CHECK(b.ports_kept);
+    finish();
+}
+
+/* One STUN server alone: the relay is who else sees our mapping. */
+static void test_one_server(void)
+{
+    for (int i = 0; i < 9; i++) {
+        struct natbox_options o = plain;
+        o.mapping = (enum natbox_dependence)(i % 3);
+        o.filtering = (enum natbox_dependence)(i / 3);
+        begin((uint64_t)i, &o, 1, false);
+        struct nat_behaviour b = run(1).behaviour;
+        CHECK_INT(b.mapping, i % 3 ? NAT_MAPPING_DEPENDENT : NAT_MAPPING_INDEPENDENT);
+        CHECK_INT(b.filtering, filtering_word[o.filtering]);
+        finish();
+    }
+}
+
+/* No relay is given, it hears nobody, or it dies: then nothing is claimed. */
+static void test_relays_of_no_use(void)
+{
+    begin(1, &plain, 2, false);
+    play.relayed = (struct addr){0};
+    struct discovery_result r = run(1);
+    CHECK(r.is_done && !r.by_relay);
+    CHECK_INT(r.behaviour.mapping, NAT_MAPPING_INDEPENDENT);
+    CHECK_INT(r.behaviour.filtering, NAT_FILTERING_UNKNOWN);
+    CHECK_INT(play.events[DISCOVERY_WANTS_RELAY], 1);
+    CHECK_INT(play.events[DISCOVERY_BEHAVIOUR], 1);
+    finish();
+
+    begin(2, &plain, 2, false);
+    play.deaf = true;
+    r = run(1);
+    CHECK(r.is_done && !r.by_relay);
+    CHECK_INT(r.behaviour.filtering, NAT_FILTERING_UNKNOWN);
+    finish();
+
+    /* A server of RFC 5780 does it all. */
+    begin(3, &plain, 0, false);
+    play.servers[0] = (struct stunhost){.primary = addr_v4(198, 51, 100, 1, 3478),
+                                        .other = addr_v4(198, 51, 100, 2, 3479)};
+    play.options.servers[0] = play.servers[0].primary;
+    play.options.server_count = 1;
+    stunhost_add(&play.sim, &play.servers[0]);
+    r = run(1);
+    CHECK(!r.by_relay && addr_is_set(&r.server));
+    CHECK_INT(play.events[DISCOVERY_WANTS_RELAY], 0);
+    CHECK_INT(r.behaviour.filtering, NAT_FILTERING_INDEPENDENT);
+    finish();
+}
+
+static void check_lifetime(uint64_t seed, const struct natbox_options *o)
+{
+    begin(seed, o, 2, false);
+    play.options.lifetime = true;
+    struct discovery_result r = run(6);
+    struct nat_behaviour b = r.behaviour;
+    int64_t truth = o->established_ms / 1000; /* it has been answered: the second stage */
+    CHECK(r.is_done && r.by_relay);
+    CHECK_INT(play.events[DISCOVERY_LIFETIME], 1);
+    if (truth < 15) {
+        CHECK_INT(b.lifetime_s, 0);
+        CHECK_INT(b.lifetime_most_s, 15);
+    } else if (truth > 600) {
+        CHECK_INT(b.lifetime_s, 600);
+        CHECK_INT(b.lifetime_most_s, 0);
+    } else {
+        CHECK(b.lifetime_s <= truth && truth <= b.lifetime_most_s);
+        CHECK(b.lifetime_most_s - b.lifetime_s <= 5);
+        CHECK_INT(b.refresh, o->inbound_refreshes ? NAT_REFRESH_BOTH : NAT_REFRESH_OUTBOUND);
+    }
+    finish();
+}
+
+static void test_lifetimes_and_what_refreshes(void)
+{
+    static const int64_t truths[] = {10, 17, 30, 60, 117, 120, 180, 300, 599, 700};
+    for (size_t i = 0; i < sizeof truths / sizeof *truths; i++) {
+        struct natbox_options o = plain;
+        o.established_ms = truths[i] * 1000;
+        o.initial_ms = o.established_ms < 30000 ? o.established_ms : 30000;
+        for (int n = 0; n < 2; n++) {
+            o.inbound_refreshes = n;
+            o.mapping = (enum natbox_dependence)(i % 3);
+            o.filtering = (enum natbox_dependence)((i + 1) % 3);
+            check_lifetime(100 + i, &o);
+        }
+    }
+}
+
+static void test_bad_lines(void)
+{
+    for (uint64_t seed = 1; seed <= 100; seed++) {
+        struct natbox_options o = plain;
+        o.mapping = (enum natbox_dependence)(seed % 3);
+        o.filtering = (enum natbox_dependence)(seed / 3 % 3);
+        begin(seed, &o, 2, false);
+        play.sim.link = (struct natsim_link){
+            .loss = 0.01, .repeat = 0.02, .delay_us = 20000, .jitter_us = 60000};
+        struct nat_behaviour b = run(1).behaviour;
+        bool good = CHECK_INT(b.filtering, filtering_word[o.filtering]);
+        if (!good)
+            printf("# seed %" PRIu64 "\n", seed);
+        finish();
+    }
+}
+
+int main(void)
+{
+    printf("# seeds: each world's number is its seed\n");
+    RUN(test_every_kind_of_nat);
+    RUN(test_a_nat_that_clashes);
+    RUN(test_one_server);
+    RUN(test_relays_of_no_use);
+    RUN(test_lifetimes_and_what_refreshes);
+    RUN(test_bad_lines);
+    return tap_done();
+}

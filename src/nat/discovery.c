@@ -294,7 +294,7 @@ static void next_server(struct discovery *d, struct tick now)
     d->result.server = d->server;
     for (size_t i = PROBE_MAP_IP; i < PROBES; i++)
         d->probes[i].state = PROBE_UNUSED;
-    if (!d->options.may_relay || judge_mapping(d) == NAT_MAPPING_NONE) {
+    if (!d->options.may_relay) {
         discovery_finish(d, now);
         return;
     }

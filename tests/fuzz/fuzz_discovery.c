@@ -1,5 +1,5 @@
 /* Fuzz target: finding out what the NATs do. Each step of the input is an answer to a question it asked, made of the
- * question and small choices, raw bytes, a question turned round (hairpin), or time. */
+ * question and small choices, raw bytes, a question turned round (hairpin, relay), a relay that comes or goes, or time. */
 #include "nat/discovery.h"
 
 #include "stun/message.h"
@@ -44,7 +44,7 @@ static void pull(struct world *w)
     int count = 0;
     while (discovery_output(w->discovery, w->now, &out)) {
         assert(++count < 100 && out.bytes.len <= sizeof w->asked[0].bytes &&
-               out.socket < DISCOVERY_SOCKETS && addr_is_set(&out.to));
+               out.socket <= DISCOVERY_OVER_RELAY && addr_is_set(&out.to));
         size_t at = w->count++ % ASKED;
         w->asked[at].socket = out.socket;
         w->asked[at].to = out.to;
@@ -88,7 +88,7 @@ static void answer(struct world *w)
     struct view datagram =
         which & 128 ? view_of(w->asked[at].bytes, w->asked[at].len) : writer_done(&out);
     enum discovery_socket socket =
-        which & 64 ? (enum discovery_socket)(port % DISCOVERY_SOCKETS) : w->asked[at].socket;
+        which & 64 ? (enum discovery_socket)(port % (DISCOVERY_SOCKETS + 1)) : w->asked[at].socket;
     (void)discovery_input(w->discovery, w->now, socket, &from, datagram);
 }
 
@@ -99,12 +99,19 @@ static void step(struct world *w)
     case 0: {
         struct view bytes = view_take(w->rest, next(w));
         (void)discovery_input(w->discovery, w->now,
-                              (enum discovery_socket)(op / 8 % DISCOVERY_SOCKETS), &servers[op & 1],
-                              bytes);
+                              (enum discovery_socket)(op / 8 % (DISCOVERY_SOCKETS + 1)),
+                              &servers[op & 1], bytes);
         w->rest = view_skip(w->rest, bytes.len);
         break;
     }
-    case 1:
+    case 1: {
+        const struct addr relayed = addr_v4(198, 51, 100, op & 16 ? 33 : 1, 50000);
+        if (op & 128)
+            discovery_lost_relay(w->discovery, w->now);
+        else
+            discovery_relay(w->discovery, w->now, op & 8 ? &relayed : NULL);
+        break;
+    }
     case 2:
         w->now = tick_add_ms(w->now, next(w) * (op & 16 ? 1000 : 10));
         discovery_expire(w->discovery, w->now);
@@ -117,8 +124,11 @@ static void step(struct world *w)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct discovery_options options = {
-        .servers = {servers[0], servers[1]}, .server_count = 2, .lifetime = true, .seed = {1}};
+    struct discovery_options options = {.servers = {servers[0], servers[1]},
+                                        .server_count = 2,
+                                        .lifetime = true,
+                                        .may_relay = size & 1,
+                                        .seed = {1}};
     struct world w = {.now = {NS_PER_S}, .rest = view_of(data, size)};
     for (int i = 0; i < DISCOVERY_SOCKETS; i++)
         options.local[i] = addr_v4(10, 0, 0, 7, (uint16_t)(40000 + i));

@@ -1,5 +1,6 @@
-"""coturn on two addresses answers the discovery engine through what the kernel of the gateway does: nothing, a firewall,
-masquerading with ports kept, and with random ones. In network namespaces. Use: test_rfc5780.py DISCOVERY_DRIVER."""
+"""coturn on two addresses, or as TURN server with a relay, answers the discovery engine through what the kernel of the
+gateway does: nothing, a firewall, masquerading with ports kept, and with random ones. In network namespaces.
+Use: test_rfc5780.py DISCOVERY_DRIVER."""
 import pathlib
 import shutil
 import subprocess
@@ -37,19 +38,35 @@ PLAYS = [
 ]
 
 
-def start_coturn(world, folder):
-    log = open(folder / "coturn.log", "wb")
+def start_coturn(world, folder, port, *addresses):
+    """With two addresses it is a server of RFC 5780, with one a classic one; and always a TURN server."""
+    log = open(folder / f"coturn{port}.log", "wb")
+    listen = [word for address in addresses for word in ("-L", address)]
     process = subprocess.Popen(
-        [*world.outside.inside, "turnserver", "-n", "-L", FIRST, "-L", SECOND, "-p", "3478", "--alt-listening-port",
-         "3479", "--no-tls", "--no-dtls", "--no-cli", "--no-auth", "-r", "example.org", "--pidfile",
-         str(folder / "turn.pid"), "--log-file", "stdout", "--userdb", str(folder / "db")],
+        [*world.outside.inside, "turnserver", "-n", *listen, "-p", str(port), "--alt-listening-port",
+         str(port + 1), "--no-tls", "--no-dtls", "--no-cli", "--no-auth", "-r", "example.org", "--pidfile",
+         str(folder / f"turn{port}.pid"), "--log-file", "stdout", "--userdb", str(folder / f"db{port}"),
+         *(["--no-rfc5780"] if len(addresses) == 1 else [])],
         stdout=log, stderr=subprocess.STDOUT)
     for _ in range(1200):
         probe = subprocess.run([*world.outside.inside, "ss", "-uln"], capture_output=True, text=True)
-        if f"{SECOND}:3479" in probe.stdout:
+        if f"{addresses[-1]}:{port}" in probe.stdout:
             break
         time.sleep(0.05)
     return process
+
+
+def ways(what, want):
+    """Servers of RFC 5780; classic ones with a relay; one classic server that is the relay's host, too."""
+    # The second "server" is the first one's other address: as good as another classic one.
+    yield "by RFC 5780", [f"{FIRST}:3478", f"{SECOND}:3478"], dict(response_port="1", relay="0")
+    edm = {"mapping": "edm"} if want["mapping"] == "apdm" else {}
+    none = {"hairpin": "unknown", "relay": "1"}  # and what one host sees of the mapping may be
+    # for it alone mapping to one host alone may be its own
+    yield "by a relay", [f"{FIRST}:4478", f"{SECOND}:5478", f"turn={SECOND}:5478"], dict(none, **edm)
+    yield "by one server with a relay", [f"{SECOND}:5478", f"turn={SECOND}:5478"], dict(
+        none, mapping="unknown" if want["mapping"] == "eim" else want["mapping"],
+        filtering="adf" if want["filtering"] == "eif" else want["filtering"])
 
 
 def main():
@@ -64,24 +81,27 @@ def main():
         world.outside.run("ip", "addr", "add", SECOND + "/24", "dev", "eth")
         world.outside.run("ip", "route", "add", "192.168.77.0/24", "via", GATEWAY)
         world.outside.run("ip", "link", "set", "lo", "up")
-        coturn = start_coturn(world, folder)
+        servers = [start_coturn(world, folder, 3478, FIRST, SECOND), start_coturn(world, folder, 4478, FIRST),
+                   start_coturn(world, folder, 5478, SECOND)]
         try:
             for what, policy, nat, external, want in PLAYS:
                 lab.run("nft", "-f", "-", stdin=TABLE.format(policy=policy, nat=nat))
-                # The second "server" is the first one's other address: as good as another classic one.
-                done = subprocess.run([*world.host.inside, sys.argv[1], lab.HOST, f"{FIRST}:3478", f"{SECOND}:3478"],
-                                      capture_output=True, text=True, timeout=300)
-                got = dict(word.split("=") for word in done.stdout.split())
-                want = dict(want, external=external, response_port="1")
-                good = done.returncode == 0 and all(got.get(key) == value for key, value in want.items())
-                number += 1
-                failed += not good
-                print("ok" if good else "not ok", number, "- through", what, flush=True)
-                if not good:
-                    print("# got:", done.stdout.strip(), done.stderr.strip(), "\n# want:", want)
+                for how, ask, more in ways(what, want):
+                    done = subprocess.run([*world.host.inside, sys.argv[1], lab.HOST, *ask],
+                                          capture_output=True, text=True, timeout=300)
+                    got = dict(word.split("=") for word in done.stdout.split())
+                    wanted = dict(want, external=external, **more)
+                    good = done.returncode == 0 and all(got.get(key) == value for key, value in wanted.items())
+                    number += 1
+                    failed += not good
+                    print("ok" if good else "not ok", number, "-", how, "through", what, flush=True)
+                    if not good:
+                        print("# got:", done.stdout.strip(), done.stderr.strip(), "\n# want:", wanted)
         finally:
-            coturn.terminate()
-            coturn.wait(10)
+            for server in servers:
+                server.terminate()
+            for server in servers:
+                server.wait(10)
             world.stop()
     print(f"1..{number}")
     sys.exit(bool(failed))

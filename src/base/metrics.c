@@ -34,6 +34,10 @@ static const struct metric_info infos[METRIC_COUNT] = {
     [METRIC_TLS_CERTIFICATE_ENDS] =
         {"siprecd_tls_certificate_ends_timestamp_seconds",
          "when our TLS certificate ends, in Unix time; 0: there is none", METRIC_GAUGE},
+    [METRIC_SIP_REGISTRATIONS] = {"siprecd_sip_registrations",
+                                  "registrations of sip.register that stand now", METRIC_GAUGE},
+    [METRIC_SIP_REGISTER_FAILURES] = {"siprecd_sip_register_failures_total",
+                                      "tries to register that failed", METRIC_COUNTER},
     [METRIC_INVITES_ACCEPTED] = {"siprecd_invites_accepted_total",
                                  "INVITEs for a new recording that were answered 200",
                                  METRIC_COUNTER},

@@ -103,7 +103,7 @@ static struct recorder_call *new_call(struct recorder *recorder, struct recorder
     call->id = id;
     call->dialog = event->dialog;
     call->flow = event->flow;
-    call->listed = is_listed(recorder, &event->flow.peer);
+    call->listed = event->flow.trusted || is_listed(recorder, &event->flow.peer);
     call->by_external = is_outside(recorder, &event->flow);
     recorder_caller_init(&call->caller, event->message, &event->flow);
     call->work_end = &call->work;

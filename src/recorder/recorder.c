@@ -444,6 +444,7 @@ static void take_in_dialog(struct recorder *recorder, struct recorder_call *call
     case SIP_EVENT_OPTIONS:
     case SIP_EVENT_REFUSED:
     case SIP_EVENT_PROVISIONAL:
+    case SIP_EVENT_PONG:
         break;
     }
 }

@@ -204,6 +204,27 @@ uint64_t sip_invite(struct sip *sip, struct tick now, const struct sip_call *cal
     return d->id.value;
 }
 
+/* What stands in w leaves as a request outside of any dialog. */
+static uint64_t send_alone(struct sip *sip, struct tick now, const struct sip_flow *flow,
+                           const struct writer *w, enum sip_method method, uint32_t cseq,
+                           const struct branch *branch)
+{
+    struct sip_packet *packet = w->failed ? NULL : sip_packet_create(writer_done(w));
+    struct sip_transaction *t =
+        packet ? sip_transaction_open(sip, now, SIP_CLIENT_OTHER, flow,
+                                      sip_client_key(view_of_string(branch->text), method))
+               : NULL;
+    if (!t) {
+        sip_packet_release(packet);
+        return 0;
+    }
+    t->method = method;
+    t->cseq = cseq;
+    t->reconnect = flow->peer;
+    sip_transaction_send(sip, t, packet);
+    return t->id.value;
+}
+
 uint64_t sip_ask(struct sip *sip, struct tick now, const struct sip_call *call,
                  enum sip_method method)
 {
@@ -228,20 +249,29 @@ uint64_t sip_ask(struct sip *sip, struct tick now, const struct sip_call *call,
         sip_print_line(&w, "User-Agent", sip->config.product);
     writer_view(&w, call->headers);
     sip_print_body(&w, call->content_type, call->body);
-    struct sip_packet *packet = w.failed ? NULL : sip_packet_create(writer_done(&w));
-    struct sip_transaction *t =
-        packet ? sip_transaction_open(sip, now, SIP_CLIENT_OTHER, &call->flow,
-                                      sip_client_key(view_of_string(branch.text), method))
-               : NULL;
-    if (!t) {
-        sip_packet_release(packet);
-        return 0;
-    }
-    t->method = method;
-    t->cseq = 1;
-    t->reconnect = call->flow.peer;
-    sip_transaction_send(sip, t, packet);
-    return t->id.value;
+    return send_alone(sip, now, &call->flow, &w, method, 1, &branch);
+}
+
+uint64_t sip_post(struct sip *sip, struct tick now, const struct sip_post *post)
+{
+    struct writer w = writer_of(sip->scratch, sip->scratch_size);
+    struct branch branch = make_branch(sip);
+    struct view name = sip_method_text(post->method);
+    sip->now = now;
+    pin_connection(sip, &post->flow);
+    print_start(&w, name, post->target);
+    sip_print_via(&w, &post->flow, view_of_string(branch.text));
+    writer_string(&w, "Max-Forwards: 70\r\n");
+    sip_print_line(&w, "From", post->from);
+    sip_print_line(&w, "To", post->to);
+    sip_print_line(&w, "Call-ID", post->call_id);
+    writer_printf(&w, "CSeq: %u " VIEW_FMT "\r\n", post->cseq, VIEW_ARG(name));
+    writer_view(&w, post->headers);
+    sip_print_allow(&w);
+    if (sip->config.product.len > 0)
+        sip_print_line(&w, "User-Agent", sip->config.product);
+    sip_print_body(&w, VIEW_NONE, VIEW_NONE);
+    return send_alone(sip, now, &post->flow, &w, post->method, post->cseq, &branch);
 }
 
 /* The ACK of a 2xx: a request of its own, without a transaction (RFC 3261 §13.2.2.4). */

@@ -174,6 +174,18 @@ static void send_pong(struct sip *sip, const struct sip_flow *flow)
     sip_packet_release(pong);
 }
 
+void sip_ping(struct sip *sip, struct tick now, const struct sip_flow *flow)
+{
+    struct sip_connection *c = sip_connection_find(sip, flow->id);
+    struct sip_packet *ping = c ? sip_packet_create(VIEW_LIT("\r\n\r\n")) : NULL;
+    sip->now = now;
+    if (!ping)
+        return;
+    c->stream.pongs_due = 1;
+    sip_queue_packet(sip, flow, &flow->peer, ping);
+    sip_packet_release(ping);
+}
+
 /* The framing of this connection is lost: what can be told to the peer is told, then it ends. */
 static void break_connection(struct sip *sip, struct tick now, const struct sip_flow *flow,
                              struct sip_connection *c, struct view head, const char *reason)
@@ -224,6 +236,9 @@ static void take(struct sip *sip, struct tick now, const struct sip_flow *flow,
         break;
     case SIP_STREAM_PING:
         send_pong(sip, flow);
+        break;
+    case SIP_STREAM_PONG:
+        sip_queue_event(sip, &(struct sip_event){.kind = SIP_EVENT_PONG, .flow = *flow}, NULL);
         break;
     case SIP_STREAM_BROKEN:
         /* RFC 3261 §20.14 */

@@ -21,6 +21,7 @@ struct sip_flow {
     struct addr local;      /* our end; never a wildcard */
     struct addr advertised; /* what Contact and Via name; local where nothing else is known */
     struct addr peer;       /* their end as seen */
+    bool outbound;          /* we registered over it by RFC 5626 */
     bool trusted;           /* it proved who it is by a certificate, or is where we registered */
 };
 

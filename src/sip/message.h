@@ -17,7 +17,8 @@ enum sip_method {
     SIP_METHOD_UPDATE,
     SIP_METHOD_INFO,
     SIP_METHOD_PRACK,
-    SIP_METHOD_FOREIGN, /* REGISTER, MESSAGE, ...: known, not served */
+    SIP_METHOD_REGISTER, /* of ours; not served */
+    SIP_METHOD_FOREIGN,  /* MESSAGE, REFER, ...: known, not served */
 };
 
 /* The topmost Via value. */

@@ -127,6 +127,8 @@ void sip_print_contact(struct writer *w, const struct sip_config *config,
     }
     writer_string(w, addr_print(own_address(flow)).s);
     writer_string(w, transport_params[flow->protocol]);
+    if (flow->outbound)
+        writer_string(w, ";ob"); /* RFC 5626 §4.3: requests come back over this flow */
     writer_string(w, ">");
     writer_view(w, config->contact_params);
     writer_string(w, "\r\n");

@@ -474,7 +474,7 @@ static bool refuse_unable(struct sip *sip, struct tick now, const struct sip_flo
     struct sip_answer answer = {0};
     writer_string(&w, "Unsupported: ");
     struct writer tags = writer_of(text + w.len, sizeof text - w.len - 2);
-    if (m->method == SIP_METHOD_FOREIGN) {
+    if (m->method == SIP_METHOD_FOREIGN || m->method == SIP_METHOD_REGISTER) {
         answer.status = 405;
     } else if (m->method == SIP_METHOD_UNKNOWN) {
         answer.status = 501; /* §21.5.2: the method itself is not known */

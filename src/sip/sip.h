@@ -85,6 +85,7 @@ enum sip_event_kind {
     /* The dialog. */
     SIP_EVENT_ENDING, /* we sent a BYE; why in end; the answer may take up to 32 s */
     SIP_EVENT_ENDED,  /* over, why in end; the id is void */
+    SIP_EVENT_PONG,   /* the answer to sip_ping() came on flow */
     SIP_EVENT_TRACE,  /* bytes of one message sent or received in this dialog, not for
                          retransmissions */
 };
@@ -181,6 +182,23 @@ void sip_cancel(struct sip *sip, struct tick now, uint64_t dialog);
  * 0. 0: full. */
 WARN_UNUSED uint64_t sip_ask(struct sip *sip, struct tick now, const struct sip_call *call,
                              enum sip_method method);
+
+struct sip_post {
+    struct sip_flow flow;
+    enum sip_method method;
+    struct view target;
+    struct view from; /* tag included */
+    struct view to;
+    struct view call_id;
+    uint32_t cseq;
+    struct view headers; /* all others, Contact among them */
+};
+/* A request outside any dialog whose identity is the caller's, such as REGISTER, which keeps its
+ * Call-ID over many. RESPONSE with dialog 0. 0: full. */
+WARN_UNUSED uint64_t sip_post(struct sip *sip, struct tick now, const struct sip_post *post);
+
+/* Sends a double CRLF on a connection; PONG comes when it is answered (RFC 5626 §4.4.1). */
+void sip_ping(struct sip *sip, struct tick now, const struct sip_flow *flow);
 
 struct sip_dialog_facts {
     struct view call_id, local_tag, remote_tag; /* until the dialog ends */

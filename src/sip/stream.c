@@ -22,12 +22,19 @@ static void forget(struct sip_stream *s)
     s->message = 0;
 }
 
-/* Line ends between messages are no part of any (RFC 3261 §7.5); two in a row ask for one back. */
+/* Line ends between messages are no part of any (RFC 3261 §7.5); two in a row ask for one back, one
+ * answers two of ours (RFC 5626 §4.4.1). */
 static bool skip_blank(struct sip_stream *s, struct view *rest)
 {
     while (rest->len > 0 && (rest->at[0] == '\r' || rest->at[0] == '\n')) {
         bool lf = rest->at[0] == '\n';
         *rest = view_skip(*rest, 1);
+        /* Two at once are the peer's own ping. */
+        if (lf && s->pongs_due > 0 && s->blank == 0 && !view_starts_with(*rest, VIEW_LIT("\r\n"))) {
+            s->pongs_due = 0;
+            s->ponged = true;
+            return true;
+        }
         if (lf && ++s->blank == 2) {
             s->blank = 0;
             return true;
@@ -214,8 +221,11 @@ enum sip_stream_result sip_stream_next(struct sip_stream *s, struct view *rest, 
         *rest = view_skip(*rest, n);
         s->discard -= n;
     }
-    if (s->len == 0 && skip_blank(s, rest))
-        return SIP_STREAM_PING;
+    if (s->len == 0 && skip_blank(s, rest)) {
+        bool pong = s->ponged;
+        s->ponged = false;
+        return pong ? SIP_STREAM_PONG : SIP_STREAM_PING;
+    }
     if (rest->len == 0)
         return SIP_STREAM_MORE;
     if (s->len == 0) {

@@ -10,12 +10,14 @@
 struct sip_stream {
     char *buffer;
     size_t len, size;
-    size_t scanned;   /* no end of the headers before this */
-    size_t body_at;   /* where the body starts; 0: headers not complete */
-    uint64_t message; /* length of the whole message, once body_at is known */
-    uint64_t discard; /* bytes still to come of a body that is too large */
-    uint8_t blank;    /* characters of a CRLFCRLF seen between messages */
-    bool failed;      /* framing is lost; nothing more is taken */
+    size_t scanned;    /* no end of the headers before this */
+    size_t body_at;    /* where the body starts; 0: headers not complete */
+    uint64_t message;  /* length of the whole message, once body_at is known */
+    uint64_t discard;  /* bytes still to come of a body that is too large */
+    uint8_t pongs_due; /* pings of ours that nothing has answered yet: 0 or 1 */
+    bool ponged;
+    uint8_t blank; /* characters of a CRLFCRLF seen between messages */
+    bool failed;   /* framing is lost; nothing more is taken */
 };
 
 enum sip_stream_result {
@@ -23,6 +25,7 @@ enum sip_stream_result {
     SIP_STREAM_MESSAGE,   /* *message is whole */
     SIP_STREAM_TOO_LARGE, /* *message is its head; the body is being skipped */
     SIP_STREAM_PING,      /* CRLFCRLF: a single CRLF is to be sent back */
+    SIP_STREAM_PONG,      /* CRLF, while pongs_due said that one was awaited */
     SIP_STREAM_BROKEN, /* *message (may be empty) is the head that cannot be framed; answer it, then
                           close */
     SIP_STREAM_NO_MEMORY, /* close */

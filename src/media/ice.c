@@ -257,14 +257,14 @@ bool media_ice_output(struct media *media, struct media_stream *stream, struct t
         return true;
     }
     hear(media, stream);
-    media_stream_arm(media, stream);
     return false;
 }
 
 struct tick media_ice_deadline(const struct media_stream *stream)
 {
     const struct media_ice *ice = stream->ice;
-    if (!ice)
+    /* What is due is done by sending: while that waits for media_output(), no timer helps. */
+    if (!ice || list_is_linked(&stream->ready))
         return TICK_NEVER;
     struct tick next = ice_deadline(ice->agent);
     return ice->before ? tick_min(next, ice_deadline(ice->before)) : next;

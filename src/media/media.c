@@ -682,6 +682,7 @@ bool media_output(struct media *media, struct tick now, struct media_packet *out
             (stream->ice && media_ice_output(media, stream, now, out)))
             return true;
         list_remove(link);
+        media_stream_arm(media, stream);
     }
     struct media_port_packet asked;
     if (!media_port_output(media->seen, now, &asked))

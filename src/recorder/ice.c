@@ -107,6 +107,8 @@ static size_t choose(const struct recorder *recorder, const struct recorder_call
     size_t count = 0;
     for (size_t i = 0; i < media->candidate_count; i++) {
         const struct candidate *c = candidate_at(&recorder->theirs, media, i);
+        if (c->component > (media->rtcp_mux ? 1 : ICE_COMPONENTS))
+            continue; /* not needed */
         if (c->transport == CANDIDATE_TCP_ACTIVE || may_be_checked(recorder, call, &c->address))
             out[count++] = *c;
         else

@@ -111,6 +111,7 @@ static bool sdp_parse(struct call_answer *answer, struct view sdp)
         } else if (line.at[0] == 'c') {
             connection_parse(value, &now->rtp);
         } else if (line.at[0] == 'a') {
+            answer->ice_lite = answer->ice_lite || view_equal(value, VIEW_LIT("ice-lite"));
             attribute_apply(now, value);
         }
     }

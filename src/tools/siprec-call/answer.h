@@ -26,6 +26,7 @@ struct call_media {
 
 struct call_answer {
     struct call_media media[CALL_MEDIA_MAX];
+    bool ice_lite;
     size_t count;       /* m-lines, also those beyond CALL_MEDIA_MAX */
     struct view origin; /* the o= line's value */
 };

@@ -64,7 +64,7 @@ bool call_begin(struct call *call, struct call_world *world, unsigned number, st
 void call_finish(struct call *call)
 {
     for (unsigned i = 0; i < call->stream_count; i++)
-        call_sender_close(&call->streams[i].sender);
+        call_stream_finish(&call->streams[i]);
     free(call->invite.bytes);
     free(call->other.bytes);
     free(call->cancel.bytes);

@@ -12,6 +12,7 @@
 #include "tools/siprec-call/wheel.h"
 
 struct call_world;
+struct call_ice;
 
 #define CALL_PARTIES_MAX  20
 #define CALL_PROBLEMS_MAX 12
@@ -41,8 +42,10 @@ struct call_party {
 struct call_stream {
     uint8_t id[CALL_ID_BYTES];
     char label[48];
-    bool removed;        /* its m-line has port 0 */
-    bool inactive, zero; /* held by a=inactive, by c=0.0.0.0 */
+    bool removed;         /* its m-line has port 0 */
+    struct call_ice *ice; /* NULL: none */
+    bool muxed;           /* RTCP goes with the RTP, by the last answer */
+    bool inactive, zero;  /* held by a=inactive, by c=0.0.0.0 */
     struct call_sender sender;
     struct call_alarm media, control;
     struct call *call;
@@ -200,6 +203,8 @@ WARN_UNUSED bool call_stream_add(struct call *call, struct tick now);
 void call_party_add(struct call *call, unsigned stream, bool joining);
 /* Another local port for a stream. */
 WARN_UNUSED bool call_stream_move(struct call *call, struct call_stream *stream);
+/* Its sockets and its agent. */
+void call_stream_finish(struct call_stream *stream);
 void call_stream_close(struct call *call, struct call_stream *stream, struct tick now);
 /* Packets flow, or stop, as the last answer has it. */
 void call_streams_start(struct call *call, struct tick now);

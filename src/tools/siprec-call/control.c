@@ -103,6 +103,19 @@ static void compound_read(struct call_sender *sender, struct view bytes)
     }
 }
 
+void call_sender_take(struct call_sender *sender, bool rtcp, struct view datagram)
+{
+    /* RFC 5761 §4: 192-223 in the second byte is RTCP, on a shared port too. */
+    bool control = datagram.len >= 8 && ((uint8_t)datagram.at[0] >> 6) == 2 &&
+                   (uint8_t)datagram.at[1] >= 192 && (uint8_t)datagram.at[1] <= 223;
+    if (control) {
+        sender->counts.rtcp_seen++;
+        compound_read(sender, datagram);
+    } else if (!rtcp) {
+        sender->counts.received++;
+    }
+}
+
 void call_sender_receive(struct call_sender *sender, bool rtcp)
 {
     char bytes[CALL_PACKET_MAX];
@@ -115,14 +128,6 @@ void call_sender_receive(struct call_sender *sender, bool rtcp)
             return;
         if (sender->latches && !rtcp && sender->rtp.port != 0)
             sender->rtp = io_sockaddr_to((struct sockaddr *)&sa);
-        /* RFC 5761 §4: 192-223 in the second byte is RTCP, on a shared port too. */
-        bool control = n >= 8 && ((uint8_t)bytes[0] >> 6) == 2 && (uint8_t)bytes[1] >= 192 &&
-                       (uint8_t)bytes[1] <= 223;
-        if (control) {
-            sender->counts.rtcp_seen++;
-            compound_read(sender, view_of(bytes, (size_t)n));
-        } else if (!rtcp) {
-            sender->counts.received++;
-        }
+        call_sender_take(sender, rtcp, view_of(bytes, (size_t)n));
     }
 }

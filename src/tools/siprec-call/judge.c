@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tools/siprec-call/ice.h"
 #include "tools/siprec-call/world.h"
 
 /* Does a blank-separated list hold word? */
@@ -200,7 +201,9 @@ void call_answer_apply(struct call *call, const struct call_answer *offer,
         if (!offer && theirs->label.len > 0)
             (void)view_copy(theirs->label, stream->label, sizeof stream->label);
         codec_choose(call, stream, offer ? &offer->media[i] : theirs, theirs);
-        stream_aim(call, stream, theirs);
+        stream->muxed = theirs->mux;
+        if (!stream->ice || !call_ice_answer(stream->ice, answer, theirs, call->world->now))
+            stream_aim(call, stream, theirs);
         bool wanted = theirs->direction == CALL_RECVONLY || theirs->direction == CALL_SENDRECV;
         stream->sender.agreed =
             wanted && call_stream_direction(stream) == CALL_SENDONLY && !stream->zero;

@@ -29,6 +29,7 @@ static const char help[] =
     "encode them\n"
     "  --profile NAME|FILE   speaks as a vendor's SRC does; --list names them\n"
     "  --script NAME|FILE    hold, resume, transfer, add ...; --list names the ready ones\n"
+    "  --ice full|lite       offers ICE candidates and sends where checks lead\n"
     "  --dtx                 talk and pause in turns, with comfort noise\n"
     "  --loss P --reorder P --dup P   percent of the packets\n"
     "  --drift PPM           clock of every second stream is that much fast\n"
@@ -186,6 +187,19 @@ static bool audio_add(struct call_options *options, const char *text)
     return true;
 }
 
+static bool ice_parse(struct call_options *options, struct view name)
+{
+    if (view_equal_nocase(name, VIEW_LIT("full")))
+        options->ice = CALL_ICE_FULL;
+    else if (view_equal_nocase(name, VIEW_LIT("lite")))
+        options->ice = CALL_ICE_LITE;
+    else if (view_equal_nocase(name, VIEW_LIT("none")))
+        options->ice = CALL_ICE_NONE;
+    else
+        return false;
+    return true;
+}
+
 static bool transport_parse(struct call_options *options, struct view name)
 {
     if (view_equal_nocase(name, VIEW_LIT("udp")))
@@ -223,6 +237,8 @@ static bool media_option(struct call_options *options, int code, const char *val
         return true;
     case OPTION_DTX:
         return options->impairment.dtx = true;
+    case OPTION_ICE:
+        return ice_parse(options, view_of_string(value));
     case OPTION_PORTS:
         return ports_parse(options, value);
     case OPTION_SAY:
@@ -358,9 +374,6 @@ static enum call_usage special_option(int code)
         return CALL_USAGE_DONE;
     case OPTION_SRTP:
         return complain("--srtp: this version sends plain RTP only, it has no SRTP", NULL);
-    case OPTION_ICE:
-        return complain("--ice: this version has no ICE, it sends to the address of the answer",
-                        NULL);
     default:
         return CALL_USAGE_RUN;
     }

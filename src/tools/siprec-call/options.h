@@ -14,6 +14,8 @@
 
 enum call_usage { CALL_USAGE_RUN, CALL_USAGE_DONE, CALL_USAGE_WRONG };
 
+enum call_ice_mode { CALL_ICE_NONE, CALL_ICE_FULL, CALL_ICE_LITE };
+
 struct call_options {
     const char *uri; /* as given: the request URI and To */
     char host[256];  /* of the URI */
@@ -32,6 +34,7 @@ struct call_options {
     const char *profile;
     const char *script; /* NULL: none */
     struct call_impairment impairment;
+    enum call_ice_mode ice;
     struct call_net_range ports;
     struct addr say;       /* --say: the address in SDP; unset: the local one */
     struct addr send_from; /* --send-from: RTP leaves from there; unset: from where it is offered */

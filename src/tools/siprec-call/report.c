@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "tools/siprec-call/ice.h"
 #include "tools/siprec-call/world.h"
 
 #define RESULTS_MAX 50 /* calls told one by one in a load run: the failed ones */
@@ -85,6 +86,9 @@ static void stream_print(const struct call_stream *stream)
            (unsigned long long)n->sent, (unsigned long long)n->octets, (unsigned long long)n->lost,
            (unsigned long long)n->reordered, (unsigned long long)n->duplicated, n->rtcp_sent,
            n->rtcp_seen, n->lost_reported);
+    if (stream->ice)
+        printf("            ice %s  to %s\n", call_ice_text(stream->ice),
+               addr_print(&sender->rtp).s);
 }
 
 static void call_print(const struct call *call)
@@ -142,6 +146,10 @@ static json_t *stream_json(const struct call_stream *stream, bool tone)
         (json_int_t)n->duplicated, "unsent", (json_int_t)n->unsent, "rtcp_sent", (int)n->rtcp_sent,
         "rtcp_seen", (int)n->rtcp_seen, "lost_reported", (int)n->lost_reported, "ssrc",
         (json_int_t)sender->ssrc);
+    if (object && stream->ice) {
+        json_object_set_new(object, "ice", json_string(call_ice_text(stream->ice)));
+        json_object_set_new(object, "peer", json_string(addr_print(&sender->rtp).s));
+    }
     if (object && tone)
         json_object_set_new(object, "tone_hz", json_integer(call_tone_hz(sender->index)));
     return object;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/siprec-call/ice.h"
 #include "tools/siprec-call/text.h"
 #include "tools/siprec-call/world.h"
 
@@ -309,10 +310,15 @@ static struct view section_expand(struct call_builder *b, enum call_section sect
 static struct view sdp_expand(struct call_builder *b)
 {
     struct view text = section_expand(b, CALL_SECTION_SDP, &b->parts);
-    if (text.len == 0 || text.at[text.len - 1] == '\n')
+    if (text.len > 0 && text.at[text.len - 1] != '\n') {
+        writer_view(&b->parts, b->call->world->profile.eol);
+        text = view_of(text.at, text.len + b->call->world->profile.eol.len);
+    }
+    if (b->call->world->options->ice == CALL_ICE_NONE)
         return text;
-    writer_view(&b->parts, b->call->world->profile.eol);
-    return view_of(text.at, text.len + b->call->world->profile.eol.len);
+    size_t start = b->parts.len;
+    call_ice_offer(b->call, text, &b->parts);
+    return view_of(b->parts.buffer + start, b->parts.len - start);
 }
 
 static void body_put(struct call_builder *b, bool sdp, bool metadata, bool partial)

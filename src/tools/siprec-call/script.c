@@ -38,6 +38,7 @@ static const struct verb_row {
     {"talk", CALL_TALK, STREAM, NULL},
     {"ssrc", CALL_SSRC, STREAM, NULL},
     {"port", CALL_PORT, STREAM | WORD, "announced silent"},
+    {"restart", CALL_RESTART, STREAM, NULL},
     {"bye", CALL_BYE, NOTHING, NULL},
     {"vanish", CALL_VANISH, NOTHING, NULL},
 };

@@ -27,6 +27,7 @@ enum call_verb {
     CALL_TALK,     /* talk [STREAM]: the sound again */
     CALL_SSRC,     /* ssrc [STREAM]: a new SSRC, sequence number and timestamp */
     CALL_PORT,     /* port [STREAM] [announced|silent]: a new local port */
+    CALL_RESTART,  /* restart [STREAM]: ICE begins anew */
     CALL_BYE,      /* bye */
     CALL_VANISH    /* vanish: stop everything without a BYE */
 };

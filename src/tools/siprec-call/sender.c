@@ -63,7 +63,8 @@ bool call_sender_aim(struct call_sender *sender, const struct addr *rtp, const s
      * socket hears only the one it is connected to. */
     socklen_t len = io_sockaddr_from(rtp, &sa);
     int fd = sender->other_fd >= 0 ? sender->other_fd : sender->rtp_fd;
-    return rtp->port == 0 || sender->latches || connect(fd, (struct sockaddr *)&sa, len) == 0;
+    return rtp->port == 0 || sender->latches || sender->loose ||
+           connect(fd, (struct sockaddr *)&sa, len) == 0;
 }
 
 void call_sender_start(struct call_sender *sender, const struct call_impairment *how,
@@ -101,7 +102,7 @@ static bool packet_hand_over(const struct call_sender *sender, const char *packe
 {
     struct sockaddr_storage sa;
     int fd = sender->other_fd >= 0 ? sender->other_fd : sender->rtp_fd;
-    if (!sender->latches)
+    if (!sender->latches && !sender->loose)
         return send(fd, packet, len, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
     socklen_t size = io_sockaddr_from(&sender->rtp, &sa);
     return sendto(fd, packet, len, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&sa, size) >= 0;

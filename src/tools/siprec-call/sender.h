@@ -33,14 +33,15 @@ struct call_sender_counts {
 };
 
 struct call_sender {
-    int rtp_fd, rtcp_fd;                           /* -1: closed */
-    int other_fd;                                  /* RTP leaves from there; -1: from rtp_fd */
-    bool latches;                                  /* rtp follows the source of what comes */
-    struct addr local;                             /* of RTP; RTCP has the next port */
-    struct addr rtp, rtcp;                         /* where to; port 0: nowhere */
-    bool agreed;                                   /* offer and answer let us send */
-    bool leak;                                     /* send although they do not */
-    const struct call_clip *clip;                  /* borrowed; NULL: no codec agreed */
+    int rtp_fd, rtcp_fd;          /* -1: closed */
+    int other_fd;                 /* RTP leaves from there; -1: from rtp_fd */
+    bool latches;                 /* rtp follows the source of what comes */
+    struct addr local;            /* of RTP; RTCP has the next port */
+    struct addr rtp, rtcp;        /* where to; port 0: nowhere */
+    bool loose;                   /* ICE: the socket takes and sends whatever path is chosen */
+    bool agreed;                  /* offer and answer let us send */
+    bool leak;                    /* send although they do not */
+    const struct call_clip *clip; /* borrowed; NULL: no codec agreed */
     uint8_t payload_type, noise_type, events_type; /* CALL_NO_TYPE: not agreed */
     unsigned index;
 
@@ -90,5 +91,7 @@ WARN_UNUSED bool call_sender_digits(struct call_sender *sender, struct view digi
 void call_sender_report(struct call_sender *sender, struct wall wall, struct tick now, bool bye);
 /* Reads all that came to a socket of the stream's. */
 void call_sender_receive(struct call_sender *sender, bool rtcp);
+/* One datagram that was read already. */
+void call_sender_take(struct call_sender *sender, bool rtcp, struct view datagram);
 
 #endif

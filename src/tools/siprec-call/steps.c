@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "io/clock.h"
+#include "tools/siprec-call/ice.h"
 #include "tools/siprec-call/world.h"
 
 #define DIGIT_MS       240 /* 100 ms of tone, its repeated end, a gap */
@@ -166,6 +167,12 @@ static void stream_treat(struct call *call, const struct call_step *step,
         if (!call_stream_move(call, stream))
             call_fail(call, "no other port for stream %u", stream->sender.index);
         break;
+    case CALL_RESTART:
+        if (stream->ice)
+            call_ice_restart(stream->ice);
+        else
+            call_fail(call, "restart: there is no ICE without --ice");
+        break;
     default:
         break;
     }
@@ -179,6 +186,11 @@ static void streams_treat(struct call *call, const struct call_step *step, struc
     }
     if (step->verb == CALL_DTMF)
         call->resume_at = tick_add_ms(now, (int64_t)step->word.len * DIGIT_MS + DIGIT_MS);
+    if (step->verb == CALL_RESTART && !call->failed) {
+        call->sdp_version++;
+        step_send(call, "INVITE", CALL_CONTENT_SDP, now);
+        return;
+    }
     if (step->verb == CALL_PORT && !view_equal(step->word, VIEW_LIT("silent"))) {
         call->sdp_version++;
         step_send(call, "INVITE", CALL_CONTENT_SDP, now);

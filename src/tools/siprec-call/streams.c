@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "io/clock.h"
+#include "tools/siprec-call/ice.h"
 #include "tools/siprec-call/world.h"
 
 /* RFC 3550 §6.2: five seconds, times 0.5 to 1.5 so that reports do not fall into step. */
@@ -65,7 +66,18 @@ bool call_stream_add(struct call *call, struct tick now)
     stream->control = (struct call_alarm){.kind = CALL_ALARM_CONTROL, .owner = stream};
     call->order[index] = index;
     call_world_watch(world, stream);
-    return true;
+    if (world->options->ice == CALL_ICE_NONE)
+        return true;
+    stream->sender.loose = true;
+    stream->ice = call_ice_create(stream);
+    return stream->ice;
+}
+
+void call_stream_finish(struct call_stream *stream)
+{
+    call_ice_destroy(stream->ice);
+    stream->ice = NULL;
+    call_sender_close(&stream->sender);
 }
 
 bool call_stream_move(struct call *call, struct call_stream *stream)
@@ -81,6 +93,12 @@ bool call_stream_move(struct call *call, struct call_stream *stream)
     stream->sender.rtcp_fd = fds[1];
     stream->sender.local.port = port;
     call_world_watch(world, stream);
+    if (stream->ice) { /* RFC 8839 §4.4.1.1.1: other addresses are a restart */
+        call_ice_destroy(stream->ice);
+        stream->ice = call_ice_create(stream);
+        stream->sender.rtp.port = stream->sender.rtcp.port = 0;
+        return stream->ice;
+    }
     return call_sender_aim(&stream->sender, &rtp, &stream->sender.rtcp);
 }
 
@@ -94,6 +112,8 @@ void call_stream_close(struct call *call, struct call_stream *stream, struct tic
     call_wheel_set(&world->wheel, &stream->control, TICK_NEVER);
     call_sender_receive(&stream->sender, true);
     call_sender_receive(&stream->sender, false);
+    if (stream->ice)
+        call_ice_stop(stream->ice); /* it still has to be reported */
     call_sender_close(&stream->sender);
 }
 

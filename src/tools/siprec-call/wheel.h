@@ -13,11 +13,12 @@
 #define CALL_WHEEL_SLOTS 1024
 
 enum call_alarm_kind {
-    CALL_ALARM_START,  /* the next call of a load run is due */
-    CALL_ALARM_SIP,    /* a retransmission or a timeout of a call's requests */
-    CALL_ALARM_SCRIPT, /* a call's script goes on, or its time is over */
-    CALL_ALARM_MEDIA,  /* a stream's next packet */
-    CALL_ALARM_CONTROL /* a stream's next RTCP report */
+    CALL_ALARM_START,   /* the next call of a load run is due */
+    CALL_ALARM_SIP,     /* a retransmission or a timeout of a call's requests */
+    CALL_ALARM_SCRIPT,  /* a call's script goes on, or its time is over */
+    CALL_ALARM_MEDIA,   /* a stream's next packet */
+    CALL_ALARM_CONTROL, /* a stream's next RTCP report */
+    CALL_ALARM_ICE      /* a stream's agent has something to do */
 };
 
 struct call_alarm {

@@ -13,6 +13,7 @@
 
 #include "io/clock.h"
 #include "io/sockaddr.h"
+#include "tools/siprec-call/ice.h"
 
 #define EVENTS_MAX   256
 #define REPORT_MS    5000
@@ -247,6 +248,9 @@ static void alarm_ring(struct call_world *world, struct call_alarm *alarm)
         call_wheel_set(&world->wheel, alarm,
                        call_sender_run(&stream->sender, how, &world->rng, world->now));
         break;
+    case CALL_ALARM_ICE:
+        call_ice_expire(stream->ice, world->now);
+        break;
     case CALL_ALARM_CONTROL:
         call_sender_report(&stream->sender, io_clock_wall(), world->now, false);
         call_wheel_set(&world->wheel, alarm,
@@ -297,6 +301,8 @@ static void events_take(struct call_world *world, const struct epoll_event *even
         struct call_stream *stream = (struct call_stream *)(uintptr_t)(key & ~(uint64_t)RTCP_MARK);
         if (!stream)
             wire_read(world);
+        else if (stream->ice)
+            call_ice_receive(stream->ice, (key & RTCP_MARK) != 0, world->now);
         else if (stream->sender.rtp_fd >= 0)
             call_sender_receive(&stream->sender, (key & RTCP_MARK) != 0);
     }

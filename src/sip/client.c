@@ -205,13 +205,12 @@ uint64_t sip_invite(struct sip *sip, struct tick now, const struct sip_call *cal
 }
 
 /* What stands in w leaves as a request outside of any dialog. */
-static uint64_t send_alone(struct sip *sip, struct tick now, const struct sip_flow *flow,
-                           const struct writer *w, enum sip_method method, uint32_t cseq,
-                           const struct branch *branch)
+static uint64_t send_alone(struct sip *sip, const struct sip_flow *flow, const struct writer *w,
+                           enum sip_method method, uint32_t cseq, const struct branch *branch)
 {
     struct sip_packet *packet = w->failed ? NULL : sip_packet_create(writer_done(w));
     struct sip_transaction *t =
-        packet ? sip_transaction_open(sip, now, SIP_CLIENT_OTHER, flow,
+        packet ? sip_transaction_open(sip, sip->now, SIP_CLIENT_OTHER, flow,
                                       sip_client_key(view_of_string(branch->text), method))
                : NULL;
     if (!t) {
@@ -249,7 +248,7 @@ uint64_t sip_ask(struct sip *sip, struct tick now, const struct sip_call *call,
         sip_print_line(&w, "User-Agent", sip->config.product);
     writer_view(&w, call->headers);
     sip_print_body(&w, call->content_type, call->body);
-    return send_alone(sip, now, &call->flow, &w, method, 1, &branch);
+    return send_alone(sip, &call->flow, &w, method, 1, &branch);
 }
 
 uint64_t sip_post(struct sip *sip, struct tick now, const struct sip_post *post)
@@ -271,7 +270,7 @@ uint64_t sip_post(struct sip *sip, struct tick now, const struct sip_post *post)
     if (sip->config.product.len > 0)
         sip_print_line(&w, "User-Agent", sip->config.product);
     sip_print_body(&w, VIEW_NONE, VIEW_NONE);
-    return send_alone(sip, now, &post->flow, &w, post->method, post->cseq, &branch);
+    return send_alone(sip, &post->flow, &w, post->method, post->cseq, &branch);
 }
 
 /* The ACK of a 2xx: a request of its own, without a transaction (RFC 3261 §13.2.2.4). */

@@ -148,6 +148,9 @@ static struct path_choice fill(const struct row *row, const struct path_us *us,
 
 struct path_choice path_choose(const struct path_us *us, const struct path_src *src, unsigned tried)
 {
+    /* The same address again, and it has been probed from there all along. */
+    if (tried & (1u << PATH_STUN | 1u << PATH_DIRECT))
+        tried |= 1u << PATH_REVERSE;
     bool edge = us->edge && !(tried & (1u << PATH_EDGE));
     /* Whom nobody can tell before needs an edge; without one the addresses there are get a try. */
     unsigned facts =

@@ -147,13 +147,18 @@ static void see(struct src_profile *p, enum src_fact fact, enum path_answer answ
         p->beliefs[fact] = (struct src_belief){answer, SRC_WEIGHT};
 }
 
+static void forget(struct src_profile *p, enum src_fact fact)
+{
+    p->beliefs[fact] = (struct src_belief){PATH_UNKNOWN, 0};
+}
+
 static void doubt(struct src_profile *p, enum src_fact fact)
 {
     struct src_belief *b = &p->beliefs[fact];
     if (b->weight == SRC_WEIGHT)
         b->weight = SRC_WEIGHT / 2;
     else
-        *b = (struct src_belief){PATH_UNKNOWN, 0};
+        forget(p, fact);
 }
 
 static bool remembers(const struct src_profile *p, const struct addr *ip)
@@ -184,10 +189,15 @@ static void learn_source(struct src_profile *p, const struct src_lesson *l)
     bool at_offered = addr_equal_ip(seen, &l->offered);
     bool at_signalled = addr_equal_ip(seen, &l->signalled);
     bool known = l->expected || remembers(p, seen);
-    if (at_offered)
+    if (at_offered) {
         see(p, SRC_SYMMETRIC, addr_equal(seen, &l->offered) ? PATH_YES : PATH_NO);
-    else if (at_signalled)
+        forget(p, SRC_KEEPS_PORT);
+    } else if (at_signalled) {
         see(p, SRC_KEEPS_PORT, seen->port == l->offered.port ? PATH_YES : PATH_NO);
+        forget(p, SRC_SYMMETRIC);
+    }
+    if (!addr_equal(seen, &l->offered)) /* what follows is where it says that it is */
+        forget(p, SRC_LATCHES);
     if (at_offered || at_signalled) {
         /* A farm's member may well be the one that called. */
         if (src_profile_believes(p, SRC_MANY_ADDRESSES) == PATH_YES)
@@ -243,14 +253,19 @@ bool src_profile_learn(struct src_profile *p, struct wall now, const struct src_
     return memcmp(&before, p, sizeof before) != 0;
 }
 
+static bool is_sure(const struct src_profile *p, enum src_fact fact)
+{
+    return p->beliefs[fact].answer == PATH_YES && p->beliefs[fact].weight == SRC_WEIGHT;
+}
+
 const char *src_profile_class(const struct src_profile *p)
 {
     const struct src_belief *b = p->beliefs;
     if (b[SRC_LATCHES].answer == PATH_YES)
         return "B6";
-    if (b[SRC_ANY_ADDRESS].answer == PATH_YES)
+    if (is_sure(p, SRC_ANY_ADDRESS))
         return "B5";
-    if (b[SRC_MANY_ADDRESSES].answer == PATH_YES)
+    if (is_sure(p, SRC_MANY_ADDRESSES))
         return "B3";
     if (b[SRC_SYMMETRIC].answer != PATH_UNKNOWN)
         return b[SRC_SYMMETRIC].answer == PATH_YES ? "B1" : "B2";

@@ -93,7 +93,7 @@ struct src_lesson {
 /* True when the profile is another one now (to be kept); its used_at counts. */
 bool src_profile_learn(struct src_profile *p, struct wall now, const struct src_lesson *lesson);
 
-/* "B1" to "B6" by what is believed; NULL: nothing learned. */
+/* "B1" to "B6" by what was seen last; NULL: nothing learned. */
 const char *src_profile_class(const struct src_profile *p);
 
 /* A JSON object on one line; out has SRC_PROFILE_TEXT bytes. */

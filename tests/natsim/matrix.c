@@ -26,7 +26,7 @@ static bool play(const struct cell *cell, uint64_t seed, struct matrix_play *out
     if (strcmp(cell->table, "A") == 0)
         matrix_play_ice(cell, seed, out);
     else
-        return false;
+        matrix_play_plain(cell, seed, out);
     const struct budget *budget = cells_budget(&cells, cell->table, out->kind);
     if (out->good &&
         (!budget || out->first_ms > budget->first_ms || out->lost > (uint32_t)budget->lost)) {
@@ -111,6 +111,16 @@ static void test_table_a(void)
     check_table("A");
 }
 
+static void test_table_b(void)
+{
+    check_table("B");
+}
+
+static void test_table_b_by_nats(void)
+{
+    check_table("B'");
+}
+
 int main(int argc, char **argv)
 {
     if (!cells_read(&cells, TESTS_DIR "/sim/cells.tsv"))
@@ -118,5 +128,7 @@ int main(int argc, char **argv)
     if (argc > 1)
         return print_all(strtoull(argv[1], NULL, 10), argc > 2 ? strtoull(argv[2], NULL, 10) : 1);
     RUN(test_table_a);
+    RUN(test_table_b);
+    RUN(test_table_b_by_nats);
     return tap_done();
 }

@@ -19,5 +19,7 @@ struct matrix_play {
 
 /* Table A. */
 void matrix_play_ice(const struct cell *cell, uint64_t seed, struct matrix_play *out);
+/* Tables B and B': the next call is what is measured; first call and wrong profile must hold, too. */
+void matrix_play_plain(const struct cell *cell, uint64_t seed, struct matrix_play *out);
 
 #endif

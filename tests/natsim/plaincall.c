@@ -491,6 +491,24 @@ static bool is_expected(const struct plainside *side, const struct addr *ip)
     return false;
 }
 
+void plainside_path(const struct plainside *side, char out[PLAINSIDE_TEXT])
+{
+    struct writer w = writer_of(out, PLAINSIDE_TEXT - 1);
+    path_print(&w, &side->first_choice);
+    out[writer_done(&w).len] = 0;
+}
+
+const char *plainside_class(const struct plainside *side)
+{
+    const char *class = src_profile_class(&side->known);
+    return class ? class : "-";
+}
+
+const char *plainside_reason(const struct plainside *side)
+{
+    return verdict_cure(&side->verdict).reason;
+}
+
 void plainside_bye(struct plainside *side)
 {
     const struct plainside_record *r = &side->record;

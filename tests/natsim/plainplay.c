@@ -70,8 +70,6 @@ static void allow(struct plainplay *play, struct plainside_options *o)
     const struct network *n = &play->options.them;
     struct addr_prefix *p = &o->allow[0];
     *p = (struct addr_prefix){n->outside, n->v6 ? 128 : 32};
-    if (play->options.same_lan)
-        p->base = addr_with_port(play->src.options.address, 0);
     if (play->options.source == PLAINSRC_FARM) {
         p->bits = n->v6 ? 125 : 29;
         p->base.ip[n->v6 ? 15 : 3] &= 0xf8;
@@ -96,10 +94,17 @@ static void add_src(struct plainplay *play)
                                    .refuses = o->refuses,
                                    .packet_ms = o->packet_ms};
     realm = n->realm;
-    if (o->same_lan) {
+    if (o->same_lan) { /* it, or the NAT it is behind, is in our own network */
+        struct addr place = o->us.address;
+        place.ip[last] = 36;
         realm = o->us.realm;
-        src.address = o->us.address;
-        src.address.ip[last] = 33;
+        src.address = place;
+        n->outside = place;
+        if (n->levels) {
+            n->boxes[0].external = place;
+            realm = natsim_realm(&play->sim, realm, &n->boxes[0]);
+            src.address = addr_v4(10, 9, 9, 7, 0);
+        }
     }
     for (unsigned i = 0; i < PLAINSRC_FARM_SIZE && o->source == PLAINSRC_FARM; i++) {
         src.farm[i] = src.address;
@@ -238,8 +243,7 @@ void plainplay_learn(struct plainplay *play)
 static void invite(struct plainplay *play)
 {
     struct addr from = addr_with_port(play->src.options.address, SIP_PORT);
-    play->signalled =
-        play->options.same_lan ? from : addr_with_port(play->options.them.outside, SIP_PORT);
+    play->signalled = addr_with_port(play->options.them.outside, SIP_PORT);
     plainsrc_offer(&play->src);
     if (!play->options.same_lan)
         (void)natsim_send(&play->sim, play->src.host, from, registrar(play),
@@ -283,14 +287,13 @@ struct plainplay_measure plainplay_end_call(struct plainplay *play)
                                   .lost = play->srs.record.first_number,
                                   .reinvites = play->reinvites,
                                   .unasked = play->srs.to_src_before};
-    struct writer w = writer_of(m.path, sizeof m.path - 1);
-    path_print(&w, &play->srs.first_choice);
+    m.reason = plainside_reason(&play->srs);
+    plainside_path(&play->srs, m.path);
     if (m.came)
         m.first_ms = tick_diff_ms(play->srs.record.first, play->src.started);
     plainside_bye(&play->srs);
     plainsrc_end(&play->src);
-    const char *class = src_profile_class(&play->srs.known);
-    (void)snprintf(m.class, sizeof m.class, "%s", class ? class : "-");
+    (void)snprintf(m.class, sizeof m.class, "%s", plainside_class(&play->srs));
     plainplay_run(play, REST_MS);
     play->message_count = 0;
     return m;

@@ -55,8 +55,9 @@ struct plainplay_measure {
     char path[32]; /* of the answer, as the tables write it */
     char class[4]; /* of the SRC, as the profile has it afterwards; "-" */
     bool came, unreachable;
-    int64_t first_ms; /* from the SRC's first packet to the first that was recorded */
-    uint32_t lost;    /* before that */
+    const char *reason; /* that it was told to be unreachable for */
+    int64_t first_ms;   /* from the SRC's first packet to the first that was recorded */
+    uint32_t lost;      /* before that */
     unsigned reinvites;
     uint64_t unasked; /* packets to the SRC before anything came */
 };

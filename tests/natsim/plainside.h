@@ -126,6 +126,13 @@ void plainside_bye(struct plainside *side);
 /* Netlink tells: another address of our own. */
 void plainside_readdress(struct plainside *side, struct addr address);
 
+/* What it makes of the call: the path of its answer as the tables write it, the SRC's class as its
+ * profile has it ("-": not known), why nothing comes. */
+enum { PLAINSIDE_TEXT = 32 };
+void plainside_path(const struct plainside *side, char out[PLAINSIDE_TEXT]);
+const char *plainside_class(const struct plainside *side);
+const char *plainside_reason(const struct plainside *side);
+
 /* Nobody else may get a packet (tests). */
 void plainside_authorise(struct plainside *side, const struct addr *who);
 

@@ -118,6 +118,8 @@ static void test_every_cell_of_the_tables(void)
             continue;
         while (n < 6 && (cell[n] = strsep(&at, "\t")))
             n++;
+        if (n == 6 && strcmp(cell[4], "X") == 0) /* the SRC's own network: nothing of ours helps */
+            continue;
         if (!CHECK_INT(n, 6) || !CHECK(read_us(cell[1], cell[3], &us)) ||
             !CHECK(read_src(cell[2], &src)))
             break;
@@ -183,6 +185,10 @@ static void test_what_comes_next(void)
         CHECK_INT(choice.code, order[i]);
         tried |= 1u << (unsigned)choice.code;
     }
+    /* What follows us would have been heard at the STUN address: the relay is next. */
+    src.latches = PATH_YES;
+    CHECK_INT(path_choose(&us, &src, 1u << PATH_STUN).code, PATH_RELAY);
+    src.latches = PATH_UNKNOWN;
     read_us("IPv6 firewall", "filter=APDF", &us); /* its D stands for STUN's row: tried once, too */
     CHECK_INT(path_choose(&us, &src, 0).code, PATH_DIRECT);
     CHECK_INT(path_choose(&us, &src, 1u << PATH_DIRECT).code, PATH_RELAY);

@@ -4,7 +4,7 @@ MESON_FLAGS ?=
 SIPRECD_FLAGS ?=
 COMPILE = ninja -C $(BUILD)
 
-.PHONY: all build run check bench sim-matrix asan tsan fuzz lab tidy format clean deps deps-test
+.PHONY: all build run check bench sim sim-matrix asan tsan fuzz lab tidy format clean deps deps-test
 
 all: build
 
@@ -32,11 +32,14 @@ check: deps-test
 bench: build
 	python3 tests/bench/bench.py $(BUILD)
 
+# make sim: random networks against the oracle until one fails, and its seed; make sim SEED=n: that one again.
+sim: build
+	@tests/natsim/sim $(BUILD) $(SEED)
+
 # make sim-matrix [SEEDS=1000] [SEED=1]: every cell of tests/sim/cells.tsv, expected beside measured, worst of so many seeds.
 SEEDS ?= 1000
-SEED ?= 1
 sim-matrix: build
-	@$(BUILD)/tests/natsim/natsim_matrix $(SEEDS) $(SEED)
+	@$(BUILD)/tests/natsim/natsim_matrix $(SEEDS) $(or $(SEED),1)
 
 asan: deps-test
 	@[ -f build-asan/build.ninja ] || meson setup build-asan -Db_sanitize=address,undefined -Db_lundef=false

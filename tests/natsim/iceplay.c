@@ -44,7 +44,7 @@ static void add_side(struct iceplay *play, int which, uint8_t components)
         .address = n->address,
         .stun = n->is_lite ? nowhere : play->stun[n->v6].primary,
         .turn = n->has_turn ? play->turn[which].address : nowhere,
-        .external = is_ours && n->way_in == NETWORK_WHOLE_ADDRESS ? n->outside : nowhere,
+        .external = n->way_in == NETWORK_WHOLE_ADDRESS ? n->outside : nowhere,
         .gateway = n->way_in == NETWORK_GATEWAY ? n->outside : nowhere,
         .tcp_port = n->tcp_port,
         .tcp_active = n->speaks_tcp,

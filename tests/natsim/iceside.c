@@ -351,6 +351,9 @@ static struct addr mapped_of(const struct iceside *side, const struct path_us *u
 {
     enum profile_source source;
     struct addr external = profile_external(&side->profile, &source);
+    if (!side->options.discovers && addr_is_set(&side->options.external))
+        return addr_with_port(side->options.external,
+                              port); /* its owner said so, and it believes */
     if (us->is_mapped)
         return addr_with_port(side->options.gateway, port);
     return us->is_static ? addr_with_port(external, port) : (struct addr){0};

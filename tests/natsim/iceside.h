@@ -18,7 +18,7 @@ enum {
     ICESIDE_CONNECTIONS = 24,
     ICESIDE_RELAYS = 4, /* for each component one over UDP, one over TCP */
     ICESIDE_FRAME = 2048,
-    ICESIDE_AUTHORISED = 64,
+    ICESIDE_AUTHORISED = 1024,
     ICESIDE_PORT = 40000, /* of media: component 1, then 2 */
     ICESIDE_MEDIA_MS = 20,
 };

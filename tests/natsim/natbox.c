@@ -30,14 +30,21 @@ void natbox_reboot(struct natbox *box)
     box->next_port = (uint16_t)(20000 + rng_below(&box->rng, 20000));
 }
 
+/* The last 16 bits, in which the addresses of a pool differ. */
+static uint32_t low_bits(const struct addr *a)
+{
+    size_t last = a->family == ADDR_V4 ? 3 : 15;
+    return (uint32_t)a->ip[last - 1] << 8 | a->ip[last];
+}
+
 bool natbox_owns(const struct natbox *box, const struct addr *to)
 {
     struct addr first = box->options.external;
     if (box->options.firewall || to->family != first.family)
         return false;
     size_t last = first.family == ADDR_V4 ? 3 : 15;
-    return memcmp(to->ip, first.ip, last) == 0 && to->ip[last] >= first.ip[last] &&
-           to->ip[last] < first.ip[last] + box->options.pool;
+    return memcmp(to->ip, first.ip, last - 1) == 0 && low_bits(to) >= low_bits(&first) &&
+           low_bits(to) < low_bits(&first) + box->options.pool;
 }
 
 static bool is_alive(const struct natbox_mapping *m, struct tick now)
@@ -66,11 +73,13 @@ static struct addr pool_address(struct natbox *box, const struct addr *internal)
     } else if (box->options.arbitrary) {
         at = rng_below(&box->rng, box->options.pool);
     } else { /* paired: an internal address keeps its external one */
-        for (size_t i = 0; i < sizeof internal->ip; i++)
-            at += internal->ip[i];
+        at = low_bits(internal);
         at %= box->options.pool;
     }
-    a.ip[a.family == ADDR_V4 ? 3 : 15] += (uint8_t)at;
+    size_t last = a.family == ADDR_V4 ? 3 : 15;
+    at += low_bits(&a);
+    a.ip[last - 1] = (uint8_t)(at >> 8);
+    a.ip[last] = (uint8_t)at;
     return a;
 }
 

@@ -39,7 +39,7 @@ struct natbox_options {
     enum natbox_ports ports;
     enum natbox_hairpin hairpin;
     struct addr external; /* the first of its pool */
-    uint8_t pool;         /* addresses of the pool; 0 and 1: one */
+    uint16_t pool;        /* addresses of the pool, from there on; 0 and 1: one */
     bool arbitrary;       /* pooling: each mapping may sit on another address (§4.1) */
     bool rotates; /* arbitrary at its worst: each new mapping on the next address of the pool */
     bool inbound_refreshes;

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { POOL = 2000 }; /* more than any play has mappings: none comes to an address twice */
+
 static const struct {
     const char *name;
     enum natbox_dependence mapping, filtering;
@@ -119,7 +121,7 @@ static void set_boxes(struct network *n, const char *key, const char *value)
     for (size_t i = 0; i < n->levels; i++) {
         struct natbox_options *o = &n->boxes[i];
         if (strcmp(key, "pool") == 0 && strcmp(value, "arbitrary") == 0 && i == 0) {
-            o->pool = 100;
+            o->pool = POOL;
             o->arbitrary = o->rotates = true;
         } else if (strcmp(key, "map") == 0 &&
                    (n->levels == 1 || o->mapping != NATBOX_INDEPENDENT)) {
@@ -216,8 +218,8 @@ void network_roll(struct network *n, struct rng *rng)
         if (o->ports == NATBOX_BLOCK)
             o->quota = 256;
         o->clashes = rng_below(rng, 4) == 0;
-        o->pool = (uint8_t)(rng_below(rng, 4) == 0 ? 4 : 1);
-        o->arbitrary = o->pool > 1 && rng_below(rng, 2);
+        o->pool = rng_below(rng, 4) == 0 ? POOL : 1;
+        o->arbitrary = o->rotates = o->pool > 1 && rng_below(rng, 2);
     }
     if (n->levels == 1 && rng_below(rng, 8) == 0)
         n->boxes[0].policy = (enum natbox_policy)(1 + rng_below(rng, 2));

@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define BOARD_SRCS 256
+
 struct api_board {
     pthread_mutex_t lock;
     pthread_cond_t published;
@@ -21,6 +23,8 @@ struct api_board {
     char *sessions;
     struct api_health health;
     bool has_health;
+    struct uuid srcs[BOARD_SRCS]; /* to be forgotten; a ring, whose oldest give way */
+    size_t srcs_first, srcs_count;
 };
 
 struct api_board *api_board_create(void)
@@ -108,6 +112,31 @@ static void want_locked(struct api_board *board, enum api_want want)
     /* Full means that it is readable anyway. */
     ssize_t n = write(board->fd, &one, sizeof one);
     (void)n;
+}
+
+bool api_board_take_src(struct api_board *board, struct uuid *out)
+{
+    pthread_mutex_lock(&board->lock);
+    bool any = board->srcs_count > 0;
+    if (any) {
+        *out = board->srcs[board->srcs_first];
+        board->srcs_first = (board->srcs_first + 1) % BOARD_SRCS;
+        board->srcs_count--;
+    }
+    pthread_mutex_unlock(&board->lock);
+    return any;
+}
+
+void api_board_forget_src(struct api_board *board, const struct uuid *id)
+{
+    pthread_mutex_lock(&board->lock);
+    if (board->srcs_count == BOARD_SRCS) {
+        board->srcs_first = (board->srcs_first + 1) % BOARD_SRCS;
+        board->srcs_count--;
+    }
+    board->srcs[(board->srcs_first + board->srcs_count++) % BOARD_SRCS] = *id;
+    want_locked(board, API_WANT_FORGET);
+    pthread_mutex_unlock(&board->lock);
 }
 
 void api_board_want(struct api_board *board, enum api_want want)

@@ -5,7 +5,7 @@
 #ifndef API_BOARD_H
 #define API_BOARD_H
 
-#include "base/view.h"
+#include "base/uuid.h"
 
 struct api_board;
 
@@ -17,11 +17,15 @@ void api_board_destroy(struct api_board *board); /* NULL is fine */
 enum api_want {
     API_WANT_SESSIONS = 1 << 0, /* publish the sessions, soon: somebody waits, at most 2 s */
     API_WANT_DRAIN = 1 << 1,    /* take no more calls, end when the last is over; may come again */
+    API_WANT_FORGET = 1 << 2,   /* an SRC profile: api_board_take_src() */
 };
 /* An eventfd that is readable while something is wanted. */
 int api_board_fd(const struct api_board *board);
 /* The wants since the last call, as a mask of enum api_want; clears them and the descriptor. */
 unsigned api_board_take(struct api_board *board);
+
+/* After API_WANT_FORGET: the SRC profiles to forget, one by one; false when there is none left. */
+bool api_board_take_src(struct api_board *board, struct uuid *out);
 
 /* A JSON array of the recordings going on: the objects of GET /v1/recordings. Copied. Any thread. 0
  * or ENOMEM. */
@@ -42,6 +46,8 @@ void api_board_set_health(struct api_board *board, const struct api_health *heal
 /* For the API. */
 
 void api_board_want(struct api_board *board, enum api_want want);
+/* The daemon shall answer this SRC's calls as a stranger's. */
+void api_board_forget_src(struct api_board *board, const struct uuid *id);
 /* Asks for the sessions and waits for an answer newer than the call, at most timeout_ms. A copy
  * that the caller frees, or NULL when none came. */
 char *api_board_sessions(struct api_board *board, unsigned timeout_ms);

@@ -32,6 +32,9 @@
 #define SLICE 64
 /* Deletions in one look at retention, so that documents do not wait behind a long row of them. */
 #define DELETIONS 32
+/* What is learned of SRCs waits a second at most; more than that learn anew another time. */
+#define SRCS_WAITING_MAX 4096
+#define SRCS_KEEP_DAYS   30
 
 struct catalog {
     pthread_t thread;
@@ -50,8 +53,11 @@ struct catalog {
     pthread_cond_t changed; /* work for the thread */
     pthread_cond_t settled; /* the thread has done some */
     struct catalog_queue queue;
-    uint64_t puts;    /* how many were taken */
-    uint64_t rescans; /* full comparisons asked for */
+    struct catalog_src *srcs; /* that wait */
+    size_t srcs_count, srcs_room;
+    int64_t srcs_pruned_ms; /* when that was looked at last */
+    uint64_t puts;          /* how many were taken */
+    uint64_t rescans;       /* full comparisons asked for */
     uint64_t rescanned;
     uint64_t in_hand; /* documents taken off the queue that are being written */
     unsigned keep_days;
@@ -367,6 +373,114 @@ static void retain(struct catalog *c)
     }
 }
 
+/* ---- SRCs ----------------------------------------------------------------------------------- */
+
+static struct catalog_src *find_src(struct catalog *c, const struct uuid *id)
+{
+    for (size_t i = 0; i < c->srcs_count; i++) {
+        if (uuid_equal(&c->srcs[i].id, id))
+            return &c->srcs[i];
+    }
+    return NULL;
+}
+
+/* With lock held. */
+static struct catalog_src *add_src(struct catalog *c)
+{
+    if (c->srcs_count == c->srcs_room) {
+        size_t room = c->srcs_room ? c->srcs_room * 2 : 16;
+        struct catalog_src *bigger =
+            room > SRCS_WAITING_MAX ? NULL : realloc(c->srcs, room * sizeof *bigger);
+        if (!bigger)
+            return NULL;
+        c->srcs = bigger;
+        c->srcs_room = room;
+    }
+    c->srcs[c->srcs_count] = (struct catalog_src){0};
+    return &c->srcs[c->srcs_count++];
+}
+
+int catalog_put_src(struct catalog *c, const struct uuid *id, struct view key, struct view profile,
+                    struct wall used_at)
+{
+    struct catalog_src fresh = {.id = *id, .used_at = used_at};
+    fresh.key = strndup(key.at, key.len);
+    fresh.profile = strndup(profile.at, profile.len);
+    pthread_mutex_lock(&c->lock);
+    struct catalog_src *place = fresh.key && fresh.profile ? find_src(c, id) : NULL;
+    if (!place && fresh.key && fresh.profile)
+        place = add_src(c);
+    if (place) {
+        catalog_src_finish(place);
+        *place = fresh;
+    }
+    pthread_mutex_unlock(&c->lock);
+    if (place)
+        return 0;
+    int error = fresh.key && fresh.profile ? ENOBUFS : ENOMEM;
+    catalog_src_finish(&fresh);
+    return error;
+}
+
+/* With work held. What cannot be written waits on, unless something newer came. */
+static void write_srcs(struct catalog *c)
+{
+    int64_t now_ms = wall_now().ns / NS_PER_MS;
+    enum catalog_result result = CATALOG_OK;
+    pthread_mutex_lock(&c->lock);
+    struct catalog_src *batch = c->srcs;
+    size_t count = c->srcs_count, written = 0;
+    c->srcs = NULL;
+    c->srcs_count = c->srcs_room = 0;
+    pthread_mutex_unlock(&c->lock);
+
+    while (written < count && result == CATALOG_OK) {
+        result = catalog_store_put_src(c->store, &batch[written]);
+        if (result == CATALOG_OK)
+            catalog_src_finish(&batch[written++]);
+    }
+    pthread_mutex_lock(&c->lock);
+    for (; written < count; written++) {
+        struct catalog_src *place = find_src(c, &batch[written].id) ? NULL : add_src(c);
+        if (place)
+            *place = batch[written];
+        else
+            catalog_src_finish(&batch[written]);
+    }
+    pthread_mutex_unlock(&c->lock);
+    free(batch);
+    if (result == CATALOG_OK && now_ms - c->srcs_pruned_ms > 3600 * 1000) {
+        c->srcs_pruned_ms = now_ms;
+        result = catalog_store_prune_srcs(
+            c->store, wall_add_ms(wall_now(), -(int64_t)SRCS_KEEP_DAYS * 24 * 3600 * 1000));
+    }
+    if (result != CATALOG_OK)
+        note(c, result);
+}
+
+enum catalog_result catalog_forget_src(struct catalog *c, const struct uuid *id, const char *by)
+{
+    enum catalog_result result = CATALOG_GONE;
+    pthread_mutex_lock(&c->work);
+    pthread_mutex_lock(&c->lock);
+    struct catalog_src *waiting = find_src(c, id);
+    if (waiting) {
+        catalog_src_finish(waiting);
+        *waiting = c->srcs[--c->srcs_count];
+    }
+    pthread_mutex_unlock(&c->lock);
+    if (database_ready(c))
+        result = catalog_store_remove_src(c->store, id);
+    if (result != CATALOG_OK && result != CATALOG_NOT_FOUND)
+        note(c, result);
+    pthread_mutex_unlock(&c->work);
+    if (result == CATALOG_NOT_FOUND && waiting)
+        result = CATALOG_OK;
+    if (result == CATALOG_OK)
+        LOG_INFO("catalog", VIEW_NONE, "src forgotten id=%s by=%s", id->s, by);
+    return result;
+}
+
 /* ---- catching up ---------------------------------------------------------------------------- */
 
 static void caught_up(struct catalog *c, uint64_t rescans)
@@ -437,7 +551,8 @@ static bool tend(struct catalog *c)
     if (behind)
         return catch_up_slice(c, rescans);
     pthread_mutex_lock(&c->work);
-    (void)database_ready(c);
+    if (database_ready(c))
+        write_srcs(c);
     pthread_mutex_unlock(&c->work);
     retain(c);
     return false;
@@ -563,6 +678,9 @@ static void finish_catalog(struct catalog *c)
     catalog_catchup_destroy(c->catchup);
     catalog_store_close(c->store);
     catalog_queue_finish(&c->queue);
+    for (size_t i = 0; i < c->srcs_count; i++)
+        catalog_src_finish(&c->srcs[i]);
+    free(c->srcs);
     pthread_cond_destroy(&c->changed);
     pthread_cond_destroy(&c->settled);
     pthread_mutex_destroy(&c->lock);
@@ -614,5 +732,7 @@ void catalog_destroy(struct catalog *c, unsigned timeout_ms)
     pthread_cond_signal(&c->changed);
     pthread_mutex_unlock(&c->lock);
     pthread_join(c->thread, NULL);
+    if (database_ready(c))
+        write_srcs(c);
     finish_catalog(c);
 }

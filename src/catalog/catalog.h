@@ -46,6 +46,14 @@ void catalog_set_retention(struct catalog *catalog, unsigned keep_days, double m
 WARN_UNUSED enum catalog_result catalog_delete(struct catalog *catalog, const struct uuid *id,
                                                const char *by);
 
+/* Takes note of what is learned of an SRC; copied, written within a second or so by the catalogue's
+ * thread. What waits replaces what waited for the same id. Any thread. 0, ENOMEM or ENOBUFS. */
+WARN_UNUSED int catalog_put_src(struct catalog *catalog, const struct uuid *id, struct view key,
+                                struct view profile, struct wall used_at);
+/* Forgets it, with an audit line. CATALOG_NOT_FOUND when there is none. Waits for the database. */
+WARN_UNUSED enum catalog_result catalog_forget_src(struct catalog *catalog, const struct uuid *id,
+                                                   const char *by);
+
 /* Asks for a full comparison with the folders, soon. Any thread. */
 void catalog_rescan(struct catalog *catalog);
 

@@ -112,3 +112,13 @@ enum catalog_result catalog_reader_list(struct catalog_reader *reader,
         result = catalog_store_list(reader->store, query, out);
     return seen(reader, result);
 }
+
+enum catalog_result catalog_reader_srcs(struct catalog_reader *reader, const struct uuid *after,
+                                        unsigned limit, struct catalog_srcs *out)
+{
+    enum catalog_result result = ready(reader);
+    *out = (struct catalog_srcs){0};
+    if (result == CATALOG_OK)
+        result = catalog_store_srcs(reader->store, after, limit, out);
+    return seen(reader, result);
+}

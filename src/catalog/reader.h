@@ -23,6 +23,11 @@ WARN_UNUSED enum catalog_result catalog_reader_list(struct catalog_reader *reade
                                                     const struct catalog_query *query,
                                                     struct catalog_page *out);
 
+/* As catalog_store_srcs. */
+WARN_UNUSED enum catalog_result catalog_reader_srcs(struct catalog_reader *reader,
+                                                    const struct uuid *after, unsigned limit,
+                                                    struct catalog_srcs *out);
+
 /* Reads the recording's document from its folder, without any database: the folder is that of the
  * day the id was made, or a day beside it. CATALOG_NOT_FOUND when there is none. */
 WARN_UNUSED enum catalog_result catalog_find_on_disk(const char *root, const struct uuid *id,

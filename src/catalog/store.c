@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 
 struct catalog_store {
     sqlite3 *db;
@@ -43,6 +43,12 @@ static const char *const migrations[SCHEMA_VERSION] = {
     /* ended_at of what is over, for keep_days and min_free. */
     "CREATE INDEX recordings_by_end ON recordings(ended_at, id)"
     " WHERE state IN ('finished','failed');",
+    "CREATE TABLE srcs("
+    " id TEXT NOT NULL PRIMARY KEY,"
+    " key TEXT NOT NULL UNIQUE,"
+    " used_at TEXT NOT NULL,"
+    " profile TEXT NOT NULL"
+    ") STRICT, WITHOUT ROWID;",
 };
 
 const char *catalog_result_name(enum catalog_result result)
@@ -476,4 +482,102 @@ void catalog_page_finish(struct catalog_page *page)
         catalog_record_finish(&page->records[i]);
     free(page->records);
     *page = (struct catalog_page){0};
+}
+
+/* ---- SRCs ----------------------------------------------------------------------------------- */
+
+void catalog_src_finish(struct catalog_src *src)
+{
+    free(src->key);
+    free(src->profile);
+    *src = (struct catalog_src){0};
+}
+
+void catalog_srcs_finish(struct catalog_srcs *srcs)
+{
+    for (size_t i = 0; i < srcs->count; i++)
+        catalog_src_finish(&srcs->list[i]);
+    free(srcs->list);
+    *srcs = (struct catalog_srcs){0};
+}
+
+enum catalog_result catalog_store_put_src(struct catalog_store *store,
+                                          const struct catalog_src *src)
+{
+    sqlite3_stmt *s;
+    int code =
+        prepare(store, "INSERT OR REPLACE INTO srcs(id,key,used_at,profile) VALUES(?,?,?,?)", &s);
+    if (code == SQLITE_OK) {
+        bind_text(s, 1, src->id.s);
+        bind_text(s, 2, src->key);
+        bind_time(s, 3, src->used_at.ns / NS_PER_MS);
+        bind_text(s, 4, src->profile);
+    }
+    return finish(s, code);
+}
+
+enum catalog_result catalog_store_remove_src(struct catalog_store *store, const struct uuid *id)
+{
+    sqlite3_stmt *s;
+    int code = prepare(store, "DELETE FROM srcs WHERE id=?", &s);
+    if (code == SQLITE_OK)
+        bind_text(s, 1, id->s);
+    enum catalog_result result = finish(s, code);
+    return result == CATALOG_OK && sqlite3_changes(store->db) == 0 ? CATALOG_NOT_FOUND : result;
+}
+
+enum catalog_result catalog_store_prune_srcs(struct catalog_store *store, struct wall since)
+{
+    sqlite3_stmt *s;
+    int code = prepare(store, "DELETE FROM srcs WHERE used_at<?", &s);
+    if (code == SQLITE_OK)
+        bind_time(s, 1, since.ns / NS_PER_MS);
+    return finish(s, code);
+}
+
+static bool src_of_row(sqlite3_stmt *s, struct catalog_src *out)
+{
+    const char *columns[4];
+    for (int i = 0; i < 4; i++) {
+        columns[i] = (const char *)sqlite3_column_text(s, i);
+        if (!columns[i])
+            return false;
+    }
+    if (!uuid_parse(view_of_string(columns[0]), &out->id) ||
+        !wall_parse(view_of_string(columns[2]), &out->used_at))
+        return false;
+    out->key = strdup(columns[1]);
+    out->profile = strdup(columns[3]);
+    return out->key && out->profile;
+}
+
+enum catalog_result catalog_store_srcs(struct catalog_store *store, const struct uuid *after,
+                                       unsigned limit, struct catalog_srcs *out)
+{
+    sqlite3_stmt *s;
+    *out = (struct catalog_srcs){.list = calloc(limit, sizeof *out->list)};
+    if (!out->list)
+        return CATALOG_BROKEN;
+    int code = prepare(
+        store, "SELECT id,key,used_at,profile FROM srcs WHERE id>? ORDER BY id LIMIT ?", &s);
+    if (code == SQLITE_OK) {
+        bind_text(s, 1, after ? after->s : "");
+        sqlite3_bind_int64(s, 2, (int64_t)limit + 1);
+        code = sqlite3_step(s);
+    }
+    enum catalog_result result = CATALOG_OK;
+    for (; code == SQLITE_ROW && result == CATALOG_OK; code = sqlite3_step(s)) {
+        out->more = out->count == limit;
+        if (out->more)
+            break;
+        /* Counted first: what it holds by then is freed with the rest. */
+        if (!src_of_row(s, &out->list[out->count++]))
+            result = CATALOG_CORRUPT;
+    }
+    sqlite3_finalize(s);
+    if (result == CATALOG_OK)
+        result = result_of(code);
+    if (result != CATALOG_OK)
+        catalog_srcs_finish(out);
+    return result;
 }

@@ -91,6 +91,36 @@ void catalog_page_finish(struct catalog_page *page);
 WARN_UNUSED enum catalog_result catalog_store_oldest(struct catalog_store *store, int64_t before_ms,
                                                      struct catalog_record *out);
 
+/* What is learned of an SRC; beside the recordings, and lost with the database: it is learned again.
+ */
+struct catalog_src {
+    struct uuid id;
+    char *key;     /* owned: whom it is of (nat/srcs.h); one row a key */
+    char *profile; /* owned: a JSON object */
+    struct wall used_at;
+};
+void catalog_src_finish(struct catalog_src *src);
+/* Inserts or replaces the row of this id; another one with the same key goes. */
+WARN_UNUSED enum catalog_result catalog_store_put_src(struct catalog_store *store,
+                                                      const struct catalog_src *src);
+/* CATALOG_NOT_FOUND when there was none. */
+WARN_UNUSED enum catalog_result catalog_store_remove_src(struct catalog_store *store,
+                                                         const struct uuid *id);
+/* Those not used since go. */
+WARN_UNUSED enum catalog_result catalog_store_prune_srcs(struct catalog_store *store,
+                                                         struct wall since);
+struct catalog_srcs {
+    struct catalog_src *list; /* owned */
+    size_t count;
+    bool more;
+};
+/* In the order of ids, those behind *after (NULL: from the first), at most limit. On CATALOG_OK the
+ * caller ends *out with catalog_srcs_finish. */
+WARN_UNUSED enum catalog_result catalog_store_srcs(struct catalog_store *store,
+                                                   const struct uuid *after, unsigned limit,
+                                                   struct catalog_srcs *out);
+void catalog_srcs_finish(struct catalog_srcs *srcs); /* a zeroed one is fine */
+
 /* Ids and folders in the order of ids, for comparing the rows with the files: the first one behind
  * *after (all zero: the first of all), copied into *after and directory. CATALOG_NOT_FOUND at the
  * end. */

@@ -203,10 +203,17 @@ static void tell_story(const struct recorder *recorder, struct recorder_call *ca
     struct recorder_stream *stream = &call->record.streams[number];
     struct recorder_lease *lease = &call->leases[number];
     recorder_way_meet(recorder, call, lease, &stream->offered);
-    if (fresh)
-        recorder_story_begin(&stream->story, now.tick, now.wall, lease);
-    else
+    if (!fresh) {
         stream->story.verdict.src = lease->src;
+        return;
+    }
+    char words[VERDICT_LEARNED];
+    struct writer w = writer_of(words, sizeof words);
+    recorder_story_begin(&stream->story, now.tick, now.wall, lease);
+    if (!lease->used)
+        return;
+    src_profile_say(&call->src_profile, lease->used, &w);
+    verdict_learned(&stream->story.verdict, writer_done(&w));
 }
 
 /* Streams, leases and media after ours and theirs (in the recorder's scratch) came to stand. */

@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "base/timers.h"
 #include "recorder/caller.h"
+#include "recorder/learn.h"
 #include "recorder/move.h"
 #include "recorder/record.h"
 #include "recorder/recorder.h"
@@ -45,9 +46,14 @@ struct recorder_call {
     struct sip_flow flow; /* of the INVITE */
     uint32_t worker;
     struct recorder_caller caller;
-    bool listed;      /* sip.allow names it */
-    bool by_external; /* its Contact names our address outside, as the profile has it */
-    bool stays;       /* the SRC takes no offers of ours */
+    bool listed; /* sip.allow names it */
+    char src_key[SRC_KEY_SIZE];
+    bool knows_src; /* by earlier calls */
+    struct src_profile src_profile;
+    bool has_taught;
+    struct wall confirmed_at; /* ns 0: not yet */
+    bool by_external;         /* its Contact names our address outside, as the profile has it */
+    bool stays;               /* the SRC takes no offers of ours */
     struct recorder_record record;
     struct recorder_lease leases[LIMIT_STREAMS_PER_RECORDING]; /* by stream number */
     struct recorder_ice *ices[LIMIT_STREAMS_PER_RECORDING];    /* NULL: without ICE */
@@ -92,6 +98,7 @@ struct recorder {
     struct timers timers;
     struct recorder_stock stock;
     struct nat_profile profiles[2]; /* IPv4, IPv6 */
+    struct recorder_srcs srcs;
     struct recorder_holders { /* of a worker's ports: the call that took it last, by port id */
         struct pool_id *calls;
         uint32_t room;
@@ -160,6 +167,9 @@ void recorder_post(struct recorder *recorder, const struct recorder_call *call,
 /* A line for the journal; copied. stream -1: of the recording. */
 void recorder_post_mark(struct recorder *recorder, const struct recorder_call *call, int stream,
                         struct wall at, struct view line);
+/* What is known of an SRC now, for the catalogue. */
+void recorder_tell_src(struct recorder *recorder, const struct uuid *id, const char *key,
+                       const char *profile);
 void recorder_return_ticket(struct recorder *recorder, const struct recorder_ticket *ticket);
 /* Something changed that the document tells: it goes to the catalogue soon, and new warnings to the
  * journal. */

@@ -48,7 +48,8 @@ struct recorder *recorder_create(const struct recorder_settings *settings, struc
     recorder->arena = arena_create(ARENA_CHUNK, ARENA_LIMIT);
     if (!recorder->calls || !recorder->arena ||
         !map_init(&recorder->by_dialog, slots, &recorder->rng) ||
-        !timers_init(&recorder->timers, slots)) {
+        !timers_init(&recorder->timers, slots) ||
+        !recorder_srcs_init(&recorder->srcs, &recorder->rng)) {
         recorder_destroy(recorder);
         return NULL;
     }
@@ -98,6 +99,7 @@ void recorder_destroy(struct recorder *recorder)
     finish_waiting(recorder->lent);
     recorder_stock_finish(&recorder->stock);
     recorder_finish_holders(recorder);
+    recorder_srcs_finish(&recorder->srcs);
     map_finish(&recorder->by_dialog);
     timers_finish(&recorder->timers);
     arena_destroy(recorder->arena);
@@ -153,6 +155,19 @@ void recorder_post_mark(struct recorder *recorder, const struct recorder_call *c
             recorder, call,
             (struct media_command){.kind = MEDIA_MARK, .at = at, .mark = {.stream = stream}}, copy,
             line.len);
+}
+
+void recorder_tell_src(struct recorder *recorder, const struct uuid *id, const char *key,
+                       const char *profile)
+{
+    struct view text = view_of_string(profile);
+    char *copy = recorder_copy(text);
+    if (!copy)
+        return; /* the next call teaches again */
+    struct recorder_output *out = put_output(recorder, RECORDER_SRC);
+    out->src = *id;
+    (void)snprintf(out->key, sizeof out->key, "%s", key);
+    out->document = view_of(copy, text.len);
 }
 
 void recorder_return_ticket(struct recorder *recorder, const struct recorder_ticket *ticket)
@@ -377,6 +392,8 @@ static void take_ack(struct recorder *recorder, struct recorder_call *call, stru
     struct siprec_content content = {0};
     struct siprec_warnings warnings = {0};
     if (!call->confirmed)
+        call->confirmed_at = now.wall;
+    if (!call->confirmed)
         recorder_post(recorder, call, (struct media_command){.kind = MEDIA_CONFIRM, .at = now.wall},
                       NULL, 0);
     call->confirmed = true;
@@ -542,6 +559,8 @@ static void let_go(struct recorder *recorder, struct recorder_call *call, struct
 {
     finish_call(recorder, call, now, "lost"); /* only when media gave up before signalling did */
     struct recorder_record *record = &call->record;
+    for (unsigned i = 0; i < record->stream_count; i++)
+        recorder_learn_stream(recorder, call, i, record->ended, true);
     if (record->nothing_kept)
         record->state = RECORDER_FAILED;
     put_document(recorder, call, RECORDER_DOCUMENT);
@@ -619,6 +638,8 @@ void recorder_media(struct recorder *recorder, struct recorder_now now, uint32_t
         /* Counters alone are not worth a document each time: the last one has them. */
         if (recorder_record_media(&call->record, event))
             recorder_call_changed(recorder, call, now);
+        if (event->kind == MEDIA_EVENT_COUNT && event->stream < call->record.stream_count)
+            recorder_learn_stream(recorder, call, event->stream, now.wall, false);
         return;
     }
 }

@@ -6,6 +6,7 @@
 
 #include "media/media.h"
 #include "nat/profile.h"
+#include "nat/srcs.h"
 #include "recorder/settings.h"
 
 /* What happens to a call:
@@ -108,6 +109,15 @@ struct recorder_relay {
 void recorder_relay(struct recorder *recorder, struct recorder_now now,
                     const struct recorder_relay *relay);
 
+/* ---- What is known of SRCs ------------------------------------------------------------------ */
+
+/* What an earlier run learned: at start, before the first call. key and profile: as RECORDER_SRC
+ * gave them; what cannot be read, or is too old, is left out. */
+void recorder_src(struct recorder *recorder, const struct uuid *id, struct view key,
+                  struct view profile, struct wall now);
+/* Its calls to come are answered as a stranger's. */
+void recorder_forget_src(struct recorder *recorder, const struct uuid *id);
+
 /* ---- Input ---------------------------------------------------------------------------------- */
 
 /* Takes in one event of sip's. An offer that finds too few tickets waits for more, half a second at
@@ -144,6 +154,8 @@ enum recorder_output_kind {
     RECORDER_RENDER,   /* the journal is complete: render it, then recorder_document_merge() what
                           comes out into `document` */
     RECORDER_TICKET,   /* `ticket` goes back unused */
+    RECORDER_SRC,      /* something was learned of an SRC: `src`, `key`, and `document` its profile
+                          (nat/srcs.h), to be kept */
 };
 
 struct recorder_output {
@@ -151,6 +163,8 @@ struct recorder_output {
     uint32_t worker;
     struct media_command command;
     struct recorder_ticket ticket;
+    struct uuid src;
+    char key[SRC_KEY_SIZE];
     struct uuid recording;
     char directory[MEDIA_DIRECTORY_SIZE]; /* below recordings.directory */
     struct view document;                 /* JSON text; borrowed until the next recorder call */

@@ -34,8 +34,10 @@ static void take_lease(struct recorder_story *story, const struct recorder_lease
 void recorder_story_begin(struct recorder_story *story, struct tick now, struct wall at,
                           const struct recorder_lease *lease)
 {
-    story->begun = true;
-    story->answered = at;
+    recorder_story_finish(story);
+    *story = (struct recorder_story){.begun = true, .answered = at};
+    story->answered_with = lease->choice.code;
+    story->used = lease->used;
     verdict_begin(&story->verdict, now, &lease->us, &lease->src, &lease->choice);
     take_lease(story, lease);
 }
@@ -51,6 +53,7 @@ void recorder_story_turn(struct recorder_story *story, struct tick now, enum ver
         verdict_switch(&story->verdict, now, event, &lease->choice);
     story->verdict.choice = lease->choice;
     story->turned = true;
+    story->left |= event == VERDICT_RETRIED;
     take_lease(story, lease);
 }
 
@@ -66,6 +69,7 @@ bool recorder_story_media(struct recorder_story *story, const struct media_event
         return false;
     switch (event->kind) {
     case MEDIA_EVENT_FIRST:
+        story->first = event->addr;
         verdict_first_packet(v, tick_of(story, event->at), &event->addr, event->lost_before);
         return true;
     case MEDIA_EVENT_WAY:
@@ -75,6 +79,7 @@ bool recorder_story_media(struct recorder_story *story, const struct media_event
         verdict_alarm(v, event->security);
         return true;
     case MEDIA_EVENT_UNREACHABLE:
+        story->left = true;
         verdict_unreachable(v, event->tick);
         return true;
     case MEDIA_EVENT_FOREIGN:

@@ -22,6 +22,11 @@ struct recorder_story {
     char path[RECORDER_PATH_SIZE];
     char relay[160]; /* its JSON; empty: none */
     struct verdict verdict;
+    struct addr first; /* where its first packet came from; unset: none came */
+    enum path_code answered_with;
+    unsigned used;  /* facts of the SRC's profile that the answer rests on (nat/srcs.h) */
+    bool left;      /* the ladder gave that answer up */
+    bool taught;    /* its lesson is learned */
     bool turned;    /* another way was offered: that its packets come from elsewhere is no news */
     uint32_t told;  /* what of it is in the journal: a number that changes with it */
     char *recalled; /* malloc'ed: the verdict as the journal has it; NULL: verdict is the truth */

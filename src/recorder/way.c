@@ -129,6 +129,8 @@ static struct path_src src_of(const struct recorder *recorder, const struct reco
     bool named = in_prefixes(&recorder->settings.allow, offered);
     struct path_src src = {.offered = *offered, .signalled = call->flow.peer};
     src.barred = addr_is_set(offered) && !target_may_get(&rule, offered, named);
+    if (call->knows_src)
+        src_profile_apply(&call->src_profile, &src);
     return src;
 }
 
@@ -172,6 +174,9 @@ void recorder_way_choose(struct recorder *recorder, const struct recorder_call *
         lease->us.is_static = true;
         lease->choice = path_choose(&lease->us, &lease->src, tried);
     }
+    lease->used = call->knows_src && tried == 0
+                      ? src_profile_used(&call->src_profile, &lease->us, &lease->src)
+                      : 0;
     take_relay(recorder, call, lease);
     lease->tried = tried | 1u << (unsigned)lease->choice.code;
     lease->advertised = recorder_way_address(recorder, call, lease, false);
@@ -300,6 +305,17 @@ static void put_permitted(const struct targets *t, const struct recorder_call *c
     }
 }
 
+/* What earlier calls taught beside the choice itself. */
+static void put_known(const struct src_profile *profile, struct media_way *way)
+{
+    for (uint8_t i = 0; i < profile->media_count; i++)
+        add(way->known, &way->known_count, MEDIA_KNOWN, addr_with_port(profile->media[i], 0));
+    if (src_profile_believes(profile, SRC_REINVITES) == PATH_NO)
+        way->may_reinvite = false;
+    if (src_profile_believes(profile, SRC_QUIET) == PATH_YES)
+        way->keepalive = MEDIA_KEEPALIVE_NONE;
+}
+
 void recorder_way_fill(const struct recorder *recorder, const struct recorder_call *call,
                        const struct recorder_lease *lease, const struct recorder_stream *stream,
                        struct media_way *way)
@@ -314,6 +330,8 @@ void recorder_way_fill(const struct recorder *recorder, const struct recorder_ca
     put_targets(&t, &stream->offered, way->targets, &way->target_count);
     put_targets(&t, &stream->offered_rtcp, way->targets_rtcp, &way->target_rtcp_count);
     put_permitted(&t, call, stream, lease->ticket.bound.family, way);
+    if (call->knows_src)
+        put_known(&call->src_profile, way);
     if (lease->has_relay)
         way->relay = (struct media_way_relay){.held = true,
                                               .slot = lease->relay.slot,

@@ -19,6 +19,7 @@ struct recorder_lease {
     struct path_us us;
     struct path_src src;
     struct path_choice choice;
+    unsigned used;  /* of the SRC's profile: src_profile_used() */
     unsigned tried; /* 1 << path code: this one, and those that brought nothing */
     struct addr advertised, advertised_rtcp;
 };

@@ -17,6 +17,7 @@
 #include "api/api.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "catalog/reader.h"
 #include "io/file.h"
 #include "io/logger.h"
 #include "io/sockaddr.h"
@@ -361,6 +362,29 @@ static bool daemon_start_http(struct siprecd *daemon, char *error, size_t error_
     return true;
 }
 
+/* Without a database, or with one that cannot be read now, it is all learned again. */
+static void daemon_load_srcs(const struct siprecd *daemon)
+{
+    struct catalog_reader *reader = catalog_reader_create(daemon->root, daemon->catalog);
+    struct catalog_srcs srcs;
+    struct uuid last;
+    const struct uuid *after = NULL;
+    size_t count = 0;
+    while (reader && catalog_reader_srcs(reader, after, CATALOG_PAGE_MAX, &srcs) == CATALOG_OK) {
+        for (size_t i = 0; i < srcs.count; i++)
+            signalling_remember(daemon->signalling, &srcs.list[i]);
+        count += srcs.count;
+        if (srcs.count > 0)
+            last = srcs.list[srcs.count - 1].id;
+        after = srcs.more ? &last : NULL;
+        catalog_srcs_finish(&srcs);
+        if (!after)
+            break;
+    }
+    catalog_reader_destroy(reader);
+    LOG_INFO("siprecd", VIEW_NONE, "profiles of SRCs loaded count=%zu", count);
+}
+
 static bool daemon_start_signalling(struct siprecd *daemon, char *error, size_t error_size)
 {
     static const enum sip_force_rport rport[] = {SIP_FORCE_RPORT_AUTO, SIP_FORCE_RPORT_FALSE,
@@ -379,6 +403,7 @@ static bool daemon_start_signalling(struct siprecd *daemon, char *error, size_t 
     daemon->signalling = signalling_create(&config, error, error_size);
     if (!daemon->signalling)
         return false;
+    daemon_load_srcs(daemon);
     failed = signalling_start(daemon->signalling);
     if (failed != 0)
         return daemon_fail(error, error_size, "signalling thread: %s", strerror(failed));

@@ -77,6 +77,11 @@ static void signalling_do(struct signalling *signalling, struct recorder_output 
             LOG_ERROR("recorder", VIEW_NONE, "document not taken by the catalogue id=%s",
                       output->recording.s);
         break;
+    case RECORDER_SRC:
+        if (catalog_put_src(signalling->config.catalog, &output->src, view_of_string(output->key),
+                            output->document, io_clock_wall()) != 0)
+            LOG_WARN("recorder", VIEW_NONE, "SRC's profile not taken by the catalogue");
+        break;
     case RECORDER_RENDER:
         keeper_render(signalling->config.keeper, &output->recording, output->directory,
                       output->document);
@@ -193,6 +198,9 @@ static void signalling_board(struct signalling *signalling)
     unsigned wants = api_board_take(signalling->config.board);
     if ((wants & API_WANT_DRAIN) != 0)
         signalling_drain(signalling);
+    struct uuid src;
+    while ((wants & API_WANT_FORGET) != 0 && api_board_take_src(signalling->config.board, &src))
+        recorder_forget_src(signalling->recorder, &src);
     if ((wants & API_WANT_SESSIONS) != 0) {
         char *sessions = recorder_sessions(signalling->recorder);
         if (sessions &&
@@ -357,6 +365,12 @@ struct signalling *signalling_create(const struct signalling_config *config, cha
 struct addr signalling_bound(const struct signalling *signalling, size_t index)
 {
     return flows_bound(signalling->flows, index);
+}
+
+void signalling_remember(struct signalling *signalling, const struct catalog_src *src)
+{
+    recorder_src(signalling->recorder, &src->id, view_of_string(src->key),
+                 view_of_string(src->profile), io_clock_wall());
 }
 
 int signalling_start(struct signalling *signalling)

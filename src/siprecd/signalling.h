@@ -36,6 +36,9 @@ struct signalling *signalling_create(const struct signalling_config *config, cha
 /* What listener number index is bound to. */
 struct addr signalling_bound(const struct signalling *signalling, size_t index);
 
+/* What an earlier run learned of an SRC (RECORDER_SRC); before signalling_start. */
+void signalling_remember(struct signalling *signalling, const struct catalog_src *src);
+
 /* From now on SIP is answered. 0 or an errno. */
 WARN_UNUSED int signalling_start(struct signalling *signalling);
 

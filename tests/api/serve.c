@@ -1,7 +1,7 @@
 /* serve: the API over a recordings directory, with a signalling thread that only pretends, for
  * test_api.py. Prints its ports on one line, ends at the end of its input. Lines of input: "ready",
  * "draining", "full", "disk_full", "mute" (leave questions unanswered), "sessions JSON", "put
- * JSON", "flush". Each is answered by a number. Use: api_serve ROOT RENDER FORMAT HOSTNAMES, or
+ * JSON", "flush", "src ID KEY<tab>PROFILE", "forgotten" (how many). Each is answered by a number. Use: api_serve ROOT RENDER FORMAT HOSTNAMES, or
  * api_serve routes: prints the table of routes. */
 #include <poll.h>
 #include <stdio.h>
@@ -17,6 +17,7 @@ struct pretence {
     struct api_board *board;
     struct api_health health;
     bool mute;
+    unsigned forgotten;
     char sessions[65536];
 };
 
@@ -25,6 +26,20 @@ static void say(void *context, const struct log_line *line)
     (void)context;
     fprintf(stderr, "%s %s [" VIEW_FMT "] " VIEW_FMT "\n", log_level_name(line->level),
             line->module, VIEW_ARG(line->call_id), VIEW_ARG(line->text));
+}
+
+/* "ID KEY...\tPROFILE" */
+static int put_src(struct catalog *catalog, char *text)
+{
+    struct uuid id;
+    char *key = strchr(text, ' '), *profile = strchr(text, '\t');
+    struct wall now = {INT64_C(4000000000) * NS_PER_S}; /* nothing of 30 days before is to go */
+    if (!key || !profile)
+        return -1;
+    *key++ = *profile++ = '\0';
+    if (!uuid_parse(view_of_string(text), &id))
+        return -1;
+    return catalog_put_src(catalog, &id, view_of_string(key), view_of_string(profile), now);
 }
 
 static void obey(struct pretence *p, char *line)
@@ -47,6 +62,10 @@ static void obey(struct pretence *p, char *line)
     int result = 1;
     if (strcmp(line, "put") == 0 && argument)
         result = catalog_put(p->catalog, view_of_string(argument), VIEW_NONE);
+    else if (strcmp(line, "src") == 0 && argument)
+        result = put_src(p->catalog, argument);
+    else if (strcmp(line, "forgotten") == 0)
+        result = (int)p->forgotten;
     else if (strcmp(line, "flush") == 0)
         result = catalog_flush(p->catalog, 20000);
     api_board_set_health(p->board, &p->health);
@@ -59,6 +78,9 @@ static void answer(struct pretence *p)
     if (wants & API_WANT_SESSIONS &&
         api_board_publish_sessions(p->board, view_of_string(p->sessions)) != 0)
         abort();
+    struct uuid src;
+    while (wants & API_WANT_FORGET && api_board_take_src(p->board, &src))
+        p->forgotten++;
     if (wants & API_WANT_DRAIN) {
         p->health.draining = true;
         api_board_set_health(p->board, &p->health);

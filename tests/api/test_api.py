@@ -403,6 +403,53 @@ def test_delete(w, c):
     assert re.search(rf"recording deleted id={uuid(10)} by=api peer=127.0.0.1 ", log), log[-500:]
 
 
+PROFILE = {"class": "B2", "calls": 3, "first_at": "2026-03-01T12:00:00.000Z", "used_at": "2026-03-02T12:00:00.000Z",
+           "first_rtp_ms": 120, "facts": {"symmetric": {"is": False, "weight": 100}}, "media": ["192.0.2.9"]}
+
+
+def srcs(c, want, query=""):
+    """Profiles reach the database within a second."""
+    for _ in range(200):
+        page = json.loads(c.check("GET", "/v1/srcs" + query, 200)[1])
+        if len(page["srcs"]) == want:
+            return page
+        time.sleep(0.05)
+    raise AssertionError(page)
+
+
+def test_srcs(w, c):
+    assert srcs(c, 0) == {"srcs": [], "next": None}
+    for n in (1, 2, 3):
+        w.ask(f"src {uuid(900 + n)} udp:5060 192.0.2.{n} sbc.example.com Oracle%20SBC%ff\t{json.dumps(PROFILE)}")
+    w.ask(f"src {uuid(904)} identity CN=sbc%201\t{json.dumps(PROFILE)}")
+    one, two, three, four = srcs(c, 4)["srcs"]
+    assert one["source"] == "192.0.2.1" and one["listener"] == "udp:5060" and one["contact"] == "sbc.example.com"
+    assert one["user_agent"].startswith("Oracle") and one["identity"] is None
+    assert {key: one[key] for key in PROFILE} == PROFILE
+    assert four["identity"] == "CN=sbc 1" and four["source"] is None
+    page = srcs(c, 3, "?limit=3")
+    assert page["next"] == uuid(903)
+    assert srcs(c, 1, f"?limit=3&cursor={page['next']}")["next"] is None
+    c.check("GET", "/v1/srcs?limit=0", 400)
+    c.check("GET", "/v1/srcs?cursor=x", 400)
+    # The same again is an update; another with the same key takes its place.
+    w.ask(f"src {uuid(901)} udp:5060 192.0.2.1 sbc.example.com Oracle%20SBC%ff\t{json.dumps({**PROFILE, 'calls': 4})}")
+    for _ in range(200):
+        if srcs(c, 4)["srcs"][0]["calls"] == 4:
+            break
+        time.sleep(0.05)
+    path = f"/v1/srcs/{uuid(902)}"
+    c.check("DELETE", path, 415)
+    c.check("DELETE", path, 204, JSON)
+    c.check("DELETE", path, 404, JSON)
+    c.check("DELETE", "/v1/srcs/x", 404, JSON)
+    srcs(c, 3)
+    assert w.ask("forgotten") == "2"  # the signalling thread is told before the database is looked into
+    assert f"src forgotten id={uuid(902)} by=api peer=127.0.0.1" in (w.root / "log").read_text()
+    for n in (1, 3, 4):
+        c.check("DELETE", f"/v1/srcs/{uuid(900 + n)}", 204, JSON)
+
+
 def test_host_rule(w, c):
     ok = ("127.0.0.1", f"127.0.0.1:{w.port}", "localhost", "LOCALHOST:1", "[::1]", "rec.example.com", "192.0.2.1")
     for host in ok:
@@ -432,7 +479,7 @@ def test_methods_and_paths(w, c):
     c.check("OPTIONS", "/v1/recordings", 405, {"Origin": "https://evil.example.com",
                                                "Access-Control-Request-Method": "DELETE"})
     c.check("BREW", "/v1/recordings", 405)
-    for path in ("/", "/v1", "/v1/nat", "/v1/srcs", "/v1/doctor", "/v1/recordings/", "/metrics/x", "/v1//recordings"):
+    for path in ("/", "/v1", "/v1/nat", "/v1/doctor", "/v1/recordings/", "/metrics/x", "/v1//recordings"):
         c.check("GET", path, 404)
     c.check("HEAD", "/v1/recordings", 200)
 

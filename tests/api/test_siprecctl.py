@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 
 SERVE, CTL = sys.argv[1:]
@@ -123,12 +124,29 @@ def test_delete(w):
     assert json.loads(w.ctl("recordings", uuid(6), "--delete", "--json")[1]) == {"deleted": uuid(6)}
 
 
+def test_srcs(w):
+    assert w.ctl("srcs") == (0, "Nothing is known of any SRC yet.\n", "")
+    profile = {"class": "B6", "calls": 7, "facts": {"latches": {"is": True, "weight": 50},
+                                                     "rtcp_mux": {"is": False, "weight": 100}}, "media": []}
+    w.ask(f"src {uuid(70)} udp:5060 192.0.2.7 h agent\x1b\t{json.dumps(profile)}")
+    deadline = time.monotonic() + 20
+    while (out := w.ctl("srcs")[1]).startswith("Nothing") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    line = out.splitlines()[1]
+    assert line.split() == [uuid(70), "192.0.2.7", "B6", "7", "latches", "no-rtcp_mux"], line
+    assert json.loads(w.ctl("srcs", "--json")[1])["srcs"][0]["class"] == "B6"
+    assert w.ctl("srcs", "forget", uuid(70)) == (0, f"Forgotten {uuid(70)}.\n", "")
+    assert w.ctl("srcs", "forget", uuid(70))[0] == 1
+    assert w.ctl("srcs")[1].startswith("Nothing")
+
+
 def test_wrong_usage(w):
     for arguments in ((), ("unknown",), ("recordings", "not-an-id"), ("recordings", uuid(1), uuid(2)),
                       ("recordings", "--limit", "0"), ("recordings", "--limit", "x"), ("recordings", "--delete"),
                       ("recordings", uuid(1), "--limit", "3"), ("sessions", "x"), ("sessions", "--limit", "3"),
                       ("--bogus", "recordings"), ("recordings", "--state", "x"), ("--url", "ftp://x", "drain"),
-                      ("recordings", "--call-id"), ("drain", "--delete"), ("recordings", "--call-id", "")):
+                      ("recordings", "--call-id"), ("drain", "--delete"), ("srcs", "x"), ("srcs", "forget"),
+                      ("srcs", "forget", "x"), ("srcs", "forget", uuid(1), "y"), ("srcs", "--limit", "3"), ("recordings", "--call-id", "")):
         code, out, err = w.ctl(*arguments)
         assert code == 2 and out == "" and err, arguments
     for later in ("nat", "doctor"):
@@ -137,7 +155,7 @@ def test_wrong_usage(w):
 
 
 def test_help(w):
-    for command in ("recordings", "sessions", "drain"):
+    for command in ("recordings", "sessions", "srcs", "drain"):
         code, out, err = w.ctl(command, "--help")
         assert code == 0 and out.startswith(f"Usage: siprecctl {command}") and not err
     code, out, _ = w.ctl("--help")

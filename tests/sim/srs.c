@@ -251,6 +251,12 @@ static void do_outputs(struct srs *srs)
             assert(file_of(srs, out.directory)->closed || srs->disk_error);
             file_of(srs, out.directory)->rendered = true;
             break;
+        case RECORDER_SRC:
+            srs->lessons++;
+            (void)view_copy(out.document, srs->profile, sizeof srs->profile);
+            (void)view_copy(view_of_string(out.key), srs->key, sizeof srs->key);
+            srs->src = out.src;
+            break;
         case RECORDER_TICKET:
             take_back(srs, out.ticket.port);
             break;

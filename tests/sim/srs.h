@@ -47,6 +47,9 @@ struct srs {
     uint64_t control_sent; /* RTCP and probes */
     uint32_t generation;
     bool stingy; /* lends nothing more */
+    unsigned lessons; /* profiles of SRCs that were to be kept; the last: */
+    char profile[SRC_PROFILE_TEXT], key[SRC_KEY_SIZE];
+    struct uuid src;
     struct addr seen, mapped;
     struct pool_id recording;                           /* the last that a command was about */
     struct media_way ways[LIMIT_STREAMS_PER_RECORDING]; /* the last that was posted, by stream */

@@ -422,6 +422,88 @@ static void test_our_mapping_changes(void)
     play_free(play);
 }
 
+/* ---- What earlier calls taught -------------------------------------------------------------- */
+
+/* The answer of a call of a new SRC at the same place; true: a relay's address. */
+static bool is_relayed(struct play *play, struct src *src)
+{
+    bool connected = src_connect(src, NULL);
+    bool relayed = connected && src->streams[0].to.ip[3] == 60;
+    src_bye(src);
+    CHECK_INT(src_wait(src), 200);
+    world_run(&play->world, 5000);
+    return relayed;
+}
+
+static struct src *same_src(struct play *play)
+{
+    struct src *src = src_create(&play->world);
+    src->sip = play->src->sip;
+    (void)snprintf(src->call_id, sizeof src->call_id, "again-%u", play->world.src_count);
+    play->src->over = true;
+    /* The world hands what is for an address to the first who has it. */
+    play->src->sip.ip[3] = 200;
+    play->src = src;
+    (void)src_add_stream(src, "1");
+    return src;
+}
+
+/* An SRC that sends from another port than it offers, which RFC 7866 §8.1.8 forbids: behind a NAT
+ * that wants to know the port its next call gets a relay at once, and the verdict says why. */
+static void test_a_call_teaches(void)
+{
+    struct nat_profile profiles[2];
+    memcpy(profiles, behind(NAT_MAPPING_NONE, NAT_FILTERING_INDEPENDENT), sizeof profiles);
+    profiles[0].local = profiles[0].told[PROFILE_STUN].address = addr_v4(198, 51, 100, 20, 0);
+    struct srs_options options = {.profiles = profiles, .seen = OUTSIDE, .relays = 4};
+    struct play *play = play_begin(30, &options);
+    CHECK(src_connect(play->src, src_metadata("1", "2")));
+    play->a->from.port += 1000;
+    play->b->from.port += 1000;
+    src_talk(play->src, true);
+    world_run(&play->world, 4000);
+    CHECK_INT(play->srs.lessons, 0); /* 5 s of good RTP teach */
+    world_run(&play->world, 12000);
+    CHECK_INT(play->srs.lessons, 2);
+    src_talk(play->src, false);
+    src_bye(play->src);
+    CHECK_INT(src_wait(play->src), 200);
+    world_run(&play->world, 5000);
+    CHECK_INT(play->srs.lessons, 2);
+    CHECK(strstr(play->srs.profile, "\"class\":\"B2\"") != NULL);
+    CHECK(strstr(play->srs.profile, "\"calls\":1,") != NULL);
+    CHECK(strstr(play->srs.profile, "\"192.0.2.10\"") != NULL);
+    CHECK(strstr(play->srs.key, "192.0.2.10") != NULL);
+
+    memcpy(profiles, behind(NAT_MAPPING_INDEPENDENT, NAT_FILTERING_ADDRESS_PORT), sizeof profiles);
+    profiles[0].local = addr_v4(198, 51, 100, 20, 0);
+    recorder_know(play->srs.recorder, srs_now(&play->srs), profiles);
+    CHECK(is_relayed(play, same_src(play)));
+    CHECK(strstr(play->srs.files[1].document, "it sends from another port than it offers") != NULL);
+    recorder_forget_src(play->srs.recorder, &play->srs.src);
+    CHECK(!is_relayed(play, same_src(play)));
+    play->src->over = true;
+    play_free(play);
+}
+
+/* What was kept counts after a restart. */
+static void test_lessons_last(void)
+{
+    struct srs_options options = punching();
+    struct play *play = play_begin(31, &options);
+    struct uuid id = {"01890a5d-ac96-774b-bcce-b302099a8057"};
+    struct view profile =
+        VIEW_LIT("{\"class\":\"B2\",\"calls\":3,\"first_at\":\"2026-02-20T12:00:00.000Z\","
+                 "\"used_at\":\"2026-02-28T12:00:00.000Z\",\"first_rtp_ms\":null,"
+                 "\"facts\":{\"symmetric\":{\"is\":false,\"weight\":100}},\"media\":[]}");
+    recorder_src(play->srs.recorder, &id, VIEW_LIT("udp:5060 192.0.2.10 192.0.2.10 "), profile,
+                 world_wall(&play->world));
+    (void)is_relayed(play, same_src(play)); /* (the world's first SRC stays unused) */
+    CHECK(strstr(play->srs.files[0].document, "\"path\":\"relay\"") != NULL);
+    play->src->over = true;
+    play_free(play);
+}
+
 int main(void)
 {
     RUN(test_an_invite_waits_for_the_network);
@@ -438,5 +520,7 @@ int main(void)
     RUN(test_a_relay_is_lost);
     RUN(test_our_address_changes);
     RUN(test_our_mapping_changes);
+    RUN(test_a_call_teaches);
+    RUN(test_lessons_last);
     return tap_done();
 }

@@ -49,6 +49,66 @@ static void test_rows(void)
     fixture_end();
 }
 
+static void put_src(struct catalog_store *store, unsigned n, const char *key, int64_t used_s)
+{
+    struct catalog_src src = {.id = fixture_id(n), .used_at = {used_s * NS_PER_S}};
+    src.key = strdup(key);
+    src.profile = strdup("{\"calls\":1}");
+    CHECK_INT(catalog_store_put_src(store, &src), CATALOG_OK);
+    catalog_src_finish(&src);
+}
+
+static void test_srcs(void)
+{
+    fixture_begin();
+    struct catalog_store *store = open_store();
+    struct catalog_srcs srcs;
+    struct uuid id = fixture_id(2), none = fixture_id(9);
+    put_src(store, 1, "udp:5060 192.0.2.1 a b", 1000);
+    put_src(store, 2, "udp:5060 192.0.2.2 a b", 2000);
+    put_src(store, 3, "udp:5060 192.0.2.1 a b", 3000); /* a key has one profile, the newest */
+    CHECK_INT(catalog_store_srcs(store, NULL, 1, &srcs), CATALOG_OK);
+    CHECK_INT(srcs.count, 1);
+    CHECK(srcs.more && uuid_equal(&srcs.list[0].id, &id));
+    CHECK_INT(srcs.list[0].used_at.ns / NS_PER_S, 2000);
+    CHECK_TEXT(srcs.list[0].profile, "{\"calls\":1}");
+    catalog_srcs_finish(&srcs);
+    CHECK_INT(catalog_store_srcs(store, &id, 10, &srcs), CATALOG_OK);
+    CHECK_INT(srcs.count, 1);
+    CHECK(!srcs.more);
+    CHECK_TEXT(srcs.list[0].key, "udp:5060 192.0.2.1 a b");
+    catalog_srcs_finish(&srcs);
+    CHECK_INT(catalog_store_remove_src(store, &none), CATALOG_NOT_FOUND);
+    CHECK_INT(catalog_store_prune_srcs(store, (struct wall){2500 * NS_PER_S}), CATALOG_OK);
+    CHECK_INT(catalog_store_remove_src(store, &id), CATALOG_NOT_FOUND);
+    catalog_store_close(store);
+    fixture_end();
+}
+
+/* A catalogue of the first release is brought up to date and keeps its rows. */
+static void test_an_older_schema(void)
+{
+    fixture_begin();
+    struct catalog_store *store = open_store();
+    struct catalog_record got;
+    struct uuid id = fixture_id(1);
+    char path[PATH_MAX];
+    sqlite3 *db = NULL;
+    put(store, 1, "call-1@example.com", "finished");
+    catalog_store_close(store);
+    snprintf(path, sizeof path, "%s/catalog.db", fixture_root);
+    CHECK_INT(sqlite3_open(path, &db), SQLITE_OK);
+    CHECK_INT(sqlite3_exec(db, "DROP TABLE srcs; PRAGMA user_version=1", NULL, NULL, NULL),
+              SQLITE_OK);
+    sqlite3_close(db);
+    store = open_store();
+    CHECK_INT(catalog_store_get(store, &id, &got), CATALOG_OK);
+    catalog_record_finish(&got);
+    put_src(store, 1, "k", 1000);
+    catalog_store_close(store);
+    fixture_end();
+}
+
 static void test_pages(void)
 {
     fixture_begin();
@@ -223,6 +283,8 @@ static void test_newer_schema_is_left_alone(void)
 int main(void)
 {
     RUN(test_rows);
+    RUN(test_srcs);
+    RUN(test_an_older_schema);
     RUN(test_pages);
     RUN(test_indexes_serve_the_list);
     RUN(test_oldest);

@@ -109,6 +109,47 @@ static enum ctl_answer sessions(struct ctl_client *client, const struct ctl_opti
     return answer;
 }
 
+/* All of them: a page holds more than most installations have SRCs. */
+static enum ctl_answer list_srcs(struct ctl_client *client, const struct ctl_options *options)
+{
+    json_t *list = json_array(), *next = json_null();
+    enum ctl_answer answer;
+    do {
+        char path[128];
+        json_t *page = NULL;
+        const char *cursor = json_string_value(next);
+        snprintf(path, sizeof path, "/v1/srcs?limit=%d%s%s", PAGE_MAX, cursor ? "&cursor=" : "",
+                 cursor ? cursor : "");
+        answer = ctl_client_request(client, "GET", path, &page);
+        json_array_extend(list, json_object_get(page, "srcs"));
+        json_decref(next);
+        next = json_incref(json_object_get(page, "next"));
+        json_decref(page);
+    } while (answer == CTL_ANSWER_OK && json_is_string(next));
+    json_t *all = json_pack("{s:o}", "srcs", list);
+    if (answer == CTL_ANSWER_OK && options->json)
+        print_json(all);
+    else if (answer == CTL_ANSWER_OK)
+        ctl_show_srcs(stdout, list);
+    json_decref(next);
+    json_decref(all);
+    return answer;
+}
+
+static enum ctl_answer srcs(struct ctl_client *client, const struct ctl_options *options)
+{
+    char path[80];
+    json_t *body = NULL;
+    if (!options->id)
+        return list_srcs(client, options);
+    snprintf(path, sizeof path, "/v1/srcs/%s", options->id);
+    enum ctl_answer answer = ctl_client_request(client, "DELETE", path, &body);
+    if (answer == CTL_ANSWER_OK)
+        printf(options->json ? "{\"forgotten\": \"%s\"}\n" : "Forgotten %s.\n", options->id);
+    json_decref(body);
+    return answer;
+}
+
 static enum ctl_answer drain(struct ctl_client *client, const struct ctl_options *options)
 {
     json_t *body = NULL;
@@ -129,6 +170,8 @@ static enum ctl_answer run(struct ctl_client *client, const struct ctl_options *
         return options->id ? one_recording(client, options) : list_recordings(client, options);
     case CTL_SESSIONS:
         return sessions(client, options);
+    case CTL_SRCS:
+        return srcs(client, options);
     case CTL_DRAIN:
         return drain(client, options);
     }

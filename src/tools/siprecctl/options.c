@@ -21,6 +21,7 @@ static const char help_general[] =
     "\n"
     "  recordings   what has been recorded; one in full; delete one\n"
     "  sessions     what is being recorded now\n"
+    "  srcs         what is known of the SRCs; forget one\n"
     "  drain        take no more calls, end when the last is over\n"
     "\n"
     "  --url URL    where siprecd's API is (" URL_DEFAULT ", or $SIPRECCTL_URL)\n"
@@ -48,6 +49,13 @@ static const char help_sessions[] =
     "\n"
     "The calls that are being recorded now, with the counts of this moment.\n";
 
+static const char help_srcs[] =
+    "Usage: siprecctl srcs [--json]\n"
+    "       siprecctl srcs forget ID [--json]\n"
+    "\n"
+    "What earlier calls have taught about each SRC, and so how its next call is answered; or\n"
+    "forgets it.\n";
+
 static const char help_drain[] =
     "Usage: siprecctl drain [--json]\n"
     "\n"
@@ -61,6 +69,7 @@ static const struct {
 } commands[] = {
     {"recordings", CTL_RECORDINGS, help_recordings},
     {"sessions", CTL_SESSIONS, help_sessions},
+    {"srcs", CTL_SRCS, help_srcs},
     {"drain", CTL_DRAIN, help_drain},
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
@@ -166,6 +175,22 @@ static enum ctl_usage check_recordings(struct ctl_options *out, const char *id, 
     return CTL_USAGE_RUN;
 }
 
+static enum ctl_usage check_srcs(struct ctl_options *out, int count, char **arguments)
+{
+    struct uuid uuid;
+    if (count == 1)
+        return CTL_USAGE_RUN;
+    if (strcmp(arguments[1], "forget") != 0)
+        return bad("srcs knows no such word", arguments[1]);
+    if (count == 2)
+        return bad("srcs forget needs the ID of an SRC", NULL);
+    if (!uuid_parse(view_of_string(arguments[2]), &uuid))
+        return bad("an ID looks like 0195a3c4-1b2d-7e5f-8a9b-0c1d2e3f4a5b, not like", arguments[2]);
+    out->id = arguments[2];
+    out->delete_it = true;
+    return CTL_USAGE_RUN;
+}
+
 static enum ctl_usage check_arguments(struct ctl_options *out, int count, char **arguments)
 {
     bool listing = out->call_id || out->state || out->limit;
@@ -174,13 +199,15 @@ static enum ctl_usage check_arguments(struct ctl_options *out, int count, char *
     enum ctl_usage usage = find_command(out, arguments[0]);
     if (usage != CTL_USAGE_RUN)
         return usage;
-    if (count > (out->command == CTL_RECORDINGS ? 2 : 1))
+    if (count > (out->command == CTL_RECORDINGS ? 2 : out->command == CTL_SRCS ? 3 : 1))
         return bad("one argument too many", arguments[count - 1]);
     if (out->command == CTL_RECORDINGS)
         return check_recordings(out, count == 2 ? arguments[1] : NULL, listing);
     if (listing || out->delete_it)
         return bad("--call-id, --state, --limit and --delete belong to recordings, not to",
                    arguments[0]);
+    if (out->command == CTL_SRCS)
+        return check_srcs(out, count, arguments);
     return CTL_USAGE_RUN;
 }
 

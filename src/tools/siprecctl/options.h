@@ -9,6 +9,7 @@
 enum ctl_command {
     CTL_RECORDINGS,
     CTL_SESSIONS,
+    CTL_SRCS,
     CTL_DRAIN,
 };
 
@@ -20,7 +21,7 @@ struct ctl_options {
     const char *call_id; /* NULL: any */
     const char *state;   /* NULL: any */
     unsigned limit;
-    bool delete_it;
+    bool delete_it; /* recordings ID --delete, srcs forget ID */
     char url_text[1024];
 };
 

@@ -317,3 +317,46 @@ void ctl_show_recording(FILE *out, const json_t *recording)
     show_streams(out, recording);
     show_warnings(out, recording);
 }
+
+/* "symmetric no-latches": what is believed, by the API's own words. */
+static void put_facts(FILE *out, const json_t *src, size_t columns)
+{
+    char facts[512] = "";
+    size_t len = 0;
+    const char *name;
+    json_t *fact;
+    json_object_foreach(json_object_get(src, "facts"), name, fact)
+    {
+        bool is = json_is_true(json_object_get(fact, "is"));
+        int n = snprintf(facts + len, sizeof facts - len, "%s%s%s", len ? " " : "", is ? "" : "no-",
+                         name);
+        if (n < 0 || (size_t)n >= sizeof facts - len)
+            break;
+        len += (size_t)n;
+    }
+    put_cut(out, *facts ? facts : "-", columns);
+}
+
+void ctl_show_srcs(FILE *out, const json_t *srcs)
+{
+    size_t i;
+    const json_t *src;
+    if (json_array_size(srcs) == 0) {
+        fputs("Nothing is known of any SRC yet.\n", out);
+        return;
+    }
+    title(out, "ID", ID_WIDTH);
+    title(out, "SOURCE", 15);
+    title(out, "CLASS", 5);
+    title(out, "CALLS", 5);
+    fputs("FACTS\n", out);
+    json_array_foreach(srcs, i, src)
+    {
+        title(out, text_of(src, "id", "?"), ID_WIDTH);
+        title(out, text_of(src, "source", text_of(src, "identity", "-")), 15);
+        title(out, text_of(src, "class", "-"), 5);
+        put_number(out, number_of(src, "calls", 0), 5);
+        put_facts(out, src, 31);
+        fputc('\n', out);
+    }
+}

@@ -16,6 +16,9 @@ void ctl_show_recording(FILE *out, const json_t *recording);
 /* now: for how long each has been going on. */
 void ctl_show_sessions(FILE *out, const json_t *sessions, struct wall now);
 
+/* srcs: an array of the API's SRC profiles. */
+void ctl_show_srcs(FILE *out, const json_t *srcs);
+
 /* The first columns characters of a UTF-8 text, padded to as many; cut ones end in "~". */
 void ctl_show_cell(FILE *out, const char *text, size_t columns);
 

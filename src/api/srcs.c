@@ -1,0 +1,161 @@
+/* srcs: /v1/srcs: what earlier calls have taught about each SRC; and forgetting it.
+ * Not here: learning (recorder), what a profile means (nat/srcs.h).
+ * RFC 9110, RFC 9457. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/resources.h"
+#include "base/list.h"
+
+#define PAGE_DEFAULT 50
+
+static void not_found(struct http_exchange *exchange)
+{
+    http_exchange_problem(exchange, 404, "src_not_found", "There is no such SRC profile.");
+}
+
+/* ---- the list ------------------------------------------------------------------------------- */
+
+/* "udp:5060 192.0.2.10 sbc.example.com Oracle%20SBC", or "identity ..." (nat/srcs.h). */
+static json_t *word(struct view *rest)
+{
+    struct view word;
+    char text[512];
+    size_t len = 0;
+    if (!view_cut(rest, ' ', &word) || word.len == 0)
+        return json_null();
+    for (size_t i = 0; i < word.len && len < sizeof text - 1; i++) {
+        char hex[3] = {0};
+        if (word.at[i] == '%' && i + 2 < word.len) {
+            memcpy(hex, word.at + i + 1, 2);
+            i += 2;
+            text[len++] = (char)strtoul(hex, NULL, 16);
+        } else {
+            text[len++] = word.at[i];
+        }
+    }
+    text[len] = 0;
+    json_t *string = json_stringn(text, len);
+    return string ? string : json_stringn(word.at, word.len); /* no UTF-8: as it is written */
+}
+
+static json_t *object_of(const struct catalog_src *src)
+{
+    json_t *profile = json_loads(src->profile, 0, NULL), *one = json_object();
+    struct view rest = view_of_string(src->key);
+    bool named = view_starts_with_nocase(rest, VIEW_LIT("identity "));
+    json_object_set_new(one, "id", json_string(src->id.s));
+    if (named)
+        (void)word(&rest);
+    json_object_set_new(one, "identity", named ? word(&rest) : json_null());
+    json_object_set_new(one, "listener", named ? json_null() : word(&rest));
+    json_object_set_new(one, "source", named ? json_null() : word(&rest));
+    json_object_set_new(one, "contact", named ? json_null() : word(&rest));
+    json_object_set_new(one, "user_agent", named ? json_null() : word(&rest));
+    (void)json_object_update_missing(one, profile);
+    json_decref(profile);
+    return one;
+}
+
+static void reply(struct http_exchange *exchange, const struct catalog_srcs *srcs)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < srcs->count; i++)
+        json_array_append_new(list, object_of(&srcs->list[i]));
+    json_t *page =
+        json_pack("{s:o,s:o}", "srcs", list, "next",
+                  srcs->more ? json_string(srcs->list[srcs->count - 1].id.s) : json_null());
+    char *text = page ? json_dumps(page, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
+    json_decref(page);
+    if (text)
+        http_exchange_reply_json(exchange, 200, view_of_string(text));
+    else
+        api_busy_problem(exchange);
+    free(text);
+}
+
+void api_srcs_list(struct http_exchange *exchange, void *context)
+{
+    struct api *api = context;
+    struct view value;
+    struct uuid after;
+    struct catalog_srcs srcs;
+    uint32_t limit = PAGE_DEFAULT;
+    bool further = http_exchange_query(exchange, "cursor", &value);
+    if (further && !uuid_parse(value, &after)) {
+        http_exchange_problem(exchange, 400, "bad_cursor",
+                              "cursor is what an earlier page gave as next.");
+        return;
+    }
+    if (http_exchange_query(exchange, "limit", &value) &&
+        (!view_parse_u32(value, &limit) || limit < 1 || limit > CATALOG_PAGE_MAX)) {
+        http_exchange_problem(exchange, 400, "bad_limit", "limit is a number from 1 to %d.",
+                              CATALOG_PAGE_MAX);
+        return;
+    }
+    enum catalog_result result =
+        catalog_reader_srcs(api->reader, further ? &after : NULL, limit, &srcs);
+    if (result != CATALOG_OK) {
+        api_catalog_problem(exchange, result);
+        return;
+    }
+    reply(exchange, &srcs);
+    catalog_srcs_finish(&srcs);
+}
+
+/* ---- forgetting ----------------------------------------------------------------------------- */
+
+struct forgetting {
+    struct api_job job;
+    struct api *api;
+    struct http_exchange *exchange;
+    struct uuid id;
+    char by[64]; /* for the audit line */
+    enum catalog_result result;
+};
+
+static void forgetting_run(struct api_job *job)
+{
+    struct forgetting *f = container_of(job, struct forgetting, job);
+    /* The signalling thread first: what it learns from now on is a new profile. */
+    api_board_forget_src(f->api->board, &f->id);
+    f->result = catalog_forget_src(f->api->catalog, &f->id, f->by);
+}
+
+static void forgetting_done(struct api_job *job)
+{
+    struct forgetting *f = container_of(job, struct forgetting, job);
+    if (job->cancelled)
+        api_busy_problem(f->exchange);
+    else if (f->result == CATALOG_OK)
+        http_exchange_reply_empty(f->exchange, 204);
+    else if (f->result == CATALOG_NOT_FOUND)
+        not_found(f->exchange);
+    else
+        api_catalog_problem(f->exchange, f->result);
+    free(f);
+}
+
+void api_srcs_delete(struct http_exchange *exchange, void *context)
+{
+    struct api *api = context;
+    struct uuid id;
+    if (!uuid_parse(http_exchange_parameter(exchange, 0), &id)) {
+        not_found(exchange);
+        return;
+    }
+    struct forgetting *f = calloc(1, sizeof *f);
+    if (f)
+        *f = (struct forgetting){.job = {.run = forgetting_run, .done = forgetting_done},
+                                 .api = api,
+                                 .exchange = exchange,
+                                 .id = id};
+    if (f)
+        snprintf(f->by, sizeof f->by, "api peer=%s", http_exchange_peer(exchange));
+    if (f && api_work_submit(api->quick, &f->job))
+        return;
+    free(f);
+    api_busy_problem(exchange);
+}

@@ -361,6 +361,11 @@ bool relays_send(struct relays *r, struct tick now, uint32_t slot, const struct 
     struct writer w = writer_of(r->packet, sizeof r->packet);
     if (slot >= r->config.slots || !turn_pool_wrap(r->pool, now, slot, peer, bytes, &w)) {
         metric_add(METRIC_RELAY_PACKETS_UNPERMITTED, 1);
+        /* ICE finds peers as it goes (RFC 8445 §7.3.1.3): its next check to this one passes. */
+        if (slot < r->config.slots && r->slots[slot].is_lent) {
+            (void)turn_permit(turn_pool_allocation(r->pool, slot), now, peer, 1);
+            r->wait_until = tick_add_ms(now, RELAYS_WAIT_MS);
+        }
         return false;
     }
     int error = conduit_send(r->conduit, now, slot, writer_done(&w));

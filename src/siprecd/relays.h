@@ -47,7 +47,8 @@ void relays_lend(struct relays *r, struct tick now, uint32_t slot, uint32_t gene
 /* A slot that was picked was not used after all. */
 void relays_unused(struct relays *r, struct tick now, uint32_t slot, uint32_t generation);
 void relays_want(struct relays *r, struct tick now, const struct media_relay_want *want);
-/* From the relayed address to peer. False: peer has no permission, or the message did not leave. */
+/* From the relayed address to peer. False: it did not leave; where that was for lack of a permission it is asked for
+ * now. */
 bool relays_send(struct relays *r, struct tick now, uint32_t slot, const struct addr *peer,
                  struct view bytes);
 

@@ -186,12 +186,18 @@ static void finish(void)
 
 static void scenario_data(void)
 {
+    struct addr peer;
     WAIT(ready_count() >= 4, 10000);
     struct recorder_relay relay = pick(0);
     CHECK(relay.rtt_ms >= 0);
+    peer = own_address(d.peer_fd);
+    CHECK(!relays_send(d.relays, now(), relay.slot, &peer, VIEW_LIT("not lent")));
     lend(&relay, 7);
-    want(&relay, MEDIA_RELAY_PERMIT);
+    /* Who is sent to is let in, from the second datagram on. */
+    CHECK(!relays_send(d.relays, now(), relay.slot, &peer, VIEW_LIT("lost")));
     WAIT(d.permitted == 1, 5000);
+    want(&relay, MEDIA_RELAY_PERMIT);
+    WAIT(d.permitted == 2, 5000); /* told again: it stands */
     check_both_ways(&relay, "a Send indication");
     want(&relay, MEDIA_RELAY_BIND);
     for (int i = 0; i < 20; i++)

@@ -1,6 +1,9 @@
 """A worker's relays against coturn: each transport, two servers of which one is killed, UDP that nobody answers, wrong and
 new credentials, a move; and coturn's own log as witness that no allocation is left. Everything on loopback.
 Use: test_relays.py RELAYS_DRIVER. Speaks TAP."""
+import base64
+import hashlib
+import hmac
 import os
 import pathlib
 import re
@@ -8,8 +11,9 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 
-from coturn import LONG_TERM, PASSWORD, USER, Coturn, is_installed
+from coturn import LONG_TERM, PASSWORD, SECRET, USER, Coturn, is_installed
 
 driver = sys.argv[1]
 SECOND = ["-u", "second:password of the second"]
@@ -30,9 +34,13 @@ def allocations(server):
 class Play:
     """One run of the driver; servers as "udp", "tcp", "tls" of coturn number 0 or 1, or "udp-silent"."""
 
-    def __init__(self, text, scenario, ways, options=(), password=PASSWORD, trusted=True, witness=True):
-        self.text, self.scenario, self.ways, self.options = text, scenario, ways, options
-        self.password, self.trusted, self.witness = password, trusted, witness
+    def __init__(self, text, scenario, ways, options=(), password=PASSWORD, trusted=True, witness=True, rest=False):
+        self.text, self.scenario, self.ways, self.options = text, scenario, ways, list(options)
+        self.user, self.password, self.trusted, self.witness = USER, password, trusted, witness
+        self.options += ["--use-auth-secret", "--static-auth-secret", SECRET] if rest else [*LONG_TERM, *SECOND]
+        if rest:
+            self.user = f"{int(time.time()) + 3600}:siprecd"
+            self.password = base64.b64encode(hmac.new(SECRET.encode(), self.user.encode(), hashlib.sha1).digest()).decode()
 
     def run(self, folder):
         servers, silent = [], socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -41,7 +49,7 @@ class Play:
             for number in range(1 + max([which for _, which in self.ways])):
                 place = folder / str(number)
                 place.mkdir()
-                servers.append(Coturn(place, *LONG_TERM, *SECOND, "-v", *self.options))
+                servers.append(Coturn(place, "-v", *self.options))
                 servers[-1].folder = place
             arguments = []
             for kind, which in self.ways:
@@ -51,7 +59,7 @@ class Play:
             environment = dict(os.environ)
             if self.trusted:
                 environment["RELAYS_CA"] = str(servers[0].folder / "cert.pem")
-            done = subprocess.run([driver, self.scenario, USER, self.password, str(servers[0].process.pid), *arguments],
+            done = subprocess.run([driver, self.scenario, self.user, self.password, str(servers[0].process.pid), *arguments],
                                   capture_output=True, text=True, timeout=120, env=environment)
             print(done.stdout, done.stderr, end="", sep="")
             good = done.returncode == 0
@@ -75,6 +83,7 @@ PLAYS = [
     Play("data over UDP", "data", [UDP]),
     Play("data over TCP", "data", [TCP]),
     Play("data over TLS", "data", [TLS]),
+    Play("data under time-limited credentials", "data", [UDP], rest=True),
     Play("many frames over TCP", "burst", [TCP]),
     Play("many frames over TLS", "burst", [TLS]),
     Play("a server killed in mid-call", "failover", [UDP, ("udp", 1)]),

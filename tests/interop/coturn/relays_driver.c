@@ -255,8 +255,8 @@ static void scenario_burst(void)
  * is there. */
 static void scenario_failover(void)
 {
-    WAIT(ready_count() >= 5, 10000);
-    struct recorder_relay first = pick(0), second = pick(1);
+    WAIT(count_of(0) >= 4 && count_of(1) == 1, 10000);
+    struct recorder_relay first = pick(0), second;
     lend(&first, 7);
     want(&first, MEDIA_RELAY_PERMIT);
     WAIT(d.permitted == 1, 5000);
@@ -268,6 +268,7 @@ static void scenario_failover(void)
     CHECK(tick_diff_ms(now(), died) < 1000);
     CHECK_INT(d.last_lost.code, 0);
     CHECK_INT(d.last_lost.slot, first.slot);
+    second = pick(1);
     lend(&second, 7);
     want(&second, MEDIA_RELAY_PERMIT);
     WAIT(d.permitted == 2, 1000);

@@ -64,9 +64,11 @@ class Play:
             print(done.stdout, done.stderr, end="", sep="")
             good = done.returncode == 0
             for server in servers:
-                if server.process.poll() is None:
-                    server.stop()
+                end = time.monotonic() + 3
                 made, gone = allocations(server)
+                while server.process.poll() is None and made != gone and time.monotonic() < end:
+                    time.sleep(0.05)  # its log comes a little late
+                    made, gone = allocations(server)
                 print(f"# coturn: {made} allocations made, {gone} of them given back")
                 killed = self.scenario == "failover" and server is servers[0]
                 good = good and (killed or made == gone) and (made > 0 or not self.witness)

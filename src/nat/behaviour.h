@@ -1,6 +1,6 @@
 /* behaviour: the words for what a NAT does, shared by discovery, profile and path choice.
  * Not here: how it is found out (discovery.h) and what follows from it (path.h).
- * RFC 4787 §4, §5, §6; nat.md 4.1 and its rule 10 for the filter's scope. */
+ * RFC 4787 §4, §5, §6; doc/nat.md 1. */
 #ifndef NAT_BEHAVIOUR_H
 #define NAT_BEHAVIOUR_H
 

@@ -183,7 +183,7 @@ static void judge(struct discovery *d)
     b->mapping = judge_mapping(d);
     b->filtering = judge_filtering(d);
     b->clashes = has_clashed(d);
-    /* nat.md 4.7 rule 10. */
+    /* doc/nat.md 1: whom does the filter remember? */
     if (nat_mapping_is_dependent(b->mapping) && b->filtering > NAT_FILTERING_INDEPENDENT)
         b->scope = d->probes[PROBE_SCOPE].state == PROBE_ANSWERED ? NAT_SCOPE_ENDPOINT
                    : d->probes[PROBE_SCOPE].state == PROBE_SILENT ? NAT_SCOPE_MAPPING

@@ -68,7 +68,7 @@ enum gateway_speech {
 struct gateway_status {
     enum gateway_speech speech;
     /* The gateway's own outside address; unset while not known. Private, or other than what STUN
-     * sees: a second NAT stands behind it (nat.md 4.1). */
+     * sees: a second NAT stands behind it (doc/nat.md 5). */
     struct addr external;
     size_t mapped, wanted;
 };

@@ -1,6 +1,6 @@
 /* keepalive: the schedule of punches and keepalives.
  * Not here: packets.
- * nat.md 5.5. */
+ * doc/nat.md 8. */
 #include "nat/keepalive.h"
 
 /* Mappings that nobody has answered live 15 s at some carriers, 30 s on Linux:

@@ -1,7 +1,7 @@
 /* keepalive: when to send on a media socket so that the NATs on the way let the SRC in, and go on
  * doing so.
  * Not here: what is sent and to whom (media), ICE's consent (ice), permissions and channels (turn).
- * nat.md 5.5; RFC 6263 §4, §7 (the very tuple, also when nothing else is sent);
+ * doc/nat.md 8; RFC 6263 §4, §7 (the very tuple, also when nothing else is sent);
  * RFC 4787 REQ-6. Pure. */
 #ifndef NAT_KEEPALIVE_H
 #define NAT_KEEPALIVE_H

@@ -1,6 +1,6 @@
 /* ladder: the steps in their order.
  * Not here: what a step does.
- * nat.md 5.6. */
+ * doc/nat.md 9. */
 #include "nat/ladder.h"
 
 static void plan(struct ladder *l, struct tick now, enum ladder_step step, int64_t after_ms)

@@ -1,6 +1,6 @@
 /* ladder: what is tried when no media arrives, and when: after the ACK, and in the midst of a call.
  * Not here: doing it (media, recorder, sip), which path comes next (path.h), TURN's own errors (turn/error.h, turn/pool.h).
- * nat.md 5.6, steps 1 to 4: each may be done twice without harm. Pure. */
+ * doc/nat.md 9: each may be done twice without harm. Pure. */
 #ifndef NAT_LADDER_H
 #define NAT_LADDER_H
 

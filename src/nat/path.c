@@ -1,6 +1,6 @@
 /* path: the table of choices.
  * Not here: what is done about a choice.
- * nat.md 4.5, 4.7. */
+ * doc/nat.md 5, 6. */
 #include "nat/path.h"
 
 /* What the table asks. */

@@ -2,7 +2,7 @@
  * packets arrive there.
  * Not here: what we know of our network (profile.h) and of the SRC: both come as plain facts; ICE
  * chooses by checks.
- * nat.md 4.5's decision procedure with the corrections of 4.7; RFC 7866 §8.1.8,
+ * doc/nat.md 6; RFC 7866 §8.1.8,
  * RFC 8656 §9. Pure, O(1), no I/O. */
 #ifndef NAT_PATH_H
 #define NAT_PATH_H
@@ -81,10 +81,10 @@ struct path_choice path_choose(const struct path_us *us, const struct path_src *
                                unsigned tried);
 
 /* The direct path of a stream that is relayed now, for its re-INVITE: the relay has shown where the
- * SRC sends from (nat.md 4.5 (5)). */
+ * SRC sends from (doc/nat.md 6). */
 struct path_choice path_direct(const struct path_us *us, const struct addr *seen);
 
-/* nat.md's spelling: "S+H(ip:port)", "Rw(SIP ip)", "D". */
+/* doc/nat.md's spelling: "S+H(ip:port)", "Rw(SIP ip)", "D". */
 void path_print(struct writer *w, const struct path_choice *choice);
 /* DESIGN.md's word for the API: "host", "static", ... mapped tells the two kinds of M apart. */
 const char *path_name(const struct path_choice *choice, const struct path_us *us);

@@ -1,6 +1,6 @@
 /* profile: what was told, and what follows from it when it is put side by side.
  * Not here: asking.
- * nat.md 4.1, 4.5. */
+ * doc/nat.md 5, 6. */
 #include "nat/profile.h"
 
 const char *profile_source_name(enum profile_source source)
@@ -69,7 +69,7 @@ bool profile_tell(struct nat_profile *p, struct tick now, enum profile_source so
     *told = (struct profile_told){addr_with_port(external, 0), now};
     if (source == PROFILE_STUN && addr_is_set(&external))
         p->stun_is_silent = false;
-    /* A new lease, or a NAT that was rebooted: what its predecessor did says nothing (nat.md 5.11).
+    /* A new lease, or a NAT that was rebooted: what its predecessor did says nothing (doc/nat.md 11).
      * Where each socket may have another address this says nothing either. */
     if (!differs || p->behaviour.pooling_arbitrary)
         return false;

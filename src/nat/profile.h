@@ -1,7 +1,7 @@
 /* profile: what we know of the network we are in, from whom, and how old that is: one for each
  * address family.
  * Not here: how it is found out (discovery.h, gateway.h), the SRCs, the choice itself (path.h).
- * nat.md 4.1 (double NAT), 4.5, 5.2, 5.11;
+ * doc/nat.md 5 (double NAT), 6, 11;
  * DESIGN.md's "What the NAT settings mean" and its settling. Pure. */
 #ifndef NAT_PROFILE_H
 #define NAT_PROFILE_H

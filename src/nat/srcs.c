@@ -1,6 +1,6 @@
 /* srcs: what a call teaches, what is believed, and its text.
  * Not here: where the text is kept.
- * nat.md 5.10. */
+ * doc/nat.md 12. */
 #include "nat/srcs.h"
 
 #include <jansson.h>
@@ -182,7 +182,7 @@ static void remember(struct src_profile *p, const struct addr *ip)
     p->media[0] = addr_with_port(*ip, 0);
 }
 
-/* Where it sent from, beside what it had offered and where its SIP came from (nat.md 4.4). */
+/* Where it sent from, beside what it had offered and where its SIP came from (doc/nat.md 1). */
 static void learn_source(struct src_profile *p, const struct src_lesson *l)
 {
     const struct addr *seen = &l->observed;

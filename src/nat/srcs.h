@@ -1,7 +1,7 @@
 /* srcs: what the calls of an SRC have taught us about it, so that its next one is answered with the
  * path that works: one profile an SRC.
  * Not here: keeping profiles (catalog, recorder), telling SRCs apart by more than their key.
- * nat.md 5.10: only calls with 5 s of good RTP teach; a profile changes the order of tries and takes
+ * doc/nat.md 12: only calls with 5 s of good RTP teach; a profile changes the order of tries and takes
  * no try away. Pure. */
 #ifndef NAT_SRCS_H
 #define NAT_SRCS_H

@@ -1,6 +1,6 @@
 /* verdict: putting a stream's story together.
  * Not here: what happens in it.
- * nat.md 5.10. */
+ * doc/nat.md 12. */
 #include "nat/verdict.h"
 
 void verdict_begin(struct verdict *v, struct tick now, const struct path_us *us,

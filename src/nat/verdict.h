@@ -1,7 +1,7 @@
 /* verdict: one stream's story as far as the way of its packets goes: which path, why, what else
  * there was, what happened.
  * Not here: deciding (path.h), packets and their loss (rtp), where the text is kept (recorder).
- * nat.md 5.10, 4.4 (classes B1 to B6); the JSON is DESIGN.md's "verdict". Pure. */
+ * doc/nat.md 1 (classes B1 to B6), 12; the JSON is DESIGN.md's "verdict". Pure. */
 #ifndef NAT_VERDICT_H
 #define NAT_VERDICT_H
 

@@ -322,7 +322,7 @@ static void take_ticket(struct turn_allocation *t, const struct stun_message *m)
     t->status.movable = true;
 }
 
-/* nat.md's rule: half of the lifetime, or a minute before its end, whichever comes first. */
+/* doc/nat.md 8: half of the lifetime, or a minute before its end, whichever comes first. */
 static void take_lifetime(struct turn_allocation *t, struct tick now, const struct stun_message *m)
 {
     uint32_t lifetime_s;

@@ -72,7 +72,7 @@ static bool make_src(struct plainplay_options *o, const char *column, struct rng
 }
 
 /* A carrier's NAT whose mapping depends on the destination, and whom its STUN-learned address admits:
- * by nat.md's rule 2. boxes[1] is the inner one. */
+ * by doc/nat.md 5, rule 2. boxes[1] is the inner one. */
 static void set_admits(struct network *n, const char *whom, struct rng *rng)
 {
     struct natbox_options *outer = &n->boxes[0], *inner = &n->boxes[1];

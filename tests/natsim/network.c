@@ -28,7 +28,7 @@ static enum natbox_dependence any_of(struct rng *rng)
 }
 
 /* What the tables leave open. No ports kept where the mapping depends on the destination: to every
- * peer such a NAT is one that does not depend (nat.md's rule 9). */
+ * peer such a NAT is one that does not depend (doc/nat.md 5, rule 9). */
 static struct natbox_options plain(struct rng *rng, enum natbox_dependence mapping,
                                    enum natbox_dependence filtering)
 {

@@ -31,7 +31,7 @@ static enum natbox_dependence stricter(enum natbox_dependence a, enum natbox_dep
 }
 
 /* A NAT that keeps the port for every destination, though it makes mappings for each, is to every
- * peer one that does not depend (nat.md 4.7 rule 9). */
+ * peer one that does not depend (doc/nat.md 5, rule 9). */
 static enum natbox_dependence mapping_of(const struct natbox_options *o)
 {
     bool wanders = o->arbitrary && o->pool > 1;

@@ -1,6 +1,6 @@
 /* Discovery against every kind of NAT of RFC 4787, one and in chains: what it finds is held against
- * what the box was told to be, and, for chains, against nat.md's rule 2, not against the engine.
- * RFC 5780 §4, nat.md 4.1, 4.7. */
+ * what the box was told to be, and, for chains, against doc/nat.md 5, rule 2, not against the engine.
+ * RFC 5780 §4, doc/nat.md 1, 5. */
 #include "nat/discovery.h"
 
 #include "natsim/stunhost.h"
@@ -189,7 +189,7 @@ static void test_every_kind_of_nat(void)
     CHECK_INT(count, 432);
 }
 
-/* nat.md rule 9: a NAT that keeps the port for every destination is EIM to whoever looks from
+/* doc/nat.md 5, rule 9: a NAT that keeps the port for every destination is EIM to whoever looks from
  * outside. */
 static void test_overloaded_ports_look_independent(void)
 {
@@ -235,7 +235,7 @@ static void test_no_nat_and_firewalls(void)
     }
 }
 
-/* nat.md 4.7 rule 2, for two and three levels: the closed form of the strictest mapping, and of the
+/* doc/nat.md 5, rule 2, for two and three levels: the closed form of the strictest mapping, and of the
  * filter where no level with a filter has a dependent level below it. */
 static void test_chains_show_the_strictest(void)
 {

@@ -2,7 +2,7 @@
  * and an SRC of each class sends RTP to the answered address. The choice must carry every packet; and where it is a
  * relay or the edge, the address that STUN showed, with all the punches that what was known allowed, must not have done
  * as well: then the table would be wrong. The engine is told the offer, the SIP source, what earlier calls taught and what
- * discovery found, never the NAT's settings. nat.md 4.4, 4.7. */
+ * discovery found, never the NAT's settings. doc/nat.md 4, 5. */
 #include "nat/discovery.h"
 #include "nat/path.h"
 

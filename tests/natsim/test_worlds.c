@@ -2,7 +2,7 @@
  * held against the oracle: a direct path within 10 s of the answer where there can be one, a relay
  * only where there is none, nothing where nothing can be.
  * Use: natsim_worlds [COUNT [SEED]]. Without arguments TAP for make check; make sim plays on.
- * RFC 8445, 8656; nat.md 4.7 rule 3. */
+ * RFC 8445, 8656; doc/nat.md 5, rule 3. */
 #include "natsim/iceplay.h"
 #include "natsim/oracle.h"
 
@@ -96,7 +96,7 @@ static void test_random_worlds(void)
     printf("# seeds 1 to %d\n", WORLDS_IN_CHECK);
 }
 
-/* ---- the oracle against nat.md's rule 3, which was found in another model -------------------- */
+/* ---- the oracle against doc/nat.md's rule 3, which was found in another model -------------------- */
 
 static bool rule_3_reaches(const struct natbox_options *x, const struct natbox_options *y)
 {

@@ -111,7 +111,7 @@ static void expect(const struct srs_options *options, uint8_t last, uint16_t bas
     play_free(play);
 }
 
-/* nat.md's rows, one call each; the SRC is B1: it sends from what it offers. */
+/* doc/nat.md's rows, one call each; the SRC is B1: it sends from what it offers. */
 static void test_each_kind_of_way(void)
 {
     struct srs_options nothing = {0};

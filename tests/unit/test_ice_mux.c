@@ -1,4 +1,4 @@
-/* Tests of ice/mux: whose a datagram is, in the order that nat.md's rule gives; and two agents on
+/* Tests of ice/mux: whose a datagram is, by its ufrag first, then by its 5-tuple; and two agents on
  * one port, for real.
  * Not here: the agents' own rules (test_ice_rules.c). */
 #include "ice/mux.h"

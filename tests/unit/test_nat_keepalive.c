@@ -1,4 +1,4 @@
-/* nat/keepalive against the times of nat.md 5.5. */
+/* nat/keepalive against the times of doc/nat.md 8. */
 #include "nat/keepalive.h"
 
 #include "tap.h"

@@ -1,4 +1,4 @@
-/* nat/ladder against the times of nat.md 5.6 and 5.1's demand: recorded within 3 s of the first packet. */
+/* nat/ladder against the times of doc/nat.md 9 and its demand: recorded within 3 s of the first packet. */
 #include "nat/ladder.h"
 
 #include "tap.h"
@@ -64,7 +64,7 @@ static void test_silence_in_a_call(void)
     check_next(&l, 19980 + 5600, LADDER_ASK_STUN);
     check_next(&l, 19980 + 6600, LADDER_PERMIT_ALL);
     check_next(&l, 19980 + 7600,
-               LADDER_NEXT_PATH); /* a re-INVITE long before the 15 s of nat.md 5.12 */
+               LADDER_NEXT_PATH); /* a re-INVITE long before the 15 s of doc/nat.md 9 */
     ladder_start(&l, at(30000), PATH_RELAY, true);
     ladder_heard(&l, at(30100));
     ladder_stop(&l); /* on hold, and back: as after the answer */

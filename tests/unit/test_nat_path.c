@@ -1,6 +1,6 @@
-/* nat/path against nat.md's tables B and B' (sim/cells.tsv, written by hand), and what the tables
- * do not say: what is tried next, and what is done where there is neither relay nor edge. nat.md
- * 4.4, 4.5, 4.7. */
+/* nat/path against doc/nat.md's tables B and B' (sim/cells.tsv, written by hand), and what the tables
+ * do not say: what is tried next, and what is done where there is neither relay nor edge:
+ * doc/nat.md 4 to 6. */
 #include "nat/path.h"
 
 #include "tap.h"
@@ -248,7 +248,7 @@ static void test_strangers(void)
     CHECK_INT(path_choose(&us, &src, 0).code, PATH_REVERSE);
 }
 
-/* Relayed, and its true source is seen: S, if our NAT lets that in at all (nat.md 4.5 (5)). */
+/* Relayed, and its true source is seen: S, if our NAT lets that in at all (doc/nat.md 6). */
 static void test_the_direct_path(void)
 {
     static const struct {

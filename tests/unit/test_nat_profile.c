@@ -1,5 +1,5 @@
 /* nat/profile: what follows when the settings, STUN, the gateway and the clouds are put side by
- * side. DESIGN.md's NAT settings, nat.md 4.1 (double NAT), 5.11. */
+ * side. DESIGN.md's NAT settings, doc/nat.md 5 (double NAT), 11. */
 #include "nat/profile.h"
 
 #include "tap.h"

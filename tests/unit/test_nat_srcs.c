@@ -1,4 +1,4 @@
-/* nat/srcs against nat.md 5.10 and the columns of 4.4: what a call teaches, how long it is believed,
+/* nat/srcs against doc/nat.md 12 and the classes of 1: what a call teaches, how long it is believed,
  * what the next call's choice makes of it. The text is read back by jansson. */
 #include "nat/srcs.h"
 

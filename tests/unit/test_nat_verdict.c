@@ -1,4 +1,4 @@
-/* nat/verdict: the SRC's class by nat.md 4.4's table of columns, and the JSON by DESIGN.md's form,
+/* nat/verdict: the SRC's class by doc/nat.md 1's table of classes, and the JSON by DESIGN.md's form,
  * read back by jansson. */
 #include "nat/verdict.h"
 

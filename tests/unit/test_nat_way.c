@@ -1,4 +1,4 @@
-/* nat/way: a stream's way in against the times of nat.md 5.5 and 5.6, the limits that operators are
+/* nat/way: a stream's way in against the times of doc/nat.md 8 and 9, the limits that operators are
  * promised, and what follows from what comes. Integer time: the clock jumps to each deadline. */
 #include "nat/way.h"
 
@@ -208,7 +208,7 @@ static void test_budgets(void)
     CHECK_INT(packets(&facts.targets[1], false, 0, 100000), 0);
 }
 
-/* nat.md 5.6 steps 1 to 3. */
+/* doc/nat.md 9, after the ACK. */
 static void test_the_ladder(void)
 {
     struct way_facts facts = stun_path();
@@ -332,7 +332,7 @@ static void test_relay_lost(void)
     CHECK(event(WAY_WANT_PATH, 0) == NULL && told(VERDICT_RELAY_LOST, 0) != NULL);
 }
 
-/* nat.md 5.6 step 4. */
+/* doc/nat.md 9, in mid-call. */
 static void test_silence(void)
 {
     struct way_facts facts = stun_path();
@@ -457,7 +457,7 @@ static void migrate(struct way_facts *facts, const struct addr *seen)
     CHECK(packets(seen, false, 0, clock_ms) >= 2);
 }
 
-/* nat.md 4.5 (5): both ways are received on, then the relay is left. */
+/* doc/nat.md 6, migration: both ways are received on, then the relay is left. */
 static void test_migration(void)
 {
     const struct addr seen = addr_v4(192, 0, 2, 10, 61000);

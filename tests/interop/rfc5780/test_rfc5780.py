@@ -25,7 +25,7 @@ table inet world {{
 }}
 """
 # What Linux does is known: it remembers each flow by both its ends (conntrack), so its filter is APDF. Masquerading
-# keeps the port while it can, for all destinations alike: nat.md's rule 9. With random ports each destination has its
+# keeps the port while it can, for all destinations alike: doc/nat.md 5, rule 9. With random ports each destination has its
 # own; and the flow is all that the filter knows, so its scope is the mapping. Nothing turns round at the gateway.
 # And it takes what it refused at its own address for a flow, so that our mapping to that end moves to another port.
 PLAYS = [

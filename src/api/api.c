@@ -26,6 +26,7 @@ static const struct http_route routes[] = {
     {HTTP_METHOD_GET, "/v1/sessions", api_sessions_get},
     {HTTP_METHOD_GET, "/v1/srcs", api_srcs_list},
     {HTTP_METHOD_DELETE, "/v1/srcs/{id}", api_srcs_delete},
+    {HTTP_METHOD_GET, "/v1/nat", api_nat_get},
     {HTTP_METHOD_POST, "/v1/drain", api_drain_post},
     {HTTP_METHOD_GET, "/health/live", api_health_live},
     {HTTP_METHOD_GET, "/health/ready", api_health_ready},

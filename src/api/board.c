@@ -12,15 +12,19 @@
 #include <unistd.h>
 
 #define BOARD_SRCS 256
+/* Something that is published when it is asked for. */
+struct page {
+    uint64_t asked, answered; /* numbers of the last question and of the last it covers */
+    uint64_t taken;           /* the last question that api_board_take has handed on */
+    char *text;
+};
 
 struct api_board {
     pthread_mutex_t lock;
     pthread_cond_t published;
     int fd;
     unsigned wants;
-    uint64_t asked, answered; /* sessions: numbers of the last question and of the last it covers */
-    uint64_t taken;           /* the last question that api_board_take has handed on */
-    char *sessions;
+    struct page sessions, nat;
     struct api_health health;
     bool has_health;
     struct uuid srcs[BOARD_SRCS]; /* to be forgotten; a ring, whose oldest give way */
@@ -55,7 +59,8 @@ void api_board_destroy(struct api_board *board)
     close(board->fd);
     pthread_cond_destroy(&board->published);
     pthread_mutex_destroy(&board->lock);
-    free(board->sessions);
+    free(board->sessions.text);
+    free(board->nat.text);
     free(board);
 }
 
@@ -74,12 +79,14 @@ unsigned api_board_take(struct api_board *board)
     unsigned wants = board->wants;
     board->wants = 0;
     if (wants & API_WANT_SESSIONS)
-        board->taken = board->asked;
+        board->sessions.taken = board->sessions.asked;
+    if (wants & API_WANT_NAT)
+        board->nat.taken = board->nat.asked;
     pthread_mutex_unlock(&board->lock);
     return wants;
 }
 
-int api_board_publish_sessions(struct api_board *board, struct view json)
+static int publish(struct api_board *board, struct page *page, struct view json)
 {
     char *copy = malloc(json.len + 1);
     if (!copy)
@@ -88,13 +95,23 @@ int api_board_publish_sessions(struct api_board *board, struct view json)
         memcpy(copy, json.at, json.len);
     copy[json.len] = '\0';
     pthread_mutex_lock(&board->lock);
-    char *old = board->sessions;
-    board->sessions = copy;
-    board->answered = board->taken;
+    char *old = page->text;
+    page->text = copy;
+    page->answered = page->taken;
     pthread_cond_broadcast(&board->published);
     pthread_mutex_unlock(&board->lock);
     free(old);
     return 0;
+}
+
+int api_board_publish_sessions(struct api_board *board, struct view json)
+{
+    return publish(board, &board->sessions, json);
+}
+
+int api_board_publish_nat(struct api_board *board, struct view json)
+{
+    return publish(board, &board->nat, json);
 }
 
 void api_board_set_health(struct api_board *board, const struct api_health *health)
@@ -146,7 +163,8 @@ void api_board_want(struct api_board *board, enum api_want want)
     pthread_mutex_unlock(&board->lock);
 }
 
-char *api_board_sessions(struct api_board *board, unsigned timeout_ms)
+static char *ask(struct api_board *board, struct page *page, enum api_want want,
+                 unsigned timeout_ms)
 {
     struct timespec end;
     char *copy = NULL;
@@ -158,16 +176,26 @@ char *api_board_sessions(struct api_board *board, unsigned timeout_ms)
         end.tv_nsec -= 1000000000;
     }
     pthread_mutex_lock(&board->lock);
-    uint64_t mine = ++board->asked;
-    want_locked(board, API_WANT_SESSIONS);
-    while (board->answered < mine) {
+    uint64_t mine = ++page->asked;
+    want_locked(board, want);
+    while (page->answered < mine) {
         if (pthread_cond_timedwait(&board->published, &board->lock, &end) == ETIMEDOUT)
             break;
     }
-    if (board->answered >= mine)
-        copy = strdup(board->sessions);
+    if (page->answered >= mine)
+        copy = strdup(page->text);
     pthread_mutex_unlock(&board->lock);
     return copy;
+}
+
+char *api_board_sessions(struct api_board *board, unsigned timeout_ms)
+{
+    return ask(board, &board->sessions, API_WANT_SESSIONS, timeout_ms);
+}
+
+char *api_board_nat(struct api_board *board, unsigned timeout_ms)
+{
+    return ask(board, &board->nat, API_WANT_NAT, timeout_ms);
 }
 
 bool api_board_health(struct api_board *board, struct api_health *out)

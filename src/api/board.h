@@ -16,6 +16,7 @@ void api_board_destroy(struct api_board *board); /* NULL is fine */
 
 enum api_want {
     API_WANT_SESSIONS = 1 << 0, /* publish the sessions, soon: somebody waits, at most 2 s */
+    API_WANT_NAT = 1 << 3,      /* publish what is known of the network, likewise */
     API_WANT_DRAIN = 1 << 1,    /* take no more calls, end when the last is over; may come again */
     API_WANT_FORGET = 1 << 2,   /* an SRC profile: api_board_take_src() */
 };
@@ -30,6 +31,9 @@ bool api_board_take_src(struct api_board *board, struct uuid *out);
 /* A JSON array of the recordings going on: the objects of GET /v1/recordings. Copied. Any thread. 0
  * or ENOMEM. */
 WARN_UNUSED int api_board_publish_sessions(struct api_board *board, struct view json);
+
+/* The JSON object of GET /v1/nat, likewise. */
+WARN_UNUSED int api_board_publish_nat(struct api_board *board, struct view json);
 
 struct api_health {
     bool answering; /* SIP is being answered */
@@ -51,6 +55,7 @@ void api_board_forget_src(struct api_board *board, const struct uuid *id);
 /* Asks for the sessions and waits for an answer newer than the call, at most timeout_ms. A copy
  * that the caller frees, or NULL when none came. */
 char *api_board_sessions(struct api_board *board, unsigned timeout_ms);
+char *api_board_nat(struct api_board *board, unsigned timeout_ms); /* likewise */
 /* False when the daemon has not said anything yet. */
 bool api_board_health(struct api_board *board, struct api_health *out);
 

@@ -17,8 +17,6 @@ static json_t *reasons_of(const struct api_health *health, bool known)
     json_t *reasons = json_array();
     if (!known || !health->answering)
         json_array_append_new(reasons, json_string("starting"));
-    if (health->settling)
-        json_array_append_new(reasons, json_string("settling"));
     if (health->draining)
         json_array_append_new(reasons, json_string("draining"));
     if (health->full)
@@ -36,6 +34,9 @@ void api_health_ready(struct http_exchange *exchange, void *context)
     struct catalog_status catalog = catalog_status(api->catalog);
     json_t *reasons = reasons_of(&health, known);
     bool ready = json_array_size(reasons) == 0;
+    /* Calls are answered while the network settles, if up to three seconds later. */
+    if (health.settling)
+        json_array_append_new(reasons, json_string("settling"));
     /* The catalogue does not count: recording goes on without it. */
     const char *state = !catalog.database_ok ? "unusable" : catalog.behind ? "behind" : "ok";
     json_t *body = json_pack("{s:s,s:o,s:I,s:I,s:s}", "status", ready ? "ready" : "not_ready",

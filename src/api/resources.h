@@ -32,6 +32,7 @@ void api_recordings_metadata(struct http_exchange *exchange, void *context);
 void api_srcs_list(struct http_exchange *exchange, void *context);
 void api_srcs_delete(struct http_exchange *exchange, void *context);
 void api_sessions_get(struct http_exchange *exchange, void *context);
+void api_nat_get(struct http_exchange *exchange, void *context);
 void api_drain_post(struct http_exchange *exchange, void *context);
 void api_health_live(struct http_exchange *exchange, void *context);
 void api_health_ready(struct http_exchange *exchange, void *context);

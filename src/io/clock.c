@@ -22,6 +22,11 @@ struct tick io_clock_tick(void)
     return (struct tick){.ns = clock_read_ns(CLOCK_BOOTTIME)};
 }
 
+struct tick io_clock_monotonic(void)
+{
+    return (struct tick){.ns = clock_read_ns(CLOCK_MONOTONIC)};
+}
+
 struct wall io_clock_wall(void)
 {
     return (struct wall){.ns = clock_read_ns(CLOCK_REALTIME)};

@@ -14,6 +14,9 @@
  * expired during a suspend is seen as expired after it. */
 struct tick io_clock_tick(void);
 
+/* The same without the time in which the machine was suspended: what the two differ by it slept. */
+struct tick io_clock_monotonic(void);
+
 /* Unix time, as the kernel stamps packets with (CLOCK_REALTIME). */
 struct wall io_clock_wall(void);
 

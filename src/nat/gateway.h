@@ -64,6 +64,7 @@ enum gateway_speech {
     GATEWAY_PCP,
     GATEWAY_NATPMP,
     GATEWAY_MUTE,
+    GATEWAY_UPNP, /* never the engine's: said by whoever tried UPnP after it (siprecd/mapper.h) */
 };
 struct gateway_status {
     enum gateway_speech speech;

@@ -115,6 +115,13 @@ void profile_tell_gateway(struct nat_profile *p, struct tick now,
     (void)profile_tell(p, now, PROFILE_GATEWAY, status->external);
 }
 
+void profile_settle(struct nat_profile *p, struct tick now)
+{
+    if (tick_is_never(p->behaviour_at))
+        p->behaviour_at = now;
+    p->has_changed = false;
+}
+
 static bool has_settled(const struct nat_profile *p)
 {
     return p->behind_nat == PATH_NO || !tick_is_never(p->behaviour_at) ||
@@ -216,9 +223,37 @@ static const struct profile_problem problems[] = {
      "correct nat.external_ip, or set nat.behind_nat=true if it is right all the same"},
     {"double_nat", "the gateway that maps our ports is behind another NAT",
      "put the outer router into bridge mode, or set nat.turn_servers"},
+    {"external_unknown",
+     "nobody tells our address outside: SRCs beyond a NAT are told the internal one",
+     "let STUN (UDP) or HTTPS out, or set nat.external_ip"},
+    {"sources_differ", "our address outside is not the same in everybody's words",
+     "see external; if the first one is wrong, set nat.external_ip and nat.behind_nat=true"},
     {"needs_relay", "our NAT lets nobody in at an address that could be advertised",
      "forward the RTP ports and set nat.external_ip, or set nat.turn_servers"},
 };
+
+/* Nobody but the network itself knows an address that the world could use. */
+static bool is_external_unknown(const struct nat_profile *p)
+{
+    enum profile_source source;
+    struct addr external = profile_external(p, &source);
+    return p->is_asked && p->behind_nat != PATH_NO && addr_is_private(&p->local) &&
+           has_settled(p) && !addr_is_set(&external);
+}
+
+/* The setting apart (external_differs), and the gateway: what it says of itself may be private
+ * (double_nat). */
+static bool do_sources_differ(const struct nat_profile *p)
+{
+    static const enum profile_source told[] = {PROFILE_METADATA, PROFILE_STUN, PROFILE_SERVICE};
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
+        for (size_t k = i + 1; k < sizeof told / sizeof *told; k++) {
+            if (is_told(p, told[i]) && is_told(p, told[k]) && !agree(p, told[i], told[k]))
+                return !p->behaviour.pooling_arbitrary;
+        }
+    }
+    return false;
+}
 
 static bool has_problem(const struct nat_profile *p, struct tick now, size_t which)
 {
@@ -235,8 +270,13 @@ static bool has_problem(const struct nat_profile *p, struct tick now, size_t whi
                is_told(p, PROFILE_STUN) && !agree(p, PROFILE_SETTING, PROFILE_STUN);
     case 3:
         return is_told(p, PROFILE_GATEWAY) && !profile_trusts_gateway(p);
+    case 4:
+        return is_external_unknown(p);
+    case 5:
+        return do_sources_differ(p);
     default:
         return addr_is_set(&p->local) && has_settled(p) && !p->stun_is_silent &&
+               p->behaviour.mapping != NAT_MAPPING_UNKNOWN &&
                path_choose(&us, &src, 0).code == PATH_BEST_EFFORT;
     }
 }

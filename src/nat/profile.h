@@ -47,6 +47,7 @@ struct nat_profile {
     struct tick behaviour_at; /* TICK_NEVER: nothing yet */
     enum gateway_speech gateway;
     bool stun_is_silent; /* asked, and nobody answered */
+    bool is_asked;       /* somebody is asked at all: the settings leave somebody to ask */
     bool has_changed;
     bool relay_udp, relay_stream, edge;
 };
@@ -69,6 +70,8 @@ void profile_tell_behaviour(struct nat_profile *p, struct tick now,
 void profile_tell_silence(struct nat_profile *p, struct tick now);
 void profile_tell_gateway(struct nat_profile *p, struct tick now,
                           const struct gateway_status *status);
+/* There is nobody (left) to ask: what is known is all there is to know for now. */
+void profile_settle(struct nat_profile *p, struct tick now);
 
 enum profile_state profile_state(const struct nat_profile *p, struct tick now);
 /* When the state changes by time alone; TICK_NEVER. */

@@ -18,6 +18,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "catalog/reader.h"
+#include "io/fetch.h"
 #include "io/file.h"
 #include "io/logger.h"
 #include "io/sockaddr.h"
@@ -123,6 +124,7 @@ static struct signalling_settings daemon_signalling_settings(const struct siprec
     struct signalling_settings made = {.network = network_of(settings)};
     struct recorder_settings *recorder = &made.recorder;
     made.flows = daemon_flows_settings(settings);
+    survey_settings_of(settings, &made.survey);
     recorder->recordings = daemon->recordings;
     recorder->retry_after_s = DAEMON_RETRY_AFTER_S;
     for (size_t i = 0; i < allow->count && i < RECORDER_PREFIXES_MAX; i++)
@@ -394,6 +396,7 @@ static bool daemon_start_signalling(struct siprecd *daemon, char *error, size_t 
         .force_rport = rport[settings_number(daemon->settings, SETTING_SIP_FORCE_RPORT) + 1],
         .mailbox = daemon->mailbox,
         .workers_count = daemon->workers_count,
+        .directory = daemon->root,
         .board = daemon->board,
         .catalog = daemon->catalog,
         .keeper = daemon->keeper};
@@ -455,6 +458,7 @@ struct siprecd *daemon_start(const struct settings *settings, char *error, size_
     daemon_log_level(settings);
     io_logger_install(STDERR_FILENO, daemon_log_format(settings));
     daemon_say_unused(settings);
+    io_fetch_prepare();
     daemon_size(daemon);
     if (!daemon_find_render(daemon))
         LOG_ERROR("siprecd", VIEW_NONE,

@@ -4,11 +4,13 @@
 #ifndef SIPRECD_MAIL_H
 #define SIPRECD_MAIL_H
 
+#include "io/proxy.h"
 #include "media/media.h"
 #include "nat/behaviour.h"
 #include "recorder/recorder.h"
 #include "siprecd/flows.h"
 #include "siprecd/network.h"
+#include "siprecd/survey_settings.h"
 
 enum {
     WORKER_STUN_SERVERS = 4,
@@ -35,6 +37,8 @@ struct worker_network {
     uint32_t change;
     bool keep_mappings;      /* false: in the open, or no STUN wanted: send no STUN at all */
     struct addr local[2];    /* what the default route leaves from: IPv4, IPv6; port 0 */
+    struct io_proxy proxy;   /* for TCP and TLS where the direct way fails; all zero: none */
+    struct addr proxy_at[2]; /* its address */
     struct addr external[2]; /* as best known, port 0; not set: unknown */
     struct nat_behaviour behaviour[2];
     struct addr stun[2]
@@ -93,20 +97,22 @@ struct signalling_settings {
     struct flows_settings flows;
     struct recorder_settings recorder;
     struct network network;
+    struct survey_settings survey;
 };
 
 /* To signalling. */
 enum signalling_mail_kind {
-    SIGNALLING_TICKET,    /* ticket, of worker */
-    SIGNALLING_RELAY,     /* relay, of worker: ready, or gone */
-    SIGNALLING_RELAYS,    /* relays, of worker: how the servers are; to be freed */
-    SIGNALLING_MEDIA,     /* event, of worker */
-    SIGNALLING_PORTS,     /* worker says whether it has a port left: on = none */
-    SIGNALLING_DISK_FULL, /* on or off */
-    SIGNALLING_RELOAD,    /* settings, to be freed */
-    SIGNALLING_DRAIN,     /* take no more calls; end when the last is over */
-    SIGNALLING_HANG_UP,   /* end them now */
-    SIGNALLING_STOP,      /* end the thread */
+    SIGNALLING_TICKET,      /* ticket, of worker */
+    SIGNALLING_RELAY,       /* relay, of worker: ready, or gone */
+    SIGNALLING_RELAYS,      /* relays, of worker: how the servers are; to be freed */
+    SIGNALLING_MEDIA,       /* event, of worker */
+    SIGNALLING_PORT_CLOSED, /* port: its number means nothing any more */
+    SIGNALLING_PORTS,       /* worker says whether it has a port left: on = none */
+    SIGNALLING_DISK_FULL,   /* on or off */
+    SIGNALLING_RELOAD,      /* settings, to be freed */
+    SIGNALLING_DRAIN,       /* take no more calls; end when the last is over */
+    SIGNALLING_HANG_UP,     /* end them now */
+    SIGNALLING_STOP,        /* end the thread */
 };
 
 struct signalling_mail {
@@ -117,6 +123,7 @@ struct signalling_mail {
         struct recorder_ticket ticket;
         struct recorder_relay relay;
         struct relay_report *relays;
+        struct recorder_port port;
         struct media_event event;
         struct signalling_settings *settings;
     };

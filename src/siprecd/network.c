@@ -1,5 +1,5 @@
-/* network: which of our addresses each SRC is told, from the settings alone.
- * Not here: finding addresses out (nat), sockets.
+/* network: which of our addresses each SRC is told, by the settings and by what was found out.
+ * Not here: finding out (surveyor.h), sockets.
  * RFC 1918, 6598, 4193 (what counts as local). */
 #include "siprecd/network.h"
 
@@ -49,9 +49,12 @@ struct addr network_advertise(const struct network *network, size_t listener,
     bool v6 = local->family == ADDR_V6;
     if (addr_is_set(advertise))
         return addr_with_port(*advertise, advertise->port != 0 ? advertise->port : local->port);
-    if (network->behind_nat && addr_is_set(&network->external[v6]) &&
-        !network_is_local(network, peer))
-        return addr_with_port(network->external[v6], local->port);
+    if (network->behind_nat && !network_is_local(network, peer)) {
+        if (!v6 && addr_is_set(&network->mapped[listener]))
+            return network->mapped[listener];
+        if (addr_is_set(&network->external[v6]))
+            return addr_with_port(network->external[v6], local->port);
+    }
     /* A peer on this machine reaches us where it called, whatever others are told. */
     if (addr_is_set(&network->internal[v6]) && !addr_is_loopback(local))
         return addr_with_port(network->internal[v6], local->port);

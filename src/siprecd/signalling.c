@@ -20,6 +20,8 @@
 #include "sip/sip.h"
 #include "siprecd/flows.h"
 #include "siprecd/outbox.h"
+#include "siprecd/survey_report.h"
+#include "siprecd/surveyor.h"
 
 enum {
     SIGNALLING_READY_MAX = 64,
@@ -29,11 +31,13 @@ enum {
 };
 
 /* Tags of loop tokens. */
-enum { TOKEN_UDP = 1, TOKEN_TCP, TOKEN_MAILBOX, TOKEN_BOARD };
+enum { TOKEN_UDP = 1, TOKEN_TCP, TOKEN_MAILBOX, TOKEN_BOARD, TOKEN_SURVEYOR };
 
 struct signalling {
     struct signalling_config config;
     struct network network;
+    struct surveyor *surveyor;
+    bool settling; /* as recorder was told last */
     struct sip *sip;
     struct recorder *recorder;
     struct io_loop *loop;
@@ -116,6 +120,61 @@ static void signalling_pump(struct signalling *signalling)
     }
 }
 
+/* ---- the network we are in ------------------------------------------------------------------ */
+
+static void signalling_tell_workers(struct signalling *signalling, struct tick now)
+{
+    struct worker_network *network = surveyor_worker_network(signalling->surveyor, now);
+    for (size_t i = 0; network && i < signalling->config.workers_count; i++) {
+        struct worker_mail mail = {.kind = WORKER_NETWORK};
+        mail.network = malloc(sizeof *mail.network);
+        if (!mail.network)
+            break; /* it comes again with the next change */
+        *mail.network = *network;
+        outbox_post(signalling->outboxes[i], &mail);
+    }
+    free(network);
+}
+
+/* Tells everybody what is new of the network. The calls that wait for it come last. */
+static void signalling_publish(struct signalling *signalling, struct recorder_now now)
+{
+    struct surveyor_mapping mapping;
+    bool settling = surveyor_is_settling(signalling->surveyor, now.tick);
+    bool moved = false;
+    while (surveyor_mapping(signalling->surveyor, &mapping))
+        moved |= recorder_ticket_mapped(signalling->recorder, now, &mapping.port, mapping.mapped);
+    if (surveyor_has_news(signalling->surveyor)) {
+        surveyor_fill_network(signalling->surveyor, &signalling->network);
+        signalling_tell_workers(signalling, now.tick);
+        recorder_know(signalling->recorder, now, surveyor_profiles(signalling->surveyor));
+        moved = true;
+    }
+    if (settling != signalling->settling) {
+        LOG_INFO("nat", VIEW_NONE, "%s",
+                 settling ? "calls wait for the network" : "network settled");
+        metric_set(METRIC_NETWORK_SETTLING, settling);
+        signalling->settling = settling;
+        recorder_refuse(signalling->recorder, RECORDER_SETTLING, settling);
+        signalling->health_at = (struct tick){0};
+        moved = true;
+    }
+    if (moved)
+        signalling_pump(signalling);
+}
+
+static void signalling_report(struct signalling *signalling)
+{
+    struct recorder_usage usage = recorder_usage(signalling->recorder);
+    struct surveyor_view view = surveyor_view(signalling->surveyor);
+    char *report = survey_report_print(&view, signalling_now(), &usage,
+                                       (const struct relay_report *const *)signalling->relays,
+                                       signalling->config.workers_count);
+    if (!report || api_board_publish_nat(signalling->config.board, view_of_string(report)) != 0)
+        LOG_WARN("api", VIEW_NONE, "network report not published");
+    free(report);
+}
+
 /* ---- what comes in -------------------------------------------------------------------------- */
 
 static void signalling_reload(struct signalling *signalling, struct signalling_settings *settings)
@@ -127,6 +186,8 @@ static void signalling_reload(struct signalling *signalling, struct signalling_s
     signalling->network.listeners = listeners; /* bound once, at start */
     if (!flows_configure(signalling->flows, &settings->flows, error, sizeof error))
         LOG_ERROR("sip", VIEW_NONE, "certificates not changed reason=\"%s\"", error);
+    surveyor_configure(signalling->surveyor, signalling_now(), &settings->survey);
+    surveyor_fill_network(signalling->surveyor, &signalling->network);
     free(settings);
 }
 
@@ -147,6 +208,10 @@ static void signalling_take_one(struct signalling *signalling, struct signalling
     switch (mail->kind) {
     case SIGNALLING_TICKET:
         recorder_ticket(signalling->recorder, now, &mail->ticket);
+        surveyor_ticket(signalling->surveyor, now, &mail->ticket);
+        break;
+    case SIGNALLING_PORT_CLOSED:
+        surveyor_port_closed(signalling->surveyor, now, &mail->port);
         break;
     case SIGNALLING_RELAY:
         recorder_relay(signalling->recorder, now, &mail->relay);
@@ -201,6 +266,8 @@ static void signalling_board(struct signalling *signalling)
     struct uuid src;
     while ((wants & API_WANT_FORGET) != 0 && api_board_take_src(signalling->config.board, &src))
         recorder_forget_src(signalling->recorder, &src);
+    if ((wants & API_WANT_NAT) != 0)
+        signalling_report(signalling);
     if ((wants & API_WANT_SESSIONS) != 0) {
         char *sessions = recorder_sessions(signalling->recorder);
         if (sessions &&
@@ -214,6 +281,7 @@ static void signalling_health(struct signalling *signalling, struct tick now)
 {
     struct recorder_usage usage = recorder_usage(signalling->recorder);
     struct api_health health = {.answering = true,
+                                .settling = signalling->settling,
                                 .draining = signalling->draining,
                                 .full = usage.recordings >=
                                         signalling->config.settings.recorder.recordings,
@@ -244,6 +312,9 @@ static void signalling_handle(struct signalling *signalling, const struct io_rea
     case TOKEN_BOARD:
         signalling_board(signalling);
         break;
+    case TOKEN_SURVEYOR:
+        surveyor_ready(signalling->surveyor, signalling_now(), ready->token);
+        break;
     default: /* the mailbox: looked into on every round */
         break;
     }
@@ -255,6 +326,7 @@ static struct tick signalling_deadline(const struct signalling *signalling)
         tick_min(sip_deadline(signalling->sip), recorder_deadline(signalling->recorder));
     deadline = tick_min(deadline, flows_deadline(signalling->flows));
     deadline = tick_min(deadline, signalling->health_at);
+    deadline = tick_min(deadline, surveyor_deadline(signalling->surveyor));
     for (size_t i = 0; i < signalling->config.workers_count; i++) {
         if (outbox_waits(signalling->outboxes[i]))
             deadline = tick_min(deadline, tick_add_ms(io_clock_tick(), SIGNALLING_RETRY_MS));
@@ -273,6 +345,8 @@ static void signalling_expire(struct signalling *signalling)
         recorder_expire(signalling->recorder, now);
         signalling_pump(signalling);
     }
+    surveyor_expire(signalling->surveyor, now);
+    signalling_publish(signalling, now);
     flows_expire(signalling->flows, now.tick);
     for (size_t i = 0; i < signalling->config.workers_count; i++)
         outbox_retry(signalling->outboxes[i]);
@@ -344,6 +418,23 @@ static bool signalling_make_engines(struct signalling *signalling)
                        (uint64_t)TOKEN_BOARD << 56) == 0;
 }
 
+/* Last: from here on packets leave. */
+static bool signalling_make_surveyor(struct signalling *signalling)
+{
+    struct surveyor_config config = {.loop = signalling->loop,
+                                     .token = (uint64_t)TOKEN_SURVEYOR << 56,
+                                     .settings = signalling->config.settings.survey,
+                                     .directory = signalling->config.directory};
+    signalling->surveyor = surveyor_create(&config, signalling_now());
+    for (size_t i = 0; signalling->surveyor && i < signalling->network.listeners.count; i++) {
+        struct addr bound = flows_bound(signalling->flows, i);
+        surveyor_listener(signalling->surveyor, signalling_now(), i,
+                          signalling->network.listeners.list[i].protocol != SIP_PROTOCOL_UDP,
+                          &bound);
+    }
+    return signalling->surveyor;
+}
+
 struct signalling *signalling_create(const struct signalling_config *config, char *error,
                                      size_t error_size)
 {
@@ -356,6 +447,11 @@ struct signalling *signalling_create(const struct signalling_config *config, cha
     if (!signalling_make_engines(signalling) ||
         !flows_configure(signalling->flows, &config->settings.flows, error, error_size) ||
         !flows_listen(signalling->flows, error, error_size)) {
+        signalling_destroy(signalling);
+        return NULL;
+    }
+    if (!signalling_make_surveyor(signalling)) {
+        snprintf(error, error_size, "out of memory or descriptors");
         signalling_destroy(signalling);
         return NULL;
     }
@@ -405,6 +501,7 @@ void signalling_destroy(struct signalling *signalling)
             usleep(1000);
         pthread_join(signalling->thread, NULL);
     }
+    surveyor_destroy(signalling->surveyor, signalling_now());
     recorder_destroy(signalling->recorder);
     sip_destroy(signalling->sip);
     flows_destroy(signalling->flows);

@@ -24,6 +24,7 @@ struct signalling_config {
     struct io_mailbox *mailbox; /* its own; borrowed, as all that follows */
     struct worker *workers[SIGNALLING_WORKERS_MAX];
     size_t workers_count;
+    const char *directory; /* where the network's profile is kept */
     struct api_board *board;
     struct catalog *catalog;
     struct keeper *keeper;

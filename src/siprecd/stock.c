@@ -120,6 +120,18 @@ fail:
     return NULL;
 }
 
+/* What the gateway maps to it is wanted no longer. Where that gets lost the port's next ticket says
+ * as much. */
+static void stock_tell_closed(const struct stock *stock, uint32_t id)
+{
+    struct signalling_mail mail = {.kind = SIGNALLING_PORT_CLOSED,
+                                   .worker = stock->config.worker,
+                                   .port = {stock->config.worker, id, stock->ports[id].generation}};
+    if (!io_mailbox_post(stock->config.signalling, &mail)) {
+        /* Full: signalling has other worries. */
+    }
+}
+
 /* Closes a port's sockets and lets its number rest. */
 static void stock_close(struct stock *stock, struct tick now, uint32_t id)
 {
@@ -136,6 +148,7 @@ static void stock_close(struct stock *stock, struct tick now, uint32_t id)
         stock->binds[port->bind].kept -= port->kept;
     }
     media_port_closes(stock->config.media, id);
+    stock_tell_closed(stock, id);
     port->kept = false;
     port->state = STOCK_CLOSED;
     io_ports_return(stock->binds[port->bind].ports, now, port->bound[0].port);

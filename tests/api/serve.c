@@ -1,7 +1,8 @@
 /* serve: the API over a recordings directory, with a signalling thread that only pretends, for
  * test_api.py. Prints its ports on one line, ends at the end of its input. Lines of input: "ready",
- * "draining", "full", "disk_full", "mute" (leave questions unanswered), "sessions JSON", "put
- * JSON", "flush", "src ID KEY<tab>PROFILE", "forgotten" (how many). Each is answered by a number. Use: api_serve ROOT RENDER FORMAT HOSTNAMES, or
+ * "draining", "full", "disk_full", "mute" (leave questions unanswered), "sessions JSON", "nat JSON",
+ * "put JSON", "flush", "src ID KEY<tab>PROFILE", "forgotten" (how many). Each is answered by a
+ * number. Use: api_serve ROOT RENDER FORMAT HOSTNAMES, or
  * api_serve routes: prints the table of routes. */
 #include <poll.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@ struct pretence {
     bool mute;
     unsigned forgotten;
     char sessions[65536];
+    char nat[65536];
 };
 
 static void say(void *context, const struct log_line *line)
@@ -59,6 +61,8 @@ static void obey(struct pretence *p, char *line)
         p->mute = true;
     else if (strcmp(line, "sessions") == 0 && argument)
         snprintf(p->sessions, sizeof p->sessions, "%s", argument);
+    else if (strcmp(line, "nat") == 0 && argument)
+        snprintf(p->nat, sizeof p->nat, "%s", argument);
     int result = 1;
     if (strcmp(line, "put") == 0 && argument)
         result = catalog_put(p->catalog, view_of_string(argument), VIEW_NONE);
@@ -75,6 +79,8 @@ static void obey(struct pretence *p, char *line)
 static void answer(struct pretence *p)
 {
     unsigned wants = p->mute ? 0 : api_board_take(p->board);
+    if (wants & API_WANT_NAT && api_board_publish_nat(p->board, view_of_string(p->nat)) != 0)
+        fprintf(stderr, "no memory\n");
     if (wants & API_WANT_SESSIONS &&
         api_board_publish_sessions(p->board, view_of_string(p->sessions)) != 0)
         abort();
@@ -127,7 +133,7 @@ int main(int argc, char **argv)
 {
     if (argc == 2 && strcmp(argv[1], "routes") == 0)
         return print_routes();
-    static struct pretence p = {.sessions = "[]"};
+    static struct pretence p = {.sessions = "[]", .nat = "{}"};
     char error[256];
     struct addr listen[] = {addr_v4(127, 0, 0, 1, 0), {.family = ADDR_V6, .ip = {[15] = 1}}};
     if (argc != 5)

@@ -479,9 +479,28 @@ def test_methods_and_paths(w, c):
     c.check("OPTIONS", "/v1/recordings", 405, {"Origin": "https://evil.example.com",
                                                "Access-Control-Request-Method": "DELETE"})
     c.check("BREW", "/v1/recordings", 405)
-    for path in ("/", "/v1", "/v1/nat", "/v1/doctor", "/v1/recordings/", "/metrics/x", "/v1//recordings"):
+    for path in ("/", "/v1", "/v1/doctor", "/v1/recordings/", "/metrics/x", "/v1//recordings"):
         c.check("GET", path, 404)
     c.check("HEAD", "/v1/recordings", 200)
+
+
+NAT = {
+    "state": "known", "updated_at": "2026-11-01T12:00:00.000Z",
+    "interfaces": [{"name": "eth0", "kind": None, "up": True, "default": True, "addresses": ["192.168.1.5"]}],
+    "external": [{"address": "203.0.113.7", "source": "stun", "age_s": 3}],
+    "behind_nat": True, "levels": 1, "mapping": "endpoint-independent", "filtering": "address-and-port-dependent",
+    "lifetime_s": 120, "hairpin": False,
+    "portmap": {"protocol": "pcp", "gateway": "192.168.1.1", "external": "203.0.113.7", "mapped": 66, "wanted": 66},
+    "relays": [], "stock": {"ready": 32, "streams": 0},
+    "problems": [{"code": "needs_relay", "text": "nobody gets in", "cure": "forward the ports"}],
+    "ipv6": None, "stun_servers": [{"server": "198.51.100.9:3478", "answers": True, "rtt_ms": 12}], "cloud": "aws"}
+
+
+def test_nat(w, c):
+    w.ask("nat " + json.dumps(NAT))
+    _, data = c.check("GET", "/v1/nat", 200)
+    assert json.loads(data) == NAT
+    c.check("POST", "/v1/nat", 405)
 
 
 def test_sessions(w, c):
@@ -655,6 +674,7 @@ def test_pipelined_and_kept(w, c):
 def test_a_signalling_thread_that_hangs(w, c):
     w.ask("mute")
     c.check("GET", "/v1/sessions", 503)
+    c.check("GET", "/v1/nat", 503)
     c.check("GET", f"/v1/recordings/{uuid(122)}", 200)
     c.check("GET", "/health/live", 200)
 

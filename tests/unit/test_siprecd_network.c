@@ -66,8 +66,31 @@ static void test_table(void)
     }
 }
 
+/* What the gateway maps SIP's port to is where SRCs beyond it reach us. */
+static void test_mapped(void)
+{
+    struct settings_source source = {.file = "f", .file_text = VIEW_LIT("")};
+    struct settings *settings = settings_read(&source);
+    struct network network = network_of(settings);
+    struct addr local = addr_v4(192, 168, 1, 5, 5060), inside = addr_v4(192, 168, 1, 9, 5060);
+    struct addr outside = addr_v4(198, 51, 100, 9, 5060), told;
+    network.external[0] = addr_v4(203, 0, 113, 7, 0);
+    network.mapped[1] = addr_v4(203, 0, 113, 7, 40001);
+    told = network_advertise(&network, 1, &local, &outside);
+    CHECK_TEXT(addr_print(&told).s, "203.0.113.7:40001");
+    told = network_advertise(&network, 0, &local, &outside);
+    CHECK_TEXT(addr_print(&told).s, "203.0.113.7:5060");
+    told = network_advertise(&network, 1, &local, &inside);
+    CHECK_TEXT(addr_print(&told).s, "192.168.1.5:5060");
+    network.behind_nat = false;
+    told = network_advertise(&network, 1, &local, &outside);
+    CHECK_TEXT(addr_print(&told).s, "192.168.1.5:5060");
+    settings_destroy(settings);
+}
+
 int main(void)
 {
     RUN(test_table);
+    RUN(test_mapped);
     return tap_done();
 }

@@ -8,6 +8,7 @@
 #include "tools/siprecctl/client.h"
 #include "tools/siprecctl/options.h"
 #include "tools/siprecctl/show.h"
+#include "tools/siprecctl/show_nat.h"
 
 /* The API's own bound. */
 #define PAGE_MAX 1000
@@ -150,6 +151,18 @@ static enum ctl_answer srcs(struct ctl_client *client, const struct ctl_options 
     return answer;
 }
 
+static enum ctl_answer nat(struct ctl_client *client, const struct ctl_options *options)
+{
+    json_t *body = NULL;
+    enum ctl_answer answer = ctl_client_request(client, "GET", "/v1/nat", &body);
+    if (answer == CTL_ANSWER_OK && options->json)
+        print_json(body);
+    else if (answer == CTL_ANSWER_OK)
+        ctl_show_nat(stdout, body);
+    json_decref(body);
+    return answer;
+}
+
 static enum ctl_answer drain(struct ctl_client *client, const struct ctl_options *options)
 {
     json_t *body = NULL;
@@ -172,6 +185,8 @@ static enum ctl_answer run(struct ctl_client *client, const struct ctl_options *
         return sessions(client, options);
     case CTL_SRCS:
         return srcs(client, options);
+    case CTL_NAT:
+        return nat(client, options);
     case CTL_DRAIN:
         return drain(client, options);
     }

@@ -22,6 +22,7 @@ static const char help_general[] =
     "  recordings   what has been recorded; one in full; delete one\n"
     "  sessions     what is being recorded now\n"
     "  srcs         what is known of the SRCs; forget one\n"
+    "  nat          the network it is in: addresses, NATs, what is wrong\n"
     "  drain        take no more calls, end when the last is over\n"
     "\n"
     "  --url URL    where siprecd's API is (" URL_DEFAULT ", or $SIPRECCTL_URL)\n"
@@ -55,6 +56,11 @@ static const char help_srcs[] =
     "\n"
     "What earlier calls have taught about each SRC, and so how its next call is answered; or\n"
     "forgets it.\n";
+static const char help_nat[] =
+    "Usage: siprecctl nat [--json]\n"
+    "\n"
+    "What siprecd knows of the network it is in: its own addresses and the one outside, who says\n"
+    "so, what the NATs between do, mappings at the gateway, servers, and what to change.\n";
 
 static const char help_drain[] =
     "Usage: siprecctl drain [--json]\n"
@@ -70,6 +76,7 @@ static const struct {
     {"recordings", CTL_RECORDINGS, help_recordings},
     {"sessions", CTL_SESSIONS, help_sessions},
     {"srcs", CTL_SRCS, help_srcs},
+    {"nat", CTL_NAT, help_nat},
     {"drain", CTL_DRAIN, help_drain},
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
@@ -157,7 +164,7 @@ static enum ctl_usage find_command(struct ctl_options *out, const char *name)
             return CTL_USAGE_RUN;
         }
     }
-    if (strcmp(name, "nat") == 0 || strcmp(name, "doctor") == 0)
+    if (strcmp(name, "doctor") == 0)
         return bad("this version of siprecd has no such command yet", name);
     return bad("no such command", name);
 }

@@ -10,6 +10,7 @@ enum ctl_command {
     CTL_RECORDINGS,
     CTL_SESSIONS,
     CTL_SRCS,
+    CTL_NAT,
     CTL_DRAIN,
 };
 

@@ -10,7 +10,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from harness import Siprecd, Tap, built, free_port, run, wait_for  # noqa: E402
+from harness import QUIET, Siprecd, Tap, built, free_port, run, wait_for  # noqa: E402
 from caller import Caller  # noqa: E402
 
 tap = Tap()
@@ -55,6 +55,7 @@ def command_line():
 
 def first_lines():
     with Siprecd() as srs:
+        wait_for(lambda: "sip.allow is empty" in srs.log(), 60)
         lines = srs.log().splitlines()
         tap.ok(lines and re.match(r"siprecd \d", lines[0]), "the first line says who it is", *lines[:6])
         tap.ok(any(f"sip:127.0.0.1:{srs.port};transport=udp" in line for line in lines[:4]), "where to point an SBC",
@@ -66,11 +67,12 @@ def first_lines():
         tap.equal(mode & 0o007, 0, "nobody else may read what it writes", oct(mode))
 
         second = subprocess.run([*srs.arguments[:2], f"--http.listen=127.0.0.1:{free_port()}", *srs.arguments[3:]],
-                                capture_output=True, text=True, timeout=120)
+                                capture_output=True, text=True, timeout=120, env={**os.environ, **QUIET})
         tap.equal(second.returncode, 3, "a second one on the same folder ends with 3", second.stderr)
         tap.ok("another siprecd" in second.stderr, "and says why", second.stderr)
         third = subprocess.run([srs.arguments[0], srs.arguments[1], f"--http.listen=127.0.0.1:{free_port()}",
-                                f"--recordings.directory={folder}/other"], capture_output=True, text=True, timeout=120)
+                                f"--recordings.directory={folder}/other"], capture_output=True, text=True, timeout=120,
+                               env={**os.environ, **QUIET})
         tap.equal(third.returncode, 3, "a port that is taken ends with 3", third.stderr)
         tap.ok(f"127.0.0.1:{srs.port}" in third.stderr, "and is named", third.stderr)
 

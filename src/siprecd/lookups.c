@@ -1,0 +1,104 @@
+/* lookups: the names of servers, looked up again from time to time.
+ * Not here: resolving (io/resolve.h by asker.h), what the servers are for.
+ * RFC: none. */
+#include "siprecd/lookups.h"
+
+#include <string.h>
+
+#include "base/log.h"
+
+enum {
+    /* getaddrinfo keeps the records' TTL to itself; this is what most servers' records have. */
+    LOOKUPS_AGAIN_MS = 300000,
+    LOOKUPS_FAILED_MS = 15000,
+};
+
+void lookups_init(struct lookups *lookups, struct asker *asker, uint32_t id)
+{
+    *lookups = (struct lookups){.asker = asker, .id = id};
+}
+
+size_t lookups_add(struct lookups *lookups, struct tick now, const struct survey_host *host)
+{
+    struct lookup *lookup = &lookups->list[lookups->count];
+    *lookup = (struct lookup){.host = *host, .due = now};
+    if (addr_parse_ip(view_of_string(host->name), &lookup->addresses[0])) {
+        lookup->addresses[0].port = host->port;
+        lookup->count = 1;
+        lookup->is_literal = lookup->is_done = true;
+        lookup->due = TICK_NEVER;
+    }
+    return lookups->count++;
+}
+
+void lookups_expire(struct lookups *lookups, struct tick now)
+{
+    for (size_t i = 0; i < lookups->count; i++) {
+        struct lookup *lookup = &lookups->list[i];
+        struct asker_question question = {
+            .kind = ASKER_NAME, .id = lookups->id + (uint32_t)i, .port = lookup->host.port};
+        if (lookup->is_asking || !tick_due(lookup->due, now))
+            continue;
+        (void)view_copy(view_of_string(lookup->host.name), question.text, sizeof question.text);
+        lookup->is_asking = asker_ask(lookups->asker, &question);
+        lookup->due = tick_add_ms(now, LOOKUPS_FAILED_MS);
+    }
+}
+
+void lookups_again(struct lookups *lookups, struct tick now)
+{
+    for (size_t i = 0; i < lookups->count; i++) {
+        if (!lookups->list[i].is_literal)
+            lookups->list[i].due = now;
+    }
+}
+
+struct tick lookups_deadline(const struct lookups *lookups)
+{
+    struct tick deadline = TICK_NEVER;
+    for (size_t i = 0; i < lookups->count; i++) {
+        if (!lookups->list[i].is_asking)
+            deadline = tick_min(deadline, lookups->list[i].due);
+    }
+    return deadline;
+}
+
+bool lookups_answer(struct lookups *lookups, struct tick now, const struct asker_answer *answer)
+{
+    struct lookup *lookup = &lookups->list[answer->question.id - lookups->id];
+    bool is_first = !lookup->is_done;
+    bool differs;
+    lookup->is_asking = false;
+    lookup->is_done = true;
+    lookup->due = tick_add_ms(now, answer->good ? LOOKUPS_AGAIN_MS : LOOKUPS_FAILED_MS);
+    if (!answer->good) { /* what was known is better than nothing */
+        if (is_first)
+            LOG_WARN("nat", VIEW_NONE, "name not found host=%s", lookup->host.name);
+        return is_first;
+    }
+    differs = lookup->count != answer->count;
+    for (size_t i = 0; i < answer->count && !differs; i++)
+        differs = !addr_equal(&lookup->addresses[i], &answer->addresses[i]);
+    /* Servers with several addresses tell them in turns: the one in use stays while it is one of
+     * them. */
+    for (size_t i = 0; i < answer->count && lookup->count > 0; i++) {
+        if (addr_equal(&lookup->addresses[0], &answer->addresses[i]))
+            differs = false;
+    }
+    if (differs) {
+        lookup->count = answer->count;
+        memcpy(lookup->addresses, answer->addresses, sizeof lookup->addresses);
+    }
+    return differs || is_first;
+}
+
+const struct addr *lookups_find(const struct lookups *lookups, size_t index,
+                                enum addr_family family)
+{
+    const struct lookup *lookup = &lookups->list[index];
+    for (size_t i = 0; i < lookup->count; i++) {
+        if (lookup->addresses[i].family == family)
+            return &lookup->addresses[i];
+    }
+    return NULL;
+}

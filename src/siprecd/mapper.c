@@ -1,0 +1,538 @@
+/* mapper: our ports mapped at the gateway, for as long as they are wanted: by PCP or NAT-PMP where
+ * it speaks one of them, else by UPnP.
+ * Not here: the protocols (nat/gateway.h, io/igd.h), which ports (surveyor.h).
+ * RFC 6887, RFC 6886, UPnP WANIPConnection. */
+#include "siprecd/mapper.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/rng.h"
+#include "io/udp.h"
+
+enum {
+    /* NAT-PMP's own schedule waits for two minutes (RFC 6886 §3.1); a gateway on the same link
+     * answers in milliseconds, and calls may be waiting. */
+    MAPPER_FIND_MS = 2000,
+    MAPPER_LEASE_S = 3600,      /* UPnP; asked for again at half of it */
+    MAPPER_UPNP_PAUSE_MS = 100, /* gathers what is wanted at about the same time into one errand */
+    MAPPER_RETRY_MS = 60000,
+    MAPPER_RETRY_MOST_MS = 1800000,
+    MAPPER_DATAGRAM = PORTMAP_MESSAGE_MAX + 1,
+};
+
+struct wish {
+    bool is_used;
+    bool is_dropped; /* UPnP: to be given back */
+    enum portmap_protocol protocol;
+    uint16_t port;
+    struct addr external; /* not set: not mapped */
+    struct tick due;      /* UPnP: to be asked for (again) */
+};
+
+struct mapper {
+    struct mapper_config config;
+    struct rng rng;
+    struct addr local, server;
+    bool is_on;
+    struct gateway *gateway; /* NULL: by UPnP, or off */
+    int fd;
+    bool is_heard;
+    struct tick find_until;
+    /* UPnP, where the gateway is mute otherwise */
+    bool by_upnp, has_upnp;
+    bool is_asking;
+    bool is_stale; /* what is under way is of another network */
+    struct io_igd *igd;
+    struct addr upnp_external;
+    struct tick upnp_at, retry_at;
+    int64_t retry_ms;
+    /* all that is wanted */
+    struct wish wishes[GATEWAY_MAPPINGS];
+    struct mapper_event events[2 * GATEWAY_MAPPINGS];
+    size_t event_first, event_count;
+    struct gateway_status told;
+    bool has_news;
+};
+
+struct mapper *mapper_create(const struct mapper_config *config)
+{
+    struct mapper *mapper = calloc(1, sizeof *mapper);
+    if (!mapper)
+        return NULL;
+    mapper->config = *config;
+    mapper->fd = -1;
+    mapper->upnp_at = mapper->retry_at = mapper->find_until = TICK_NEVER;
+    rng_init(&mapper->rng, config->seed);
+    return mapper;
+}
+
+static void mapper_tell(struct mapper *mapper, struct wish *wish, struct addr external)
+{
+    const size_t room = sizeof mapper->events / sizeof *mapper->events;
+    if (addr_equal(&wish->external, &external))
+        return;
+    wish->external = external;
+    if (mapper->event_count == room)
+        return;
+    mapper->events[(mapper->event_first + mapper->event_count++) % room] =
+        (struct mapper_event){.protocol = wish->protocol, .port = wish->port, .external = external};
+}
+
+bool mapper_event(struct mapper *mapper, struct mapper_event *out)
+{
+    if (mapper->event_count == 0)
+        return false;
+    *out = mapper->events[mapper->event_first];
+    mapper->event_first =
+        (mapper->event_first + 1) % (sizeof mapper->events / sizeof *mapper->events);
+    mapper->event_count--;
+    return true;
+}
+
+static struct wish *wish_find(struct mapper *mapper, enum portmap_protocol protocol, uint16_t port)
+{
+    for (size_t i = 0; i < GATEWAY_MAPPINGS; i++) {
+        struct wish *wish = &mapper->wishes[i];
+        if (wish->is_used && wish->protocol == protocol && wish->port == port)
+            return wish;
+    }
+    return NULL;
+}
+
+struct gateway_status mapper_status(const struct mapper *mapper)
+{
+    struct gateway_status status = {0};
+    if (mapper->gateway)
+        status = gateway_status(mapper->gateway);
+    if (mapper->by_upnp) {
+        status.speech = mapper->has_upnp                  ? GATEWAY_UPNP
+                        : tick_is_never(mapper->retry_at) ? GATEWAY_UNKNOWN
+                                                          : GATEWAY_MUTE;
+        status.external = mapper->upnp_external;
+    }
+    if (!mapper->is_on)
+        status.speech = GATEWAY_UNKNOWN;
+    status.mapped = status.wanted = 0;
+    for (size_t i = 0; i < GATEWAY_MAPPINGS; i++) {
+        status.wanted += mapper->wishes[i].is_used && !mapper->wishes[i].is_dropped;
+        status.mapped += mapper->wishes[i].is_used && addr_is_set(&mapper->wishes[i].external);
+    }
+    return status;
+}
+
+static void mapper_look_for_news(struct mapper *mapper)
+{
+    struct gateway_status status = mapper_status(mapper);
+    if (status.speech != mapper->told.speech ||
+        !addr_equal_ip(&status.external, &mapper->told.external))
+        mapper->has_news = true;
+    mapper->told = status;
+    metric_set(METRIC_PORT_MAPPINGS, (int64_t)status.mapped);
+}
+
+bool mapper_has_news(struct mapper *mapper)
+{
+    bool has_news = mapper->has_news;
+    mapper->has_news = false;
+    return has_news;
+}
+
+/* ---- PCP and NAT-PMP ------------------------------------------------------------------------ */
+
+static void mapper_take_events(struct mapper *mapper, struct tick now)
+{
+    struct gateway_event event;
+    while (gateway_event(mapper->gateway, &event)) {
+        struct wish *wish = wish_find(mapper, event.protocol, event.internal_port);
+        switch (event.kind) {
+        case GATEWAY_MAPPED:
+            if (wish)
+                mapper_tell(mapper, wish, event.external);
+            break;
+        case GATEWAY_LOST:
+        case GATEWAY_REFUSED:
+            metric_add(METRIC_PORT_MAPPING_FAILURES, 1);
+            LOG_DEBUG("nat", VIEW_NONE, "mapping refused port=%u result=%s", event.internal_port,
+                      portmap_result_name(event.result));
+            if (wish)
+                mapper_tell(mapper, wish, (struct addr){0});
+            break;
+        case GATEWAY_SILENT: /* mapper_expire has stopped waiting before */
+            break;
+        case GATEWAY_RESTARTED:
+            LOG_INFO("nat", VIEW_NONE, "gateway restarted, mapping again gateway=%s",
+                     addr_print_ip(&mapper->server).s);
+            break;
+        }
+    }
+}
+
+static void mapper_run_gateway(struct mapper *mapper, struct tick now)
+{
+    struct view packet;
+    if (!mapper->gateway)
+        return;
+    while (gateway_output(mapper->gateway, now, &packet)) {
+        if (io_udp_send(mapper->fd, NULL, &mapper->server, packet) != 0) {
+            /* As if it were lost: the engine sends it again. */
+        }
+    }
+    mapper_take_events(mapper, now);
+    mapper_look_for_news(mapper);
+}
+
+/* ---- UPnP ----------------------------------------------------------------------------------- */
+
+/* All that is due, as one errand; false: nothing is. */
+static bool upnp_gather(struct mapper *mapper, struct tick now, struct asker_question *question)
+{
+    for (size_t i = 0; i < GATEWAY_MAPPINGS && question->ports_count < ASKER_PORTS; i++) {
+        struct wish *wish = &mapper->wishes[i];
+        if (!wish->is_used || (!wish->is_dropped && !tick_due(wish->due, now)))
+            continue;
+        question->ports[question->ports_count++] =
+            (struct asker_port){.is_tcp = wish->protocol == PORTMAP_TCP,
+                                .give_back = wish->is_dropped,
+                                .internal = wish->port,
+                                .external = wish->external.port};
+        if (wish->is_dropped)
+            *wish = (struct wish){0};
+        else
+            wish->due = TICK_NEVER; /* until the answer comes */
+    }
+    return question->ports_count > 0;
+}
+
+static void upnp_ask(struct mapper *mapper, struct tick now)
+{
+    struct asker_question *question = calloc(1, sizeof *question);
+    mapper->upnp_at = TICK_NEVER;
+    if (!question)
+        return;
+    *question = (struct asker_question){.kind = ASKER_GATEWAY,
+                                        .id = mapper->config.id,
+                                        .local = mapper->local,
+                                        .igd = mapper->igd,
+                                        .lease_s = MAPPER_LEASE_S};
+    if (upnp_gather(mapper, now, question)) {
+        mapper->is_asking = asker_ask(mapper->config.asker, question);
+        if (mapper->is_asking) {
+            mapper->igd = NULL;
+        } else {
+            for (size_t i = 0; i < GATEWAY_MAPPINGS; i++)
+                mapper->wishes[i].due =
+                    addr_is_set(&mapper->wishes[i].external) ? mapper->wishes[i].due : now;
+            mapper->upnp_at = tick_add_ms(now, MAPPER_UPNP_PAUSE_MS);
+        }
+    }
+    free(question);
+}
+
+static void upnp_failed(struct mapper *mapper, struct tick now, const char *why)
+{
+    mapper->retry_ms = mapper->retry_ms == 0                         ? MAPPER_RETRY_MS
+                       : mapper->retry_ms * 2 < MAPPER_RETRY_MOST_MS ? mapper->retry_ms * 2
+                                                                     : MAPPER_RETRY_MOST_MS;
+    mapper->retry_at = tick_add_ms(now, mapper->retry_ms);
+    mapper->upnp_external = (struct addr){0};
+    mapper->has_upnp = false;
+    metric_add(METRIC_PORT_MAPPING_FAILURES, 1);
+    LOG_INFO("nat", VIEW_NONE, "no port mappings: %s gateway=%s", why,
+             addr_print_ip(&mapper->server).s);
+    for (size_t i = 0; i < GATEWAY_MAPPINGS; i++) {
+        if (mapper->wishes[i].is_used)
+            mapper_tell(mapper, &mapper->wishes[i], (struct addr){0});
+    }
+}
+
+static void upnp_take(struct mapper *mapper, struct tick now, const struct asker_answer *answer)
+{
+    const struct asker_question *question = &answer->question;
+    uint64_t held_back = 0;
+    mapper->retry_ms = 0;
+    mapper->has_upnp = true;
+    mapper->upnp_external = answer->count > 0 ? answer->addresses[0] : (struct addr){0};
+    for (size_t i = 0; i < question->ports_count; i++) {
+        const struct asker_port *port = &question->ports[i];
+        struct wish *wish =
+            wish_find(mapper, port->is_tcp ? PORTMAP_TCP : PORTMAP_UDP, port->internal);
+        if (!wish || port->give_back || wish->is_dropped)
+            continue;
+        if (port->is_mapped) {
+            mapper_tell(mapper, wish, addr_with_port(mapper->upnp_external, port->external));
+            wish->due = tick_add_ms(now, MAPPER_LEASE_S * 1000 / 2);
+            continue;
+        }
+        metric_add(METRIC_PORT_MAPPING_FAILURES, 1);
+        if (held_back++ == 0)
+            LOG_INFO("nat", VIEW_NONE, "mapping refused by UPnP port=%u error=%d", port->internal,
+                     port->error);
+        mapper_tell(mapper, wish, (struct addr){0});
+        wish->due = tick_add_ms(now, MAPPER_RETRY_MS);
+    }
+}
+
+/* When the first of them is due; mapped later than that it would end. */
+static void upnp_plan(struct mapper *mapper, struct tick now)
+{
+    struct tick first = TICK_NEVER;
+    for (size_t i = 0; i < GATEWAY_MAPPINGS; i++) {
+        const struct wish *wish = &mapper->wishes[i];
+        if (wish->is_used)
+            first = tick_min(first, wish->is_dropped ? now : wish->due);
+    }
+    if (!tick_is_never(first) && tick_due(first, now))
+        first = tick_add_ms(now, MAPPER_UPNP_PAUSE_MS);
+    mapper->upnp_at = first;
+}
+
+void mapper_answer(struct mapper *mapper, struct tick now, struct asker_answer *answer)
+{
+    bool is_stale = mapper->is_stale;
+    mapper->is_asking = mapper->is_stale = false;
+    if (is_stale || !mapper->by_upnp) {
+        upnp_plan(mapper, now);
+        return; /* its igd goes with the answer */
+    }
+    mapper->igd = answer->question.igd;
+    answer->question.igd = NULL;
+    if (!answer->good || !mapper->igd)
+        upnp_failed(mapper, now, answer->good ? "the UPnP gateway went away" : answer->why);
+    else
+        upnp_take(mapper, now, answer);
+    if (answer->good && mapper->igd)
+        upnp_plan(mapper, now);
+    mapper_look_for_news(mapper);
+}
+
+/* The clock runs from the first question on. */
+static void mapper_wait_for_gateway(struct mapper *mapper, struct tick now)
+{
+    if (!mapper->is_heard && tick_is_never(mapper->find_until))
+        mapper->find_until = tick_add_ms(now, MAPPER_FIND_MS);
+}
+
+/* ---- wishes --------------------------------------------------------------------------------- */
+
+bool mapper_want(struct mapper *mapper, struct tick now, enum portmap_protocol protocol,
+                 uint16_t port)
+{
+    struct wish *wish = wish_find(mapper, protocol, port);
+    if (wish) {
+        wish->is_dropped = false;
+        return true;
+    }
+    for (size_t i = 0; i < GATEWAY_MAPPINGS && !wish; i++) {
+        if (!mapper->wishes[i].is_used)
+            wish = &mapper->wishes[i];
+    }
+    if (!wish)
+        return false;
+    *wish = (struct wish){.is_used = true, .protocol = protocol, .port = port, .due = now};
+    if (!mapper->is_on)
+        return true;
+    if (mapper->gateway) {
+        (void)gateway_map(mapper->gateway, now, protocol, port);
+        mapper_wait_for_gateway(mapper, now);
+    }
+    if (mapper->by_upnp && tick_is_never(mapper->retry_at))
+        mapper->upnp_at = tick_min(mapper->upnp_at, tick_add_ms(now, MAPPER_UPNP_PAUSE_MS));
+    mapper_run_gateway(mapper, now);
+    return true;
+}
+
+void mapper_drop(struct mapper *mapper, struct tick now, enum portmap_protocol protocol,
+                 uint16_t port)
+{
+    struct wish *wish = wish_find(mapper, protocol, port);
+    if (!wish)
+        return;
+    if (mapper->gateway)
+        gateway_unmap(mapper->gateway, now, protocol, port);
+    if (mapper->by_upnp && addr_is_set(&wish->external)) {
+        wish->is_dropped = true;
+        mapper->upnp_at = tick_min(mapper->upnp_at, tick_add_ms(now, MAPPER_UPNP_PAUSE_MS));
+    } else {
+        *wish = (struct wish){0};
+    }
+    mapper_run_gateway(mapper, now);
+}
+
+/* ---- the gateway ---------------------------------------------------------------------------- */
+
+static void mapper_close_gateway(struct mapper *mapper)
+{
+    gateway_destroy(mapper->gateway);
+    mapper->gateway = NULL;
+    mapper->find_until = TICK_NEVER;
+    if (mapper->fd >= 0) {
+        io_loop_remove(mapper->config.loop, mapper->fd);
+        close(mapper->fd);
+    }
+    mapper->fd = -1;
+}
+
+static void mapper_forget(struct mapper *mapper)
+{
+    mapper_close_gateway(mapper);
+    io_igd_destroy(mapper->igd);
+    mapper->igd = NULL;
+    mapper->by_upnp = mapper->has_upnp = mapper->is_heard = false;
+    mapper->is_stale = mapper->is_asking;
+    mapper->upnp_external = (struct addr){0};
+    mapper->upnp_at = mapper->retry_at = TICK_NEVER;
+    mapper->retry_ms = 0;
+}
+
+/* PCP and NAT-PMP first; all that is wanted is asked for. */
+static void mapper_open_gateway(struct mapper *mapper, struct tick now)
+{
+    struct gateway_options options = {.internal = mapper->local, .server = mapper->server};
+    struct io_udp_options socket = {0};
+    mapper->by_upnp = mapper->is_heard = false;
+    rng_bytes(&mapper->rng, options.seed, sizeof options.seed);
+    mapper->fd = io_udp_open(&mapper->local, &socket, NULL);
+    if (mapper->fd >= 0 &&
+        io_loop_add(mapper->config.loop, mapper->fd, IO_READ, mapper->config.token) != 0) {
+        close(mapper->fd);
+        mapper->fd = -1;
+    }
+    mapper->gateway = mapper->fd >= 0 ? gateway_create(&options) : NULL;
+    for (size_t i = 0; i < GATEWAY_MAPPINGS; i++) {
+        struct wish *wish = &mapper->wishes[i];
+        if (wish->is_used && wish->is_dropped)
+            *wish = (struct wish){0};
+        if (!wish->is_used)
+            continue;
+        wish->due = now;
+        if (mapper->gateway) {
+            (void)gateway_map(mapper->gateway, now, wish->protocol, wish->port);
+            mapper_wait_for_gateway(mapper, now);
+        }
+    }
+    mapper_run_gateway(mapper, now);
+}
+
+void mapper_start(struct mapper *mapper, struct tick now, const struct addr *local,
+                  const struct addr *gateway)
+{
+    struct addr from = addr_with_port(*local, 0);
+    struct addr server = addr_with_port(*gateway, PORTMAP_SERVER_PORT);
+    if (mapper->is_on && addr_equal(&mapper->local, &from) && addr_equal(&mapper->server, &server))
+        return;
+    mapper_forget(mapper);
+    mapper->is_on = true;
+    mapper->local = from;
+    mapper->server = server;
+    for (size_t i = 0; i < GATEWAY_MAPPINGS; i++) {
+        if (mapper->wishes[i].is_used)
+            mapper_tell(mapper, &mapper->wishes[i], (struct addr){0});
+    }
+    mapper_open_gateway(mapper, now);
+}
+
+void mapper_check(struct mapper *mapper, struct tick now)
+{
+    if (!mapper->is_on)
+        return;
+    if (mapper->gateway && mapper->is_heard) {
+        gateway_retry(mapper->gateway, now);
+        mapper_run_gateway(mapper, now);
+    }
+    for (size_t i = 0; i < GATEWAY_MAPPINGS && mapper->by_upnp; i++)
+        mapper->wishes[i].due = now;
+    if (mapper->by_upnp)
+        mapper->upnp_at = now;
+}
+
+void mapper_stop(struct mapper *mapper, struct tick now)
+{
+    if (!mapper->is_on)
+        return;
+    for (size_t i = 0; i < GATEWAY_MAPPINGS; i++) {
+        struct wish *wish = &mapper->wishes[i];
+        if (!wish->is_used)
+            continue;
+        if (mapper->gateway)
+            gateway_unmap(mapper->gateway, now, wish->protocol, wish->port);
+        wish->is_dropped = mapper->by_upnp && addr_is_set(&wish->external);
+    }
+    mapper_run_gateway(mapper, now);
+    if (mapper->by_upnp && !mapper->is_asking)
+        upnp_ask(mapper, now);
+    mapper_forget(mapper);
+    mapper->is_on = false;
+    for (size_t i = 0; i < GATEWAY_MAPPINGS; i++) {
+        struct wish *wish = &mapper->wishes[i];
+        wish->is_dropped = false;
+        if (wish->is_used)
+            mapper_tell(mapper, wish, (struct addr){0});
+    }
+    mapper_look_for_news(mapper);
+}
+
+void mapper_ready(struct mapper *mapper, struct tick now, uint64_t token)
+{
+    char buffer[MAPPER_DATAGRAM];
+    struct view bytes;
+    struct addr from;
+    if (token != mapper->config.token)
+        return;
+    while (mapper->fd >= 0 && io_udp_receive(mapper->fd, buffer, sizeof buffer, &bytes, &from)) {
+        /* RFC 6887 §8.3, RFC 6886 §3.2: from nobody else. */
+        if (addr_equal(&from, &mapper->server) && mapper->gateway &&
+            gateway_input(mapper->gateway, now, bytes)) {
+            mapper->is_heard = true;
+            mapper->find_until = TICK_NEVER;
+        }
+    }
+    mapper_run_gateway(mapper, now);
+}
+
+void mapper_expire(struct mapper *mapper, struct tick now)
+{
+    if (!mapper->is_on)
+        return;
+    if (mapper->gateway && tick_due(gateway_deadline(mapper->gateway), now))
+        gateway_expire(mapper->gateway, now);
+    mapper_run_gateway(mapper, now);
+    if (mapper->gateway && tick_due(mapper->find_until, now)) {
+        LOG_INFO("nat", VIEW_NONE,
+                 "gateway speaks neither PCP nor NAT-PMP, asking by UPnP gateway=%s",
+                 addr_print_ip(&mapper->server).s);
+        mapper_close_gateway(mapper);
+        mapper->by_upnp = true;
+        mapper->upnp_at = now;
+    }
+    if (tick_due(mapper->retry_at, now) && !mapper->is_asking) {
+        /* Switched on meanwhile, or another device: all ways are tried again. */
+        mapper->retry_at = TICK_NEVER;
+        mapper_close_gateway(mapper);
+        mapper_open_gateway(mapper, now);
+    }
+    if (mapper->by_upnp && !mapper->is_asking && tick_due(mapper->upnp_at, now))
+        upnp_ask(mapper, now);
+}
+
+struct tick mapper_deadline(const struct mapper *mapper)
+{
+    struct tick deadline =
+        tick_min(mapper->find_until, mapper->is_asking ? TICK_NEVER : mapper->retry_at);
+    if (!mapper->is_on)
+        return TICK_NEVER;
+    if (mapper->gateway)
+        deadline = tick_min(deadline, gateway_deadline(mapper->gateway));
+    return mapper->by_upnp && !mapper->is_asking ? tick_min(deadline, mapper->upnp_at) : deadline;
+}
+
+void mapper_destroy(struct mapper *mapper)
+{
+    if (!mapper)
+        return;
+    mapper_forget(mapper);
+    free(mapper);
+}

@@ -1,0 +1,140 @@
+/* survey_ports: which of our ports (media's and SIP's) want a mapping at the gateway, and which have
+ * one.
+ * Not here: asking the gateway (mapper.h).
+ * RFC 6887 §11. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "siprecd/surveyor_inside.h"
+
+/* Mapped are ports that the gateway's packets can reach: of the address it knows us by. */
+static bool is_mappable(const struct surveyor *s, const struct addr *bound)
+{
+    return bound->family == ADDR_V4 &&
+           (addr_is_unspecified(bound) || addr_equal_ip(bound, &s->places[0].local));
+}
+
+void surveyor_listener(struct surveyor *s, struct recorder_now now, size_t number, bool is_tcp,
+                       const struct addr *bound)
+{
+    struct survey_listener *listener = &s->listeners[number];
+    *listener = (struct survey_listener){.is_wanted = is_mappable(s, bound),
+                                         .protocol = is_tcp ? PORTMAP_TCP : PORTMAP_UDP,
+                                         .number = bound->port};
+    if (listener->is_wanted)
+        listener->is_wanted = mapper_want(s->mapper, now.tick, listener->protocol, bound->port);
+}
+
+static struct survey_port *port_of(struct surveyor *s, uint32_t worker, uint32_t port)
+{
+    if (worker >= SURVEYOR_WORKERS)
+        return NULL;
+    if (port >= s->ports.of[worker].count) {
+        uint32_t count = (port + 1) * 2;
+        struct survey_port *grown =
+            realloc(s->ports.of[worker].list, count * sizeof *s->ports.of[worker].list);
+        if (!grown)
+            return NULL;
+        memset(grown + s->ports.of[worker].count, 0,
+               (count - s->ports.of[worker].count) * sizeof *grown);
+        s->ports.of[worker].list = grown;
+        s->ports.of[worker].count = count;
+    }
+    return &s->ports.of[worker].list[port];
+}
+
+static void port_close(struct surveyor *s, struct recorder_now now, struct survey_port *port)
+{
+    if (!port->is_open)
+        return;
+    port->is_open = false;
+    for (size_t k = 0; k < 2; k++)
+        mapper_drop(s->mapper, now.tick, PORTMAP_UDP, port->number[k]);
+}
+
+void surveyor_ticket(struct surveyor *s, struct recorder_now now,
+                     const struct recorder_ticket *ticket)
+{
+    struct survey_port *port = port_of(s, ticket->worker, ticket->port);
+    bool was_dirty;
+    if (!port || (port->is_open && port->generation == ticket->generation))
+        return;
+    port_close(s, now, port);
+    if (!is_mappable(s, &ticket->bound))
+        return;
+    was_dirty = port->is_dirty; /* it stands in the queue once */
+    *port = (struct survey_port){.is_open = true,
+                                 .is_dirty = was_dirty,
+                                 .generation = ticket->generation,
+                                 .number = {ticket->bound.port, ticket->bound_rtcp.port}};
+    for (size_t k = 0; k < 2; k++) {
+        /* RTP without RTCP is of use; neither where the table is full. */
+        if (!mapper_want(s->mapper, now.tick, PORTMAP_UDP, port->number[k]))
+            return;
+    }
+}
+
+void surveyor_port_closed(struct surveyor *s, struct recorder_now now,
+                          const struct recorder_port *which)
+{
+    struct survey_port *port = port_of(s, which->worker, which->port);
+    if (port && port->generation == which->generation)
+        port_close(s, now, port);
+}
+
+static void mark(struct surveyor *s, uint32_t worker, uint32_t id, size_t k,
+                 const struct addr *external)
+{
+    struct survey_ports *ports = &s->ports;
+    struct survey_port *port = &ports->of[worker].list[id];
+    port->mapped[k] = *external;
+    if (port->is_dirty || ports->dirty_count == GATEWAY_MAPPINGS)
+        return;
+    port->is_dirty = true;
+    ports->dirty[(ports->dirty_first + ports->dirty_count++) % GATEWAY_MAPPINGS] =
+        (struct survey_port_id){worker, id};
+}
+
+void survey_ports_mapped(struct surveyor *s, const struct mapper_event *event)
+{
+    for (size_t i = 0; i < VALUES_LISTENERS_MAX; i++) {
+        struct survey_listener *listener = &s->listeners[i];
+        if (listener->is_wanted && listener->protocol == event->protocol &&
+            listener->number == event->port)
+            listener->mapped = event->external;
+    }
+    s->has_news = true;
+    for (uint32_t w = 0; w < SURVEYOR_WORKERS; w++) {
+        for (uint32_t id = 0; id < s->ports.of[w].count; id++) {
+            const struct survey_port *port = &s->ports.of[w].list[id];
+            for (size_t k = 0; k < 2 && port->is_open; k++) {
+                if (event->protocol == PORTMAP_UDP && port->number[k] == event->port)
+                    mark(s, w, id, k, &event->external);
+            }
+        }
+    }
+}
+
+bool surveyor_mapping(struct surveyor *s, struct surveyor_mapping *out)
+{
+    struct survey_ports *ports = &s->ports;
+    while (ports->dirty_count > 0) {
+        struct survey_port_id at = ports->dirty[ports->dirty_first];
+        struct survey_port *port = &ports->of[at.worker].list[at.port];
+        ports->dirty_first = (ports->dirty_first + 1) % GATEWAY_MAPPINGS;
+        ports->dirty_count--;
+        port->is_dirty = false;
+        if (!port->is_open)
+            continue;
+        out->port = (struct recorder_port){at.worker, at.port, port->generation};
+        memcpy(out->mapped, port->mapped, sizeof out->mapped);
+        return true;
+    }
+    return false;
+}
+
+void survey_ports_finish(struct surveyor *s)
+{
+    for (size_t w = 0; w < SURVEYOR_WORKERS; w++)
+        free(s->ports.of[w].list);
+}

@@ -1,0 +1,16 @@
+/* survey_report: what is known of our network, as GET /v1/nat tells it.
+ * Not here: finding out (surveyor.h), HTTP (api/nat.c).
+ * RFC 8259 (JSON), RFC 3339 (times). */
+#ifndef SIPRECD_SURVEY_REPORT_H
+#define SIPRECD_SURVEY_REPORT_H
+
+#include "recorder/recorder.h"
+#include "siprecd/surveyor.h"
+
+/* malloc'ed; NULL when memory is out. relays: how each of workers finds the TURN servers; NULL in
+ * there: not heard yet. */
+char *survey_report_print(const struct surveyor_view *view, struct recorder_now now,
+                          const struct recorder_usage *usage,
+                          const struct relay_report *const relays[], size_t workers);
+
+#endif

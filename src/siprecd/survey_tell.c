@@ -1,0 +1,194 @@
+/* survey_tell: what surveyor found out, in the words of those who want to know: recorder, workers,
+ * Contact, the report.
+ * Not here: finding out (surveyor.c).
+ * RFC 8656 (TURN servers). */
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/proxy.h"
+#include "siprecd/surveyor_inside.h"
+
+bool surveyor_has_news(struct surveyor *s)
+{
+    bool has_news = s->has_news;
+    s->has_news = false;
+    return has_news;
+}
+
+const struct nat_profile *surveyor_profiles(const struct surveyor *s)
+{
+    return s->profiles;
+}
+
+bool surveyor_is_settling(const struct surveyor *s, struct tick now)
+{
+    bool is_anywhere = addr_is_set(&s->profiles[0].local) || addr_is_set(&s->profiles[1].local);
+    for (size_t f = 0; f < 2; f++) {
+        /* A family that this machine does not have keeps nobody waiting. */
+        if ((addr_is_set(&s->profiles[f].local) || !is_anywhere) &&
+            profile_state(&s->profiles[f], now) == PROFILE_SETTLING)
+            return true;
+    }
+    return false;
+}
+
+void surveyor_fill_network(const struct surveyor *s, struct network *network)
+{
+    network->behind_nat = s->config.settings.behind_nat != PATH_NO;
+    for (size_t f = 0; f < 2; f++) {
+        enum profile_source source;
+        network->external[f] = profile_external(&s->profiles[f], &source);
+        if (profile_levels(&s->profiles[f]) == 0)
+            network->external[f] = (struct addr){0};
+    }
+    for (size_t i = 0; i < VALUES_LISTENERS_MAX; i++)
+        network->mapped[i] =
+            profile_trusts_gateway(&s->profiles[0]) ? s->listeners[i].mapped : (struct addr){0};
+}
+
+/* ---- workers -------------------------------------------------------------------------------- */
+
+/* Media ports need mappings of their own where a NAT or firewall stands before them, and somebody
+ * answers. */
+static bool keeps_mappings(const struct surveyor *s, bool v6, struct tick now)
+{
+    const struct nat_profile *p = &s->profiles[v6];
+    struct path_us us = profile_us(p, now, false, false);
+    return s->has_servers[v6] && !p->stun_is_silent && p->behind_nat != PATH_NO &&
+           addr_is_set(&p->local) && !us.is_open && !us.is_static;
+}
+
+static void fill_stun(const struct surveyor *s, struct worker_network *network)
+{
+    for (size_t f = 0; f < 2; f++) {
+        size_t count = 0;
+        /* Those that answer first. */
+        for (int answers = 1; answers >= 0; answers--) {
+            struct prober_server server;
+            for (size_t i = 0; prober_server(s->probers[f], i, &server); i++) {
+                if (server.answers == answers && count < WORKER_STUN_SERVERS)
+                    network->stun[f][count++] = server.address;
+            }
+        }
+    }
+}
+
+static void fill_host(const struct surveyor *s, size_t lookup, struct addr address[2])
+{
+    for (size_t f = 0; f < 2; f++) {
+        const struct addr *found = lookups_find(&s->lookups, lookup, f ? ADDR_V6 : ADDR_V4);
+        if (found && addr_is_set(&s->profiles[f].local))
+            address[f] = *found;
+    }
+}
+
+/* Credentials of the TURN REST API (draft-uberti-behave-turn-rest): the user name says when they
+ * end, the password is its HMAC. */
+static void fill_credentials(const struct surveyor *s, struct worker_network *network)
+{
+    const struct survey_settings *settings = &s->config.settings;
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned int len = 0;
+    if (!settings->turn_is_secret) {
+        (void)view_copy(view_of_string(settings->turn_username), network->turn_username,
+                        sizeof network->turn_username);
+        (void)view_copy(view_of_string(settings->turn_password), network->turn_password,
+                        sizeof network->turn_password);
+        return;
+    }
+    snprintf(network->turn_username, sizeof network->turn_username, "%lld:%.*s",
+             (long long)s->credentials_end_s, (int)sizeof network->turn_username - 32,
+             settings->turn_username[0] ? settings->turn_username : "siprecd");
+    if (HMAC(EVP_sha1(), settings->turn_password, (int)strlen(settings->turn_password),
+             (const unsigned char *)network->turn_username, strlen(network->turn_username), digest,
+             &len) &&
+        len * 2 < sizeof network->turn_password)
+        (void)EVP_EncodeBlock((unsigned char *)network->turn_password, digest, (int)len);
+}
+
+void survey_tell_renew_credentials(struct surveyor *s, struct recorder_now now)
+{
+    s->credentials_end_s = now.wall.ns / NS_PER_S + SURVEYOR_CREDENTIALS_S;
+    s->credentials_at = tick_add_ms(now.tick, SURVEYOR_CREDENTIALS_S * 1000 / 2);
+    s->has_news = true;
+}
+
+/* Relays cost somebody money: none where calls get through without. */
+static bool needs_relays(const struct surveyor *s, struct tick now)
+{
+    for (size_t f = 0; f < 2; f++) {
+        struct path_us us = profile_us(&s->profiles[f], now, false, false);
+        if (addr_is_set(&s->profiles[f].local) && !us.is_open && !us.is_static)
+            return true;
+    }
+    return false;
+}
+
+static void fill_relays(const struct surveyor *s, struct tick now, struct worker_network *network)
+{
+    static const enum worker_turn_transport transports[] = {WORKER_TURN_UDP, WORKER_TURN_TCP,
+                                                            WORKER_TURN_TLS};
+    const struct survey_settings *settings = &s->config.settings;
+    if (settings->proxy[0] != '\0' &&
+        io_proxy_parse(view_of_string(settings->proxy), &network->proxy))
+        fill_host(s, settings->stun_count + settings->turn_count, network->proxy_at);
+    if (settings->behind_nat == PATH_NO || settings->turn_count == 0 || !needs_relays(s, now))
+        return;
+    fill_credentials(s, network);
+    for (size_t i = 0; i < settings->turn_count && i < WORKER_TURN_SERVERS; i++) {
+        const struct survey_turn *turn = &settings->turn[i];
+        struct worker_turn_server *server = &network->turn[network->turn_count];
+        fill_host(s, settings->stun_count + i, server->address);
+        server->transport = transports[turn->transport];
+        server->port = turn->host.port;
+        (void)view_copy(view_of_string(turn->host.name), server->name, sizeof server->name);
+        /* Its name may be known to the proxy alone. */
+        if (addr_is_set(&server->address[0]) || addr_is_set(&server->address[1]) ||
+            (network->proxy.host[0] != '\0' && turn->transport != SURVEY_UDP))
+            network->turn_count++;
+        else
+            memset(server, 0, sizeof *server);
+    }
+}
+
+struct worker_network *surveyor_worker_network(struct surveyor *s, struct tick now)
+{
+    struct worker_network *network = calloc(1, sizeof *network);
+    if (!network)
+        return NULL;
+    network->change = s->change;
+    for (size_t f = 0; f < 2; f++) {
+        enum profile_source source;
+        network->local[f] = s->profiles[f].local;
+        network->external[f] = profile_external(&s->profiles[f], &source);
+        network->behaviour[f] = s->profiles[f].behaviour;
+        network->keep_mappings = network->keep_mappings || keeps_mappings(s, f, now);
+    }
+    fill_stun(s, network);
+    fill_relays(s, now, network);
+    if (s->has_told && memcmp(network, &s->told, sizeof *network) == 0) {
+        free(network);
+        return NULL;
+    }
+    s->told = *network;
+    s->has_told = true;
+    return network;
+}
+
+/* ---- the report ----------------------------------------------------------------------------- */
+
+struct surveyor_view surveyor_view(const struct surveyor *s)
+{
+    return (struct surveyor_view){.settings = &s->config.settings,
+                                  .links = &s->links,
+                                  .places = s->places,
+                                  .profiles = s->profiles,
+                                  .probers = {s->probers[0], s->probers[1]},
+                                  .gateway = mapper_status(s->mapper),
+                                  .is_mapping = s->is_mapping,
+                                  .cloud = s->sources.cloud,
+                                  .updated_at = s->updated_at};
+}

@@ -1,0 +1,246 @@
+/* show_nat: what is known of siprecd's network, as a report that is read at a glance.
+ * Not here: asking.
+ * RFC 4787 (the words for NATs). */
+#include "tools/siprecctl/show_nat.h"
+
+#include <string.h>
+
+#include "tools/siprecctl/show.h"
+
+#define LABEL_WIDTH 11
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    return json_string_value(json_object_get(object, key));
+}
+
+static long long number_of(const json_t *object, const char *key)
+{
+    return (long long)json_integer_value(json_object_get(object, key));
+}
+
+static void put_label(FILE *out, const char *label)
+{
+    ctl_show_cell(out, label, LABEL_WIDTH);
+}
+
+static const char *source_words(const char *source)
+{
+    static const char *const words[][2] = {{"setting", "by nat.external_ip"},
+                                           {"metadata", "by the cloud's metadata"},
+                                           {"stun", "by STUN"},
+                                           {"gateway", "by the gateway"},
+                                           {"service", "by a service on the web"}};
+    for (size_t i = 0; source && i < sizeof words / sizeof *words; i++) {
+        if (strcmp(source, words[i][0]) == 0)
+            return words[i][1];
+    }
+    return "";
+}
+
+static void show_state(FILE *out, const json_t *nat)
+{
+    const char *state = text_of(nat, "state");
+    const char *cloud = text_of(nat, "cloud");
+    put_label(out, "Network");
+    if (state && strcmp(state, "settling") == 0)
+        fprintf(out, "being found out; calls wait for it, three seconds at most");
+    else if (state && strcmp(state, "changed") == 0)
+        fprintf(out, "has changed; what that means is being found out");
+    else if (state && strcmp(state, "offline") == 0)
+        fprintf(out, "OFFLINE: no interface has an address");
+    else
+        fprintf(out, "%s", state ? state : "unknown");
+    fprintf(out, "%s%s\n", cloud ? ", in the cloud of " : "", cloud ? cloud : "");
+}
+
+static void show_interfaces(FILE *out, const json_t *nat)
+{
+    const json_t *link, *address;
+    const char *label = "Ours";
+    size_t i, k;
+    json_array_foreach(json_object_get(nat, "interfaces"), i, link)
+    {
+        const json_t *addresses = json_object_get(link, "addresses");
+        const char *kind = text_of(link, "kind");
+        if (!json_is_true(json_object_get(link, "up")) || json_array_size(addresses) == 0)
+            continue;
+        put_label(out, label);
+        label = "";
+        json_array_foreach(addresses, k, address)
+            fprintf(out, "%s%s", k > 0 ? ", " : "", json_string_value(address));
+        fprintf(out, " on %s", text_of(link, "name"));
+        if (kind)
+            fprintf(out, " (%s)", kind);
+        fprintf(out, "%s\n",
+                json_is_true(json_object_get(link, "default")) ? ", the way to the world" : "");
+    }
+}
+
+static void show_external(FILE *out, const json_t *nat)
+{
+    const json_t *list = json_object_get(nat, "external");
+    const json_t *one;
+    const char *label = "Outside";
+    size_t i;
+    json_array_foreach(list, i, one)
+    {
+        put_label(out, label);
+        label = "";
+        fprintf(out, "%s %s, %lld s ago\n", text_of(one, "address"),
+                source_words(text_of(one, "source")), number_of(one, "age_s"));
+    }
+    if (json_array_size(list) == 0) {
+        put_label(out, label);
+        fprintf(out, "nobody has told: SRCs are given our own address\n");
+    }
+}
+
+/* RFC 4787's words, and what they mean for a recorder. */
+static const char *mapping_words(const char *mapping)
+{
+    static const char *const words[][2] = {
+        {"none", "translates nothing"},
+        {"endpoint-independent", "one port outside for all destinations"},
+        {"address-dependent", "another port outside for each address"},
+        {"address-and-port-dependent", "another port outside for each destination (symmetric)"},
+        {"endpoint-dependent", "another port outside for other destinations (symmetric)"}};
+    for (size_t i = 0; mapping && i < sizeof words / sizeof *words; i++) {
+        if (strcmp(mapping, words[i][0]) == 0)
+            return words[i][1];
+    }
+    return NULL;
+}
+
+static const char *filtering_words(const char *filtering)
+{
+    static const char *const words[][2] = {
+        {"endpoint-independent", "lets anybody in"},
+        {"address-dependent", "lets in the addresses we sent to"},
+        {"address-and-port-dependent", "lets in the very ports we sent to"}};
+    for (size_t i = 0; filtering && i < sizeof words / sizeof *words; i++) {
+        if (strcmp(filtering, words[i][0]) == 0)
+            return words[i][1];
+    }
+    return NULL;
+}
+
+static void show_family(FILE *out, const char *label, const json_t *family)
+{
+    const json_t *behind = json_object_get(family, "behind_nat");
+    const char *mapping = text_of(family, "mapping"), *filtering = text_of(family, "filtering");
+    const json_t *hairpin = json_object_get(family, "hairpin");
+    long long levels = number_of(family, "levels"), lifetime = number_of(family, "lifetime_s");
+    put_label(out, label);
+    if (!json_is_boolean(behind))
+        fprintf(out, "not known whether there is one\n");
+    else if (json_is_false(behind))
+        fprintf(out, "none\n");
+    else
+        fprintf(out, "%s\n", levels > 1 ? "two or more, one behind the other" : "yes");
+    if (mapping_words(mapping))
+        fprintf(out, "%*s%s (%s mapping)\n", LABEL_WIDTH, "", mapping_words(mapping), mapping);
+    if (filtering_words(filtering))
+        fprintf(out, "%*s%s (%s filtering)\n", LABEL_WIDTH, "", filtering_words(filtering),
+                filtering);
+    if (lifetime > 0)
+        fprintf(out, "%*sa silent mapping lives for %lld s at least\n", LABEL_WIDTH, "", lifetime);
+    if (json_is_boolean(hairpin) && json_is_true(behind))
+        fprintf(out, "%*s%s\n", LABEL_WIDTH, "",
+                json_is_true(hairpin) ? "reaches us from inside, too (hairpin)"
+                                      : "does not lead back inside (no hairpin)");
+}
+
+static void show_portmap(FILE *out, const json_t *nat)
+{
+    const json_t *map = json_object_get(nat, "portmap");
+    const char *protocol = text_of(map, "protocol"), *outside = text_of(map, "external");
+    put_label(out, "Mappings");
+    if (!json_is_object(map)) {
+        fprintf(out, "none needed, or switched off\n");
+        return;
+    }
+    fprintf(out, "%lld of %lld ports mapped", number_of(map, "mapped"), number_of(map, "wanted"));
+    if (protocol)
+        fprintf(out, " by %s", protocol);
+    fprintf(out, " at %s", text_of(map, "gateway") ? text_of(map, "gateway") : "no gateway");
+    fprintf(out, "%s%s\n", outside ? ", outside " : "", outside ? outside : "");
+}
+
+static void show_servers(FILE *out, const json_t *nat)
+{
+    const json_t *server;
+    const char *label = "STUN";
+    size_t i;
+    json_array_foreach(json_object_get(nat, "stun_servers"), i, server)
+    {
+        const json_t *rtt = json_object_get(server, "rtt_ms");
+        put_label(out, label);
+        label = "";
+        fprintf(out, "%s ", text_of(server, "server"));
+        if (!json_is_true(json_object_get(server, "answers")))
+            fprintf(out, "does not answer\n");
+        else
+            fprintf(out, "answers in %lld ms\n", (long long)json_integer_value(rtt));
+    }
+    if (json_array_size(json_object_get(nat, "stun_servers")) == 0) {
+        put_label(out, label);
+        fprintf(out, "no servers\n");
+    }
+}
+
+static void show_relays(FILE *out, const json_t *nat)
+{
+    const json_t *relay;
+    const char *label = "Relays";
+    size_t i;
+    json_array_foreach(json_object_get(nat, "relays"), i, relay)
+    {
+        const char *server = text_of(relay, "server"), *transport = text_of(relay, "transport");
+        const char *state = text_of(relay, "state");
+        put_label(out, label);
+        label = "";
+        fprintf(out, "%s%s%s%s%s\n", server ? server : "-", transport ? " over " : "",
+                transport ? transport : "", state ? ": " : "", state ? state : "");
+    }
+    if (*label) {
+        put_label(out, label);
+        fprintf(out, "none\n");
+    }
+}
+
+static void show_problems(FILE *out, const json_t *nat)
+{
+    const json_t *list = json_object_get(nat, "problems");
+    const json_t *problem;
+    size_t i;
+    if (json_array_size(list) == 0) {
+        put_label(out, "Problems");
+        fprintf(out, "none\n");
+        return;
+    }
+    fprintf(out, "Problems\n");
+    json_array_foreach(list, i, problem)
+    {
+        fprintf(out, "  %s: %s\n", text_of(problem, "code"), text_of(problem, "text"));
+        fprintf(out, "    %s\n", text_of(problem, "cure"));
+    }
+}
+
+void ctl_show_nat(FILE *out, const json_t *nat)
+{
+    const json_t *stock = json_object_get(nat, "stock");
+    show_state(out, nat);
+    show_interfaces(out, nat);
+    show_external(out, nat);
+    show_family(out, "NAT", nat);
+    if (json_is_object(json_object_get(nat, "ipv6")))
+        show_family(out, "NAT (IPv6)", json_object_get(nat, "ipv6"));
+    show_portmap(out, nat);
+    show_servers(out, nat);
+    show_relays(out, nat);
+    put_label(out, "Ports");
+    fprintf(out, "%lld ready, %lld in use\n", number_of(stock, "ready"),
+            number_of(stock, "streams"));
+    show_problems(out, nat);
+}

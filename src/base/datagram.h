@@ -13,6 +13,7 @@ struct datagram {
     struct addr to;    /* the local address and port it arrived at */
     struct wall at;    /* when the kernel received it */
     struct view bytes; /* borrowed until the next batch */
+    bool refused;      /* no bytes: ICMP says that nobody listens at from, where we sent to */
     bool truncated;    /* longer than the room for it */
     uint32_t dropped;  /* how many the kernel has dropped on this socket so far for lack of room in
                           its buffer; 0 where none */

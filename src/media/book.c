@@ -105,6 +105,8 @@ static uint32_t add_interface(struct media *media, const struct media_stream *st
         .mline = stream->facts.mline,
         .advertised = stream->facts.advertised,
         .bound = stream->facts.bound,
+        .relay =
+            stream->facts.way.choice.permits ? stream->facts.way.relay.server : (struct addr){0},
     };
     uint32_t number = JOURNAL_INTERFACE_SIP;
     if (recording->failed || recording->ended)
@@ -115,6 +117,13 @@ static uint32_t add_interface(struct media *media, const struct media_stream *st
         media_recording_fail(media, recording, ENOMEM);
     media_recording_touch(media, recording);
     return number;
+}
+
+bool media_book_is_other(const struct media_stream_facts *a, const struct media_stream_facts *b)
+{
+    return !addr_equal(&a->advertised, &b->advertised) || !addr_equal(&a->bound, &b->bound) ||
+           a->way.choice.permits != b->way.choice.permits ||
+           !addr_equal(&a->way.relay.server, &b->way.relay.server);
 }
 
 void media_book_interface(struct media *media, struct media_stream *stream)

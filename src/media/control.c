@@ -9,58 +9,70 @@
 /* A 64 kbit/s stream with headers; RTCP has 5 % of it (RFC 3550 §6.2). */
 #define CONTROL_BANDWIDTH 500.0
 #define CONTROL_OVERHEAD  28 /* IPv4 and UDP headers count (§6.3) */
-/* Before the ACK and before any RTP nobody has proven to be there. */
-#define UNASKED_MAX 3
-/* An SRC that latches (symmetric RTP) sends nothing before it got something. 0, 200, 500, 1000 ms
- * after the answer it is told where we are; then RTCP alone goes on. */
-static const int64_t probe_gaps_ms[] = {200, 300, 500};
-#define PROBES (sizeof probe_gaps_ms / sizeof probe_gaps_ms[0] + 1)
+/* Before anything came from the SRC: most of what a stream may send then is for its way in. */
+#define UNHEARD_MAX 4
+/* Two minutes of 20 ms packets: an SRC that counts from an earlier call says more. */
+#define BEFORE_MAX 6000
 
 /* ---- Where to ------------------------------------------------------------------------------- */
 
-/* Nobody can be made our target by what stands in an SDP: never an address of these kinds, and for
- * an SRC that is not in sip.allow only the address that its SIP came from. */
-static bool may_send(const struct media_stream *stream, const struct addr *to)
+/* Where the SRC's packets of either kind are awaited, before any came. */
+static uint32_t own_socket(const struct media_stream *stream, bool control)
 {
-    const struct addr *signalled = &stream->facts.signalled;
-    if (!addr_is_set(to) || to->port == 0 || to->family != stream->facts.bound.family)
-        return false;
-    if (addr_is_unspecified(to) || addr_is_multicast(to) || addr_is_reserved(to) ||
-        addr_is_link_local(to))
-        return false;
-    if (addr_is_loopback(to) && !addr_is_loopback(signalled))
-        return false;
-    if (!stream->facts.listed && !addr_equal_ip(to, signalled))
-        return false;
-    return stream->recording->confirmed || stream->counters.packets > 0 ||
-           stream->unasked < UNASKED_MAX;
+    const struct media_way *way = &stream->facts.way;
+    if (way->choice.permits && way->relay.held)
+        return MEDIA_RELAY(control && way->relay_rtcp.held ? way->relay_rtcp.slot
+                                                           : way->relay.slot);
+    return stream->facts.port == MEDIA_NO_PORT ? stream->facts.socket
+                                               : MEDIA_SOCKET(stream->facts.port, control);
 }
 
-/* Their RTP address: as seen, else as offered. */
-static const struct addr *rtp_peer(const struct media_stream *stream)
+/* To where its reports come from, else its media, else what the recorder let through of its SDP. */
+static bool find_peer(const struct media_stream *stream, uint32_t *socket, struct addr *to)
 {
-    return addr_is_set(&stream->source.accepted) ? &stream->source.accepted
-                                                 : &stream->facts.offered;
-}
-
-/* On the path that ICE chose, and nowhere else (RFC 8445 §12.1, RFC 7675 §5.1). */
-static bool send_by_ice(struct media_stream *stream, bool control, struct view bytes,
-                        struct media_packet *out)
-{
-    uint8_t component = control && !stream->facts.rtcp_mux ? 2 : 1;
-    if (bytes.len == 0 || !media_ice_way(stream, component, &out->socket, &out->to))
+    const struct media_way *way = &stream->facts.way;
+    bool mux = stream->facts.rtcp_mux;
+    *socket = own_socket(stream, !mux);
+    if (addr_is_set(&stream->control_from) && !stream->control_barred) {
+        *to = stream->control_from;
+        *socket = stream->control_socket;
+        return true;
+    }
+    if (way->keepalive == MEDIA_KEEPALIVE_NONE)
         return false;
-    out->bytes = bytes;
+    if (mux && addr_is_set(&stream->source.accepted)) {
+        *to = stream->source.accepted;
+        *socket = stream->heard_socket;
+        return !stream->barred;
+    }
+    if (mux ? way->target_count == 0 : way->target_rtcp_count == 0)
+        return false;
+    *to = mux ? way->targets[0] : way->targets_rtcp[0];
     return true;
 }
 
-static const struct addr *control_peer(const struct media_stream *stream)
+/* On the path that ICE chose, and nowhere else (RFC 8445 §12.1, RFC 7675 §5.1). */
+static bool find_route(struct media_stream *stream, struct media_packet *out)
 {
-    if (stream->facts.rtcp_mux)
-        return rtp_peer(stream);
-    if (addr_is_set(&stream->control_from))
-        return &stream->control_from;
-    return &stream->facts.offered_rtcp;
+    if (stream->ice)
+        return media_ice_way(stream, stream->facts.rtcp_mux ? 1 : 2, &out->socket, &out->to);
+    return !stream->control_refused && find_peer(stream, &out->socket, &out->to) && out->to.port &&
+           (MEDIA_SOCKET_IS_RELAY(out->socket) || out->to.family == stream->facts.bound.family);
+}
+
+/* Nobody has proven yet to be there: what may be sent then is for the way in. */
+static bool may_report(struct media_stream *stream, size_t bytes)
+{
+    const struct media_recording *recording = stream->recording;
+    bool heard = stream->counters.packets || stream->counters.rtcp;
+    if (stream->ice)
+        return true;
+    if (!stream->facts.listed && !recording->confirmed && !recording->heard)
+        return false;
+    if (!heard && stream->reports_unheard >= UNHEARD_MAX)
+        return false;
+    stream->reports_unheard += !heard;
+    return media_course_spend(stream, bytes);
 }
 
 /* ---- When ----------------------------------------------------------------------------------- */
@@ -78,43 +90,35 @@ static void wait_for_next(struct media *media, struct media_stream *stream, stru
     media_stream_arm(media, stream);
 }
 
-static void make_ready(struct media *media, struct media_stream *stream)
-{
-    if (!list_is_linked(&stream->ready))
-        list_append(&media->ready, &stream->ready);
-}
-
 void media_control_start(struct media *media, struct media_stream *stream, struct tick now)
 {
     stream->control_average = 96 + CONTROL_OVERHEAD;
-    stream->control_due = stream->probe_due = true;
-    stream->probes = 0;
-    stream->probe_at = tick_add_ms(now, probe_gaps_ms[0]);
-    make_ready(media, stream);
+    /* With mux the way's own packets are reports; without, this opens the way for theirs. */
+    stream->control_due = !stream->facts.rtcp_mux;
+    media_ready(media, stream);
     wait_for_next(media, stream, now);
+}
+
+void media_control_confirm(struct media *media, struct media_stream *stream)
+{
+    if (!stream->lent || stream->control_sent)
+        return;
+    stream->control_due = true;
+    media_ready(media, stream);
 }
 
 void media_control_expire(struct media *media, struct media_stream *stream, struct tick now)
 {
-    if (tick_due(stream->control_at, now)) {
-        stream->control_due = true;
-        make_ready(media, stream);
-        wait_for_next(media, stream, now);
-    }
-    if (tick_due(stream->probe_at, now)) {
-        stream->probe_at = TICK_NEVER;
-        if (stream->counters.packets == 0) {
-            stream->probe_due = true;
-            make_ready(media, stream);
-            if (stream->probes < PROBES - 1)
-                stream->probe_at = tick_add_ms(now, probe_gaps_ms[stream->probes]);
-        }
-    }
+    if (!tick_due(stream->control_at, now))
+        return;
+    stream->control_due = true;
+    media_ready(media, stream);
+    wait_for_next(media, stream, now);
 }
 
 /* ---- What we say ---------------------------------------------------------------------------- */
 
-static void put_report(struct media_stream *stream, struct tick now, struct writer *out)
+void media_control_report(struct media_stream *stream, struct tick now, struct writer *out)
 {
     struct rtcp_report_block block = {0};
     size_t blocks = 0;
@@ -131,70 +135,22 @@ static void put_report(struct media_stream *stream, struct tick now, struct writ
     rtcp_encode_rr(out, stream->our_ssrc, &block, blocks, view_of_string(stream->recording->cname));
 }
 
-/* An RTP packet of a payload type that nobody agreed to: it tells where we are and is ignored
- * (RFC 6263 §4.6). With rtcp-mux the report does the same (§4.3), and this is not sent. */
-static void put_probe(const struct media_stream *stream, struct writer *out)
-{
-    uint8_t payload_type = 127;
-    for (unsigned i = 0; i < stream->facts.codec_count;) {
-        if (stream->facts.codecs[i].payload_type == payload_type) {
-            payload_type--;
-            i = 0;
-        } else {
-            i++;
-        }
-    }
-    struct rtp_packet packet = {
-        .payload_type = payload_type,
-        .seq = (uint16_t)stream->probes,
-        .ssrc = stream->our_ssrc,
-    };
-    rtp_packet_encode(&packet, out);
-}
-
-static bool send(struct media *media, struct media_stream *stream, bool control_socket,
-                 const struct addr *to, struct view bytes, struct media_packet *out)
-{
-    if (stream->ice)
-        return send_by_ice(stream, control_socket, bytes, out);
-    if (bytes.len == 0 || !may_send(stream, to))
-        return false;
-    stream->unasked++;
-    out->socket = stream->facts.port == MEDIA_NO_PORT
-                      ? stream->facts.socket
-                      : MEDIA_SOCKET(stream->facts.port, control_socket);
-    out->to = *to;
-    out->bytes = bytes;
-    return true;
-}
-
 bool media_control_output(struct media *media, struct media_stream *stream, struct tick now,
                           struct media_packet *out)
 {
     struct writer w = writer_of(media->packet, sizeof media->packet);
-    bool mux = stream->facts.rtcp_mux;
-    if (stream->probe_due) {
-        stream->probe_due = false;
-        stream->probes++;
-        put_probe(stream, &w);
-        if (!mux && !stream->ice &&
-            send(media, stream, false, rtp_peer(stream), writer_done(&w), out))
-            return true;
-        stream->control_due |= mux;
-    }
-    if (stream->control_due) {
-        stream->control_due = false;
-        w = writer_of(media->packet, sizeof media->packet);
-        put_report(stream, now, &w);
-        if (send(media, stream, !mux, control_peer(stream), writer_done(&w), out)) {
-            stream->control_sent = true;
-            stream->control_average =
-                rtcp_interval_average(stream->control_average, out->bytes.len + CONTROL_OVERHEAD);
-            metric_add(METRIC_RTCP_PACKETS_SENT, 1);
-            return true;
-        }
-    }
-    return false;
+    if (!stream->control_due)
+        return false;
+    stream->control_due = false;
+    media_control_report(stream, now, &w);
+    out->bytes = writer_done(&w);
+    if (!find_route(stream, out) || !may_report(stream, out->bytes.len))
+        return false;
+    stream->control_sent = true;
+    stream->control_average =
+        rtcp_interval_average(stream->control_average, out->bytes.len + CONTROL_OVERHEAD);
+    metric_add(METRIC_RTCP_PACKETS_SENT, 1);
+    return true;
 }
 
 /* ---- What they say -------------------------------------------------------------------------- */
@@ -217,6 +173,28 @@ static void hear_bye(struct media *media, struct media_stream *stream,
     }
 }
 
+/* How many it had sent when it said so: judged at the next packet, since the sockets of RTP and RTCP
+ * are not read in the order of arrival. Once. */
+static void hear_sender(struct media_stream *stream, const struct rtcp_sender_info *info,
+                        struct wall at)
+{
+    stream->sr_packets = info->packets;
+    if (stream->before_told || stream->counters.packets == 0 || stream->source.epochs > 1)
+        return;
+    stream->before_told = stream->before_due = true;
+    stream->before_at = at;
+}
+
+void media_control_count_before(struct media_stream *stream)
+{
+    /* The one that has just come was not sent yet; those that numbers show as lost were. */
+    int64_t since_first = stream->sequence.max_ext - stream->sequence.run_first;
+    int64_t before = (int64_t)stream->sr_packets - since_first;
+    stream->before_due = false;
+    if (before > 0 && before < BEFORE_MAX)
+        stream->counters.lost_before = (uint64_t)before;
+}
+
 void media_control_input(struct media *media, struct media_stream *stream, struct tick now,
                          const struct datagram *datagram)
 {
@@ -236,18 +214,32 @@ void media_control_input(struct media *media, struct media_stream *stream, struc
     }
     stream->counters.rtcp++;
     media->tally.control++;
-    stream->control_from = datagram->from;
+    stream->recording->credit_bytes += datagram->bytes.len;
+    stream->control_refused = false;
+    stream->control_socket = datagram->socket;
+    if (!addr_equal(&stream->control_from, &datagram->from)) {
+        stream->control_from = datagram->from;
+        stream->control_barred = media_course_bars(stream, &datagram->from);
+        if (MEDIA_SOCKET_IS_RELAY(datagram->socket))
+            media_lend_want(media, stream, true, MEDIA_RELAY_BIND, &datagram->from);
+    }
     struct journal_flow flow;
     journal_flow_init(&flow, stream->interface, &datagram->from,
-                      MEDIA_SOCKET_RTCP(datagram->socket) ? &stream->facts.advertised_rtcp
-                                                          : &stream->facts.advertised);
+                      media_lend_is_control(stream, datagram->socket)
+                          ? &stream->facts.advertised_rtcp
+                          : &stream->facts.advertised);
     media_book_packet(media, stream, &flow, datagram);
+    bool idle = packet.type == RTCP_RR;
     do {
         if (packet.type == RTCP_SR && packet.ssrc == stream->ssrc) {
+            idle = packet.sender.packets == stream->sr_packets && stream->sr_ntp;
+            hear_sender(stream, &packet.sender, datagram->at);
             stream->sr_ntp = packet.sender.ntp;
             stream->sr_at = now;
         } else if (packet.type == RTCP_BYE) {
             hear_bye(media, stream, datagram, &packet);
         }
     } while (rtcp_reader_next(&reader, &packet));
+    if (idle)
+        media_course_idle(media, stream, now, datagram);
 }

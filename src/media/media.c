@@ -30,6 +30,8 @@ static bool make_pools(struct media *media)
     media->ports = calloc(config->ports, sizeof *media->ports);
     media->events = calloc(media->event_room, sizeof *media->events);
     media->released = calloc(config->ports, sizeof *media->released);
+    media->relays = calloc(config->relays + 1, sizeof *media->relays);
+    media->left = calloc(config->relays + 1, sizeof *media->left);
     struct media_ports_options seen = {.ports = config->ports, .workers = config->workers};
     rng_bytes(&media->rng, seen.seed, sizeof seen.seed);
     media->seen = media_port_create(&seen);
@@ -52,6 +54,7 @@ struct media *media_create(const struct media_config *config)
     list_init(&media->dirty);
     list_init(&media->ready);
     list_init(&media->closed);
+    list_init(&media->wanting);
     if (!make_pools(media)) {
         media_destroy(media);
         return NULL;
@@ -83,6 +86,8 @@ void media_destroy(struct media *media)
     media_port_destroy(media->seen);
     free(media->events);
     free(media->released);
+    free(media->relays);
+    free(media->left);
     free(media);
 }
 
@@ -105,8 +110,7 @@ static void note_wall(struct media *media, struct tick now, struct wall wall)
     media->wall_at = now;
 }
 
-/* What the wall clock says about now. */
-static struct wall media_wall(const struct media *media, struct tick now)
+struct wall media_wall(const struct media *media, struct tick now)
 {
     return (struct wall){media->wall.ns + tick_diff_ns(now, media->wall_at)};
 }
@@ -144,6 +148,12 @@ void media_tell(struct media *media, const struct media_stream *stream, struct m
     push_event(media, &event);
 }
 
+void media_ready(struct media *media, struct media_stream *stream)
+{
+    if (stream->lent && !list_is_linked(&stream->ready))
+        list_append(&media->ready, &stream->ready);
+}
+
 void media_recording_touch(struct media *media, struct media_recording *recording)
 {
     if (!list_is_linked(&recording->dirty))
@@ -174,8 +184,8 @@ void media_recording_fail(struct media *media, struct media_recording *recording
 void media_stream_arm(struct media *media, struct media_stream *stream)
 {
     struct tick next = tick_min(stream->silent_at, stream->control_at);
-    next = tick_min(next, tick_min(stream->probe_at, stream->look_at));
-    next = tick_min(next, media_ice_deadline(stream));
+    next = tick_min(next, tick_min(stream->look_at, media_ice_deadline(stream)));
+    next = tick_min(next, tick_min(media_course_deadline(stream), media_lend_deadline(stream)));
     timers_set(&media->timers, &stream->timer.timer, tick_min(next, stream->drop_at));
 }
 
@@ -196,53 +206,6 @@ static struct media_recording *find_recording(const struct media *media, struct 
 {
     struct map_node *node = map_find(&media->by_name, view_of(&name.value, sizeof name.value));
     return node ? container_of(node, struct media_recording, node) : NULL;
-}
-
-/* ---- Ports ---------------------------------------------------------------------------------- */
-
-static void release_port(struct media *media, uint32_t port, uint32_t generation)
-{
-    if (port == MEDIA_NO_PORT)
-        return;
-    assert(media->released_count < media->config.ports);
-    size_t at = (media->released_first + media->released_count++) % media->config.ports;
-    media->released[at] = (struct media_port){port, generation};
-}
-
-static void give_port_back(struct media *media, struct media_stream *stream)
-{
-    if (!stream->lent)
-        return;
-    stream->lent = false;
-    media_ice_finish(media, stream);
-    media_shared_leave(media, stream);
-    if (stream->facts.port != MEDIA_NO_PORT) {
-        struct media_slot *slot = &media->ports[stream->facts.port];
-        slot->stream = NULL;
-        slot->has_stale = stream->counters.packets > 0;
-        slot->stale_ssrc = stream->ssrc;
-    }
-    release_port(media, stream->facts.port, stream->facts.generation);
-    list_remove(&stream->ready);
-    stream->silent_at = stream->control_at = stream->probe_at = stream->drop_at = TICK_NEVER;
-    metric_add(METRIC_STREAMS_ACTIVE, -1);
-}
-
-static void take_port(struct media *media, struct media_stream *stream, struct tick now,
-                      struct wall at)
-{
-    stream->lent = true;
-    stream->lent_at = at;
-    if (stream->facts.port != MEDIA_NO_PORT) {
-        struct media_slot *slot = &media->ports[stream->facts.port];
-        assert(!slot->stream);
-        slot->stream = stream;
-        slot->generation = stream->facts.generation;
-        if (slot->has_stale)
-            rtp_source_stale(&stream->source, slot->stale_ssrc);
-        media_port_lend(media->seen, now, stream->facts.port, !stream->facts.rtcp_mux);
-    }
-    metric_add(METRIC_STREAMS_ACTIVE, 1);
 }
 
 /* ---- Commands ------------------------------------------------------------------------------- */
@@ -343,29 +306,30 @@ static void set_stream(struct media *media, struct media_recording *recording, s
     if (fresh)
         stream = new_stream(media, recording, facts, now);
     if (!stream) {
-        release_port(media, facts->port, facts->generation);
+        media_lend_release(media, facts->port, facts->generation);
         if (open)
             media_recording_fail(media, recording, ENOMEM);
         return;
     }
     struct media_stream_facts before = stream->facts;
-    if (stream->lent && before.port != facts->port)
-        give_port_back(media, stream);
     stream->facts = *facts;
     stream->facts.ice = NULL;
     stream->drop_at = TICK_NEVER;
     if (!fresh)
         rtp_source_renegotiate(&stream->source, &facts->offered);
     allow_codecs(stream);
+    if (stream->lent && before.port != facts->port)
+        media_lend_replace(media, stream, now, &before);
     if (!stream->lent) {
-        take_port(media, stream, now, command->at);
+        media_lend_port(media, stream, now, command->at);
         stream->look_at = tick_add_ms(now, COUNT_EVERY_MS);
         media_control_start(media, stream, now);
     }
     media_shared_join(media, stream, now);
     media_ice_set(media, stream, now, command->stream.ice, facts->ice_stays);
     command->stream.ice = NULL;
-    if (fresh || !addr_equal(&before.advertised, &facts->advertised))
+    media_course_set(media, stream, now, &before);
+    if (fresh || media_book_is_other(&before, facts))
         media_book_interface(media, stream);
     mark_pause(media, stream, now, command->at);
     await_first_packet(media, stream, now);
@@ -381,7 +345,8 @@ static void drop_stream(struct media *media, struct media_recording *recording, 
     stream->facts.paused = true; /* from now on nothing was agreed */
     mark_pause(media, stream, now, command->at);
     stream->drop_at = tick_add_ms(now, media->config.linger_ms);
-    stream->silent_at = stream->control_at = stream->probe_at = TICK_NEVER;
+    stream->silent_at = stream->control_at = TICK_NEVER;
+    media_course_end(stream);
     media_stream_arm(media, stream);
 }
 
@@ -396,12 +361,25 @@ static void take_candidates(struct media *media, struct media_recording *recordi
                              command->len / sizeof(struct candidate), trickle->end);
 }
 
+/* What an unlisted SRC may be sent is measured by what its requests weighed. */
+static void take_credit(struct media *media, struct media_recording *recording,
+                        const struct media_command *command)
+{
+    struct view text = view_of(command->bytes, command->len);
+    if (!command->sip.sent && !view_starts_with(text, VIEW_LIT("SIP/2.0 ")))
+        media_course_credit(media, recording, text.len);
+}
+
 static void confirm(struct media *media, struct media_recording *recording, struct tick now)
 {
     recording->confirmed = true;
     for (unsigned i = 0; i < LIMIT_STREAMS_PER_RECORDING; i++) {
-        if (recording->streams[i])
-            await_first_packet(media, recording->streams[i], now);
+        struct media_stream *stream = recording->streams[i];
+        if (!stream)
+            continue;
+        media_course_confirm(media, stream, now);
+        media_control_confirm(media, stream);
+        await_first_packet(media, stream, now);
     }
 }
 
@@ -441,6 +419,7 @@ void media_command(struct media *media, struct tick now, struct media_command *c
             drop_stream(media, recording, now, command);
             break;
         case MEDIA_SIP:
+            take_credit(media, recording, command);
             media_book_sip(media, recording, command);
             break;
         case MEDIA_MARK:
@@ -484,6 +463,8 @@ static void note_dropped(struct media *media, struct media_stream *stream,
                          const struct datagram *datagram)
 {
     unsigned which = MEDIA_SOCKET_RTCP(datagram->socket);
+    if (MEDIA_SOCKET_IS_RELAY(datagram->socket) || stream->spare.held)
+        return; /* another socket's count */
     bool more = stream->dropped_seen[which] && datagram->dropped > stream->dropped[which];
     stream->dropped_seen[which] = true;
     stream->dropped[which] = datagram->dropped;
@@ -499,6 +480,10 @@ static struct media_stream *stream_of(struct media *media, const struct datagram
     uint32_t port = MEDIA_SOCKET_PORT(datagram->socket);
     if (MEDIA_SOCKET_SHARED(datagram->socket))
         return media_shared_find(media, datagram);
+    if (MEDIA_SOCKET_IS_RELAY(datagram->socket)) {
+        uint32_t slot = MEDIA_RELAY_SLOT(datagram->socket);
+        return slot < media->config.relays ? media->relays[slot].stream : NULL;
+    }
     return port < media->config.ports ? media->ports[port].stream : NULL;
 }
 
@@ -573,11 +558,13 @@ static void expire_stream(struct media *media, struct media_stream *stream, stru
     if (tick_due(stream->drop_at, now)) {
         media_stream_digits(media, stream, at, true);
         tell_counters(media, stream, at);
-        give_port_back(media, stream);
+        media_lend_give_back(media, stream);
     }
     if (tick_due(stream->silent_at, now))
         tell_silence(media, stream, at);
     media_control_expire(media, stream, now);
+    media_course_expire(media, stream, now);
+    media_lend_expire(media, stream, now);
     media_ice_expire(media, stream, now);
     if (tick_due(stream->look_at, now)) {
         if (stream->digits.active)
@@ -605,7 +592,7 @@ static void end_recording(struct media *media, struct media_recording *recording
         struct media_stream *stream = recording->streams[i];
         if (!stream)
             continue;
-        give_port_back(media, stream);
+        media_lend_give_back(media, stream);
         stream->look_at = TICK_NEVER;
         timers_clear(&media->timers, &stream->timer.timer);
     }
@@ -678,7 +665,8 @@ bool media_output(struct media *media, struct tick now, struct media_packet *out
     struct list *link;
     while ((link = list_first(&media->ready))) {
         struct media_stream *stream = container_of(link, struct media_stream, ready);
-        if (media_control_output(media, stream, now, out) ||
+        if (media_course_output(media, stream, now, out) ||
+            media_control_output(media, stream, now, out) ||
             (stream->ice && media_ice_output(media, stream, now, out)))
             return true;
         list_remove(link);

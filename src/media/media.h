@@ -14,6 +14,7 @@
 #include "media/port.h"
 #include "media/way.h"
 #include "nat/verdict.h"
+#include "nat/way.h"
 
 /* One worker drives one `struct media`, on one thread, like this, once a sweep:
  *
@@ -47,6 +48,7 @@ struct media_config {
     int64_t linger_ms;     /* after the end: closed when quiet this long: 200 ms */
     int64_t linger_max_ms; /* and at the latest after this: 2000 ms */
     uint32_t apart_max;    /* bytes kept per stream of senders that are not its own: 64 KiB */
+    uint32_t relays;       /* relay slots run from 0 to relays - 1 (relay.h) */
     uint32_t workers;      /* that share what is sent for ports that stand ready; 0: 1 */
     uint32_t shared;       /* streams that can share sockets (MEDIA_SHARED); 0: there are none */
     uint8_t seed[32];      /* for SSRCs and RTCP intervals */
@@ -224,27 +226,35 @@ struct media_packet {
 };
 bool media_output(struct media *media, struct tick now, struct media_packet *out);
 
+/* What streams want of their relays; until false. The answers come to media_relay_event(). */
+bool media_relay_want(struct media *media, struct media_relay_want *out);
+void media_relay_event(struct media *media, struct tick now, const struct media_relay_event *event);
+
 /* A lent port that may rest now. */
 bool media_release(struct media *media, struct media_port *out);
 
 enum media_event_kind {
-    MEDIA_EVENT_FIRST,       /* first packet of the stream: addr, ssrc, payload_type */
-    MEDIA_EVENT_SILENT,      /* none came for config.silent_after_ms after the ACK */
-    MEDIA_EVENT_EPOCH,       /* a new SSRC: ssrc */
-    MEDIA_EVENT_SOURCE,      /* the stream's packets come from elsewhere now: addr */
-    MEDIA_EVENT_FOREIGN,     /* a second sender: addr; once a stream */
-    MEDIA_EVENT_DIGIT,       /* digit, duration_ms (RFC 4733) */
-    MEDIA_EVENT_OVERFLOW,    /* the kernel dropped packets for lack of room; once a stream */
-    MEDIA_EVENT_BYE,         /* RTCP BYE: ssrc */
-    MEDIA_EVENT_WAY,         /* something for the verdict's trail: verdict, addr, tick */
-    MEDIA_EVENT_ALARM,       /* something for its security: security, addr */
-    MEDIA_EVENT_NEXT_PATH,   /* nothing arrives: the ladder wants another path; way.may_reinvite */
+    MEDIA_EVENT_FIRST,     /* first packet of the stream: addr, ssrc, payload_type */
+    MEDIA_EVENT_SILENT,    /* none came for config.silent_after_ms after the ACK */
+    MEDIA_EVENT_EPOCH,     /* a new SSRC: ssrc */
+    MEDIA_EVENT_SOURCE,    /* the stream's packets come from elsewhere now: addr */
+    MEDIA_EVENT_FOREIGN,   /* a second sender: addr; once a stream */
+    MEDIA_EVENT_DIGIT,     /* digit, duration_ms (RFC 4733) */
+    MEDIA_EVENT_OVERFLOW,  /* the kernel dropped packets for lack of room; once a stream */
+    MEDIA_EVENT_BYE,       /* RTCP BYE: ssrc */
+    MEDIA_EVENT_WAY,       /* something for the verdict's trail: verdict, addr, tick */
+    MEDIA_EVENT_ALARM,     /* something for its security: security, addr */
+    MEDIA_EVENT_NEXT_PATH, /* nothing arrives, or we have moved: another path is wanted, by reason,
+                                tried being for path_choose(). A stream's facts are the answer */
     MEDIA_EVENT_UNREACHABLE, /* nothing arrives, and the ladder has no step left */
-    MEDIA_EVENT_MIGRATE, /* relayed, and its true address showed: addr; way.choice.may_migrate */
-    MEDIA_EVENT_ICE,     /* ice, addr: the peer of the path */
-    MEDIA_EVENT_COUNT,   /* counters, every few seconds while they move, and before CLOSED */
-    MEDIA_EVENT_FAILED,  /* the journal cannot be written: error (errno) */
-    MEDIA_EVENT_CLOSED,  /* journal complete, ports released; the recording's name is free again */
+    MEDIA_EVENT_MIGRATE, /* relayed, and the direct way is open to the address it really has: addr */
+    MEDIA_EVENT_LEFT_RELAY, /* its relay slot was given back: media goes the direct way */
+    MEDIA_EVENT_REFUSES,    /* addr answers our packets with ICMP: for its profile */
+    MEDIA_EVENT_GAP,    /* packets come again (addr), duration_ms after the last, at `at`: reason */
+    MEDIA_EVENT_ICE,    /* ice, addr: the peer of the path */
+    MEDIA_EVENT_COUNT,  /* counters, every few seconds while they move, and before CLOSED */
+    MEDIA_EVENT_FAILED, /* the journal cannot be written: error (errno) */
+    MEDIA_EVENT_CLOSED, /* journal complete, ports released; the recording's name is free again */
 };
 
 struct media_counters {
@@ -254,7 +264,8 @@ struct media_counters {
     uint64_t paused;  /* of packets: not journaled because the stream was paused */
     uint64_t foreign; /* from a second sender; not in packets */
     uint64_t rtcp;
-    uint64_t keepalives; /* punches, probes and keepalives that we sent on the RTP tuple */
+    uint64_t lost_before; /* the first packet, as the SRC's reports count */
+    uint64_t keepalives;  /* punches, probes and keepalives that we sent on the RTP tuple */
 };
 
 struct media_ice_news {
@@ -280,6 +291,8 @@ struct media_event {
     struct tick tick; /* WAY, NEXT_PATH, UNREACHABLE: when, by the clock that verdicts count by */
     enum verdict_event verdict;
     enum verdict_security security;
+    enum way_reason reason;
+    unsigned tried;
     uint32_t lost_before; /* FIRST: packets sent before it, as far as numbers and reports tell */
     char digit;
     uint32_t duration_ms;

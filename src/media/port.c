@@ -222,18 +222,20 @@ void media_port_know(struct media_ports *ports, struct tick now,
 {
     bool others = memcmp(ports->network.servers, network->servers, sizeof network->servers) != 0 ||
                   ports->network.keep_mappings != network->keep_mappings;
-    bool moved = ports->network.change != network->change;
+    bool moved[2] = {ports->network.change[0] != network->change[0],
+                     ports->network.change[1] != network->change[1]};
     ports->network = *network;
-    if (!others && !moved)
+    if (!others && !moved[0] && !moved[1])
         return;
     ports->borne = 0;
     for (uint32_t i = 0; i < ports->options.ports && ports->used; i++) {
         for (unsigned k = 0; k < 2; k++) {
             struct socket *s = &ports->ports[i].sockets[k];
-            if (!s->used)
+            if (!s->used || !(others || moved[family_of(s)]))
                 continue;
             /* What a call was answered with stays the measure of whether it changed. */
-            bool forget = addr_is_set(&s->seen) && !s->lent && (moved || !network->keep_mappings);
+            bool forget = addr_is_set(&s->seen) && !s->lent &&
+                          (moved[family_of(s)] || !network->keep_mappings);
             if (forget) {
                 s->seen = (struct addr){0};
                 tell(ports, s, true);

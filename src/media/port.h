@@ -26,9 +26,11 @@ struct media_ports_options {
 /* What a worker is told of the network, as far as it matters here. */
 struct media_network {
     bool keep_mappings; /* false: not a single packet */
-    uint32_t change;    /* grows when our addresses became others: all mappings are doubtful */
-    struct addr servers[2][MEDIA_PORT_SERVERS]; /* IPv4, IPv6; best first; unset ones at the end */
-    uint16_t lifetime_s[2];                     /* a mapping lives so long at least; 0: not known */
+    /* IPv4, IPv6: grows when our address became another one: all mappings are doubtful. */
+    uint32_t change[2];
+    /* IPv4, IPv6; best first; unset ones at the end. */
+    struct addr servers[2][MEDIA_PORT_SERVERS];
+    uint16_t lifetime_s[2]; /* a mapping lives so long at least; 0: not known */
 };
 
 struct media_ports;

@@ -3,6 +3,7 @@
  * RFC 3550 §5.1, 4733, 7983, 7866 §7.1.1.1 (pause). */
 #include <string.h>
 
+#include "base/metrics.h"
 #include "media/ice.h"
 #include "rtp/demux.h"
 
@@ -55,8 +56,11 @@ void media_stream_start(struct media *media, struct media_stream *stream, struct
 {
     rtp_source_init(&stream->source, &stream->facts.offered);
     stream->our_ssrc = rng_u32(&media->rng);
-    stream->silent_at = stream->control_at = stream->probe_at = stream->drop_at = TICK_NEVER;
-    stream->look_at = TICK_NEVER;
+    stream->silent_at = stream->control_at = stream->drop_at = stream->look_at = TICK_NEVER;
+    stream->spare.until = TICK_NEVER;
+    for (unsigned i = 0; i < MEDIA_STREAM_RELAYS; i++)
+        stream->relays[i].until = TICK_NEVER;
+    stream->our_seq = (uint16_t)rng_u32(&media->rng);
     rtp_sequence_init(&stream->sequence, 8000);
 }
 
@@ -124,6 +128,8 @@ static void set_apart(struct media *media, struct media_stream *stream, struct t
     if (verdict->class == RTP_SOURCE_FOREIGN) {
         stream->counters.foreign++;
         media->tally.foreign++;
+        media_course_stray(media, stream, now, datagram);
+        metric_add(METRIC_LATCH_CONFLICTS, verdict->new_rival);
     }
     if (verdict->class == RTP_SOURCE_FOREIGN && !stream->foreign_told) {
         stream->foreign_told = true;
@@ -162,6 +168,8 @@ static void turn_over(struct media *media, struct media_stream *stream,
     stream->counters.packets += held;
     stream->apart_bytes = 0;
     stream->flow.head_len = 0;
+    stream->barred = media_course_bars(stream, &datagram->from);
+    stream->heard_at = (struct tick){0};
 
     char text[256];
     struct journal_event line =
@@ -201,8 +209,12 @@ static void keep(struct media *media, struct media_stream *stream, struct tick n
     (void)rtp_sequence_update(&stream->sequence, packet->seq, packet->timestamp, datagram->at,
                               &position);
     count_lost(stream);
+    if (stream->before_due && datagram->at.ns > stream->before_at.ns)
+        media_control_count_before(stream);
     stream->counters.packets++;
     stream->counters.bytes += datagram->bytes.len;
+    stream->recording->credit_bytes += datagram->bytes.len;
+    media_course_hear(media, stream, now, datagram);
     media->tally.packets++;
     media->tally.bytes += (int64_t)datagram->bytes.len;
     if (media_stream_paused(stream, now, datagram->at)) {
@@ -245,16 +257,32 @@ static void take_rtp(struct media *media, struct media_stream *stream, struct ti
     }
 }
 
+/* STUN that is neither an answer to us nor the agent's: bounded by being dropped. An answer that
+ * nobody asked for is somebody's try. */
+static void take_stray(struct media *media, struct media_stream *stream, struct tick now,
+                       const struct datagram *datagram)
+{
+    bool response = datagram->bytes.len > 0 && datagram->bytes.at[0] == 1;
+    media->tally.strays++;
+    if (response)
+        media_course_alarm(media, stream, datagram, VERDICT_FORGED_STUN);
+    media_course_stray(media, stream, now, datagram);
+}
+
 void media_stream_input(struct media *media, struct media_stream *stream, struct tick now,
                         const struct datagram *datagram)
 {
+    if (datagram->refused) {
+        media_course_refused(media, stream, now, datagram);
+        return;
+    }
     /* What waited in the socket from before this call had the port is not this call's. */
     if (datagram->at.ns < stream->lent_at.ns) {
         stream->counters.foreign++;
         media->tally.foreign++;
         return;
     }
-    bool control_socket = MEDIA_SOCKET_RTCP(datagram->socket);
+    bool control_socket = media_lend_is_control(stream, datagram->socket);
     if (datagram->truncated || datagram->bytes.len > LIMIT_MEDIA_DATAGRAM) {
         media->tally.malformed++;
         return;
@@ -275,7 +303,7 @@ void media_stream_input(struct media *media, struct media_stream *stream, struct
     case RTP_DEMUX_STUN:
         if (!media_port_input(media->seen, now, datagram) &&
             !(stream->ice && media_ice_input(media, stream, now, datagram)))
-            media->tally.strays++;
+            take_stray(media, stream, now, datagram);
         return;
     case RTP_DEMUX_ZRTP:
     case RTP_DEMUX_DTLS:

@@ -33,9 +33,10 @@ struct media_way {
     struct path_choice choice;
     struct nat_behaviour behaviour; /* of the NATs on our side; decides how often */
     bool may_reinvite;              /* the ladder may ask for another path */
-    /* Packets to one address before anything came from the SRC (KEEPALIVE_LIMIT_LISTED); unlisted SRCs get three in a
-     * call, whatever stands here. 0: KEEPALIVE_LIMIT_LISTED. */
-    uint8_t limit;
+    bool stays; /* what media asked for cannot be: there is no other path, or the SRC refused it */
+    struct addr
+        mapped; /* as STUN saw our RTP socket when this was decided; unset: it played no part */
+    enum path_answer one_port; /* the SRC shows one port to all whom it sends to: learned */
     enum media_keepalive keepalive;
     /* Whom to send to before anything has come: offered address, guesses; those that target_may_get() lets through and
      * no others. The first is the likeliest. Ports are set. */

@@ -11,15 +11,26 @@
 #include "journal/event.h"
 #include "journal/writer.h"
 #include "media/media.h"
+#include "nat/way.h"
 #include "rtp/dtmf.h"
 #include "rtp/interval.h"
 #include "rtp/sequence.h"
 #include "rtp/source.h"
 
-#define MEDIA_BUFFER_SIZE  16384 /* a journal's bytes between two sweeps: 60 packets of G.711 */
-#define MEDIA_PACKET_EXTRA 1024  /* what a packet brings along: an interface, an event, headers */
-#define MEDIA_SWITCHES     4     /* pauses and resumes that can fall into one sweep */
-#define MEDIA_NO_INTERFACE UINT32_MAX
+#define MEDIA_BUFFER_SIZE   16384 /* a journal's bytes between two sweeps: 60 packets of G.711 */
+#define MEDIA_PACKET_EXTRA  1024  /* what a packet brings along: an interface, an event, headers */
+#define MEDIA_SWITCHES      4     /* pauses and resumes that can fall into one sweep */
+#define MEDIA_NO_INTERFACE  UINT32_MAX
+#define MEDIA_STREAM_RELAYS 4 /* RTP and RTCP, of two paths while it moves */
+
+/* A relay slot that a stream has. */
+struct media_lent_relay {
+    bool held, rtcp;
+    uint8_t wants; /* bits of enum media_relay_want_kind */
+    uint32_t slot, generation;
+    struct addr peer;  /* to be bound */
+    struct tick until; /* it is being left, and goes then; TICK_NEVER: in use */
+};
 
 /* Where a timer of the heap belongs: exactly one of the two is set. */
 struct media_timer {
@@ -64,18 +75,43 @@ struct media_stream {
     uint32_t dropped[2]; /* the kernel's counts for its sockets, as last seen */
     bool dropped_seen[2], overflow_told;
 
+    /* Its way in (course.c), and what it stands on (lend.c). */
+    struct way way;
+    bool on_way;            /* not with ICE */
+    struct tick confirm_at; /* another path is offered: taken for agreed then */
+    bool barred;            /* the source that is accepted may get nothing from us */
+    uint8_t unasked;        /* packets to it before anything came from it */
+    uint16_t our_seq;
+    uint32_t heard_socket;
+    struct tick heard_at;
+    struct wall last_at, gap_from; /* ns 0: no gap */
+    enum way_reason gap_why;
+    unsigned alarms; /* enum verdict_security, told */
+    unsigned strays; /* since strays_from */
+    struct tick strays_from;
+    struct media_spare {
+        bool held;
+        uint32_t port, generation;
+        struct tick until;
+    } spare; /* the port it had before */
+    struct media_lent_relay relays[MEDIA_STREAM_RELAYS];
+    struct list wanting; /* in media.wanting */
+
     uint32_t our_ssrc;
     struct addr control_from; /* where their RTCP came from; unset: none yet */
     uint64_t sr_ntp;          /* of the last SR; 0: none */
     struct tick sr_at;
     bool control_sent;
-    double control_average; /* RFC 3550 §6.3.3 */
-    unsigned probes;        /* sent so far to the RTP address */
-    unsigned unasked;       /* packets sent before the ACK and before their first packet */
-    bool control_due, probe_due;
-    struct list ready; /* in media.ready: has something to send */
+    double control_average;  /* RFC 3550 §6.3.3 */
+    uint32_t control_socket; /* and where it arrived */
+    uint32_t sr_packets;
+    bool before_told, before_due; /* how many packets went by before our first: asked once */
+    struct wall before_at;        /* the report that tells it */
+    bool control_due, control_refused, control_barred;
+    uint8_t reports_unheard; /* reports before anything came */
+    struct list ready;       /* in media.ready: has something to send */
 
-    struct tick silent_at, control_at, probe_at, look_at;
+    struct tick silent_at, control_at, look_at;
     struct media_timer timer; /* the earliest of these and drop_at */
 };
 
@@ -94,8 +130,11 @@ struct media_recording {
     struct media_stream *streams[LIMIT_STREAMS_PER_RECORDING];
     char cname[24]; /* RFC 7022 §4.2: 96 random bits of its own */
     bool confirmed;
-    bool ice_works;      /* the SRC answered a check */
-    unsigned ice_checks; /* sent before that */
+    bool heard;                         /* RTP of the SRC's on any stream */
+    unsigned unasked;                   /* packets to an unlisted SRC before that and the ACK */
+    uint64_t credit_bytes, spent_bytes; /* its requests and media brought; we sent */
+    bool ice_works;                     /* the SRC answered a check */
+    unsigned ice_checks;                /* sent before that */
 
     char *buffer;
     struct journal_writer journal;
@@ -131,6 +170,8 @@ struct media {
     struct map by_name;
     struct media_slot *ports;
     struct media_ports *seen; /* what they look like from outside */
+    uint32_t change[2];       /* of the network, as last told */
+    bool knows;
     struct timers timers;
     struct list dirty, ready, closed;
 
@@ -138,6 +179,10 @@ struct media {
     size_t event_first, event_count, event_room;
     struct media_port *released; /* a ring */
     size_t released_first, released_count;
+    struct media_slot *relays; /* by slot */
+    struct media_port *left;   /* relay slots given back; a ring */
+    size_t left_first, left_count;
+    struct list wanting; /* streams that want something of their relays */
 
     struct media_chunk *lent_chunk; /* handed out by the last media_write() */
     struct media_recording *lent_buffer, *lent_to;
@@ -158,6 +203,8 @@ void media_book_sip(struct media *media, struct media_recording *recording,
 void media_book_event(struct media *media, struct media_recording *recording, uint32_t interface,
                       struct wall at, struct view event);
 void media_book_interface(struct media *media, struct media_stream *stream);
+/* Do these facts ask for an interface of their own? */
+bool media_book_is_other(const struct media_stream_facts *a, const struct media_stream_facts *b);
 /* For the packet path: never puts aside. False: no room. */
 WARN_UNUSED bool media_book_has_room(const struct media_recording *recording, size_t bytes);
 void media_book_packet(struct media *media, struct media_stream *stream,
@@ -181,16 +228,91 @@ void media_stream_digits(struct media *media, struct media_stream *stream, struc
 /* ---- control.c: RTCP ------------------------------------------------------------------------ */
 
 void media_control_start(struct media *media, struct media_stream *stream, struct tick now);
+/* The ACK came. */
+void media_control_confirm(struct media *media, struct media_stream *stream);
 void media_control_input(struct media *media, struct media_stream *stream, struct tick now,
                          const struct datagram *datagram);
 void media_control_expire(struct media *media, struct media_stream *stream, struct tick now);
+/* Takes stock of what went by before our first packet. */
+void media_control_count_before(struct media_stream *stream);
+/* A receiver report with its SDES. */
+void media_control_report(struct media_stream *stream, struct tick now, struct writer *out);
 /* The next datagram of a stream that is in media.ready; false: none is left. */
 bool media_control_output(struct media *media, struct media_stream *stream, struct tick now,
                           struct media_packet *out);
 
+/* ---- course.c: its way in ------------------------------------------------------------------- */
+
+/* Its facts are what they are now, and were `before` (of a stream that is not new). */
+void media_course_set(struct media *media, struct media_stream *stream, struct tick now,
+                      const struct media_stream_facts *before);
+void media_course_confirm(struct media *media, struct media_stream *stream, struct tick now);
+void media_course_end(struct media_stream *stream);
+/* An RTP packet of its was accepted; RTCP said that none is being sent; ICMP said that nobody
+ * listens at datagram->from; STUN said what its socket looks like from outside. */
+void media_course_hear(struct media *media, struct media_stream *stream, struct tick now,
+                       const struct datagram *datagram);
+void media_course_idle(struct media *media, struct media_stream *stream, struct tick now,
+                       const struct datagram *datagram);
+void media_course_refused(struct media *media, struct media_stream *stream, struct tick now,
+                          const struct datagram *datagram);
+void media_course_mapped(struct media *media, struct media_stream *stream, struct tick now,
+                         const struct media_port_news *news);
+void media_course_relay(struct media *media, struct media_stream *stream, struct tick now,
+                        const struct media_relay_event *event);
+void media_course_network(struct media *media, struct media_stream *stream, struct tick now);
+/* A datagram that nobody asked for and that is nothing of the stream's. */
+void media_course_stray(struct media *media, struct media_stream *stream, struct tick now,
+                        const struct datagram *datagram);
+/* For the verdict; once a stream each. */
+void media_course_alarm(struct media *media, struct media_stream *stream,
+                        const struct datagram *datagram, enum verdict_security what);
+struct tick media_course_deadline(const struct media_stream *stream);
+void media_course_expire(struct media *media, struct media_stream *stream, struct tick now);
+bool media_course_output(struct media *media, struct media_stream *stream, struct tick now,
+                         struct media_packet *out);
+/* May nothing be sent to an address that showed up by itself? */
+bool media_course_bars(const struct media_stream *stream, const struct addr *to);
+/* May so many bytes be sent to the SRC, by who it is and what came from it? Then they count. */
+WARN_UNUSED bool media_course_spend(struct media_stream *stream, size_t bytes);
+/* A request of the SRC's weighed so much. */
+void media_course_credit(struct media *media, struct media_recording *recording, size_t bytes);
+
+/* ---- lend.c: ports and relay slots ---------------------------------------------------------- */
+
+/* Takes the port of its facts. */
+void media_lend_port(struct media *media, struct media_stream *stream, struct tick now,
+                     struct wall at);
+/* Takes it instead of the one it had before, which is received on until media has moved. */
+void media_lend_replace(struct media *media, struct media_stream *stream, struct tick now,
+                        const struct media_stream_facts *before);
+/* Takes the relay slots of its facts; others that it has are left by and by. False: the one for
+ * RTP is not to be had. */
+bool media_lend_relays(struct media *media, struct media_stream *stream, struct tick now);
+void media_lend_leave_relays(struct media *media, struct media_stream *stream);
+/* Has it a relay for RTP that is not being left? */
+bool media_lend_has_relay(const struct media_stream *stream);
+/* Is the socket, or relay, there for RTCP alone? */
+bool media_lend_is_control(const struct media_stream *stream, uint32_t socket);
+/* Asks for something of its relays: enum media_relay_want_kind. */
+void media_lend_want(struct media *media, struct media_stream *stream, bool rtcp_too, unsigned want,
+                     const struct addr *peer);
+/* Its media came by this socket. */
+void media_lend_arrived(struct media_stream *stream, struct tick now, uint32_t socket);
+/* Gives everything back. */
+void media_lend_give_back(struct media *media, struct media_stream *stream);
+/* A port that no stream took. */
+void media_lend_release(struct media *media, uint32_t port, uint32_t generation);
+struct tick media_lend_deadline(const struct media_stream *stream);
+void media_lend_expire(struct media *media, struct media_stream *stream, struct tick now);
+
 /* ---- media.c -------------------------------------------------------------------------------- */
 
 void media_tell(struct media *media, const struct media_stream *stream, struct media_event event);
+/* What the wall clock says about a moment. */
+struct wall media_wall(const struct media *media, struct tick now);
+/* It may have something to send. */
+void media_ready(struct media *media, struct media_stream *stream);
 /* Sets the stream's timer to the earliest of what it waits for. */
 void media_stream_arm(struct media *media, struct media_stream *stream);
 /* It has bytes, or its end, for media_write(). */

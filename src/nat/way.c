@@ -65,7 +65,7 @@ static bool is_relayed(const struct way *w)
     return w->facts.choice.code == PATH_RELAY || w->facts.choice.code == PATH_RELAY_STREAM;
 }
 
-/* Nothing on our side has to be opened, or kept open. */
+/* Nothing on our side has to be opened. */
 static bool is_plain(const struct way *w)
 {
     return w->facts.choice.code == PATH_DIRECT && !w->facts.choice.punches;
@@ -151,7 +151,7 @@ bool way_output(struct way *w, struct way_packet *out)
 static void keep(struct way *w, struct tick now)
 {
     bool sent = false;
-    if (is_plain(w) || (w->by_relay && !w->facts.relay))
+    if (w->by_relay && !w->facts.relay)
         return;
     if (!w->peer_barred && !w->facts.quiet && !(w->refusing & PEER) && addr_is_set(&w->peer)) {
         *(w->by_relay ? &w->due_relayed : &w->due_raw) |= PEER;
@@ -249,10 +249,32 @@ void way_change(struct way *w, struct tick now, const struct way_facts *facts)
     tell(w, now, w->migration == WAY_MOVED ? VERDICT_PUNCHED : VERDICT_RETRIED, &w->peer);
 }
 
+void way_retarget(struct way *w, struct tick now, const struct way_facts *facts)
+{
+    assert(facts->target_count <= WAY_TARGETS);
+    struct addr mapped = w->facts.mapped;
+    w->permitted = carried(&w->facts, facts, w->permitted);
+    w->refusing = carried(&w->facts, facts, w->refusing);
+    w->told = carried(&w->facts, facts, w->told);
+    w->denied = 0;
+    w->facts = *facts;
+    w->facts.mapped = mapped;
+    w->ladder.may_reinvite = facts->may_reinvite;
+    w->due_raw = w->due_relayed = 0;
+    w->flows = false;
+    keepalive_start(&w->rounds, now, &w->facts.behaviour, KEEPALIVE_ENDLESS);
+    if (w->facts.relay && (w->facts.choice.permits || w->facts.choice.relay_stands_by))
+        ask(w, now, WAY_PERMIT);
+    if (w->confirmed && !w->held && !w->ended)
+        ladder_expect(&w->ladder, now);
+}
+
 void way_stay(struct way *w, struct tick now)
 {
-    if (w->migration == WAY_OFFERED || w->migration == WAY_MOVED) {
+    bool moves = w->migration == WAY_OFFERED || w->migration == WAY_MOVED;
+    if (moves)
         w->migration = WAY_DONE;
+    if (moves || w->flows) {
         ladder_heard(&w->ladder, now);
         return;
     }
@@ -521,7 +543,8 @@ static void climb(struct way *w, struct tick now)
     case LADDER_WAIT:
         break;
     case LADDER_PUNCH_AGAIN:
-        burst(w);
+        if (!is_plain(w))
+            burst(w);
         if (w->flows)
             keep(w, now);
         if (!is_plain(w) && w->facts.target_count && !w->facts.quiet && budget(w))
@@ -537,7 +560,8 @@ static void climb(struct way *w, struct tick now)
             w->relay_may_send = true;
             ask(w, now, WAY_PERMIT);
         }
-        burst(w);
+        if (!is_plain(w))
+            burst(w);
         break;
     case LADDER_NEXT_PATH:
         if (is_only_silent(w))

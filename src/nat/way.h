@@ -100,6 +100,8 @@ struct way {
 void way_start(struct way *w, struct tick now, const struct way_facts *facts);
 /* Another path is offered: it is prepared from now on, the old one is still received on. */
 void way_change(struct way *w, struct tick now, const struct way_facts *facts);
+/* The SRC's SDP says something else about where it is; the path is the same. */
+void way_retarget(struct way *w, struct tick now, const struct way_facts *facts);
 /* What was wanted cannot be: there is no other path, or the SRC refused it. */
 void way_stay(struct way *w, struct tick now);
 /* The ACK came, or the 2xx to a re-INVITE of ours: media is due from now on. */

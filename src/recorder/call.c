@@ -160,8 +160,7 @@ void recorder_post_stream(struct recorder *recorder, struct recorder_call *call,
         .codec_count = (uint8_t)stream->codec_count,
     };
     recorder_way_fill(recorder, call, lease, stream, &facts->way);
-    if (stays)
-        facts->way.choice.code = PATH_BEST_EFFORT;
+    facts->way.stays = stays;
     recorder_ice_post(call, number, facts);
     memcpy(facts->label, stream->label, sizeof facts->label);
     memcpy(facts->codecs, stream->codecs, sizeof facts->codecs);

@@ -135,6 +135,9 @@ static enum journal_event_kind kind_of_event(enum media_event_kind kind)
     case MEDIA_EVENT_NEXT_PATH:
     case MEDIA_EVENT_UNREACHABLE:
     case MEDIA_EVENT_MIGRATE:
+    case MEDIA_EVENT_LEFT_RELAY:
+    case MEDIA_EVENT_REFUSES:
+    case MEDIA_EVENT_GAP:
     case MEDIA_EVENT_FIRST:
     case MEDIA_EVENT_COUNT:
     case MEDIA_EVENT_OVERFLOW:

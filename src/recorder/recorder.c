@@ -621,6 +621,10 @@ void recorder_media(struct recorder *recorder, struct recorder_now now, uint32_t
                                                                   : VERDICT_RETRIED,
                                &event->addr);
         return;
+    case MEDIA_EVENT_LEFT_RELAY:
+    case MEDIA_EVENT_REFUSES:
+    case MEDIA_EVENT_GAP:
+        return;
     case MEDIA_EVENT_FIRST:
         log_first(call, event);
         __attribute__((fallthrough));

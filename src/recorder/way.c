@@ -326,6 +326,7 @@ void recorder_way_fill(const struct recorder *recorder, const struct recorder_ca
         .choice = lease->choice,
         .behaviour = recorder->profiles[v6].behaviour,
         .may_reinvite = !call->stays,
+        .mapped = lease->us.has_stun ? lease->ticket.seen : (struct addr){0},
     };
     put_targets(&t, &stream->offered, way->targets, &way->target_count);
     put_targets(&t, &stream->offered_rtcp, way->targets_rtcp, &way->target_rtcp_count);

@@ -63,6 +63,7 @@ struct worker {
     struct stock *stock;
     struct relays *relays;
     struct datagram unwrapped[WORKER_BATCH];
+    uint32_t change[2];             /* of our addresses: IPv4, IPv6 */
     struct worker_network *network; /* as signalling said last; NULL: nothing yet */
     struct worker_file *files;      /* by slot */
     struct tick sweep_at;
@@ -255,24 +256,39 @@ static void worker_sweep(struct worker *worker, struct tick now)
 static void worker_relay(struct worker *worker, struct tick now)
 {
     struct media_relay_event event;
+    struct media_relay_want want;
     size_t count;
     while ((count = relays_streams(worker->relays, now, worker->unwrapped, WORKER_BATCH)) > 0)
         worker_feed(worker, now, worker->unwrapped, count);
+    while (media_relay_want(worker->media, &want))
+        relays_want(worker->relays, now, &want);
     relays_expire(worker->relays, now);
     while (relays_event(worker->relays, &event))
-        LOG_DEBUG("relay", VIEW_NONE, "event=%d slot=%u", (int)event.kind, event.slot);
+        media_relay_event(worker->media, now, &event);
+}
+
+/* An address was there and is another one now. */
+static bool worker_moved(const struct addr *local_before, const struct addr *local,
+                         const struct addr *external_before, const struct addr *external)
+{
+    return (addr_is_set(local_before) && !addr_equal_ip(local_before, local)) ||
+           (addr_is_set(external_before) && !addr_equal_ip(external_before, external));
 }
 
 /* What signalling knows of the network, for those here whom it concerns. */
-static void worker_know(struct worker *worker, struct tick now)
+static void worker_know(struct worker *worker, struct tick now, const struct worker_network *before)
 {
     const struct worker_network *network = worker->network;
-    struct media_network media = {.keep_mappings = network->keep_mappings,
-                                  .change = network->change};
+    struct media_network media = {.keep_mappings = network->keep_mappings};
     _Static_assert(sizeof media.servers == sizeof network->stun, "copied whole");
     memcpy(media.servers, network->stun, sizeof media.servers);
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < 2; i++) {
         media.lifetime_s[i] = network->behaviour[i].lifetime_s;
+        worker->change[i] += before && network->change != before->change &&
+                             worker_moved(&before->local[i], &network->local[i],
+                                          &before->external[i], &network->external[i]);
+        media.change[i] = worker->change[i];
+    }
     media_know(worker->media, now, &media);
     relays_know(worker->relays, now, network);
     stock_keep(worker->stock, network->keep_mappings);
@@ -300,6 +316,7 @@ static void worker_lend(struct worker *worker, struct tick now,
 static void worker_take_mail(struct worker *worker, struct tick now)
 {
     struct worker_mail mail;
+    struct worker_network *before;
     while (io_mailbox_take(worker->mailbox, &mail)) {
         switch (mail.kind) {
         case WORKER_COMMAND:
@@ -314,9 +331,10 @@ static void worker_take_mail(struct worker *worker, struct tick now)
             relays_unused(worker->relays, now, mail.relay.slot, mail.relay.generation);
             break;
         case WORKER_NETWORK:
-            free(worker->network);
+            before = worker->network;
             worker->network = mail.network;
-            worker_know(worker, now);
+            worker_know(worker, now, before);
+            free(before);
             break;
         case WORKER_STOP:
             worker->stopping = true;
@@ -452,6 +470,7 @@ static bool worker_make_parts(struct worker *worker)
                                    .ca = config->tls_ca,
                                    .signalling = config->signalling};
     memcpy(relays.binds, config->binds, sizeof relays.binds);
+    media.relays = relays.slots;
     worker->sweep = io_sweep_create((size_t)media.ports * 2 + relays.slots);
     worker->batch = io_batch_create(WORKER_BATCH);
     worker->media = media_create(&media);

@@ -99,7 +99,7 @@ static void own(struct world *w)
         media_port_ask(w->ports, w->now, port);
         break;
     case 4:
-        w->network.change += next(w) & 1;
+        w->network.change[0] += next(w) & 1;
         w->network.keep_mappings = next(w) & 3;
         w->network.servers[0][0] = (next(w) & 7) ? addr_v4(192, 0, 2, 1, 3478) : (struct addr){0};
         w->network.servers[0][1] = (next(w) & 1) && addr_is_set(&w->network.servers[0][0])

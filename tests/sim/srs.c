@@ -7,9 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_PORT 20000
+#define FIRST_PORT GATE_INSIDE_FIRST
 
 static void pump(struct srs *srs);
+static void arrive(struct srs *srs, uint32_t socket, struct addr from, struct addr to,
+                   struct view bytes);
 
 void srs_init(struct srs *srs, struct world *world, const struct srs_options *options)
 {
@@ -55,6 +57,7 @@ void srs_init(struct srs *srs, struct world *world, const struct srs_options *op
         .linger_ms = 200,
         .linger_max_ms = 2000,
         .apart_max = 65536,
+        .relays = GATE_RELAYS,
     };
     memcpy(media.seed, seed, sizeof seed);
     srs->media = media_create(&media);
@@ -65,6 +68,11 @@ void srs_init(struct srs *srs, struct world *world, const struct srs_options *op
     for (unsigned i = 0; options && i < options->relays; i++)
         srs_relay(srs, i, false);
     srs->ports_lent = options && options->ports ? options->ports : 64;
+    if (options && options->gate) {
+        gate_init(&srs->gate, options->gate);
+        srs->gated = true;
+        srs_network(srs, true, 1);
+    }
     pump(srs);
 }
 
@@ -152,6 +160,11 @@ static void lend(struct srs *srs)
         ticket.seen_at = srs->world->now;
         struct addr mapped[2] = {outside(srs->mapped, ticket.bound.port, 30000),
                                  outside(srs->mapped, ticket.bound_rtcp.port, 30000)};
+        if (srs->gated) {
+            struct addr bound[2] = {ticket.bound, ticket.bound_rtcp};
+            media_port_opens(srs->media, srs->world->now,
+                             &(struct media_port){i, ticket.generation}, bound);
+        }
         recorder_ticket(srs->recorder, srs_now(srs), &ticket);
         assert(recorder_ticket_mapped(
             srs->recorder, srs_now(srs),
@@ -162,6 +175,7 @@ static void lend(struct srs *srs)
 static void take_back(struct srs *srs, uint32_t port)
 {
     assert(srs->port_used[port]);
+    media_port_closes(srs->media, port);
     srs->port_used[port] = false;
     srs->port_rests[port] = tick_add_ms(srs->world->now, 2000);
 }
@@ -264,6 +278,62 @@ static void do_outputs(struct srs *srs)
     }
 }
 
+/* Relays let in at once whom media names. */
+static void ask_relays(struct srs *srs)
+{
+    struct media_relay_want want;
+    while (media_relay_want(srs->media, &want)) {
+        bool there = gate_want(&srs->gate, &want);
+        for (unsigned i = 0; i < want.count && want.kind == MEDIA_RELAY_PERMIT && there; i++) {
+            struct media_relay_event event = {.kind = MEDIA_RELAY_PERMITTED,
+                                              .slot = want.slot,
+                                              .generation = want.generation,
+                                              .peer = want.peers[i]};
+            media_relay_event(srs->media, srs->world->now, &event);
+        }
+    }
+}
+
+static void send_media(struct srs *srs, const struct media_packet *packet)
+{
+    uint8_t answer[32];
+    if (MEDIA_SOCKET_IS_RELAY(packet->socket)) {
+        uint32_t slot = MEDIA_RELAY_SLOT(packet->socket);
+        if (gate_permits(&srs->gate, slot, &packet->to))
+            world_send(srs->world, gate_relay_address(slot), packet->to, packet->bytes);
+        return;
+    }
+    struct addr inside = addr_with_port(srs->media_ip, (uint16_t)(FIRST_PORT + packet->socket));
+    struct addr from = gate_out(&srs->gate, srs->world->now, inside, &packet->to);
+    if (addr_equal(&packet->to, &gate_stun)) {
+        if (gate_answer(&srs->gate, packet->bytes, &from, answer))
+            arrive(srs, packet->socket, gate_stun, inside, view_of(answer, sizeof answer));
+        return;
+    }
+    srs->control_sent++;
+    world_send(srs->world, from, packet->to, packet->bytes);
+}
+
+static void tell_seen(struct srs *srs)
+{
+    struct media_port_news news;
+    while (media_seen(srs->media, srs->world->now, &news)) {
+        struct recorder_ticket ticket = {.port = news.port,
+                                         .generation = news.generation,
+                                         .seen = news.seen[0],
+                                         .seen_rtcp = news.seen[1],
+                                         .seen_at = news.seen_at};
+        recorder_ticket(srs->recorder, srs_now(srs), &ticket);
+    }
+}
+
+void srs_network(struct srs *srs, bool keep_mappings, uint32_t change)
+{
+    struct media_network network = {
+        .keep_mappings = keep_mappings, .change = {change, change}, .servers = {{gate_stun}}};
+    media_know(srs->media, srs->world->now, &network);
+}
+
 /* One turn of the signalling loop and of the worker's, until nothing is left to do. */
 static void pump(struct srs *srs)
 {
@@ -281,12 +351,11 @@ static void pump(struct srs *srs)
             world_send(srs->world, sent.flow.local, sent.flow.peer, sent.bytes);
     }
     write_journals(srs);
+    ask_relays(srs);
     struct media_packet packet;
-    while (media_output(srs->media, srs->world->now, &packet)) {
-        uint16_t port = (uint16_t)(FIRST_PORT + packet.socket);
-        srs->control_sent++;
-        world_send(srs->world, addr_with_port(srs->media_ip, port), packet.to, packet.bytes);
-    }
+    while (media_output(srs->media, srs->world->now, &packet))
+        send_media(srs, &packet);
+    tell_seen(srs);
     struct media_event heard;
     while (media_event(srs->media, &heard))
         recorder_media(srs->recorder, srs_now(srs), 0, &heard);
@@ -311,6 +380,8 @@ void srs_hear(struct srs *srs, enum media_event_kind kind, uint8_t stream)
 bool srs_owns(const struct srs *srs, const struct addr *to)
 {
     return addr_equal_ip(to, &srs->address) || addr_equal_ip(to, &srs->address6) ||
+           addr_equal_ip(to, &gate_relayed) ||
+           (srs->gated && addr_equal_ip(to, &srs->gate.options.outside)) ||
            (addr_is_set(&srs->moved) && addr_equal_ip(to, &srs->moved));
 }
 
@@ -339,9 +410,29 @@ void srs_receive(struct srs *srs, struct addr from, struct addr to, struct view 
         pump(srs);
         return;
     }
+    uint32_t slot = (uint32_t)to.port - gate_relay_address(0).port;
+    if (addr_equal_ip(&to, &gate_relayed)) {
+        if (slot < GATE_RELAYS && gate_permits(&srs->gate, slot, &from))
+            arrive(srs, MEDIA_RELAY(slot), from, to, bytes);
+        return;
+    }
+    if (srs->gated && addr_equal_ip(&to, &srs->gate.options.outside)) {
+        uint16_t inside = gate_in(&srs->gate, srs->world->now, &from, to.port);
+        if (inside)
+            arrive(srs, (uint32_t)(inside - FIRST_PORT), from,
+                   addr_with_port(srs->media_ip, inside), bytes);
+        return;
+    }
+    arrive(srs, (uint32_t)(to.port - FIRST_PORT), from, to, bytes);
+}
+
+/* It waits in its socket for the next sweep. */
+static void arrive(struct srs *srs, uint32_t socket, struct addr from, struct addr to,
+                   struct view bytes)
+{
     assert(srs->waiting < sizeof srs->sockets / sizeof srs->sockets[0]);
     srs->sockets[srs->waiting++] = (struct datagram){
-        .socket = (uint32_t)(to.port - FIRST_PORT),
+        .socket = socket,
         .from = from,
         .to = to,
         .at = world_wall(srs->world),

@@ -4,6 +4,7 @@
 #ifndef SIM_SRS_H
 #define SIM_SRS_H
 
+#include "gate.h"
 #include "journal/reader.h"
 #include "media/media.h"
 #include "recorder/recorder.h"
@@ -53,7 +54,9 @@ struct srs {
     struct addr seen, mapped;
     struct pool_id recording;                           /* the last that a command was about */
     struct media_way ways[LIMIT_STREAMS_PER_RECORDING]; /* the last that was posted, by stream */
-    struct addr moved;                                  /* another address of ours, IPv4 */
+    struct gate gate;
+    bool gated;
+    struct addr moved; /* another address of ours, IPv4 */
 };
 
 struct srs_options {
@@ -67,7 +70,8 @@ struct srs_options {
     struct addr external;     /* nat.external_ip, IPv4 */
     struct addr seen, mapped; /* addresses that each port has outside, at its number + 20000 and +
                                  30000; unset: none */
-    unsigned relays;          /* that stand ready at first: 203.0.113.60, ports from 49152 on */
+    const struct gate_options *gate; /* a NAT, and STUN through it: `seen` is found out then */
+    unsigned relays; /* that stand ready at first: 203.0.113.60, ports from 49152 on */
 };
 
 void srs_init(struct srs *srs, struct world *world, const struct srs_options *options);
@@ -80,6 +84,9 @@ void srs_receive(struct srs *srs, struct addr from, struct addr to, struct view 
 void srs_receive_stream(struct srs *srs, struct addr from, struct addr to, struct view bytes);
 struct tick srs_deadline(const struct srs *srs);
 void srs_expire(struct srs *srs);
+
+/* STUN, and what media is told of the network. */
+void srs_network(struct srs *srs, bool keep_mappings, uint32_t change);
 
 /* A relay stands ready, or is no more. */
 void srs_relay(struct srs *srs, unsigned slot, bool gone);

@@ -259,10 +259,7 @@ static void test_the_next_path(void)
     CHECK(src_connect(play->src, src_metadata("1", "2")));
     CHECK_INT(play->a->to.port / 1000, 40);
     CHECK(play->srs.ways[0].may_reinvite && play->srs.ways[0].relay.held);
-    world_run(&play->world, 2000);
-    srs_hear(&play->srs, MEDIA_EVENT_NEXT_PATH, 0);
-    srs_hear(&play->srs, MEDIA_EVENT_NEXT_PATH, 1);
-    world_run(&play->world, 500);
+    world_run(&play->world, 2500);
     CHECK_INT(play->src->reinvites, 1);
     CHECK_INT(play->src->acks, 1);
     CHECK_INT(m_lines(play->src->answer), 2);
@@ -293,14 +290,12 @@ static void test_a_refusal(void)
     CHECK(src_connect(play->src, NULL));
     struct addr to = play->a->to;
     play->src->reply = 488;
-    srs_hear(&play->srs, MEDIA_EVENT_NEXT_PATH, 0);
-    world_run(&play->world, 2000);
+    world_run(&play->world, 4000);
     CHECK_INT(play->src->reinvites, 1);
     CHECK_INT(play->src->updates, 1); /* its Allow names UPDATE: that was worth a try */
     CHECK(!play->srs.ways[0].may_reinvite);
     CHECK_INT(play->srs.ways[0].choice.code, PATH_STUN);
-    srs_hear(&play->srs, MEDIA_EVENT_NEXT_PATH, 0);
-    world_run(&play->world, 2000);
+    world_run(&play->world, 6000);
     CHECK_INT(play->src->reinvites, 1);
     play->src->reply = 0;
     src_talk(play->src, true); /* it comes after all, where it was told first */
@@ -320,22 +315,23 @@ static void test_glare_and_silence(void)
     struct play *play = play_begin(22, &options);
     CHECK(src_connect(play->src, NULL));
     play->src->reply = 491;
-    srs_hear(&play->srs, MEDIA_EVENT_NEXT_PATH, 0);
-    world_run(&play->world, 60);
+    world_run(&play->world, 2100);
     CHECK_INT(play->src->reinvites, 1);
     play->src->reply = 0;
     world_run(&play->world, 2100);
     CHECK_INT(play->src->reinvites, 2);
     CHECK_INT(play->a->to.ip[3], 60);
+    struct addr to = play->a->to;
+    src_talk(play->src, true);
     play->src->deaf = true;
-    srs_hear(&play->srs, MEDIA_EVENT_NEXT_PATH, 1);
+    srs_relay(&play->srs, (unsigned)(to.port - 49152), true);
     world_run(&play->world, 40000);
     play->src->deaf = false;
     CHECK_INT(play->src->byes, 0);
     CHECK_INT(recorder_usage(play->srs.recorder).recordings, 1);
     play_end(play);
     CHECK_TEXT(play_text(play_stream(play, 0), "path"), "relay");
-    CHECK_TEXT(play_text(play_stream(play, 1), "path"), "stun");
+    CHECK_TEXT(play_text(play_stream(play, 0), "advertised"), addr_print(&to).s);
     play_free(play);
 }
 

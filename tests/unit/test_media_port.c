@@ -313,7 +313,7 @@ static void test_the_network_changes(void)
     media_port_lend(ports, now, 2, false);
     news_count = 0;
     size_t before = sent_count;
-    network.change++;
+    network.change[0]++;
     shift = 3000;
     media_port_know(ports, now, &network);
     while (media_port_news(ports, &news[news_count]))

@@ -27,6 +27,7 @@ static const struct http_route routes[] = {
     {HTTP_METHOD_GET, "/v1/srcs", api_srcs_list},
     {HTTP_METHOD_DELETE, "/v1/srcs/{id}", api_srcs_delete},
     {HTTP_METHOD_GET, "/v1/nat", api_nat_get},
+    {HTTP_METHOD_GET, "/v1/doctor", api_doctor_get},
     {HTTP_METHOD_POST, "/v1/drain", api_drain_post},
     {HTTP_METHOD_GET, "/health/live", api_health_live},
     {HTTP_METHOD_GET, "/health/ready", api_health_ready},
@@ -44,6 +45,8 @@ static bool make_parts(struct api *api, const struct api_options *options)
 {
     api->catalog = options->catalog;
     api->board = options->board;
+    api->examine = options->examine;
+    api->doctor = options->doctor;
     api->root = strdup(options->root);
     api->format = strdup(options->format);
     api->reader = catalog_reader_create(options->root, options->catalog);

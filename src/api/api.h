@@ -9,8 +9,19 @@
 #include "base/addr.h"
 #include "catalog/catalog.h"
 #include "http/router.h"
+#include "nat/path.h"
 
 struct api;
+
+/* Why is there no media? */
+struct api_question {
+    const char *call_id;   /* NULL: of no call */
+    const char *document;  /* its recording; NULL: there is none */
+    const char *directory; /* of the recording, below root */
+    struct wall started;
+    const char *network;       /* as GET /v1/nat has it; NULL: not known */
+    enum path_answer firewall; /* whether this host's drops media, as the asker could see */
+};
 
 struct api_options {
     const struct addr *listen; /* http.listen */
@@ -21,6 +32,9 @@ struct api_options {
     const char *render;      /* path of siprecd-render, for audio on demand */
     struct catalog *catalog; /* borrowed */
     struct api_board *board; /* borrowed */
+    /* Answers GET /v1/doctor with JSON, malloc'ed, on a thread that may take its time. */
+    char *(*examine)(void *doctor, const struct api_question *question);
+    void *doctor; /* borrowed */
 };
 
 /* Starts serving. The options' strings are copied. NULL with a sentence in error. */

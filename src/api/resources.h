@@ -18,6 +18,8 @@ struct api {
     struct api_work *quick;        /* deleting, asking the signalling thread */
     struct api_work *slow;         /* renders */
     struct api_renders *renders;
+    char *(*examine)(void *doctor, const struct api_question *question);
+    void *doctor; /* borrowed */
     char *root;
     char *format;
 };
@@ -33,6 +35,7 @@ void api_srcs_list(struct http_exchange *exchange, void *context);
 void api_srcs_delete(struct http_exchange *exchange, void *context);
 void api_sessions_get(struct http_exchange *exchange, void *context);
 void api_nat_get(struct http_exchange *exchange, void *context);
+void api_doctor_get(struct http_exchange *exchange, void *context);
 void api_drain_post(struct http_exchange *exchange, void *context);
 void api_health_live(struct http_exchange *exchange, void *context);
 void api_health_ready(struct http_exchange *exchange, void *context);

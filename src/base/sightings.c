@@ -66,6 +66,40 @@ uint64_t sightings_count(const struct addr *ip, struct wall since, struct addr *
     return count;
 }
 
+/* ---- Refused INVITEs ------------------------------------------------------------------------- */
+
+enum { REFUSALS = 64, CALL_ID_SIZE = 128 };
+
+/* A longer Call-ID is kept as far as it goes. */
+static struct {
+    char call_id[CALL_ID_SIZE];
+    unsigned status;
+} refusals[REFUSALS];
+static size_t refusal_count; /* ever */
+
+void sightings_refused(struct view call_id, unsigned status)
+{
+    pthread_mutex_lock(&lock);
+    size_t at = refusal_count++ % REFUSALS;
+    (void)view_copy(view_take(call_id, CALL_ID_SIZE - 1), refusals[at].call_id, CALL_ID_SIZE);
+    refusals[at].status = status;
+    pthread_mutex_unlock(&lock);
+}
+
+unsigned sightings_refusal(struct view call_id)
+{
+    struct view wanted = view_take(call_id, CALL_ID_SIZE - 1);
+    unsigned status = 0;
+    pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < REFUSALS && i < refusal_count && status == 0; i++) {
+        size_t at = (refusal_count - 1 - i) % REFUSALS;
+        if (wanted.len == 0 || view_equal(view_of_string(refusals[at].call_id), wanted))
+            status = refusals[at].status;
+    }
+    pthread_mutex_unlock(&lock);
+    return status;
+}
+
 /* ---- Probes ---------------------------------------------------------------------------------- */
 
 static void print_probe(uint64_t number, uint8_t probe[SIGHTINGS_PROBE_SIZE])

@@ -173,13 +173,17 @@ static void read_interfaces(const json_t *list, struct doctor_evidence *e)
     }
 }
 
-static enum doctor_relay relay_of(const char *state)
+static enum doctor_relay relay_of(const json_t *one)
 {
-    if (strcmp(state, "ready") == 0)
+    json_int_t code = json_integer_value(json_object_get(one, "code"));
+    const char *state = text_of(one, "state");
+    if (strcmp(state, "serving") == 0)
         return DOCTOR_RELAY_READY;
-    if (strcmp(state, "refused") == 0)
-        return DOCTOR_RELAY_REFUSED;
-    return strcmp(state, "silent") == 0 ? DOCTOR_RELAY_SILENT : DOCTOR_RELAY_FAILED;
+    if (strcmp(state, "silent") == 0)
+        return DOCTOR_RELAY_SILENT;
+    if (strcmp(state, "refuses") == 0)
+        return code == 401 || code == 441 ? DOCTOR_RELAY_REFUSED : DOCTOR_RELAY_FAILED;
+    return DOCTOR_RELAY_NONE; /* not heard from yet */
 }
 
 /* One that works is enough; else the first one's trouble counts. */
@@ -189,10 +193,9 @@ static void read_relays(const json_t *list, struct doctor_evidence *e)
     const json_t *one;
     json_array_foreach(list, i, one)
     {
-        enum doctor_relay relay = relay_of(text_of(one, "state"));
-        if (strcmp(text_of(one, "state"), "starting") == 0)
-            continue;
-        if (e->relay != DOCTOR_RELAY_NONE && relay != DOCTOR_RELAY_READY)
+        enum doctor_relay relay = relay_of(one);
+        if (relay == DOCTOR_RELAY_NONE ||
+            (e->relay != DOCTOR_RELAY_NONE && relay != DOCTOR_RELAY_READY))
             continue;
         e->relay = relay;
         (void)view_copy(view_of_string(text_of(one, "server")), e->relay_server,

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/sightings.h"
 #include "recorder/call.h"
 
 #define REFUSED_EVERY_MS 20 /* lines in the log, when there is a flood of them */
@@ -18,6 +19,7 @@ void recorder_count_refused(struct recorder *recorder, struct recorder_now now,
     uint64_t held_back;
     recorder->ledger.refused++;
     metric_add(METRIC_INVITES_REFUSED, 1);
+    sightings_refused(event->message ? event->message->call_id : VIEW_NONE, status);
     if (log_limit_pass(&recorder->refused_log, now.tick, REFUSED_EVERY_MS, &held_back))
         LOG_WARN("recorder", event->message ? event->message->call_id : VIEW_NONE,
                  "invite refused status=%u why=\"%s\" peer=%s held_back=%" PRIu64, status, why,

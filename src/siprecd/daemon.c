@@ -23,6 +23,7 @@
 #include "io/logger.h"
 #include "io/sockaddr.h"
 #include "io/udp.h"
+#include "siprecd/doctor.h"
 #include "siprecd/signalling.h"
 
 enum {
@@ -49,6 +50,7 @@ struct siprecd {
     struct worker *workers[DAEMON_WORKERS_MAX];
     size_t workers_count;
     struct api_board *board;
+    struct doctor *doctor;
     struct api *api;
     struct signalling *signalling;
 };
@@ -272,6 +274,12 @@ static bool daemon_start_disk(struct siprecd *daemon, char *error, size_t error_
         return daemon_fail(error, error_size, "catalogue in %s: %s", daemon->root, strerror(errno));
     keeper.catalog = daemon->catalog;
     keeper.signalling = daemon->mailbox;
+    daemon->doctor = doctor_create(
+        daemon->root, (uint16_t)settings_number(daemon->settings, SETTING_RTP_PORT_MIN),
+        (uint16_t)settings_number(daemon->settings, SETTING_RTP_PORT_MAX));
+    if (!daemon->doctor)
+        return daemon_fail(error, error_size, "no memory");
+    keeper.doctor = daemon->doctor;
     daemon->keeper = keeper_create(&keeper);
     if (!daemon->keeper)
         return daemon_fail(error, error_size, "disk threads: %s", strerror(errno));
@@ -355,7 +363,9 @@ static bool daemon_start_http(struct siprecd *daemon, char *error, size_t error_
         .format = settings_text(daemon->settings, SETTING_RECORDINGS_FORMAT),
         .render = daemon->render,
         .catalog = daemon->catalog,
-        .board = daemon->board};
+        .board = daemon->board,
+        .examine = doctor_examine,
+        .doctor = daemon->doctor};
     char why[256];
 
     daemon->api = api_create(&options, why, sizeof why);
@@ -399,7 +409,8 @@ static bool daemon_start_signalling(struct siprecd *daemon, char *error, size_t 
         .directory = daemon->root,
         .board = daemon->board,
         .catalog = daemon->catalog,
-        .keeper = daemon->keeper};
+        .keeper = daemon->keeper,
+        .doctor = daemon->doctor};
     int failed;
 
     memcpy(config.workers, daemon->workers, sizeof daemon->workers);
@@ -550,6 +561,7 @@ void daemon_stop(struct siprecd *daemon)
     for (size_t i = 0; i < daemon->workers_count; i++)
         worker_destroy(daemon->workers[i]);
     keeper_destroy(daemon->keeper);
+    doctor_destroy(daemon->doctor);
     catalog_destroy(daemon->catalog, DAEMON_CATALOG_STOP_MS);
     api_board_destroy(daemon->board);
     while (daemon->mailbox && io_mailbox_take(daemon->mailbox, &mail)) {

@@ -20,6 +20,7 @@
 #include "io/clock.h"
 #include "io/file.h"
 #include "io/pool.h"
+#include "siprecd/doctor.h"
 #include "siprecd/mail.h"
 #include "siprecd/recovery.h"
 #include "siprecd/render.h"
@@ -203,6 +204,8 @@ static void *keeper_run(void *argument)
         }
         if (tick_due(look_at, now)) {
             keeper_look(keeper, &settings, hint_at);
+            if (keeper->config.doctor)
+                doctor_sample(keeper->config.doctor, io_clock_wall());
             look_at = tick_add_ms(now, KEEPER_LOOK_MS);
         }
         metric_set(METRIC_RENDERS_WAITING, (int64_t)io_pool_busy(keeper->renders));

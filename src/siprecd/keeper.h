@@ -11,6 +11,7 @@
 #include "siprecd/values.h"
 
 struct keeper;
+struct doctor;
 
 /* What SIGHUP may change. */
 struct keeper_settings {
@@ -26,6 +27,7 @@ struct keeper_config {
     struct io_mailbox *signalling; /* told of a full disk, and of room again */
     struct catalog *catalog;
     _Atomic uint64_t *written; /* bytes that workers have written */
+    struct doctor *doctor;     /* is told of the time: doctor_sample(); NULL: nobody */
 };
 
 /* Starts its threads; at once looks at the disk, and recovers in the background what earlier runs

@@ -45,6 +45,7 @@ struct worker_network {
                     [WORKER_STUN_SERVERS]; /* the ones that answer first; unset ones at the end */
     struct worker_turn_server turn[WORKER_TURN_SERVERS];
     size_t turn_count;
+    bool wants_relays; /* calls may need them: they are to stand ready */
     char turn_username
         [WORKER_CREDENTIAL_SIZE]; /* REST credentials are made and renewed by signalling */
     char turn_password[WORKER_CREDENTIAL_SIZE];

@@ -3,6 +3,7 @@
  * Not here: packets and journals (worker), files and renders (keeper).
  * RFC 3261 section 18 (transport). */
 #include "siprecd/signalling.h"
+#include "siprecd/doctor.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -125,6 +126,12 @@ static void signalling_pump(struct signalling *signalling)
 static void signalling_tell_workers(struct signalling *signalling, struct tick now)
 {
     struct worker_network *network = surveyor_worker_network(signalling->surveyor, now);
+    if (network) {
+        doctor_know(signalling->config.doctor, network);
+        /* Relays cost somebody money: none where calls get through without. */
+        if (!network->wants_relays)
+            network->turn_count = 0;
+    }
     for (size_t i = 0; network && i < signalling->config.workers_count; i++) {
         struct worker_mail mail = {.kind = WORKER_NETWORK};
         mail.network = malloc(sizeof *mail.network);

@@ -28,6 +28,7 @@ struct signalling_config {
     struct api_board *board;
     struct catalog *catalog;
     struct keeper *keeper;
+    struct doctor *doctor;
 };
 
 /* Opens the listeners. NULL with a sentence in error. The thread starts with signalling_start. */

@@ -116,7 +116,6 @@ void survey_tell_renew_credentials(struct surveyor *s, struct recorder_now now)
     s->has_news = true;
 }
 
-/* Relays cost somebody money: none where calls get through without. */
 static bool needs_relays(const struct surveyor *s, struct tick now)
 {
     for (size_t f = 0; f < 2; f++) {
@@ -135,7 +134,8 @@ static void fill_relays(const struct surveyor *s, struct tick now, struct worker
     if (settings->proxy[0] != '\0' &&
         io_proxy_parse(view_of_string(settings->proxy), &network->proxy))
         fill_host(s, settings->stun_count + settings->turn_count, network->proxy_at);
-    if (settings->behind_nat == PATH_NO || settings->turn_count == 0 || !needs_relays(s, now))
+    network->wants_relays = settings->behind_nat != PATH_NO && needs_relays(s, now);
+    if (settings->turn_count == 0)
         return;
     fill_credentials(s, network);
     for (size_t i = 0; i < settings->turn_count && i < WORKER_TURN_SERVERS; i++) {

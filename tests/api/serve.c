@@ -12,6 +12,7 @@
 
 #include "api/api.h"
 #include "base/log.h"
+#include "doctor/evidence.h"
 
 struct pretence {
     struct catalog *catalog;
@@ -28,6 +29,18 @@ static void say(void *context, const struct log_line *line)
     (void)context;
     fprintf(stderr, "%s %s [" VIEW_FMT "] " VIEW_FMT "\n", log_level_name(line->level),
             line->module, VIEW_ARG(line->call_id), VIEW_ARG(line->text));
+}
+
+/* The real rules on what the question brings: no journal, no look from outside. */
+static char *examine(void *doctor, const struct api_question *question)
+{
+    struct doctor_evidence evidence = {.levels = -1, .firewall = question->firewall};
+    struct doctor_diagnosis diagnosis;
+    (void)doctor;
+    if (question->document)
+        doctor_read_recording(question->document, &evidence);
+    doctor_diagnose(&evidence, &diagnosis);
+    return doctor_print_report(&evidence, &diagnosis, question->call_id);
 }
 
 /* "ID KEY...\tPROFILE" */
@@ -149,7 +162,8 @@ int main(int argc, char **argv)
                                  .format = argv[3],
                                  .render = argv[2],
                                  .catalog = p.catalog,
-                                 .board = p.board};
+                                 .board = p.board,
+                                 .examine = examine};
     struct api *api = api_create(&wanted, error, sizeof error);
     if (!api) {
         fprintf(stderr, "%s\n", error);

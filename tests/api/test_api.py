@@ -479,7 +479,7 @@ def test_methods_and_paths(w, c):
     c.check("OPTIONS", "/v1/recordings", 405, {"Origin": "https://evil.example.com",
                                                "Access-Control-Request-Method": "DELETE"})
     c.check("BREW", "/v1/recordings", 405)
-    for path in ("/", "/v1", "/v1/doctor", "/v1/recordings/", "/metrics/x", "/v1//recordings"):
+    for path in ("/", "/v1", "/v1/recordings/", "/metrics/x", "/v1//recordings"):
         c.check("GET", path, 404)
     c.check("HEAD", "/v1/recordings", 200)
 
@@ -501,6 +501,23 @@ def test_nat(w, c):
     _, data = c.check("GET", "/v1/nat", 200)
     assert json.loads(data) == NAT
     c.check("POST", "/v1/nat", 405)
+
+
+def test_doctor(w, c):
+    _, data = c.check("GET", "/v1/doctor?call_id=nobody%40example.com", 200)
+    report = json.loads(data)
+    assert report["call_id"] == "nobody@example.com" and not report["healthy"]
+    assert [f["cause"] for f in report["findings"]] == ["no-sip"] and report["findings"][0]["cure"]
+    # The call as it is this moment, not as the catalogue had it; the firewall by the asker's word.
+    silent = dict(document(310, state="active"), call_id="silent@example.com")
+    silent["streams"] = [dict(silent["streams"][0], packets=0, direction="recvonly", path="host")]
+    w.ask("sessions " + json.dumps([silent]))
+    report = json.loads(c.check("GET", "/v1/doctor?call_id=silent%40example.com&firewall=closed", 200)[1])
+    assert [f["cause"] for f in report["findings"]] == ["host-firewall"], report
+    report = json.loads(c.check("GET", "/v1/doctor?call_id=silent%40example.com", 200)[1])
+    assert len(report["findings"]) > 1 and report["decide"], report
+    w.ask("sessions []")
+    c.check("GET", "/v1/doctor?firewall=maybe", 400)
 
 
 def test_sessions(w, c):

@@ -180,12 +180,10 @@ def test_wrong_usage(w):
                       ("srcs", "forget", "x"), ("srcs", "forget", uuid(1), "y"), ("srcs", "--limit", "3"), ("recordings", "--call-id", "")):
         code, out, err = w.ctl(*arguments)
         assert code == 2 and out == "" and err, arguments
-    code, _, err = w.ctl("doctor")
-    assert code == 2 and "yet" in err
 
 
 def test_help(w):
-    for command in ("recordings", "sessions", "srcs", "nat", "drain"):
+    for command in ("recordings", "sessions", "srcs", "nat", "doctor", "drain"):
         code, out, err = w.ctl(command, "--help")
         assert code == 0 and out.startswith(f"Usage: siprecctl {command}") and not err
     code, out, _ = w.ctl("--help")

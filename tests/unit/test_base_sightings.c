@@ -33,6 +33,19 @@ static void test_strays(void)
         1);
 }
 
+static void test_refusals(void)
+{
+    CHECK_INT(sightings_refusal(VIEW_NONE), 0);
+    sightings_refused(VIEW_LIT("a"), 488);
+    sightings_refused(VIEW_LIT("b"), 503);
+    CHECK_INT(sightings_refusal(VIEW_LIT("a")), 488);
+    CHECK_INT(sightings_refusal(VIEW_LIT("c")), 0);
+    CHECK_INT(sightings_refusal(VIEW_NONE), 503);
+    for (int i = 0; i < 64; i++)
+        sightings_refused(VIEW_LIT("d"), 403);
+    CHECK_INT(sightings_refusal(VIEW_LIT("a")), 0);
+}
+
 static void test_probe(void)
 {
     uint8_t probe[SIGHTINGS_PROBE_SIZE], other[SIGHTINGS_PROBE_SIZE];
@@ -52,6 +65,7 @@ static void test_probe(void)
 int main(void)
 {
     RUN(test_strays);
+    RUN(test_refusals);
     RUN(test_probe);
     return tap_done();
 }

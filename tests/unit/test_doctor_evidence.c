@@ -21,7 +21,8 @@ static const char network[] =
     "{\"address\":\"198.51.100.1\",\"source\":\"stun\",\"age_s\":1}],\"behind_nat\":true,"
     "\"levels\":2,\"mapping\":\"address-dependent\",\"filtering\":\"address-and-port-dependent\","
     "\"hairpin\":false,\"portmap\":{\"external\":\"100.64.0.7\"},\"relays\":[{\"server\":"
-    "\"192.0.2.40:3478\",\"state\":\"refused\"},{\"server\":\"192.0.2.41:3478\",\"state\":"
+    "\"192.0.2.40:3478\",\"state\":\"refuses\",\"code\":401},{\"server\":\"192.0.2.41:3478\","
+    "\"state\":"
     "\"silent\"}],\"stun_servers\":[{\"answers\":false},{\"answers\":true}]}";
 
 static bool is_text(const struct addr *a, const char *want)

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "tools/siprecctl/client.h"
+#include "tools/siprecctl/doctor.h"
 #include "tools/siprecctl/options.h"
 #include "tools/siprecctl/show.h"
 #include "tools/siprecctl/show_nat.h"
@@ -176,7 +177,9 @@ static enum ctl_answer drain(struct ctl_client *client, const struct ctl_options
     return answer;
 }
 
-static enum ctl_answer run(struct ctl_client *client, const struct ctl_options *options)
+/* *is_healthy: false where the answer is bad news although all went well. */
+static enum ctl_answer run(struct ctl_client *client, const struct ctl_options *options,
+                           bool *is_healthy)
 {
     switch (options->command) {
     case CTL_RECORDINGS:
@@ -187,6 +190,8 @@ static enum ctl_answer run(struct ctl_client *client, const struct ctl_options *
         return srcs(client, options);
     case CTL_NAT:
         return nat(client, options);
+    case CTL_DOCTOR:
+        return ctl_doctor(client, options, is_healthy);
     case CTL_DRAIN:
         return drain(client, options);
     }
@@ -206,7 +211,10 @@ int main(int argc, char **argv)
         fprintf(stderr, "siprecctl: libcurl does not start\n");
         return 3;
     }
-    int code = exit_codes[run(client, &options)];
+    bool is_healthy = true;
+    int code = exit_codes[run(client, &options, &is_healthy)];
+    if (code == 0 && !is_healthy)
+        code = 1;
     ctl_client_destroy(client);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         perror("siprecctl");

@@ -23,6 +23,7 @@ static const char help_general[] =
     "  sessions     what is being recorded now\n"
     "  srcs         what is known of the SRCs; forget one\n"
     "  nat          the network it is in: addresses, NATs, what is wrong\n"
+    "  doctor       why is there no media? of the latest call, or of one\n"
     "  drain        take no more calls, end when the last is over\n"
     "\n"
     "  --url URL    where siprecd's API is (" URL_DEFAULT ", or $SIPRECCTL_URL)\n"
@@ -62,6 +63,13 @@ static const char help_nat[] =
     "What siprecd knows of the network it is in: its own addresses and the one outside, who says\n"
     "so, what the NATs between do, mappings at the gateway, servers, and what to change.\n";
 
+static const char help_doctor[] =
+    "Usage: siprecctl doctor [CALL-ID] [--json]\n"
+    "\n"
+    "Why is there no media? One sentence, then what to change and where. Looks at the latest\n"
+    "call, or at that one. On siprecd's own host as root it also reads the firewall's rules.\n"
+    "Exit status 0: nothing is wrong; 1: something is.\n";
+
 static const char help_drain[] =
     "Usage: siprecctl drain [--json]\n"
     "\n"
@@ -77,6 +85,7 @@ static const struct {
     {"sessions", CTL_SESSIONS, help_sessions},
     {"srcs", CTL_SRCS, help_srcs},
     {"nat", CTL_NAT, help_nat},
+    {"doctor", CTL_DOCTOR, help_doctor},
     {"drain", CTL_DRAIN, help_drain},
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
@@ -164,8 +173,6 @@ static enum ctl_usage find_command(struct ctl_options *out, const char *name)
             return CTL_USAGE_RUN;
         }
     }
-    if (strcmp(name, "doctor") == 0)
-        return bad("this version of siprecd has no such command yet", name);
     return bad("no such command", name);
 }
 
@@ -206,7 +213,9 @@ static enum ctl_usage check_arguments(struct ctl_options *out, int count, char *
     enum ctl_usage usage = find_command(out, arguments[0]);
     if (usage != CTL_USAGE_RUN)
         return usage;
-    if (count > (out->command == CTL_RECORDINGS ? 2 : out->command == CTL_SRCS ? 3 : 1))
+    static const int most[] = {[CTL_RECORDINGS] = 2, [CTL_SESSIONS] = 1, [CTL_SRCS] = 3,
+                               [CTL_NAT] = 1,        [CTL_DOCTOR] = 2,   [CTL_DRAIN] = 1};
+    if (count > most[out->command])
         return bad("one argument too many", arguments[count - 1]);
     if (out->command == CTL_RECORDINGS)
         return check_recordings(out, count == 2 ? arguments[1] : NULL, listing);
@@ -215,6 +224,8 @@ static enum ctl_usage check_arguments(struct ctl_options *out, int count, char *
                    arguments[0]);
     if (out->command == CTL_SRCS)
         return check_srcs(out, count, arguments);
+    if (out->command == CTL_DOCTOR && count == 2)
+        out->call_id = arguments[1];
     return CTL_USAGE_RUN;
 }
 

@@ -11,6 +11,7 @@ enum ctl_command {
     CTL_SESSIONS,
     CTL_SRCS,
     CTL_NAT,
+    CTL_DOCTOR,
     CTL_DRAIN,
 };
 

@@ -54,7 +54,7 @@ static const char *put_character(FILE *out, const char *at)
     return end;
 }
 
-static void put_text(FILE *out, const char *text)
+void ctl_show_text(FILE *out, const char *text)
 {
     while (*text)
         text = put_character(out, text);
@@ -235,7 +235,7 @@ void ctl_show_sessions(FILE *out, const json_t *sessions, struct wall now)
 static void field(FILE *out, const char *name, const char *value)
 {
     ctl_show_cell(out, name, 15);
-    put_text(out, value);
+    ctl_show_text(out, value);
     fputc('\n', out);
 }
 
@@ -280,7 +280,7 @@ static void show_streams(FILE *out, const json_t *recording)
         put_number(out, number_of(s, "lost", 0), 5);
         title(out, text_of(s, "observed", text_of(s, "offered", "-")), ADDRESS_WIDTH);
         title(out, text_of(s, "advertised", "-"), ADDRESS_WIDTH);
-        put_text(out, text_of(s, "path", "-"));
+        ctl_show_text(out, text_of(s, "path", "-"));
         fputc('\n', out);
     }
 }
@@ -295,9 +295,9 @@ static void show_warnings(FILE *out, const json_t *recording)
     json_array_foreach(json_object_get(recording, "warnings"), i, w)
     {
         fprintf(out, "  %s  ", time_text(w, "at").s);
-        put_text(out, text_of(w, "code", "?"));
+        ctl_show_text(out, text_of(w, "code", "?"));
         fputs(": ", out);
-        put_text(out, text_of(w, "text", ""));
+        ctl_show_text(out, text_of(w, "text", ""));
         fputc('\n', out);
     }
 }
@@ -308,7 +308,7 @@ void ctl_show_recording(FILE *out, const json_t *recording)
     field(out, "id", text_of(recording, "id", "?"));
     field(out, "call-id", text_of(recording, "call_id", "?"));
     ctl_show_cell(out, "state", 15);
-    put_text(out, text_of(recording, "state", "?"));
+    ctl_show_text(out, text_of(recording, "state", "?"));
     fputs(recovered ? ", recovered from its journal\n" : "\n", out);
     field(out, "started (UTC)", time_text(recording, "started_at").s);
     field(out, "ended (UTC)", time_text(recording, "ended_at").s);

@@ -19,6 +19,9 @@ void ctl_show_sessions(FILE *out, const json_t *sessions, struct wall now);
 /* srcs: an array of the API's SRC profiles. */
 void ctl_show_srcs(FILE *out, const json_t *srcs);
 
+/* Without what could command the terminal. */
+void ctl_show_text(FILE *out, const char *text);
+
 /* The first columns characters of a UTF-8 text, padded to as many; cut ones end in "~". */
 void ctl_show_cell(FILE *out, const char *text, size_t columns);
 

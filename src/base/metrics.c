@@ -52,6 +52,51 @@ static const struct metric_info infos[METRIC_COUNT] = {
                                      "recordings rebuilt from their journal at start",
                                      METRIC_COUNTER},
     [METRIC_WARNINGS] = {"siprecd_warnings_total", "warnings put on recordings", METRIC_COUNTER},
+#define PATH(which, label)                                                                         \
+    [METRIC_PATHS_##which] = {.name = "siprecd_stream_paths_total",                                \
+                              .help = "streams that have ended, by the path their packets took",   \
+                              .kind = METRIC_COUNTER,                                              \
+                              .labels = "path=\"" label "\""}
+    PATH(HOST, "host"),
+    PATH(STATIC, "static"),
+    PATH(MAPPED, "mapped"),
+    PATH(STUN, "stun"),
+    PATH(PEER_REFLEXIVE, "peer-reflexive"),
+    PATH(RELAY, "relay"),
+    PATH(ICE_TCP, "ice-tcp"),
+    PATH(NONE, "none"),
+#undef PATH
+    [METRIC_STREAMS_RELAYED] =
+        {"siprecd_streams_relayed",
+         "streams answered with a relay's address now; siprecd_streams_active "
+         "are all",
+         METRIC_GAUGE},
+    [METRIC_PATH_CHANGES] = {"siprecd_path_changes_total",
+                             "streams that an SRC took to another address of ours in mid-call",
+                             METRIC_COUNTER},
+    [METRIC_PATH_CHANGES_REFUSED] = {"siprecd_path_changes_refused_total",
+                                     "offers of another address that an SRC refused or did not "
+                                     "answer",
+                                     METRIC_COUNTER},
+#define FIRST(at, which, more)                                                                     \
+    [METRIC_FIRST_PACKET + (at)] = {.name = "siprecd_first_packet_seconds",                        \
+                                    .help = "from our answer to a stream's first packet",          \
+                                    .kind = METRIC_HISTOGRAM,                                      \
+                                    .suffix = which,                                               \
+                                    .labels = more}
+    FIRST(0, "_bucket", "le=\"0.02\""),
+    FIRST(1, "_bucket", "le=\"0.05\""),
+    FIRST(2, "_bucket", "le=\"0.1\""),
+    FIRST(3, "_bucket", "le=\"0.2\""),
+    FIRST(4, "_bucket", "le=\"0.5\""),
+    FIRST(5, "_bucket", "le=\"1\""),
+    FIRST(6, "_bucket", "le=\"2\""),
+    FIRST(7, "_bucket", "le=\"5\""),
+    FIRST(8, "_bucket", "le=\"10\""),
+    FIRST(9, "_bucket", "le=\"+Inf\""),
+    FIRST(10, "_sum", NULL),
+    FIRST(11, "_count", NULL),
+#undef FIRST
     [METRIC_STREAMS_ACTIVE] = {"siprecd_streams_active", "media streams going on", METRIC_GAUGE},
     [METRIC_STREAMS_SILENT] = {"siprecd_streams_silent_total",
                                "streams that had no packet some seconds after the ACK",
@@ -210,6 +255,19 @@ void metric_set(enum metric metric, int64_t to)
 {
     assert(metric < METRIC_COUNT && infos[metric].kind == METRIC_GAUGE);
     atomic_store_explicit(&values[metric], to, memory_order_relaxed);
+}
+
+void metric_observe_ms(enum metric histogram, int64_t ms)
+{
+    static const int64_t bounds_ms[] = {20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, INT64_MAX};
+    enum { BOUNDS = sizeof bounds_ms / sizeof *bounds_ms };
+    assert(histogram < METRIC_COUNT && infos[histogram].kind == METRIC_HISTOGRAM);
+    for (int i = 0; i < BOUNDS; i++) {
+        if (ms <= bounds_ms[i])
+            metric_add((enum metric)((int)histogram + i), 1);
+    }
+    metric_add((enum metric)((int)histogram + BOUNDS), ms);
+    metric_add((enum metric)((int)histogram + BOUNDS + 1), 1);
 }
 
 int64_t metric_value(enum metric metric)

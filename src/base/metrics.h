@@ -31,6 +31,20 @@ enum metric {
     METRIC_RECORDINGS_FAILED,
     METRIC_RECORDINGS_RECOVERED,
     METRIC_WARNINGS,
+    /* ways in; the paths in the order of the API's words */
+    METRIC_PATHS_HOST,
+    METRIC_PATHS_STATIC,
+    METRIC_PATHS_MAPPED,
+    METRIC_PATHS_STUN,
+    METRIC_PATHS_PEER_REFLEXIVE,
+    METRIC_PATHS_RELAY,
+    METRIC_PATHS_ICE_TCP,
+    METRIC_PATHS_NONE,
+    METRIC_STREAMS_RELAYED,
+    METRIC_PATH_CHANGES,
+    METRIC_PATH_CHANGES_REFUSED,
+    METRIC_FIRST_PACKET, /* a histogram: its buckets, sum and count stand in the next places */
+    METRIC_FIRST_PACKET_END = METRIC_FIRST_PACKET + 11,
     /* media */
     METRIC_STREAMS_ACTIVE,
     METRIC_STREAMS_SILENT,
@@ -99,18 +113,23 @@ enum metric {
 enum metric_kind {
     METRIC_COUNTER,
     METRIC_GAUGE,
+    METRIC_HISTOGRAM, /* each place is one of its series: buckets, then sum, then count */
 };
 
 struct metric_info {
-    const char *name; /* "siprecd_rtp_packets_received_total" */
+    const char *name; /* "siprecd_rtp_packets_received_total"; places of one name follow another */
     const char *help;
     enum metric_kind kind;
+    const char *labels; /* "path=\"host\""; NULL: none */
+    const char *suffix; /* of a histogram's series: "_bucket"; NULL: none */
 };
 
 const struct metric_info *metric_info(enum metric metric);
 
 void metric_add(enum metric metric, int64_t by);
 void metric_set(enum metric metric, int64_t to); /* gauges only */
+/* One more value of a histogram; its sum counts thousandths. */
+void metric_observe_ms(enum metric histogram, int64_t ms);
 int64_t metric_value(enum metric metric);
 
 #endif

@@ -293,7 +293,6 @@ struct media_event {
     enum verdict_security security;
     enum way_reason reason;
     unsigned tried;
-    uint32_t lost_before; /* FIRST: packets sent before it, as far as numbers and reports tell */
     char digit;
     uint32_t duration_ms;
     int error;

@@ -215,6 +215,30 @@ static void tell_story(const struct recorder *recorder, struct recorder_call *ca
     verdict_learned(&stream->story.verdict, writer_done(&w));
 }
 
+static void note_oddities(const struct recorder *recorder, struct recorder_call *call,
+                          unsigned number, struct wall at)
+{
+    struct recorder_stream *stream = &call->record.streams[number];
+    switch (recorder_caller_check(&call->caller, &call->flow.peer, &stream->offered,
+                                  recorder->theirs.origin_address)) {
+    case RECORDER_NOT_ODD:
+        break;
+    case RECORDER_PRIVATE_SDP:
+        recorder_record_warn(&call->record, at, "private-sdp",
+                             "the SDP names %s, an address of the SRC's own network, while its SIP "
+                             "comes from %s: tell the SRC its address outside",
+                             addr_print(&stream->offered).s, addr_print(&call->flow.peer).s);
+        break;
+    case RECORDER_REWRITTEN_SDP:
+        verdict_alarm(&stream->story.verdict, VERDICT_ALG);
+        recorder_record_warn(&call->record, at, "alg-suspected",
+                             "somebody on the way rewrites SDP (c= is %s, all else of the SRC's "
+                             "own network): switch the router's SIP ALG off, or use TLS",
+                             addr_print_ip(&stream->offered).s);
+        break;
+    }
+}
+
 /* Streams, leases and media after ours and theirs (in the recorder's scratch) came to stand. */
 static void carry_out(struct recorder *recorder, struct exchange *x, bool answered,
                       struct recorder_now now)
@@ -238,6 +262,8 @@ static void carry_out(struct recorder *recorder, struct exchange *x, bool answer
             recorder_note_holder(recorder, call, &by_line[i].ticket);
             record->streams[number].bound = by_line[i].ticket.bound;
             tell_story(recorder, call, (unsigned)number, x->ticket_of[i] >= 0, now);
+            if (answered)
+                note_oddities(recorder, call, (unsigned)number, at);
             if (answered)
                 recorder_ice_settle(recorder, call, i, (unsigned)number);
             recorder_post_stream(recorder, call, (unsigned)number, at, false);

@@ -50,3 +50,25 @@ bool recorder_caller_is_translated(const struct recorder_caller *caller, const s
     }
     return false;
 }
+
+static bool is_inside(const struct addr *a)
+{
+    return addr_is_set(a) && (addr_is_private(a) || addr_is_link_local(a));
+}
+
+enum recorder_oddity recorder_caller_check(const struct recorder_caller *caller,
+                                           const struct addr *peer, const struct addr *offered,
+                                           struct view origin)
+{
+    struct addr source = addr_unmap(*peer), wrote = host_of(origin);
+    if (!addr_is_set(offered) || is_inside(&source) || addr_is_loopback(&source))
+        return RECORDER_NOT_ODD;
+    if (is_inside(offered))
+        return RECORDER_PRIVATE_SDP;
+    /* An SRC that knows its address outside writes it everywhere. One that does not writes it
+     * nowhere. */
+    bool translated = recorder_caller_is_translated(caller, peer);
+    return addr_equal_ip(offered, &source) && is_inside(&wrote) && translated
+               ? RECORDER_REWRITTEN_SDP
+               : RECORDER_NOT_ODD;
+}

@@ -27,4 +27,17 @@ void recorder_caller_init(struct recorder_caller *caller, const struct sip_messa
 /* Its own addresses in SIP are not the one that its SIP comes from: a NAT stands on its side. */
 bool recorder_caller_is_translated(const struct recorder_caller *caller, const struct addr *peer);
 
+/* What is odd about the address that an SDP names. */
+enum recorder_oddity {
+    RECORDER_NOT_ODD,
+    RECORDER_PRIVATE_SDP, /* an address of the SRC's own network, which nobody outside can send to */
+    /* o=, Via or Contact are of the SRC's own network, and c= is where its SIP comes from: an
+     * application-level gateway wrote it, and may do worse. */
+    RECORDER_REWRITTEN_SDP,
+};
+/* offered: c= and m=; origin: the address in o=. */
+enum recorder_oddity recorder_caller_check(const struct recorder_caller *caller,
+                                           const struct addr *peer, const struct addr *offered,
+                                           struct view origin);
+
 #endif

@@ -223,6 +223,8 @@ static json_t *happenings_of(const struct recorder_record *record,
             put_number(one, "duration_ms", what->duration_ms);
         } else {
             put(one, "event", json_string(journal_event_name(what->kind)));
+            if (what->duration_ms)
+                put_number(one, "duration_ms", what->duration_ms);
         }
         put(one, "label", label_or_null(record, what->stream));
         if (what->stream >= 0)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/metrics.h"
 #include "recorder/call.h"
 #include "recorder/ice.h"
 
@@ -217,9 +218,7 @@ static void settle(struct recorder *recorder, struct recorder_call *call, struct
         struct recorder_turn *turn = &moves->turns[i];
         if (!turn->before)
             continue;
-        /* The relay that was left may serve the SRC's next call. */
-        if (turn->why == VERDICT_MIGRATED)
-            call->leases[i].has_relay = false;
+        metric_add(METRIC_PATH_CHANGES, 1);
         recorder_story_turn(&call->record.streams[i].story, now.tick, turn->why, &call->leases[i]);
         LOG_INFO("recorder", view_of_string(call->record.call_id),
                  "path changed label=%s path=%s advertised=%s", call->record.streams[i].label,
@@ -247,6 +246,7 @@ static void revert(struct recorder *recorder, struct recorder_call *call, struct
 {
     struct recorder_moves *moves = &call->moves;
     call->stays = true;
+    metric_add(METRIC_PATH_CHANGES_REFUSED, 1);
     for (unsigned i = 0; i < call->record.stream_count; i++) {
         if (!moves->turns[i].before || !call->leases[i].held)
             continue;

@@ -32,7 +32,8 @@ struct recorder_moves {
     struct view sdp;  /* what it offers; malloc'ed */
 };
 
-/* The stream shall have another way: soon, together with others of the call. */
+/* The stream shall have another way: soon, together with others of the call. RETRIED takes none that
+ * lease.tried names. */
 void recorder_move_want(struct recorder *recorder, struct recorder_call *call,
                         struct recorder_now now, unsigned stream, enum verdict_event why,
                         const struct addr *seen);

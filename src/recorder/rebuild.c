@@ -175,6 +175,17 @@ static void take_packet(struct rebuild *r, const struct journal_record *record)
     seen->bytes += record->payload.len;
 }
 
+static void take_gap(struct rebuild *r, struct view json, struct recorder_happening what)
+{
+    struct wall from, to;
+    if (!journal_event_wall(json, "from", &from) || !journal_event_wall(json, "to", &to) ||
+        to.ns < from.ns)
+        return;
+    what.at = from;
+    what.duration_ms = (uint32_t)wall_diff_ms(to, from);
+    recorder_record_happened(&r->record, &what);
+}
+
 static void take_event(struct rebuild *r, const struct journal_record *record)
 {
     struct view json = record->comment;
@@ -191,6 +202,9 @@ static void take_event(struct rebuild *r, const struct journal_record *record)
     case JOURNAL_EVENT_STREAM:
         if (seen && journal_event_text(json, "path", text, sizeof text))
             (void)view_copy(view_of_string(text), seen->story.path, sizeof seen->story.path);
+        break;
+    case JOURNAL_EVENT_GAP:
+        take_gap(r, json, what);
         break;
     case JOURNAL_EVENT_PATH:
         if (seen)

@@ -197,12 +197,30 @@ static void warn_unreachable(struct recorder_record *record, const struct record
                          cure.reason, cure.cure);
 }
 
+/* Nothing could be recorded for a while, and now it can again: one recording, with a hole. */
+static bool take_gap(struct recorder_record *record, const struct recorder_stream *stream,
+                     const struct media_event *event)
+{
+    recorder_record_happened(record,
+                             &(struct recorder_happening){.kind = JOURNAL_EVENT_GAP,
+                                                          .at = event->at,
+                                                          .stream = event->stream,
+                                                          .addr = event->addr,
+                                                          .duration_ms = event->duration_ms});
+    recorder_record_warn(
+        record, event->at, "gap", "nothing came on the stream with label %s for %u ms (%s)",
+        stream->label[0] ? stream->label : "-", event->duration_ms, way_reason_name(event->reason));
+    return true;
+}
+
 bool recorder_record_media(struct recorder_record *record, const struct media_event *event)
 {
     if (event->stream >= record->stream_count)
         return false;
     struct recorder_stream *stream = &record->streams[event->stream];
     stream->counters = event->counters;
+    if (stream->story.verdict.first_packet_ms >= 0)
+        stream->story.verdict.lost_before_first = (uint32_t)event->counters.lost_before;
     if (event->kind == MEDIA_EVENT_COUNT)
         return false;
     bool told = recorder_story_media(&stream->story, event);
@@ -215,6 +233,14 @@ bool recorder_record_media(struct recorder_record *record, const struct media_ev
                              "this machine had no room for all packets of the stream with label "
                              "%s: some were dropped",
                              stream->label[0] ? stream->label : "-");
+        return true;
+    }
+    if (event->kind == MEDIA_EVENT_GAP)
+        return take_gap(record, stream, event);
+    if (event->kind == MEDIA_EVENT_REFUSES) {
+        recorder_record_warn(record, event->at, "packets-refused",
+                             "%s answers what we send with ICMP: it gets no more",
+                             addr_print(&event->addr).s);
         return true;
     }
     if (event->kind == MEDIA_EVENT_UNREACHABLE && told)

@@ -559,8 +559,11 @@ static void let_go(struct recorder *recorder, struct recorder_call *call, struct
 {
     finish_call(recorder, call, now, "lost"); /* only when media gave up before signalling did */
     struct recorder_record *record = &call->record;
-    for (unsigned i = 0; i < record->stream_count; i++)
+    for (unsigned i = 0; i < record->stream_count; i++) {
+        const struct recorder_stream *stream = &record->streams[i];
         recorder_learn_stream(recorder, call, i, record->ended, true);
+        recorder_story_count(stream->ice_path ? stream->ice_path : stream->story.path);
+    }
     if (record->nothing_kept)
         record->state = RECORDER_FAILED;
     put_document(recorder, call, RECORDER_DOCUMENT);
@@ -596,6 +599,24 @@ static void log_first(const struct recorder_call *call, const struct media_event
              event->ssrc);
 }
 
+/* What media wants of a stream's way, or has left of it. */
+static void take_wish(struct recorder *recorder, struct recorder_call *call,
+                      struct recorder_now now, const struct media_event *event)
+{
+    struct recorder_lease *lease = &call->leases[event->stream];
+    if (event->kind == MEDIA_EVENT_LEFT_RELAY) {
+        /* It may serve the SRC's next call: the worker says when. */
+        lease->has_relay &= recorder_way_is_relayed(lease);
+        return;
+    }
+    /* The direct path that was tried was none, and the relay still stands. */
+    if (event->reason == WAY_BACK)
+        lease->tried &= ~(1u << PATH_RELAY | 1u << PATH_RELAY_STREAM);
+    recorder_move_want(recorder, call, now, event->stream,
+                       event->kind == MEDIA_EVENT_MIGRATE ? VERDICT_MIGRATED : VERDICT_RETRIED,
+                       &event->addr);
+}
+
 void recorder_media(struct recorder *recorder, struct recorder_now now, uint32_t worker,
                     const struct media_event *event)
 {
@@ -615,16 +636,12 @@ void recorder_media(struct recorder *recorder, struct recorder_now now, uint32_t
         return;
     case MEDIA_EVENT_NEXT_PATH:
     case MEDIA_EVENT_MIGRATE:
-        if (event->stream < call->record.stream_count)
-            recorder_move_want(recorder, call, now, event->stream,
-                               event->kind == MEDIA_EVENT_MIGRATE ? VERDICT_MIGRATED
-                                                                  : VERDICT_RETRIED,
-                               &event->addr);
-        return;
     case MEDIA_EVENT_LEFT_RELAY:
+        if (event->stream < call->record.stream_count)
+            take_wish(recorder, call, now, event);
+        return;
     case MEDIA_EVENT_REFUSES:
     case MEDIA_EVENT_GAP:
-        return;
     case MEDIA_EVENT_FIRST:
         log_first(call, event);
         __attribute__((fallthrough));
@@ -659,8 +676,10 @@ struct recorder_usage recorder_usage(const struct recorder *recorder)
     struct pool_id id;
     const struct recorder_call *call;
     while ((call = pool_next(recorder->calls, &index, &id))) {
-        for (unsigned i = 0; i < LIMIT_STREAMS_PER_RECORDING; i++)
+        for (unsigned i = 0; i < call->record.stream_count; i++) {
             usage.streams += call->leases[i].held;
+            usage.relayed += call->leases[i].held && recorder_way_is_relayed(&call->leases[i]);
+        }
     }
     return usage;
 }

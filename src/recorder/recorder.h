@@ -179,6 +179,7 @@ bool recorder_output(struct recorder *recorder, struct recorder_output *out);
 struct recorder_usage {
     uint32_t recordings; /* alive, finishing ones included */
     uint32_t streams;
+    uint32_t relayed; /* of those, the SRC sends to a relay */
     uint32_t tickets; /* in stock */
     uint64_t invites; /* the ledger: every INVITE outside a dialog ends as one of the next two, in
                          the log too */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/metrics.h"
 #include "recorder/way.h"
 
 void recorder_story_finish(struct recorder_story *story)
@@ -69,8 +70,11 @@ bool recorder_story_media(struct recorder_story *story, const struct media_event
         return false;
     switch (event->kind) {
     case MEDIA_EVENT_FIRST:
+        if (v->first_packet_ms < 0)
+            metric_observe_ms(METRIC_FIRST_PACKET, wall_diff_ms(event->at, story->answered));
         story->first = event->addr;
-        verdict_first_packet(v, tick_of(story, event->at), &event->addr, event->lost_before);
+        verdict_first_packet(v, tick_of(story, event->at), &event->addr,
+                             (uint32_t)event->counters.lost_before);
         return true;
     case MEDIA_EVENT_WAY:
         verdict_note(v, event->tick, event->verdict, &event->addr);
@@ -85,6 +89,9 @@ bool recorder_story_media(struct recorder_story *story, const struct media_event
     case MEDIA_EVENT_FOREIGN:
         verdict_alarm(v, VERDICT_SECOND_SENDER);
         return true;
+    case MEDIA_EVENT_REFUSES:
+        story->refuses = true;
+        return true;
     case MEDIA_EVENT_SOURCE:
         v->observed = event->addr;
         v->switches += !story->turned;
@@ -92,6 +99,16 @@ bool recorder_story_media(struct recorder_story *story, const struct media_event
         return true;
     default:
         return false;
+    }
+}
+
+void recorder_story_count(const char *path)
+{
+    static const char *const names[] = {"host",           "static", "mapped",  "stun",
+                                        "peer-reflexive", "relay",  "ice-tcp", "none"};
+    for (int i = 0; i <= METRIC_PATHS_NONE - METRIC_PATHS_HOST; i++) {
+        if (strcmp(names[i], path) == 0)
+            metric_add((enum metric)(METRIC_PATHS_HOST + i), 1);
     }
 }
 
@@ -113,7 +130,7 @@ bool recorder_story_line(struct recorder_story *story, unsigned stream,
     const struct verdict *v = &story->verdict;
     /* Counters only grow, so that each change makes another number. */
     uint32_t now = 1 + v->count + v->untold + v->switches + v->security +
-                   (uint32_t)(v->first_packet_ms >= 0) + v->unreachable;
+                   (uint32_t)(v->first_packet_ms >= 0) + v->unreachable + v->lost_before_first;
     if (!story->begun || now == story->told)
         return false;
     struct journal_event event = journal_event_begin(text, RECORDER_STORY_SIZE, JOURNAL_EVENT_PATH);

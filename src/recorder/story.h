@@ -26,6 +26,7 @@ struct recorder_story {
     enum path_code answered_with;
     unsigned used;  /* facts of the SRC's profile that the answer rests on (nat/srcs.h) */
     bool left;      /* the ladder gave that answer up */
+    bool refuses;   /* the SRC answers our packets with ICMP */
     bool taught;    /* its lesson is learned */
     bool turned;    /* another way was offered: that its packets come from elsewhere is no news */
     uint32_t told;  /* what of it is in the journal: a number that changes with it */
@@ -43,6 +44,9 @@ void recorder_story_turn(struct recorder_story *story, struct tick now, enum ver
                          const struct recorder_lease *lease);
 /* What media says. True when that changes what is told. */
 bool recorder_story_media(struct recorder_story *story, const struct media_event *event);
+
+/* A stream has ended that came by this path, by its name. */
+void recorder_story_count(const char *path);
 
 /* The verdict's JSON; empty when there is none. */
 struct view recorder_story_print(const struct recorder_story *story,

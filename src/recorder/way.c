@@ -310,6 +310,7 @@ static void put_known(const struct src_profile *profile, struct media_way *way)
 {
     for (uint8_t i = 0; i < profile->media_count; i++)
         add(way->known, &way->known_count, MEDIA_KNOWN, addr_with_port(profile->media[i], 0));
+    way->one_port = src_profile_believes(profile, SRC_ONE_PORT);
     if (src_profile_believes(profile, SRC_REINVITES) == PATH_NO)
         way->may_reinvite = false;
     if (src_profile_believes(profile, SRC_QUIET) == PATH_YES)

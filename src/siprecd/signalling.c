@@ -300,6 +300,7 @@ static void signalling_health(struct signalling *signalling, struct tick now)
         none = none && signalling->ports_gone[i];
     health.full = health.full || none;
     api_board_set_health(signalling->config.board, &health);
+    metric_set(METRIC_STREAMS_RELAYED, usage.relayed);
     metric_set(METRIC_SIP_DIALOGS, sip_dialog_count(signalling->sip));
     signalling->health_at = tick_add_ms(now, SIGNALLING_HEALTH_MS);
     atomic_store(&signalling->calls, usage.recordings);

@@ -570,11 +570,18 @@ def test_metrics(w, c):
     for line in text.splitlines():
         if line.startswith("# TYPE "):
             _, _, name, kind = line.split(" ")
-            assert kind == "counter" and name.endswith("_total") or kind == "gauge" and not name.endswith("_total"), line
+            assert (kind == "counter") == name.endswith("_total") and kind in ("counter", "gauge", "histogram"), line
+            assert name not in series, line
             series[name] = kind
         elif not line.startswith("# HELP "):
             name, value = line.split(" ")
-            assert name in series and re.fullmatch(r"siprecd_[a-z_]+", name) and float(value) == int(value), line
+            name, labels = re.fullmatch(r"(siprecd_[a-z_]+)((?:\{[a-z]+=\"[^\"]*\"\})?)", name).groups()
+            family = re.sub("_(bucket|sum|count)$", "", name)
+            assert series.get(name) in ("counter", "gauge") or series[family] == "histogram", line
+            assert name.endswith("_sum") or float(value) == int(value), line
+    assert "siprecd_first_packet_seconds_sum 0.000\n" in text
+    assert 'siprecd_first_packet_seconds_bucket{le="+Inf"} 0\n' in text
+    assert 'siprecd_stream_paths_total{path="relay"} 0\n' in text
     assert int(re.search(r"^siprecd_http_requests_total (\d+)$", text, re.M).group(1)) > 50
     assert int(re.search(r"^siprecd_http_refused_total (\d+)$", text, re.M).group(1)) > 5
     assert int(re.search(r"^siprecd_recordings_deleted_total (\d+)$", text, re.M).group(1)) == 1

@@ -64,9 +64,9 @@ static void test_a_closed_journal_gives_the_same_document(void)
                                        "participants", "digits",   "warnings"};
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         CHECK(same(play->document, again, keys[i]));
-    static const char *const of_stream[] = {"label",    "mline",   "participant", "codec",
-                                            "packets",  "offered", "advertised",  "bound",
-                                            "observed", "path",    "direction", "relay", "verdict"};
+    static const char *const of_stream[] = {
+        "label", "mline",    "participant", "codec",     "packets", "offered", "advertised",
+        "bound", "observed", "path",        "direction", "relay",   "verdict"};
     CHECK_INT(json_array_size(json_object_get(again, "streams")), 3);
     for (unsigned n = 0; n < 3; n++) {
         json_t *stream = json_array_get(json_object_get(again, "streams"), n);

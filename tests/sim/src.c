@@ -22,6 +22,7 @@ struct src *src_create(struct world *world)
                    (unsigned long long)world->seed);
     (void)snprintf(src->tag, sizeof src->tag, "src%u", src->number);
     src->headers = "";
+    src->contact = src->origin = "192.0.2.10";
     src->uri = "sip:srs@198.51.100.20";
     world->srcs[world->src_count++] = src;
     return src;
@@ -61,8 +62,8 @@ const char *src_sdp(struct src *src)
     char *at = src->text, *end = src->text + sizeof src->text;
     const char *ip = addr_print_ip(&src->sip).s;
     at += snprintf(at, (size_t)(end - at),
-                   "v=0\r\no=SRC 4711 %u IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP%d %s\r\nt=0 0\r\n",
-                   ++src->version, src->sip.family, ip);
+                   "v=0\r\no=SRC 4711 %u IN IP4 %s\r\ns=-\r\nc=IN IP%d %s\r\nt=0 0\r\n",
+                   ++src->version, src->origin, src->sip.family, ip);
     for (unsigned i = 0; i < src->stream_count; i++) {
         const struct src_stream *stream = &src->streams[i];
         at += snprintf(at, (size_t)(end - at), "m=audio %u RTP/AVP 0 8 101\r\n",
@@ -150,6 +151,12 @@ static void transmit(struct src *src, const char *bytes, size_t len)
         world_send(src->world, src->sip, to, view_of(bytes, len));
 }
 
+/* Without a Contact. */
+static bool is_bare(const char *method)
+{
+    return !strcmp(method, "ACK") || !strcmp(method, "BYE") || !strcmp(method, "CANCEL");
+}
+
 static size_t print_request(struct src *src, char *to, const char *method, unsigned cseq,
                             const char *type, const char *body)
 {
@@ -157,29 +164,27 @@ static size_t print_request(struct src *src, char *to, const char *method, unsig
     char to_tag[80] = "";
     if (src->to_tag[0])
         (void)snprintf(to_tag, sizeof to_tag, ";tag=%s", src->to_tag);
-    int head = snprintf(to, SRC_TEXT,
-                        "%s %s SIP/2.0\r\n"
-                        "Via: SIP/2.0/%s %s;branch=z9hG4bK-%u-%u;rport\r\n"
-                        "Max-Forwards: 70\r\n"
-                        "From: <sip:src@example.com>;tag=%s\r\n"
-                        "To: <sip:srs@example.com>%s\r\n"
-                        "Call-ID: %s\r\n"
-                        "CSeq: %u %s\r\n"
-                        "%s%s%s"
-                        "%s%s%s%s"
-                        "Content-Length: %zu\r\n\r\n",
-                        method, src->uri, src->tcp ? "TCP" : "UDP", ip, src->number, src->branch,
-                        src->tag, to_tag, src->call_id, cseq, method,
-                        strcmp(method, "ACK") && strcmp(method, "BYE") && strcmp(method, "CANCEL")
-                            ? "Contact: <sip:src@192.0.2.10>;+sip.src\r\n"
-                            : "",
-                        strcmp(method, "INVITE") == 0
-                            ? "Require: siprec\r\nAllow: INVITE, ACK, CANCEL, BYE, "
-                              "OPTIONS, UPDATE, INFO\r\nAccept: application/sdp, "
-                              "application/rs-metadata-request\r\n"
-                            : "",
-                        src->headers, "", body ? "Content-Type: " : "", body ? type : "",
-                        body ? "\r\n" : "", body ? strlen(body) : 0);
+    int head = snprintf(
+        to, SRC_TEXT,
+        "%s %s SIP/2.0\r\n"
+        "Via: SIP/2.0/%s %s;branch=z9hG4bK-%u-%u;rport\r\n"
+        "Max-Forwards: 70\r\n"
+        "From: <sip:src@example.com>;tag=%s\r\n"
+        "To: <sip:srs@example.com>%s\r\n"
+        "Call-ID: %s\r\n"
+        "CSeq: %u %s\r\n"
+        "%s%s%s%s%s"
+        "%s%s%s%s"
+        "Content-Length: %zu\r\n\r\n",
+        method, src->uri, src->tcp ? "TCP" : "UDP", ip, src->number, src->branch, src->tag, to_tag,
+        src->call_id, cseq, method, !is_bare(method) ? "Contact: <sip:src@" : "",
+        is_bare(method) ? "" : src->contact, is_bare(method) ? "" : ">;+sip.src\r\n",
+        strcmp(method, "INVITE") == 0 ? "Require: siprec\r\nAllow: INVITE, ACK, CANCEL, BYE, "
+                                        "OPTIONS, UPDATE, INFO\r\nAccept: application/sdp, "
+                                        "application/rs-metadata-request\r\n"
+                                      : "",
+        src->headers, "", body ? "Content-Type: " : "", body ? type : "", body ? "\r\n" : "",
+        body ? strlen(body) : 0);
     assert(head > 0 && (size_t)head < SRC_TEXT);
     size_t len = (size_t)head, body_len = body ? strlen(body) : 0;
     assert(len + body_len < SRC_TEXT);

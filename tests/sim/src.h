@@ -40,6 +40,8 @@ struct src {
     struct src_stream streams[SRC_STREAMS];
     unsigned stream_count;
     unsigned version;    /* of o= */
+    const char *contact; /* the host of its Contact */
+    const char *origin;  /* the address in its o= */
     const char *uri;     /* what it calls us by */
     const char *headers; /* more header lines of its next requests, or "" */
 

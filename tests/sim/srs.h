@@ -47,7 +47,7 @@ struct srs {
     unsigned disk_error;   /* errno of the next journal writes; 0: none */
     uint64_t control_sent; /* RTCP and probes */
     uint32_t generation;
-    bool stingy; /* lends nothing more */
+    bool stingy;      /* lends nothing more */
     unsigned lessons; /* profiles of SRCs that were to be kept; the last: */
     char profile[SRC_PROFILE_TEXT], key[SRC_KEY_SIZE];
     struct uuid src;

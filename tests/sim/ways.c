@@ -418,6 +418,34 @@ static void test_our_mapping_changes(void)
     play_free(play);
 }
 
+/* ---- What is odd about an offer ------------------------------------------------------------- */
+
+/* A private c= from a public SRC; and a public one in an SDP that is otherwise private. */
+static void test_a_wrong_address_is_noted(void)
+{
+    struct play *play = play_begin(40, NULL);
+    (void)snprintf(play->a->connection, sizeof play->a->connection, "192.168.1.5");
+    CHECK(src_connect(play->src, NULL));
+    CHECK(play->srs.ways[0].target_count == 1); /* and nothing is sent there */
+    CHECK(addr_equal_ip(&play->srs.ways[0].targets[0], &play->src->sip));
+    CHECK_INT(play->srs.ways[0].targets[0].port, play->a->from.port);
+    play_end(play);
+    CHECK_INT(play_count(play, "warnings", "code", "private-sdp"), 1);
+    CHECK_INT(play_count(play, "warnings", "code", "alg-suspected"), 0);
+    play_free(play);
+
+    play = play_begin(41, NULL);
+    play->src->contact = "192.168.1.5";
+    play->src->origin = "192.168.1.5";
+    CHECK(src_connect(play->src, NULL));
+    play_end(play);
+    CHECK_INT(play_count(play, "warnings", "code", "private-sdp"), 0);
+    CHECK_INT(play_count(play, "warnings", "code", "alg-suspected"), 1);
+    const json_t *security = json_object_get(verdict(play, 0), "security");
+    CHECK_TEXT(json_string_value(json_array_get(security, 0)), "alg-suspected");
+    play_free(play);
+}
+
 /* ---- What earlier calls taught -------------------------------------------------------------- */
 
 /* The answer of a call of a new SRC at the same place; true: a relay's address. */
@@ -516,6 +544,7 @@ int main(void)
     RUN(test_a_relay_is_lost);
     RUN(test_our_address_changes);
     RUN(test_our_mapping_changes);
+    RUN(test_a_wrong_address_is_noted);
     RUN(test_a_call_teaches);
     RUN(test_lessons_last);
     return tap_done();

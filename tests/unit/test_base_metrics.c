@@ -16,8 +16,15 @@ static void test_names_follow_the_rules(void)
         CHECK(strncmp(info->name, "siprecd_", 8) == 0);
         CHECK(total == (info->kind == METRIC_COUNTER));
         CHECK(strspn(info->name, "abcdefghijklmnopqrstuvwxyz_0123456789") == len);
-        for (int j = 0; j < i; j++)
-            CHECK(strcmp(metric_info((enum metric)j)->name, info->name) != 0);
+        /* A name's series stand side by side, and differ in labels or suffix. */
+        for (int j = 0; j < i; j++) {
+            const struct metric_info *other = metric_info((enum metric)j);
+            if (strcmp(other->name, info->name) != 0)
+                continue;
+            CHECK_TEXT(metric_info((enum metric)(i - 1))->name, info->name);
+            CHECK(strcmp(other->labels ? other->labels : "", info->labels ? info->labels : "") ||
+                  strcmp(other->suffix ? other->suffix : "", info->suffix ? info->suffix : ""));
+        }
     }
 }
 
@@ -30,9 +37,27 @@ static void test_values(void)
     CHECK_INT(metric_value(METRIC_DISK_FREE_BYTES), 99);
 }
 
+/* Buckets are cumulative, and the last holds all (Prometheus, histogram). */
+static void test_a_histogram(void)
+{
+    metric_observe_ms(METRIC_FIRST_PACKET, 15);
+    metric_observe_ms(METRIC_FIRST_PACKET, 20);
+    metric_observe_ms(METRIC_FIRST_PACKET, 21);
+    metric_observe_ms(METRIC_FIRST_PACKET, 99999);
+    CHECK_INT(metric_value(METRIC_FIRST_PACKET), 2);
+    CHECK_INT(metric_value(METRIC_FIRST_PACKET + 1), 3);
+    CHECK_INT(metric_value(METRIC_FIRST_PACKET + 8), 3);
+    CHECK_INT(metric_value(METRIC_FIRST_PACKET + 9), 4);
+    CHECK_TEXT(metric_info(METRIC_FIRST_PACKET + 9)->labels, "le=\"+Inf\"");
+    CHECK_INT(metric_value(METRIC_FIRST_PACKET + 10), 15 + 20 + 21 + 99999);
+    CHECK_INT(metric_value(METRIC_FIRST_PACKET_END), 4);
+    CHECK_TEXT(metric_info(METRIC_FIRST_PACKET_END)->suffix, "_count");
+}
+
 int main(void)
 {
     RUN(test_names_follow_the_rules);
     RUN(test_values);
+    RUN(test_a_histogram);
     return tap_done();
 }

@@ -71,10 +71,11 @@ static bool is_plain(const struct way *w)
     return w->facts.choice.code == PATH_DIRECT && !w->facts.choice.punches;
 }
 
-/* UDP leaves our network. */
-static bool is_raw_of_use(const struct way *w)
+/* Relayed, and it may follow packets from the raw socket: UDP leaves our network, and the SRC can be
+ * reached. */
+static bool may_follow(const struct way *w)
 {
-    return w->facts.choice.code != PATH_RELAY_STREAM;
+    return w->facts.choice.code == PATH_RELAY && w->facts.choice.probes_back;
 }
 
 /* The advertised address is that of a mapping which STUN watches. */
@@ -97,7 +98,10 @@ static void burst(struct way *w)
     uint16_t all = all_targets(w);
     if (w->facts.quiet || w->ended)
         return;
-    if (is_raw_of_use(w))
+    /* Relayed: raw is for the one that may follow; but not when it may have been led astray so. */
+    if (is_relayed(w))
+        w->due_raw |= may_follow(w) && !w->relay_alone ? all & 1u : 0;
+    else
         w->due_raw |= is_plain(w) ? all & 1u : all;
     if (w->relay_may_send)
         w->due_relayed |= all & w->permitted;
@@ -158,7 +162,7 @@ static void keep(struct way *w, struct tick now)
         sent = !w->by_relay;
     }
     /* It may follow us to the direct path (RL). */
-    if (w->by_relay && w->facts.choice.probes_back && is_raw_of_use(w) && !w->facts.quiet)
+    if (w->by_relay && may_follow(w) && !w->facts.quiet)
         w->due_raw |= 1u;
     if (!sent && needs_mapping(w))
         ask(w, now, WAY_ASK_STUN);
@@ -190,6 +194,11 @@ static void send_round(struct way *w, struct tick now)
 static void prepare(struct way *w, struct tick now)
 {
     w->told = w->due_raw = w->due_relayed = 0;
+    w->relay_alone = false;
+    /* What the SRC sends before our punch has passed may take our port away: Linux remembers what it
+     * has dropped. One punch could be lost. */
+    w->twice_at =
+        w->facts.choice.punches && !w->facts.quiet ? tick_add_ms(now, WAY_TWICE_MS) : TICK_NEVER;
     w->relay_may_send = is_relayed(w);
     keepalive_start(&w->rounds, now, &w->facts.behaviour, KEEPALIVE_ENDLESS);
     if (w->facts.relay && (w->facts.choice.permits || w->facts.choice.relay_stands_by))
@@ -518,6 +527,7 @@ void way_end(struct way *w)
     keepalive_stop(&w->rounds);
     ladder_stop(&w->ladder);
     w->stun_at = w->migrate_at = w->back_at = w->leave_at = w->suspect_at = TICK_NEVER;
+    w->twice_at = TICK_NEVER;
 }
 
 /* ---- Time ----------------------------------------------------------------------------------- */
@@ -558,6 +568,7 @@ static void climb(struct way *w, struct tick now)
     case LADDER_PERMIT_ALL:
         if (w->facts.relay) {
             w->relay_may_send = true;
+            w->relay_alone = !w->flows;
             ask(w, now, WAY_PERMIT);
         }
         if (!is_plain(w))
@@ -607,6 +618,10 @@ void way_expire(struct way *w, struct tick now, struct rng *rng)
         return;
     if (keepalive_due(&w->rounds, now, rng))
         send_round(w, now);
+    if (tick_due(w->twice_at, now)) {
+        w->twice_at = TICK_NEVER;
+        w->due_raw |= !w->rounds.heard;
+    }
     climb(w, now);
     if (tick_due(w->stun_at, now))
         way_mapped(w, now, &(struct addr){0});
@@ -631,6 +646,6 @@ struct tick way_deadline(const struct way *w)
 {
     struct tick next = tick_min(keepalive_deadline(&w->rounds), ladder_deadline(&w->ladder));
     next = tick_min(next, tick_min(w->stun_at, w->migrate_at));
-    next = tick_min(next, w->suspect_at);
+    next = tick_min(next, tick_min(w->suspect_at, w->twice_at));
     return tick_min(next, tick_min(w->back_at, w->leave_at));
 }

@@ -22,6 +22,7 @@ enum {
     WAY_SUSPECT_MS = 300,   /* a relayed stream is silent: its server may be gone */
     WAY_SUSPECT_AGAIN_MS = 2000,
     WAY_UNPROVEN_MS = 500,
+    WAY_TWICE_MS = 10, /* the first punch counts most, so there are two of it */
 };
 
 /* What recorder decides: with the answer, and again whenever the path changes. Plain data. */
@@ -75,7 +76,8 @@ struct way {
     struct way_facts facts;
     struct keepalive rounds;
     struct ladder ladder;
-    struct tick stun_at, migrate_at, back_at, leave_at, suspect_at; /* TICK_NEVER: not planned */
+    struct tick stun_at, migrate_at, back_at, leave_at, suspect_at,
+        twice_at; /* TICK_NEVER: not planned */
     struct tick suspected;
     struct tick last_raw, last_relayed; /* packets' arrival; TICK_NEVER: none */
     struct addr peer, bound;
@@ -83,7 +85,7 @@ struct way {
     uint16_t told, permitted, denied, refusing;
     uint8_t sent; /* before anything came */
     bool confirmed, heard, flows /* since the last change */, held, ended, by_relay, peer_barred,
-        relay_may_send, mapping_stands;
+        relay_may_send, relay_alone, mapping_stands;
     enum way_migration {
         WAY_NOT_YET,
         WAY_PROBING, /* punched from the raw socket; its mapping is being asked for */

@@ -509,6 +509,13 @@ const char *plainside_reason(const struct plainside *side)
     return verdict_cure(&side->verdict).reason;
 }
 
+struct view plainside_story(const struct plainside *side, char *out, size_t size)
+{
+    struct writer w = writer_of(out, size);
+    verdict_print(&side->verdict, &w);
+    return writer_done(&w);
+}
+
 void plainside_bye(struct plainside *side)
 {
     const struct plainside_record *r = &side->record;

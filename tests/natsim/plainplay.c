@@ -14,6 +14,7 @@ enum {
     REST_MS = 31000,
     ROUNDS_AT_ONCE = 5000,
     SIP_PORT = 5060,
+    INVITES = 6, /* where UDP does not leave SIP came over TCP */
 };
 
 static struct addr v6(uint8_t net, uint8_t host)
@@ -27,8 +28,10 @@ static void take_sip(struct natsim *sim, void *context, const struct natsim_pack
 {
     struct plainplay *play = context;
     (void)sim;
-    if (packet->kind == NATSIM_DATAGRAM_CAME)
-        play->signalled = packet->from;
+    if (packet->kind != NATSIM_DATAGRAM_CAME)
+        return;
+    play->signalled = packet->from;
+    play->has_invited = true;
 }
 
 static struct addr registrar(const struct plainplay *play)
@@ -245,10 +248,12 @@ static void invite(struct plainplay *play)
     struct addr from = addr_with_port(play->src.options.address, SIP_PORT);
     play->signalled = addr_with_port(play->options.them.outside, SIP_PORT);
     plainsrc_offer(&play->src);
-    if (!play->options.same_lan)
+    play->has_invited = play->options.same_lan;
+    for (int i = 0; i < INVITES && !play->has_invited; i++) {
         (void)natsim_send(&play->sim, play->src.host, from, registrar(play),
                           view_of_string("INVITE"));
-    plainplay_run(play, play->sip_ms + 1);
+        plainplay_run(play, play->sip_ms + 50);
+    }
 }
 
 void plainplay_begin_call(struct plainplay *play)

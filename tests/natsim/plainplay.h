@@ -43,6 +43,7 @@ struct plainplay {
     struct plainside srs;
     struct plainsrc src;
     struct addr signalled;
+    bool has_invited;
     int64_t sip_ms; /* one way */
     struct plainplay_message messages[PLAINPLAY_MESSAGES];
     size_t message_count;

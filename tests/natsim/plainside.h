@@ -132,6 +132,8 @@ enum { PLAINSIDE_TEXT = 32 };
 void plainside_path(const struct plainside *side, char out[PLAINSIDE_TEXT]);
 const char *plainside_class(const struct plainside *side);
 const char *plainside_reason(const struct plainside *side);
+/* Its verdict, for who reads a failure. */
+struct view plainside_story(const struct plainside *side, char *out, size_t size);
 
 /* Nobody else may get a packet (tests). */
 void plainside_authorise(struct plainside *side, const struct addr *who);

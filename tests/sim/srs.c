@@ -279,12 +279,19 @@ static void do_outputs(struct srs *srs)
 }
 
 /* Relays let in at once whom media names. */
+static void note_sent(struct srs *srs, const struct addr *to, size_t bytes, bool is_relayed)
+{
+    if (srs->sent_count < sizeof srs->sent / sizeof *srs->sent)
+        srs->sent[srs->sent_count++] = (struct srs_sent){*to, bytes, is_relayed};
+}
+
 static void ask_relays(struct srs *srs)
 {
     struct media_relay_want want;
     while (media_relay_want(srs->media, &want)) {
         bool there = gate_want(&srs->gate, &want);
         for (unsigned i = 0; i < want.count && want.kind == MEDIA_RELAY_PERMIT && there; i++) {
+            note_sent(srs, &want.peers[i], 0, true);
             struct media_relay_event event = {.kind = MEDIA_RELAY_PERMITTED,
                                               .slot = want.slot,
                                               .generation = want.generation,
@@ -297,6 +304,7 @@ static void ask_relays(struct srs *srs)
 static void send_media(struct srs *srs, const struct media_packet *packet)
 {
     uint8_t answer[32];
+    note_sent(srs, &packet->to, packet->bytes.len, MEDIA_SOCKET_IS_RELAY(packet->socket));
     if (MEDIA_SOCKET_IS_RELAY(packet->socket)) {
         uint32_t slot = MEDIA_RELAY_SLOT(packet->socket);
         if (gate_permits(&srs->gate, slot, &packet->to))

@@ -54,6 +54,12 @@ struct srs {
     struct addr seen, mapped;
     struct pool_id recording;                           /* the last that a command was about */
     struct media_way ways[LIMIT_STREAMS_PER_RECORDING]; /* the last that was posted, by stream */
+    struct srs_sent { /* what left media ports and relays, and whom relays were to let in */
+        struct addr to;
+        size_t bytes; /* 0: a permission */
+        bool is_relayed;
+    } sent[512];
+    unsigned sent_count;
     struct gate gate;
     bool gated;
     struct addr moved; /* another address of ours, IPv4 */

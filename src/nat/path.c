@@ -20,6 +20,7 @@ enum {
     RELAY = 1 << 12,
     STREAM = 1 << 13,
     EDGE = 1 << 14,
+    OWN = 1 << 15, /* nothing is translated, and nobody could tell whether anything filters */
 };
 
 /* The first row whose needs are met, and whose code has not been tried, is the choice. */
@@ -38,6 +39,7 @@ static const struct row {
     {STUN | ADMITS | APDF | PORT, PATH_STUN,
      "our NAT lets the SRC's address and port in once we have sent to them"},
     {STUN | LATCHES, PATH_REVERSE, "the SRC sends to where our packets come from"},
+    {OWN, PATH_DIRECT, "our address is our own; whether a firewall keeps others out is not known"},
     {RELAY | IP, PATH_RELAY, "our NAT keeps the SRC out, a relay does not"},
     {STREAM | IP, PATH_RELAY_STREAM, "no UDP leaves our network: a relay over TCP"},
     {EDGE, PATH_EDGE, "nobody can tell which address the SRC will send from"},
@@ -116,6 +118,7 @@ static unsigned facts_of(const struct path_us *us, const struct path_src *src,
     facts |= us->relay_udp ? RELAY : 0;
     facts |= us->relay_stream ? STREAM : 0;
     facts |= us->edge ? EDGE : 0;
+    facts |= b->mapping == NAT_MAPPING_NONE && b->filtering == NAT_FILTERING_UNKNOWN ? OWN : 0;
     return facts;
 }
 
@@ -131,7 +134,7 @@ static struct path_choice fill(const struct row *row, const struct path_us *us,
 {
     struct path_choice c = {.code = code_of(row, us), .why = row->why, .known = path_known_of(src)};
     bool relays = c.code == PATH_RELAY || c.code == PATH_RELAY_STREAM;
-    bool tries = c.code == PATH_BEST_EFFORT || c.code == PATH_EDGE;
+    bool tries = c.code == PATH_BEST_EFFORT || c.code == PATH_EDGE || row->needs == OWN;
     bool filtered = row->code == PATH_STUN && !(facts & EIF);
     /* Where nothing is known to work, the address that SIP came from is worth a try. */
     if (tries && c.known == PATH_KNOWN_NOTHING && addr_is_set(&src->signalled))
@@ -141,7 +144,8 @@ static struct path_choice fill(const struct row *row, const struct path_us *us,
     c.permits = relays;
     c.latches = c.known < PATH_KNOWN_GUESSED || src->any_address;
     c.probes_back = c.code >= PATH_STUN && is_reachable(src);
-    c.relay_stands_by = (c.to_port || c.code == PATH_REVERSE) && (facts & RELAY);
+    c.relay_stands_by =
+        (c.to_port || c.code == PATH_REVERSE || row->needs == OWN) && (facts & RELAY);
     c.may_migrate = c.code == PATH_RELAY && (facts & STUN) && (facts & ADMITS);
     return c;
 }

@@ -197,6 +197,30 @@ static bool is_static(const struct nat_profile *p, struct tick now)
            (agree(p, PROFILE_SETTING, PROFILE_STUN) || agree(p, PROFILE_METADATA, PROFILE_STUN));
 }
 
+/* Our own address is what the world sees: STUN says so, or it is a public one and nobody says
+ * otherwise. A firewall may still stand before it. */
+static bool is_untranslated(const struct nat_profile *p)
+{
+    if (p->behind_nat == PATH_YES || !addr_is_set(&p->local))
+        return false;
+    if (is_local(p, PROFILE_STUN))
+        return true;
+    for (enum profile_source s = PROFILE_SETTING; s < PROFILE_SOURCES; s++) {
+        if (is_told(p, s) && !is_local(p, s))
+            return false;
+    }
+    return !addr_is_private(&p->local) && !addr_is_link_local(&p->local) &&
+           !addr_is_loopback(&p->local);
+}
+
+static struct nat_behaviour behaviour_of(const struct nat_profile *p)
+{
+    struct nat_behaviour b = p->behaviour;
+    if (is_untranslated(p))
+        b.mapping = NAT_MAPPING_NONE;
+    return b;
+}
+
 struct path_us profile_us(const struct nat_profile *p, struct tick now, bool has_stun,
                           bool has_mapping)
 {
@@ -206,11 +230,12 @@ struct path_us profile_us(const struct nat_profile *p, struct tick now, bool has
                                 p->behaviour.filtering == NAT_FILTERING_INDEPENDENT),
         .is_static = is_static(p, now),
         .is_mapped = !by_order && has_mapping && profile_trusts_gateway(p),
-        .has_stun = !by_order && has_stun,
+        /* Where nothing is translated every port is known without being asked for. */
+        .has_stun = !by_order && (has_stun || is_untranslated(p)),
         .relay_udp = !by_order && p->relay_udp,
         .relay_stream = !by_order && p->relay_stream,
         .edge = !by_order && p->edge,
-        .behaviour = p->behaviour,
+        .behaviour = behaviour_of(p),
     };
 }
 

@@ -228,7 +228,9 @@ struct addr recorder_way_address(const struct recorder *recorder, const struct r
         return lease->us.is_static ? addr_with_port(external, port) : mapped;
     case PATH_STUN:
     case PATH_REVERSE:
-        return seen;
+        if (addr_is_set(&seen))
+            return seen;
+        break; /* nothing is translated: nobody was asked */
     case PATH_RELAY:
     case PATH_RELAY_STREAM:
         /* A relay has one port: RTCP comes to it too, as a=rtcp says (RFC 3605, 5761 §4). */
@@ -236,7 +238,7 @@ struct addr recorder_way_address(const struct recorder *recorder, const struct r
     case PATH_EDGE:
     case PATH_BEST_EFFORT:
     case PATH_CODES:
-        if (lease->us.has_stun)
+        if (addr_is_set(&seen))
             return seen;
         if (addr_is_set(&external) && addr_is_private(&mine))
             return addr_with_port(external, port);

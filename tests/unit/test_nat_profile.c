@@ -215,6 +215,43 @@ static void test_open_machines(void)
     CHECK_INT(code_of(&p, 2, true, false), PATH_DIRECT);
 }
 
+/* A public address that is our own needs no knowledge of filters: it is what the SRC is told, and a
+ * firewall that may stand before it is punched through (D6+H of the tables). */
+static void test_nothing_is_translated(void)
+{
+    struct path_src src = {.offered = addr_v4(192, 0, 2, 10, 4000),
+                           .signalled = addr_v4(192, 0, 2, 10, 5060)};
+    struct nat_profile p;
+    profile_init(&p, at(0), PATH_UNKNOWN, none);
+    profile_set_local(&p, at(0), ip(198, 51, 100, 7));
+    profile_settle(&p, at(10)); /* nobody was asked */
+    struct path_us us = profile_us(&p, at(10), false, false);
+    struct path_choice c = path_choose(&us, &src, 0);
+    CHECK_INT(c.code, PATH_DIRECT);
+    CHECK(c.punches && c.to_port);
+    /* A classic server says that it is our own address; of the filter it cannot tell. */
+    struct discovery_result own =
+        found(ip(198, 51, 100, 7), NAT_MAPPING_NONE, NAT_FILTERING_UNKNOWN);
+    profile_tell(&p, at(20), PROFILE_STUN, ip(198, 51, 100, 7));
+    profile_tell_behaviour(&p, at(20), &own);
+    CHECK_INT(code_of(&p, 20, false, false), PATH_DIRECT);
+    /* Nor does it matter that the SRC's own address is not known: the address is right, and it may
+     * well be open. The relay, if there is one, is the ladder's. */
+    src.offered = addr_v4(192, 168, 1, 7, 4000);
+    us = profile_us(&p, at(20), false, false);
+    us.relay_udp = true;
+    c = path_choose(&us, &src, 0);
+    CHECK_INT(c.code, PATH_DIRECT);
+    CHECK(c.punches && c.relay_stands_by && c.latches);
+    CHECK_INT(path_choose(&us, &src, 1u << PATH_DIRECT).code, PATH_RELAY);
+    /* But not where somebody sees us under another one. */
+    profile_init(&p, at(0), PATH_UNKNOWN, none);
+    profile_set_local(&p, at(0), ip(198, 51, 100, 7));
+    profile_tell(&p, at(20), PROFILE_SERVICE, ip(203, 0, 113, 9));
+    profile_settle(&p, at(30));
+    CHECK_INT(code_of(&p, 30, false, false), PATH_BEST_EFFORT);
+}
+
 int main(void)
 {
     RUN(test_what_the_settings_mean);
@@ -223,5 +260,6 @@ int main(void)
     RUN(test_double_nat);
     RUN(test_the_shortest_lifetime_counts);
     RUN(test_open_machines);
+    RUN(test_nothing_is_translated);
     return tap_done();
 }

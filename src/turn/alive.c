@@ -40,6 +40,7 @@ void turn_alive_suspect(struct turn_pool *pool, struct tick now, struct slot *sl
         stun_client_start(&slot->probe, now, &pool->rng, &schedule);
     }
     slot->probe_at = TICK_NEVER;
+    turn_check(slot->allocation, now);
     turn_slot_touch(pool, slot);
 }
 
@@ -54,6 +55,10 @@ bool turn_alive_input(struct turn_pool *pool, struct tick now, struct slot *slot
         !stun_client_matches(&slot->probe, &m))
         return false;
     stun_client_stop(&slot->probe);
+    /* The server is there. That it knows us still is told by data, or by a Refresh: it may have been restarted. */
+    if (!slot->is_heard && !slot->is_suspected)
+        turn_check(slot->allocation, now);
+    slot->is_heard = false;
     turn_alive_plan(pool, now, slot);
     if (slot->server != ORPHANS && pool->servers[slot->server].is_dead)
         turn_slots_prove(pool, slot->server);

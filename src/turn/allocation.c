@@ -309,6 +309,14 @@ static void pump(struct turn_allocation *t, struct tick now)
     }
 }
 
+void turn_check(struct turn_allocation *t, struct tick now)
+{
+    if (t->state != TURN_READY)
+        return;
+    t->refresh_at = now;
+    pump(t, now);
+}
+
 /* ---- answers -------------------------------------------------------------------------------- */
 
 static void take_ticket(struct turn_allocation *t, const struct stun_message *m)
@@ -416,6 +424,7 @@ static void succeeded(struct turn_allocation *t, struct tick now, const struct t
     case TURN_REQUEST_REFRESH:
         take_lifetime(t, now, m);
         take_ticket(t, m);
+        tell(t, (struct turn_event){.kind = TURN_REFRESHED});
         break;
     case TURN_REQUEST_MOVE:
         t->state = TURN_READY;
@@ -546,36 +555,6 @@ static void failed(struct turn_allocation *t, struct tick now, const struct turn
         bind_failed(t, now, r->channel, code);
 }
 
-/* RFC 8489 §6.3.3, §6.3.4: with a comprehension-required attribute that we do not know the transaction has failed,
- * whatever else the answer says. */
-static bool is_beyond_us(const struct stun_message *m)
-{
-    static const uint16_t known[] = {
-        STUN_MAPPED_ADDRESS,
-        STUN_USERNAME,
-        STUN_MESSAGE_INTEGRITY,
-        STUN_ERROR_CODE,
-        STUN_UNKNOWN_ATTRIBUTES,
-        STUN_CHANNEL_NUMBER,
-        STUN_LIFETIME,
-        STUN_XOR_PEER_ADDRESS,
-        STUN_REALM,
-        STUN_NONCE,
-        STUN_XOR_RELAYED_ADDRESS,
-        STUN_REQUESTED_ADDRESS_FAMILY,
-        STUN_EVEN_PORT,
-        STUN_REQUESTED_TRANSPORT,
-        STUN_DONT_FRAGMENT,
-        STUN_MESSAGE_INTEGRITY_SHA256,
-        STUN_PASSWORD_ALGORITHM,
-        STUN_USERHASH,
-        STUN_XOR_MAPPED_ADDRESS,
-        STUN_RESERVATION_TOKEN,
-    };
-    uint16_t unknown;
-    return stun_unknown_attributes(m, known, sizeof known / sizeof *known, &unknown, 1) > 0;
-}
-
 static void fail_beyond_us(struct turn_allocation *t, struct tick now, const struct turn_request *r)
 {
     if (r->kind == TURN_REQUEST_ALLOCATE)
@@ -612,7 +591,7 @@ static void take_response(struct turn_allocation *t, struct tick now, struct tur
     }
     struct turn_request done = *r;
     r->kind = TURN_REQUEST_FREE;
-    if (verdict == STUN_AUTH_ACCEPT && is_beyond_us(m)) {
+    if (verdict == STUN_AUTH_ACCEPT && turn_error_is_beyond_us(m)) {
         fail_beyond_us(t, now, &done);
     } else if (verdict == STUN_AUTH_ACCEPT && code == 0) {
         succeeded(t, now, &done, m);

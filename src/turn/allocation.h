@@ -40,6 +40,8 @@ void turn_destroy(struct turn_allocation *t);
 
 /* Sends Allocate. Once. */
 void turn_start(struct turn_allocation *t, struct tick now);
+/* Is it still there? A Refresh now: TURN_REFRESHED, or TURN_LOST. */
+void turn_check(struct turn_allocation *t, struct tick now);
 /* Gives the allocation back: Refresh with lifetime 0. Ends with TURN_CLOSED, by time-out too. */
 void turn_close(struct turn_allocation *t, struct tick now);
 /* Our own address or connection has changed. With a ticket the allocation is moved (RFC 8016
@@ -69,6 +71,7 @@ enum turn_event_kind {
     TURN_PERMITTED,  /* peer: its packets come through from now on */
     TURN_DENIED,     /* peer: they never will, code says why */
     TURN_BOUND,      /* peer has a channel */
+    TURN_REFRESHED,  /* it is there, and for longer */
     TURN_MOVED_OVER, /* the move is done: data goes to our new address */
     TURN_LOST,   /* it is gone or was never made: action says what to do, code why (0: no answer) */
     TURN_CLOSED, /* given back */

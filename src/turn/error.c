@@ -49,6 +49,34 @@ enum turn_action turn_error_action(uint16_t method, uint16_t code)
     return TURN_IGNORE;
 }
 
+bool turn_error_is_beyond_us(const struct stun_message *m)
+{
+    static const uint16_t known[] = {
+        STUN_MAPPED_ADDRESS,
+        STUN_USERNAME,
+        STUN_MESSAGE_INTEGRITY,
+        STUN_ERROR_CODE,
+        STUN_UNKNOWN_ATTRIBUTES,
+        STUN_CHANNEL_NUMBER,
+        STUN_LIFETIME,
+        STUN_XOR_PEER_ADDRESS,
+        STUN_REALM,
+        STUN_NONCE,
+        STUN_XOR_RELAYED_ADDRESS,
+        STUN_REQUESTED_ADDRESS_FAMILY,
+        STUN_EVEN_PORT,
+        STUN_REQUESTED_TRANSPORT,
+        STUN_DONT_FRAGMENT,
+        STUN_MESSAGE_INTEGRITY_SHA256,
+        STUN_PASSWORD_ALGORITHM,
+        STUN_USERHASH,
+        STUN_XOR_MAPPED_ADDRESS,
+        STUN_RESERVATION_TOKEN,
+    };
+    uint16_t unknown;
+    return stun_unknown_attributes(m, known, sizeof known / sizeof *known, &unknown, 1) > 0;
+}
+
 const char *turn_action_name(enum turn_action action)
 {
     static const char *const names[] = {

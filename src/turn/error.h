@@ -19,6 +19,9 @@ enum turn_action {
 };
 
 enum turn_action turn_error_action(uint16_t method, uint16_t code);
+/* RFC 8489 §6.3.3, §6.3.4: with a comprehension-required attribute that we do not know the transaction has failed,
+ * whatever else the answer says. */
+bool turn_error_is_beyond_us(const struct stun_message *m);
 /* "give up", for logs and verdicts. */
 const char *turn_action_name(enum turn_action action);
 

@@ -8,8 +8,9 @@
 
 #include "turn/slots.h"
 
+#define DOUBT_MS            5000 /* once is enough to ask all */
 #define EVENTS_BESIDE_SLOTS 64
-#define EVENTS_A_SLOT       4 /* ready or rested, withdrawn or lost, closed, and a peer */
+#define EVENTS_A_SLOT       5 /* ready or rested, withdrawn or lost, closed, and a peer */
 
 void turn_slots_tell(struct turn_pool *pool, struct turn_pool_event event)
 {
@@ -165,8 +166,7 @@ static size_t place_of(const struct turn_server *s, const struct turn_server *se
 /* Gives back what stands at a server that is no more in the list; who is lent one keeps it. */
 static void leave_server(struct turn_pool *pool, struct tick now, struct slot *slot)
 {
-    if (slot->state == SLOT_READY || slot->state == SLOT_FADING || slot->state == SLOT_RESERVED ||
-        slot->state == SLOT_MAKING)
+    if (slot->state != SLOT_LENT && slot->state != SLOT_CLOSING)
         turn_slot_close(pool, now, slot);
 }
 
@@ -241,7 +241,8 @@ void turn_pool_drain(struct turn_pool *pool, struct tick now)
     pool->drains = true;
     for (uint32_t i = 0; i < pool->slot_count; i++) {
         struct slot *slot = &pool->slots[i];
-        if (slot->state == SLOT_READY || slot->state == SLOT_FADING || slot->state == SLOT_MAKING)
+        if (slot->state == SLOT_READY || slot->state == SLOT_FADING || slot->state == SLOT_MAKING ||
+            slot->state == SLOT_DOUBTED)
             turn_slot_close(pool, now, slot);
     }
     turn_stock_trim(pool, now);
@@ -253,7 +254,7 @@ static bool may_have(const struct turn_pool *pool, struct tick now, const struct
                      uint64_t src)
 {
     bool is_dead = slot->server != ORPHANS && pool->servers[slot->server].is_dead;
-    if (is_dead)
+    if (is_dead || slot->is_doubted)
         return false;
     return slot->state == SLOT_READY || slot->state == SLOT_FADING ||
            (slot->state == SLOT_RESERVED && slot->src == src &&
@@ -323,15 +324,32 @@ void turn_pool_give_back(struct turn_pool *pool, struct tick now, uint32_t at)
 
 /* ---- what an allocation tells ---------------------------------------------------------------------------------- */
 
-static void tell_down(struct turn_pool *pool, struct tick now, size_t server)
+/* One was lost as all would be whose server is dead or has been restarted. Nobody is to pick one that may be gone. */
+static void doubt(struct turn_pool *pool, struct tick now, size_t server, const struct slot *lost)
 {
-    const struct turn_server *s = &pool->servers[server];
-    turn_slots_tell(pool, (struct turn_pool_event){
-                              .kind = TURN_POOL_SERVER_DOWN, .server = server, .code = s->code});
-    /* It does not answer one: do the others still hear it? */
-    for (size_t i = 0; s->is_dead && i < pool->slot_count; i++) {
-        if (pool->slots[i].server == server && pool->slots[i].allocation)
-            turn_alive_suspect(pool, now, &pool->slots[i]);
+    pool->servers[server].doubt_at = tick_add_ms(now, DOUBT_MS);
+    for (uint32_t i = 0; i < pool->slot_count; i++) {
+        struct slot *slot = &pool->slots[i];
+        if (slot == lost || slot->server != server || !turn_slot_stands(slot))
+            continue;
+        if (slot->state != SLOT_LENT && slot->state != SLOT_DOUBTED && !slot->is_doubted)
+            turn_slot_tell(pool, TURN_POOL_WITHDRAWN, i, 0);
+        if (slot->state == SLOT_READY || slot->state == SLOT_FADING)
+            turn_slot_set(pool, slot, SLOT_DOUBTED);
+        slot->is_doubted = slot->state == SLOT_RESERVED;
+        turn_alive_suspect(pool, now, slot);
+    }
+}
+
+static void trust(struct turn_pool *pool, struct slot *slot)
+{
+    if (slot->state == SLOT_DOUBTED) {
+        turn_slot_set(pool, slot, slot->is_stale ? SLOT_FADING : SLOT_READY);
+        turn_slot_tell(pool, TURN_POOL_READY, turn_slot_index(pool, slot), 0);
+    } else if (slot->is_doubted) {
+        slot->is_doubted = false;
+        if (slot->is_rested)
+            turn_slot_tell(pool, TURN_POOL_RESTED, turn_slot_index(pool, slot), 0);
     }
 }
 
@@ -339,14 +357,20 @@ void turn_slot_lost(struct turn_pool *pool, struct tick now, struct slot *slot,
                     const struct turn_event *e)
 {
     size_t server = slot->server;
-    bool was_closing = slot->state == SLOT_CLOSING;
+    struct turn_server *s = server == ORPHANS ? NULL : &pool->servers[server];
+    uint32_t at = turn_slot_index(pool, slot);
+    if (s && slot->state != SLOT_CLOSING && turn_server_judge(s, now, e))
+        turn_slots_tell(pool, (struct turn_pool_event){.kind = TURN_POOL_SERVER_DOWN,
+                                                       .server = server,
+                                                       .code = s->code});
+    if (s && turn_slot_stands(slot) && (s->is_dead || e->action == TURN_GONE) &&
+        tick_due(s->doubt_at, now))
+        doubt(pool, now, server, slot);
     if (slot->state == SLOT_LENT)
-        turn_slot_tell(pool, TURN_POOL_LOST, turn_slot_index(pool, slot), e->code);
-    else if (turn_slot_stands(slot))
-        turn_slot_tell(pool, TURN_POOL_WITHDRAWN, turn_slot_index(pool, slot), e->code);
+        turn_slot_tell(pool, TURN_POOL_LOST, at, e->code);
+    else if (turn_slot_stands(slot) && slot->state != SLOT_DOUBTED && !slot->is_doubted)
+        turn_slot_tell(pool, TURN_POOL_WITHDRAWN, at, e->code);
     free_slot(pool, slot);
-    if (!was_closing && server != ORPHANS && turn_server_judge(&pool->servers[server], now, e))
-        tell_down(pool, now, server);
 }
 
 void turn_slots_prove(struct turn_pool *pool, size_t server)
@@ -401,6 +425,9 @@ static void listen(struct turn_pool *pool, struct tick now, struct slot *slot)
         case TURN_MOVED_OVER:
             turn_alive_plan(pool, now, slot);
             break;
+        case TURN_REFRESHED:
+            trust(pool, slot);
+            break;
         case TURN_BOUND:
             break;
         }
@@ -433,6 +460,8 @@ struct turn_input turn_pool_input(struct turn_pool *pool, struct tick now, uint3
     struct turn_input in = {.kind = TURN_INPUT_TAKEN};
     if (!turn_alive_input(pool, now, slot, datagram))
         in = turn_input(slot->allocation, now, datagram);
+    if (in.kind == TURN_INPUT_DATA)
+        slot->is_heard = true;
     if (in.kind == TURN_INPUT_TAKEN) {
         turn_slot_touch(pool, slot);
         listen(pool, now, slot);
@@ -484,7 +513,8 @@ static void expire_slot(struct turn_pool *pool, struct tick now, struct slot *sl
     if (slot->state == SLOT_RESERVED && !slot->is_rested &&
         tick_due(tick_add_ms(slot->free, TURN_POOL_REST_MS), now)) {
         slot->is_rested = true;
-        turn_slot_tell(pool, TURN_POOL_RESTED, at, 0);
+        if (!slot->is_doubted)
+            turn_slot_tell(pool, TURN_POOL_RESTED, at, 0);
     }
     if (slot->state == SLOT_RESERVED && tick_due(tick_add_ms(slot->free, TURN_POOL_KEEP_MS), now))
         turn_slot_close(pool, now, slot);
@@ -586,7 +616,8 @@ struct turn_pool_status turn_pool_status(const struct turn_pool *pool)
 {
     return (struct turn_pool_status){
         .making = turn_slots_count(pool, SLOT_MAKING),
-        .ready = turn_slots_count(pool, SLOT_READY) + turn_slots_count(pool, SLOT_FADING),
+        .ready = turn_slots_count(pool, SLOT_READY) + turn_slots_count(pool, SLOT_FADING) +
+                 turn_slots_count(pool, SLOT_DOUBTED),
         .reserved = turn_slots_count(pool, SLOT_RESERVED),
         .lent = turn_slots_count(pool, SLOT_LENT),
         .closing = turn_slots_count(pool, SLOT_CLOSING),

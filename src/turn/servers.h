@@ -22,7 +22,8 @@ struct turn_server {
     uint8_t hops, mismatches;
     uint16_t code; /* why it is down; 0: no answer */
     int32_t pause_ms;
-    struct tick again; /* while it is down */
+    struct tick again;    /* while it is down */
+    struct tick doubt_at; /* not before: what stands there is asked whether it does */
 };
 
 void turn_server_init(struct turn_server *s, const struct addr *address, bool stream);

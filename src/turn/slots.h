@@ -16,6 +16,7 @@ enum slot_state {
     SLOT_MAKING,
     SLOT_READY,  /* has served nobody */
     SLOT_FADING, /* the same, of credentials that are being replaced: goes when others stand ready */
+    SLOT_DOUBTED, /* was ready; its server has just been found dead, or to have forgotten another */
     SLOT_LENT,
     SLOT_RESERVED, /* for its SRC */
     SLOT_CLOSING,
@@ -28,8 +29,10 @@ struct slot {
     uint8_t missed;
     uint8_t questions; /* of a suspicion, still to be asked */
     bool is_suspected;
-    bool is_stale;  /* of credentials that were replaced */
-    bool is_rested; /* SLOT_RESERVED: its rest is over and has been told */
+    bool is_doubted; /* SLOT_RESERVED: as SLOT_DOUBTED */
+    bool is_heard;   /* data has come since the last probe */
+    bool is_stale;   /* of credentials that were replaced */
+    bool is_rested;  /* SLOT_RESERVED: its rest is over and has been told */
     uint32_t generation;
     uint64_t src;       /* 0: none yet */
     struct tick free;   /* SLOT_RESERVED: since then */
@@ -69,7 +72,7 @@ static inline uint32_t turn_slot_index(const struct turn_pool *pool, const struc
 static inline bool turn_slot_stands(const struct slot *slot)
 {
     return slot->state == SLOT_READY || slot->state == SLOT_FADING || slot->state == SLOT_LENT ||
-           slot->state == SLOT_RESERVED;
+           slot->state == SLOT_RESERVED || slot->state == SLOT_DOUBTED;
 }
 
 /* ---- pool.c ---------------------------------------------------------------------------------- */

@@ -23,6 +23,7 @@ static struct {
 static struct stun_key *newer_key;
 
 static uint32_t deaf;    /* slot + 1 that hears nothing */
+static bool known[1100]; /* the server has an allocation of this slot */
 static bool moved[1100]; /* the NAT before this slot has another port now */
 static bool opened[1100];
 
@@ -75,6 +76,10 @@ static void serve(const struct turn_pool_packet *packet)
     uint16_t code = m.method == STUN_BINDING ? 0 : !is_signed ? 401 : 0;
     if (m.method == STUN_ALLOCATE && !code)
         code = servers[i].code;
+    if (!code && m.method == STUN_ALLOCATE)
+        known[packet->slot] = true;
+    else if (!code && m.method != STUN_BINDING && !known[packet->slot])
+        code = 437;
     stun_begin_answer(&w, code ? STUN_ERROR : STUN_SUCCESS, &m);
     if (code)
         stun_put_error(&w, code, "because");
@@ -145,6 +150,7 @@ static void begin_with(struct turn_pool_options options)
     options.seed[0] = 9;
     memset(servers, 0, sizeof servers);
     memset(moved, 0, sizeof moved);
+    memset(known, 0, sizeof known);
     memset(opened, 0, sizeof opened);
     event_count = 0;
     now_ms = 1000;
@@ -459,9 +465,43 @@ static void test_a_suspected_server(void)
     run(2000);
     deaf = 0;
     CHECK_INT(told(TURN_POOL_LOST), 1);
-    CHECK_INT(told(TURN_POOL_WITHDRAWN), 0);
     CHECK_INT(told(TURN_POOL_SERVER_UP), 1);
     CHECK_INT(turn_pool_status(pool).active, 0);
+    CHECK_INT(turn_pool_status(pool).ready, 2); /* withdrawn for a moment, and offered again */
+    CHECK(told(TURN_POOL_READY) >= 2);
+}
+
+/* The server comes up again and knows nothing: silence in one call tells, and nothing that stood there is picked. */
+static void test_a_restarted_server(void)
+{
+    uint32_t slot, other;
+    begin(3, 0);
+    run(100);
+    CHECK(turn_pool_lend(pool, now(), 1, &slot));
+    CHECK(turn_pool_lend(pool, now(), 2, &other));
+    turn_pool_give_back(pool, now(), other); /* kept for its SRC */
+    run(TURN_POOL_REST_MS);
+    memset(known, 0, sizeof known);
+    int allocates = servers[0].allocates;
+    event_count = 0;
+    turn_pool_suspect(pool, now(), slot);
+    settle();
+    CHECK_INT(events[0].kind, TURN_POOL_WITHDRAWN); /* the others first */
+    CHECK_INT(told(TURN_POOL_WITHDRAWN), 4);
+    CHECK_INT(told(TURN_POOL_LOST), 1);
+    CHECK_INT(last(TURN_POOL_LOST)->code, 437);
+    CHECK_INT(told(TURN_POOL_SERVER_DOWN), 0);
+    run(100);
+    CHECK_INT(servers[0].allocates, allocates + 3);
+    CHECK_INT(turn_pool_status(pool).ready, 3);
+    CHECK_INT(turn_pool_status(pool).reserved, 0);
+
+    /* Nobody calls: it is noticed all the same. */
+    memset(known, 0, sizeof known);
+    event_count = 0;
+    run(26000);
+    CHECK_INT(told(TURN_POOL_WITHDRAWN), 3);
+    CHECK_INT(turn_pool_status(pool).ready, 3);
 }
 
 /* Time-limited credentials: new allocations first, then the old ones go; who is lent one keeps it, and is told before
@@ -625,6 +665,7 @@ int main(void)
     RUN(test_a_moved_mapping_is_noticed);
     RUN(test_the_very_one);
     RUN(test_a_suspected_server);
+    RUN(test_a_restarted_server);
     RUN(test_new_credentials);
     RUN(test_other_servers);
     RUN(test_udp_is_blocked);

@@ -104,6 +104,35 @@ void relays_destroy(struct relays *r)
     free(r);
 }
 
+/* ---- where servers are ----------------------------------------------------------------------- */
+
+/* Of a pair by family: the one that we have a route for, IPv4 first; unset: there is none. */
+static struct addr choose_family(const struct worker_network *network, const struct addr pair[2])
+{
+    for (size_t family = 0; family < 2; family++) {
+        if (addr_is_set(&pair[family]) && addr_is_set(&network->local[family]))
+            return pair[family];
+    }
+    return addr_is_set(&pair[0]) ? pair[0] : pair[1];
+}
+
+static bool has_proxy(const struct worker_network *network)
+{
+    return network->proxy.host[0] != '\0' &&
+           (addr_is_set(&network->proxy_at[0]) || addr_is_set(&network->proxy_at[1]));
+}
+
+/* By what the pool knows it: its address, or, where its name means nothing here and a proxy will ask for it, the proxy's
+ * with its port. False: there is no way to it. */
+static bool identity_of(const struct worker_network *network, const struct worker_turn_server *turn,
+                        struct addr *out)
+{
+    *out = choose_family(network, turn->address);
+    if (!addr_is_set(out) && turn->transport != WORKER_TURN_UDP && has_proxy(network))
+        *out = addr_with_port(choose_family(network, network->proxy_at), turn->port);
+    return addr_is_set(out);
+}
+
 /* ---- telling ------------------------------------------------------------------------------------------------------- */
 
 static void tell_media(struct relays *r, struct media_relay_event event)
@@ -149,19 +178,19 @@ static struct relay_server_report report_of(const struct relays *r, size_t serve
     const struct relays_server *s = &r->servers[server];
     const struct worker_turn_server *turn = &r->network.turn[s->turn];
     struct turn_pool_server_status status = turn_pool_server_status(r->pool, server);
-    struct relay_server_report report = {
-        .state = status.is_down && status.code ? RELAY_SERVER_REFUSES
-                 : status.is_down              ? RELAY_SERVER_SILENT
-                 : status.is_proven            ? RELAY_SERVER_SERVING
-                                               : RELAY_SERVER_UNKNOWN,
-        .transport = turn->transport,
-        .by_proxy = s->by_proxy,
-        .address = turn->address[addr_is_set(&turn->address[0]) ? 0 : 1],
-        .code = status.code,
-        .rtt_ms = s->rtt_ms,
-        .ready = (uint32_t)status.ready,
-        .reserved = (uint32_t)status.reserved,
-        .lent = (uint32_t)status.lent};
+    struct relay_server_report report = {.state = status.is_down && status.code
+                                                      ? RELAY_SERVER_REFUSES
+                                                  : status.is_down   ? RELAY_SERVER_SILENT
+                                                  : status.is_proven ? RELAY_SERVER_SERVING
+                                                                     : RELAY_SERVER_UNKNOWN,
+                                         .transport = turn->transport,
+                                         .by_proxy = s->by_proxy,
+                                         .address = choose_family(&r->network, turn->address),
+                                         .code = status.code,
+                                         .rtt_ms = s->rtt_ms,
+                                         .ready = (uint32_t)status.ready,
+                                         .reserved = (uint32_t)status.reserved,
+                                         .lent = (uint32_t)status.lent};
     memcpy(report.name, turn->name, sizeof report.name);
     if (report.state == RELAY_SERVER_SILENT)
         (void)snprintf(report.why, sizeof report.why, "%s", s->why);
@@ -185,21 +214,6 @@ static void post_report(struct relays *r, struct tick now)
 }
 
 /* ---- servers -------------------------------------------------------------------------------------------------------- */
-
-/* The address to use: of a family that we have a route for; NULL: none is known. */
-static const struct addr *address_of(const struct worker_network *network,
-                                     const struct worker_turn_server *turn)
-{
-    for (size_t family = 0; family < 2; family++) {
-        if (addr_is_set(&turn->address[family]) && addr_is_set(&network->local[family]))
-            return &turn->address[family];
-    }
-    for (size_t family = 0; family < 2; family++) {
-        if (addr_is_set(&turn->address[family]))
-            return &turn->address[family];
-    }
-    return NULL;
-}
 
 /* Time-limited credentials say themselves when they end: "<seconds since 1970>:<name>". */
 static struct tick expiry_of(struct tick now, const char *username)
@@ -246,12 +260,12 @@ void relays_know(struct relays *r, struct tick now, const struct worker_network 
     size_t count = 0;
     bool has_moved = r->server_count > 0 && network->change != r->network.change;
     for (size_t i = 0; i < network->turn_count && count < TURN_POOL_SERVERS; i++) {
-        const struct addr *address = address_of(network, &network->turn[i]);
-        if (!address)
+        struct addr identity;
+        if (!identity_of(network, &network->turn[i], &identity))
             continue;
         servers[count] = known_server(r, network, (uint8_t)i);
         list[count++] =
-            (struct turn_pool_server){.address = *address,
+            (struct turn_pool_server){.address = identity,
                                       .stream = network->turn[i].transport != WORKER_TURN_UDP,
                                       .username = view_of_string(network->turn_username),
                                       .password = view_of_string(network->turn_password),
@@ -466,7 +480,6 @@ static void stands_ready(struct relays *r, const struct turn_pool_event *e)
     struct relays_slot *slot = &r->slots[e->slot];
     struct turn_status status = turn_status(turn_pool_allocation(r->pool, e->slot));
     const struct worker_turn_server *turn = &r->network.turn[slot->turn];
-    const struct addr *address = address_of(&r->network, turn);
     slot->generation = e->generation;
     slot->is_ready = true;
     slot->is_lent = false;
@@ -478,9 +491,8 @@ static void stands_ready(struct relays *r, const struct turn_pool_event *e)
                                 .src = e->src,
                                 .server = (uint8_t)e->server,
                                 .transport = (enum recorder_relay_transport)turn->transport,
+                                .server_address = choose_family(&r->network, turn->address),
                                 .rtt_ms = (int32_t)status.rtt_ms};
-    if (address)
-        slot->ticket.server_address = *address;
     if (e->server < r->server_count) {
         r->servers[e->server].rtt_ms = (int32_t)status.rtt_ms;
         r->servers[e->server].why[0] = '\0';
@@ -597,13 +609,19 @@ static struct addr local_for(const struct relays *r, const struct addr *peer)
 
 static int open_way(struct relays *r, struct tick now, const struct turn_pool_packet *packet)
 {
-    const struct relays_server *server = &r->servers[packet->server];
+    struct relays_server *server = &r->servers[packet->server];
     const struct worker_turn_server *turn = &r->network.turn[server->turn];
+    bool has_address = addr_is_set(&turn->address[0]) || addr_is_set(&turn->address[1]);
+    server->by_proxy = server->by_proxy || !has_address;
     struct conduit_route route = {.transport = (enum conduit_transport)turn->transport,
                                   .local = local_for(r, &packet->to),
-                                  .peer = packet->to,
                                   .port = turn->port,
-                                  .proxy_first = server->by_proxy};
+                                  .has_proxy = has_proxy(&r->network),
+                                  .proxy_first = server->by_proxy,
+                                  .proxy = r->network.proxy,
+                                  .proxy_at = choose_family(&r->network, r->network.proxy_at)};
+    if (has_address)
+        route.peer = packet->to;
     memcpy(route.name, turn->name, sizeof route.name);
     r->slots[packet->slot].turn = server->turn;
     return conduit_open(r->conduit, now, packet->slot, &route);

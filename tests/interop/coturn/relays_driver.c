@@ -1,6 +1,7 @@
 /* relays_driver: plays a worker's relays, sockets and all, against real servers, and says in TAP what held.
  * Use: relays_driver SCENARIO USER PASSWORD PID SERVER..., each SERVER udp|tcp|tls:PORT on 127.0.0.1 (tls: localhost's
- * certificate); PID is the first server's, for scenarios that kill it.
+ * certificate), or far:PORT, TLS to where nobody is, or nul:PORT, to a name that we do not know, or via:PORT, an HTTP
+ * proxy; PID is the first server's, for scenarios that kill it.
  * Not here: starting the servers (test_relays.py), the engine alone (turn_driver.c). */
 #include "siprecd/relays.h"
 
@@ -294,6 +295,20 @@ static void scenario_fallback(void)
     check_both_ways(&relay, "not over UDP");
 }
 
+/* What cannot be connected to directly, or not even be looked up, is connected to through the proxy. */
+static void scenario_proxy(void)
+{
+    WAIT(ready_count() >= 4, 10000);
+    struct recorder_relay relay = pick(0);
+    CHECK(relay.transport == RECORDER_RELAY_TLS);
+    lend(&relay, 7);
+    want(&relay, MEDIA_RELAY_PERMIT);
+    WAIT(d.permitted == 1, 5000);
+    check_both_ways(&relay, "through the proxy");
+    WAIT(d.report.count > 0 && d.report.servers[0].state == RELAY_SERVER_SERVING, 3000);
+    CHECK(d.report.servers[0].by_proxy);
+}
+
 static void scenario_wrong_password(void)
 {
     WAIT(d.report.count > 0 && d.report.servers[0].state == RELAY_SERVER_REFUSES, 5000);
@@ -359,25 +374,29 @@ static const struct {
     const char *name;
     void (*play)(void);
 } scenarios[] = {
-    {"data", scenario_data},
-    {"burst", scenario_burst},
-    {"failover", scenario_failover},
-    {"fallback", scenario_fallback},
-    {"wrong-password", scenario_wrong_password},
-    {"untrusted", scenario_untrusted},
-    {"credentials", scenario_credentials},
+    {"data", scenario_data},           {"burst", scenario_burst},
+    {"failover", scenario_failover},   {"fallback", scenario_fallback},
+    {"proxy", scenario_proxy},         {"wrong-password", scenario_wrong_password},
+    {"untrusted", scenario_untrusted}, {"credentials", scenario_credentials},
     {"moved", scenario_moved},
 };
 
 static void add_server(const char *text)
 {
-    struct worker_turn_server *s = &d.network.turn[d.network.turn_count++];
     const char *colon = strchr(text, ':');
+    if (strncmp(text, "via", 3) == 0) {
+        strcpy(d.network.proxy.host, "127.0.0.1");
+        d.network.proxy.port = (uint16_t)atoi(colon + 1);
+        d.network.proxy_at[0] = addr_v4(127, 0, 0, 1, d.network.proxy.port);
+        return;
+    }
+    struct worker_turn_server *s = &d.network.turn[d.network.turn_count++];
     s->transport = text[1] == 'd'   ? WORKER_TURN_UDP
                    : text[1] == 'c' ? WORKER_TURN_TCP
                                     : WORKER_TURN_TLS;
     s->port = (uint16_t)atoi(colon + 1);
-    s->address[0] = addr_v4(127, 0, 0, 1, s->port);
+    if (*text != 'n')
+        s->address[0] = addr_v4(127, 0, 0, *text == 'f' ? 9 : 1, s->port);
     strcpy(s->name, s->transport == WORKER_TURN_TLS ? "localhost" : "127.0.0.1");
 }
 

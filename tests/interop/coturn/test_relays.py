@@ -7,13 +7,14 @@ import hmac
 import os
 import pathlib
 import re
+import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 import time
 
-from coturn import LONG_TERM, PASSWORD, SECRET, USER, Coturn, is_installed
+from coturn import LONG_TERM, PASSWORD, SECRET, USER, Coturn, free_port, is_installed
 
 driver = sys.argv[1]
 SECOND = ["-u", "second:password of the second"]
@@ -43,7 +44,7 @@ class Play:
             self.password = base64.b64encode(hmac.new(SECRET.encode(), self.user.encode(), hashlib.sha1).digest()).decode()
 
     def run(self, folder):
-        servers, silent = [], socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        servers, silent, proxy = [], socket.socket(socket.AF_INET, socket.SOCK_DGRAM), None
         silent.bind(("127.0.0.1", 0))
         try:
             for number in range(1 + max([which for _, which in self.ways])):
@@ -52,8 +53,11 @@ class Play:
                 servers.append(Coturn(place, "-v", *self.options))
                 servers[-1].folder = place
             arguments = []
+            if self.scenario == "proxy":
+                proxy = start_proxy(folder)
+                arguments.append(f"via:{proxy.port}")
             for kind, which in self.ways:
-                port = {"udp-silent": silent.getsockname()[1], "tls": servers[which].tls_port}.get(
+                port = {"far": servers[which].tls_port, "nul": servers[which].tls_port, "udp-silent": silent.getsockname()[1], "tls": servers[which].tls_port}.get(
                     kind, servers[which].port)
                 arguments.append(f"{kind[:3]}:{port}")
             environment = dict(os.environ)
@@ -75,9 +79,28 @@ class Play:
             return good
         finally:
             silent.close()
+            if proxy:
+                proxy.terminate()
+                proxy.wait(10)
             for server in servers:
                 if server.process.poll() is None:
                     server.stop()
+
+
+def start_proxy(folder):
+    port, settings = free_port(), folder / "tinyproxy.conf"
+    settings.write_text(f'Port {port}\nListen 127.0.0.1\nTimeout 60\nMaxClients 100\nAllow 127.0.0.1\nLogLevel Connect\n'
+                        f'PidFile "{folder}/proxy.pid"\n')
+    with open(folder / "proxy.log", "wb") as log:
+        process = subprocess.Popen(["tinyproxy", "-d", "-c", settings], stdout=log, stderr=log)
+    process.port = port
+    for _ in range(200):
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return process
+        except OSError:
+            time.sleep(0.05)
+    raise RuntimeError("tinyproxy did not start")
 
 
 UDP, TCP, TLS = ("udp", 0), ("tcp", 0), ("tls", 0)
@@ -92,6 +115,8 @@ PLAYS = [
     Play("a server killed in mid-call, over TCP", "failover", [TCP, ("tcp", 1)]),
     Play("UDP is dropped: TCP", "fallback", [("udp-silent", 0), TCP]),
     Play("UDP is dropped: TLS", "fallback", [("udp-silent", 0), TLS]),
+    *([Play("through a proxy", "proxy", [("far", 0)]), Play("a name that only the proxy knows", "proxy", [("nul", 0)])]
+      if shutil.which("tinyproxy") else []),
     Play("a wrong password", "wrong-password", [UDP], password="not it", witness=False),
     Play("a certificate nobody vouches for", "untrusted", [TLS], trusted=False, witness=False),
     Play("new credentials", "credentials", [UDP]),

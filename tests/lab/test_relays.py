@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""Relays between real hosts: a siprecd that nobody can send to, over TURN by UDP, TCP, port 443 and through a proxy, and
+what happens when the server dies or restarts in mid-call. Each plays a call and hears it."""
+import threading
+import time
+
+import lab
+from harness import Tap, near, wait_for
+
+lab.enter()
+tap = Tap()
+TURN = {"TURN_USERNAME": lab.TURN_USER, "TURN_PASSWORD": lab.TURN_PASSWORD}
+
+
+def warm(recorder, state="serving", seconds=20):
+    """A relay stands ready before the first call."""
+    def ready():
+        return any(r["state"] == state and r.get("ready", 0) > 0 for r in recorder.nat().get("relays", []))
+    return wait_for(ready, seconds)
+
+
+def check_heard(what, world, recorder, report, status, channels=(440, 660), start=1.0):
+    recording = (status == 0 and recorder.recording(report["call_id"], seconds=30)) or {}
+    heard = recorder.heard(recording, start) if recording.get("id") else []
+    good = len(heard) == len(channels) and all(near(h, c) for h, c in zip(heard, channels))
+    tap.ok(status == 0 and good, f"{what}: the call is heard", heard, report, recording, recorder.nat(),
+           recorder.log()[-3000:])
+    return recording
+
+
+def play(what, srs, servers, transport, environment=None, call=()):
+    with lab.World(srs) as world:
+        world.coturn()
+        world.classic_stun()
+        settings = dict(TURN, TURN_SERVERS=servers, **(environment or {}))
+        with world.siprecd(environment=settings) as recorder:
+            tap.ok(warm(recorder), f"{what}: a relay stands ready", recorder.nat(), recorder.log()[-3000:])
+            status, report = world.call(*call)
+            recording = check_heard(what, world, recorder, report, status)
+            streams = recording.get("streams", [])
+            tap.equal({s["path"] for s in streams}, {"relay"}, f"{what}: by a relay", streams)
+            tap.equal({(s.get("relay") or {}).get("transport") for s in streams}, {transport},
+                      f"{what}: over {transport}", streams)
+            lost = [s["verdict"].get("lost_before_first") for s in streams if s.get("verdict")]
+            tap.ok(all(n is not None and n <= 5 for n in lost), f"{what}: a round trip to TURN is what it costs", lost)
+
+
+play("symmetric NAT", ["symmetric"], "turn:5.5.7.1", "udp")
+play("symmetric NAT, the SRC sends from another port", ["symmetric"], "turn:5.5.7.1", "udp", call=["--send-from", "port"])
+play("no UDP gets out", ["tcp-only"], "turn:5.5.7.1", "tcp")
+play("443 alone gets out", ["443-only"], "turn:5.5.7.1:443?transport=tcp", "tcp")
+
+
+def in_mid_call(what, servers, disturb, seconds=14):
+    """Something happens to the server five seconds after the call began; it is heard before and after."""
+    with lab.World(["symmetric"]) as world:
+        first = world.coturn()
+        second = world.coturn("5.5.7.3", None) if "5.5.7.3" in servers else None
+        world.classic_stun()
+        with world.siprecd(environment=dict(TURN, TURN_SERVERS=servers)) as recorder:
+            warm(recorder)
+            timer = threading.Timer(5, lambda: disturb(world, first))
+            timer.start()
+            status, report = world.call(seconds=seconds)
+            timer.join()
+            recording = check_heard(what, world, recorder, report, status)
+            if recording.get("id"):
+                after = recorder.heard(recording, seconds - 4)
+                tap.ok(len(after) == 2 and near(after[0], 440) and near(after[1], 660), f"{what}: and afterwards", after,
+                       recording, recorder.log()[-3000:])
+                switches = [s["verdict"].get("switches", 0) for s in recording["streams"]]
+                tap.ok(all(n >= 1 for n in switches), f"{what}: the switch is told", recording["streams"])
+        lab.end(first)
+        if second:
+            lab.end(second)
+
+
+def kill(_, server):
+    server.kill()
+    server.wait()
+
+
+def restart(world, server):
+    kill(world, server)
+    time.sleep(0.3)
+    world.coturn()
+
+
+in_mid_call("its server dies", "turn:5.5.7.1,turn:5.5.7.3", kill)
+in_mid_call("its server restarts", "turn:5.5.7.1", restart, seconds=24)
+tap.done()

@@ -215,7 +215,7 @@ static void register_ping(struct sip_register *reg, struct tick now, struct regi
     if (r->flow.protocol != SIP_PROTOCOL_UDP) {
         sip_ping(reg->sip, now, &r->flow);
         /* §4.4: only who agreed to it, or has done it before, must answer. */
-        if (r->binding.outbound || r->pongs)
+        if ((r->binding.outbound || r->pongs) && tick_is_never(r->pong_by))
             r->pong_by = tick_add_ms(now, REGISTER_PONG_MS);
         register_plan_ping(reg, now, r);
     } else if (r->binding.outbound) {

@@ -24,6 +24,7 @@
 #include "io/sockaddr.h"
 #include "io/udp.h"
 #include "siprecd/doctor.h"
+#include "siprecd/instance.h"
 #include "siprecd/signalling.h"
 
 enum {
@@ -116,6 +117,26 @@ static struct flows_settings daemon_flows_settings(const struct settings *settin
                     sizeof made.key);
     (void)view_copy(view_of_string(settings_text(settings, SETTING_SIP_TLS_CA)), made.ca,
                     sizeof made.ca);
+    return made;
+}
+
+static struct outbound_settings daemon_outbound_settings(const struct siprecd *daemon)
+{
+    const struct settings *settings = daemon->settings;
+    struct outbound_settings made = {
+        .expires_s = (uint32_t)settings_number(settings, SETTING_SIP_REGISTER_EXPIRES)};
+    if (!settings_is_set(settings, SETTING_SIP_REGISTER))
+        return made;
+    if (!view_copy(view_of_string(settings_text(settings, SETTING_SIP_REGISTER)), made.uris,
+                   sizeof made.uris) ||
+        !view_copy(view_of_string(settings_text(settings, SETTING_SIP_REGISTER_USERNAME)),
+                   made.username, sizeof made.username) ||
+        !view_copy(view_of_string(settings_text(settings, SETTING_SIP_REGISTER_PASSWORD)),
+                   made.password, sizeof made.password))
+        LOG_ERROR("siprecd", VIEW_NONE, "sip.register, its user name or password is too long");
+    (void)io_proxy_of_setting(settings_text(settings, SETTING_NAT_PROXY), &made.proxy);
+    if (!instance_load(daemon->root, made.instance, sizeof made.instance))
+        LOG_ERROR("siprecd", VIEW_NONE, "our instance id cannot be kept: %s", strerror(errno));
     return made;
 }
 
@@ -404,6 +425,7 @@ static bool daemon_start_signalling(struct siprecd *daemon, char *error, size_t 
     struct signalling_config config = {
         .settings = daemon_signalling_settings(daemon, daemon->settings),
         .force_rport = rport[settings_number(daemon->settings, SETTING_SIP_FORCE_RPORT) + 1],
+        .outbound = daemon_outbound_settings(daemon),
         .mailbox = daemon->mailbox,
         .workers_count = daemon->workers_count,
         .directory = daemon->root,

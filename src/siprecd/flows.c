@@ -15,6 +15,7 @@
 #include "io/batch.h"
 #include "io/clock.h"
 #include "io/udp.h"
+#include "stun/server.h"
 
 enum {
     FLOWS_BATCH = 32,
@@ -23,12 +24,6 @@ enum {
     FLOWS_PER_PEER = 512, /* an SBC may open one a dialog */
     FLOWS_UNSENT_MAX = 4 * 1024 * 1024,
     FLOWS_CONNECTING_MAX = 64,
-};
-
-struct flows_listener {
-    int fd; /* UDP; -1 else */
-    struct addr bound;
-    bool readable;
 };
 
 /* A connection that sip asked for without knowing its id. */
@@ -43,7 +38,9 @@ struct flows {
     struct io_tls *tls;
     struct io_batch *batch;
     size_t batch_next; /* the first datagram of it that sip has not seen */
-    struct flows_listener listeners[VALUES_LISTENERS_MAX];
+    struct outbound_socket listeners[VALUES_LISTENERS_MAX];
+    bool readable[VALUES_LISTENERS_MAX];
+    struct outbound *outbound; /* NULL: nothing is registered */
     struct flows_connecting connecting[FLOWS_CONNECTING_MAX];
     struct log_limit send_limit;
 };
@@ -68,9 +65,12 @@ static void flows_connect(struct flows *flows, struct tick now, const struct sip
     struct io_tls_route route = {.local = output->flow.local, .peer = output->flow.peer};
     uint64_t flow;
     int error = ENOBUFS;
-    /* All that is known of the peer is its address: that is what its certificate must name. */
+    /* Where we did not register all that is known of the peer is its address: that is what its
+     * certificate must name. */
     if (output->flow.protocol == SIP_PROTOCOL_TLS) {
-        route.name = name.s;
+        route.name = flows->outbound ? outbound_name(flows->outbound, &output->flow.peer) : NULL;
+        if (!route.name)
+            route.name = name.s;
         route.sip = true;
     }
     for (size_t i = 0; i < FLOWS_CONNECTING_MAX && !slot; i++) {
@@ -120,14 +120,43 @@ void flows_send(struct flows *flows, struct tick now, const struct sip_output *o
 
 /* ---- what comes in -------------------------------------------------------------------------- */
 
+/* RFC 5626 §4.4.2, 8: STUN comes to the port of SIP, in answer to ours or to keep somebody's NAT
+ * open. */
+static void flows_take_stun(struct flows *flows, const struct datagram *datagram)
+{
+    char answer[STUN_SERVER_ANSWER_MAX];
+    struct writer w = writer_of(answer, sizeof answer);
+    struct stun_message message;
+    struct stun_server server = {.local = datagram->to};
+    int error = 0;
+    if (stun_message_decode(datagram->bytes, &message) != STUN_DECODED)
+        return;
+    if (message.class != STUN_REQUEST && flows->outbound)
+        outbound_stun(flows->outbound, io_clock_tick(), &datagram->from, datagram->bytes);
+    else if (message.class == STUN_REQUEST &&
+             stun_server_answer(&server, &message, &datagram->from, &w).send && !w.failed)
+        error = io_udp_send(flows->listeners[datagram->socket].fd, &datagram->to, &datagram->from,
+                            writer_done(&w));
+    if (error != 0)
+        LOG_DEBUG("sip", VIEW_NONE, "stun answer not sent to=%s error=\"%s\"",
+                  addr_print(&datagram->from).s, strerror(error));
+}
+
 static void flows_take_datagram(struct flows *flows, const struct datagram *datagram)
 {
+    /* RFC 7983: no SIP message begins so. */
+    if (datagram->bytes.len >= STUN_HEADER_SIZE && (uint8_t)datagram->bytes.at[0] < 4) {
+        flows_take_stun(flows, datagram);
+        return;
+    }
     struct sip_flow flow = {.listener = datagram->socket,
                             .protocol = SIP_PROTOCOL_UDP,
                             .local = datagram->to,
                             .peer = datagram->from};
     flow.advertised =
         network_advertise(flows->config.network, datagram->socket, &datagram->to, &datagram->from);
+    if (flows->outbound)
+        outbound_mark(flows->outbound, &flow);
     sip_input_datagram(flows->config.sip, io_clock_tick(), &flow, datagram->bytes,
                        datagram->truncated);
 }
@@ -137,11 +166,11 @@ static bool flows_next_datagram(struct flows *flows)
     size_t count;
     const struct datagram *datagrams = io_batch_at(flows->batch, &count);
     for (uint32_t i = 0; i < VALUES_LISTENERS_MAX && flows->batch_next == count; i++) {
-        struct flows_listener *listener = &flows->listeners[i];
+        const struct outbound_socket *listener = &flows->listeners[i];
         bool drained;
-        if (!listener->readable)
+        if (!flows->readable[i])
             continue;
-        listener->readable = false;
+        flows->readable[i] = false;
         flows->batch_next = 0;
         io_batch_clear(flows->batch);
         io_batch_receive(flows->batch, listener->fd, i, &listener->bound, &drained);
@@ -163,17 +192,23 @@ static struct sip_flow flows_stream_flow(const struct flows *flows,
                             .peer = event->peer,
                             .trusted = event->verified && !event->outgoing};
     struct addr called = event->local;
-    /* Our end of a connection that we made has a port nobody can call. */
-    if (event->outgoing)
+    /* Our end of a connection that we made has a port nobody can call: that of a listener of its
+     * kind, if there is one, can. */
+    if (event->outgoing &&
+        flows->config.network->listeners.list[event->listener].protocol == flow.protocol)
         called.port = flows->listeners[event->listener].bound.port;
     flow.advertised =
         network_advertise(flows->config.network, event->listener, &called, &event->peer);
+    if (flows->outbound)
+        outbound_mark(flows->outbound, &flow);
     return flow;
 }
 
 static void flows_closed(struct flows *flows, struct tick now, const struct io_tcp_event *event)
 {
     struct sip_flow flow = flows_stream_flow(flows, event);
+    if (flows->outbound)
+        (void)outbound_closed(flows->outbound, now, event);
     for (size_t i = 0; i < FLOWS_CONNECTING_MAX; i++) {
         if (flows->connecting[i].flow == event->flow) {
             flows->connecting[i].flow = 0;
@@ -198,6 +233,8 @@ static bool flows_next_stream(struct flows *flows)
     flow = flows_stream_flow(flows, &event);
     switch (event.what) {
     case IO_TCP_OPENED:
+        if (flows->outbound && outbound_opened(flows->outbound, now, &event, &flow))
+            break;
         for (size_t i = 0; i < FLOWS_CONNECTING_MAX; i++) {
             if (flows->connecting[i].flow == event.flow)
                 flows->connecting[i].flow = 0;
@@ -221,7 +258,9 @@ bool flows_next(struct flows *flows)
 void flows_ready(struct flows *flows, struct tick now, const struct io_ready *ready)
 {
     if (ready->token >> 56 == flows->config.tag_udp)
-        flows->listeners[(uint32_t)ready->token].readable = true;
+        flows->readable[(uint32_t)ready->token] = true;
+    else if (ready->token >> 56 == flows->config.tag_dns)
+        outbound_dns_ready(flows->outbound, now, ready);
     else
         io_tcp_ready(flows->tcp, now, ready);
 }
@@ -229,11 +268,49 @@ void flows_ready(struct flows *flows, struct tick now, const struct io_ready *re
 void flows_expire(struct flows *flows, struct tick now)
 {
     io_tls_expire(flows->tls, now);
+    if (flows->outbound)
+        outbound_expire(flows->outbound, now);
 }
 
-struct tick flows_deadline(const struct flows *flows)
+struct tick flows_deadline(const struct flows *flows, struct tick now)
 {
-    return io_tls_deadline(flows->tls);
+    struct tick deadline = io_tls_deadline(flows->tls);
+    return flows->outbound ? tick_min(deadline, outbound_deadline(flows->outbound, now)) : deadline;
+}
+
+/* ---- registrations -------------------------------------------------------------------------- */
+
+bool flows_take_event(struct flows *flows, struct tick now, const struct sip_event *event)
+{
+    return flows->outbound && outbound_input(flows->outbound, now, event);
+}
+
+void flows_work(struct flows *flows, struct tick now)
+{
+    if (flows->outbound)
+        outbound_work(flows->outbound, now);
+}
+
+void flows_renew(struct flows *flows, struct tick now)
+{
+    if (flows->outbound)
+        outbound_renew(flows->outbound, now);
+}
+
+void flows_stop(struct flows *flows, struct tick now)
+{
+    if (flows->outbound)
+        outbound_stop(flows->outbound, now);
+}
+
+bool flows_is_stopped(const struct flows *flows)
+{
+    return !flows->outbound || outbound_is_stopped(flows->outbound);
+}
+
+char *flows_report(const struct flows *flows, struct tick now)
+{
+    return flows->outbound ? outbound_report(flows->outbound, now) : strdup("[]");
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */
@@ -241,7 +318,7 @@ struct tick flows_deadline(const struct flows *flows)
 static int flows_listen_udp(struct flows *flows, uint32_t number)
 {
     const struct values_listener *wanted = &flows->config.network->listeners.list[number];
-    struct flows_listener *listener = &flows->listeners[number];
+    struct outbound_socket *listener = &flows->listeners[number];
     struct io_udp_options options = {.receive_buffer = FLOWS_RECEIVE_BUFFER,
                                      .want_local = addr_is_unspecified(&wanted->bind)};
     listener->fd = io_udp_open(&wanted->bind, &options, &listener->bound);
@@ -300,6 +377,23 @@ struct addr flows_bound(const struct flows *flows, size_t index)
     return flows->listeners[index].bound;
 }
 
+/* True also when nothing is to be registered. */
+static bool flows_start_outbound(struct flows *flows)
+{
+    struct outbound_config config = {.loop = flows->config.loop,
+                                     .tls = flows->tls,
+                                     .sip = flows->config.sip,
+                                     .network = flows->config.network,
+                                     .sockets = flows->listeners,
+                                     .tag_dns = flows->config.tag_dns};
+    if (!flows->config.outbound || flows->config.outbound->uris[0] == '\0')
+        return true;
+    config.settings = *flows->config.outbound;
+    flows->config.outbound = NULL;
+    flows->outbound = outbound_create(&config, io_clock_tick());
+    return flows->outbound != NULL;
+}
+
 struct flows *flows_create(const struct flows_config *config)
 {
     struct io_tcp_limits limits = {.connections_max = config->connections_max,
@@ -321,7 +415,7 @@ struct flows *flows_create(const struct flows_config *config)
     flows->batch = io_batch_create(FLOWS_BATCH);
     flows->tcp = io_tcp_create(config->loop, config->tag_tcp, &limits);
     flows->tls = flows->tcp ? io_tls_create(flows->tcp, config->connections_max) : NULL;
-    if (!flows->batch || !flows->tls) {
+    if (!flows->batch || !flows->tls || !flows_start_outbound(flows)) {
         flows_destroy(flows);
         return NULL;
     }
@@ -332,6 +426,7 @@ void flows_destroy(struct flows *flows)
 {
     if (!flows)
         return;
+    outbound_destroy(flows->outbound);
     io_tls_destroy(flows->tls);
     io_tcp_destroy(flows->tcp);
     for (size_t i = 0; i < VALUES_LISTENERS_MAX; i++) {

@@ -9,6 +9,7 @@
 #include "io/tls.h"
 #include "sip/sip.h"
 #include "siprecd/network.h"
+#include "siprecd/outbound.h"
 
 struct flows;
 
@@ -21,8 +22,9 @@ struct flows_config {
     struct io_loop *loop; /* borrowed, as what follows */
     struct sip *sip;      /* fed with what comes in */
     const struct network *network;
-    uint8_t tag_udp, tag_tcp; /* of the tokens that are handed to flows_ready */
+    uint8_t tag_udp, tag_tcp, tag_dns; /* of the tokens that are handed to flows_ready */
     uint32_t connections_max;
+    const struct outbound_settings *outbound; /* sip.register; copied. NULL: none */
 };
 
 struct flows *flows_create(const struct flows_config *config);
@@ -46,10 +48,23 @@ void flows_ready(struct flows *flows, struct tick now, const struct io_ready *re
  * caller takes what follows from it. */
 bool flows_next(struct flows *flows);
 
+/* Offers an event of sip to the registrations; true: it was theirs. */
+bool flows_take_event(struct flows *flows, struct tick now, const struct sip_event *event);
+/* Carries out what the registrations want; before sip's packets are sent. */
+void flows_work(struct flows *flows, struct tick now);
+
 /* Carries out what sip wants. */
 void flows_send(struct flows *flows, struct tick now, const struct sip_output *output);
 
+/* Our network changed: what we registered leads nowhere, and is registered anew at once. */
+void flows_renew(struct flows *flows, struct tick now);
+/* Takes our registrations back: no call is to come any more. Their flows stay for those there are. */
+void flows_stop(struct flows *flows, struct tick now);
+bool flows_is_stopped(const struct flows *flows);
+/* The registrations as a JSON array (outbound.h), to be freed; NULL when memory is out. */
+char *flows_report(const struct flows *flows, struct tick now);
+
 void flows_expire(struct flows *flows, struct tick now);
-struct tick flows_deadline(const struct flows *flows);
+struct tick flows_deadline(const struct flows *flows, struct tick now);
 
 #endif

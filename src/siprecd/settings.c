@@ -379,7 +379,9 @@ void settings_print(const struct settings *settings, FILE *out)
     for (int i = 0; i < SETTING_COUNT; i++) {
         const struct setting_info *info = setting_info((enum setting)i);
         const struct settings_value *value = &settings->values[i];
-        bool hidden = info->secret && value->text != NULL;
+        /* A proxy's URL may hold a password. */
+        bool hidden = value->text != NULL && (info->secret || (info->type == SETTING_TYPE_PROXY &&
+                                                               strchr(value->text, '@') != NULL));
         if (strcmp(section, info->section) != 0) {
             fprintf(out, "%s[%s]\n", i > 0 ? "\n" : "", info->section);
             section = info->section;

@@ -32,7 +32,7 @@ enum {
 };
 
 /* Tags of loop tokens. */
-enum { TOKEN_UDP = 1, TOKEN_TCP, TOKEN_MAILBOX, TOKEN_BOARD, TOKEN_SURVEYOR };
+enum { TOKEN_UDP = 1, TOKEN_TCP, TOKEN_DNS, TOKEN_MAILBOX, TOKEN_BOARD, TOKEN_SURVEYOR };
 
 struct signalling {
     struct signalling_config config;
@@ -107,13 +107,15 @@ static void signalling_pump(struct signalling *signalling)
     while (moved) {
         moved = false;
         while (sip_event(signalling->sip, &event)) {
-            recorder_input(signalling->recorder, now, &event);
+            if (!flows_take_event(signalling->flows, now.tick, &event))
+                recorder_input(signalling->recorder, now, &event);
             moved = true;
         }
         while (recorder_output(signalling->recorder, &wish)) {
             signalling_do(signalling, &wish);
             moved = true;
         }
+        flows_work(signalling->flows, now.tick);
         while (sip_output(signalling->sip, &packet)) {
             flows_send(signalling->flows, now.tick, &packet);
             moved = true;
@@ -204,6 +206,7 @@ static void signalling_drain(struct signalling *signalling)
         LOG_INFO("siprecd", VIEW_NONE, "draining calls=%u",
                  recorder_usage(signalling->recorder).recordings);
     signalling->draining = true;
+    flows_stop(signalling->flows, io_clock_tick());
     recorder_refuse(signalling->recorder, RECORDER_DRAINING, true);
     signalling->health_at = (struct tick){0};
 }
@@ -304,7 +307,8 @@ static void signalling_health(struct signalling *signalling, struct tick now)
     metric_set(METRIC_SIP_DIALOGS, sip_dialog_count(signalling->sip));
     signalling->health_at = tick_add_ms(now, SIGNALLING_HEALTH_MS);
     atomic_store(&signalling->calls, usage.recordings);
-    if (signalling->draining && usage.recordings == 0 && sip_dialog_count(signalling->sip) == 0)
+    if (signalling->draining && usage.recordings == 0 && sip_dialog_count(signalling->sip) == 0 &&
+        flows_is_stopped(signalling->flows))
         atomic_store(&signalling->over, true);
 }
 
@@ -315,6 +319,7 @@ static void signalling_handle(struct signalling *signalling, const struct io_rea
     switch (ready->token >> 56) {
     case TOKEN_UDP:
     case TOKEN_TCP:
+    case TOKEN_DNS:
         flows_ready(signalling->flows, io_clock_tick(), ready);
         break;
     case TOKEN_BOARD:
@@ -332,7 +337,7 @@ static struct tick signalling_deadline(const struct signalling *signalling)
 {
     struct tick deadline =
         tick_min(sip_deadline(signalling->sip), recorder_deadline(signalling->recorder));
-    deadline = tick_min(deadline, flows_deadline(signalling->flows));
+    deadline = tick_min(deadline, flows_deadline(signalling->flows, io_clock_tick()));
     deadline = tick_min(deadline, signalling->health_at);
     deadline = tick_min(deadline, surveyor_deadline(signalling->surveyor));
     for (size_t i = 0; i < signalling->config.workers_count; i++) {
@@ -356,6 +361,7 @@ static void signalling_expire(struct signalling *signalling)
     surveyor_expire(signalling->surveyor, now);
     signalling_publish(signalling, now);
     flows_expire(signalling->flows, now.tick);
+    signalling_pump(signalling);
     for (size_t i = 0; i < signalling->config.workers_count; i++)
         outbox_retry(signalling->outboxes[i]);
     if (tick_due(signalling->health_at, now.tick) || signalling->draining)
@@ -367,6 +373,7 @@ static void *signalling_run(void *argument)
     struct signalling *signalling = argument;
     struct io_ready ready[SIGNALLING_READY_MAX];
     (void)pthread_setname_np(pthread_self(), "signalling");
+    signalling_pump(signalling);
     while (!signalling->stopping) {
         size_t count = 0;
         if (io_mailbox_sleep(signalling->config.mailbox)) {
@@ -409,6 +416,8 @@ static bool signalling_make_engines(struct signalling *signalling)
                                  .network = &signalling->network,
                                  .tag_udp = TOKEN_UDP,
                                  .tag_tcp = TOKEN_TCP,
+                                 .tag_dns = TOKEN_DNS,
+                                 .outbound = &signalling->config.outbound,
                                  .connections_max = SIGNALLING_CONNECTIONS_MAX};
     signalling->flows = flows_create(&flows);
     signalling->recorder =

@@ -21,6 +21,7 @@ enum { SIGNALLING_WORKERS_MAX = 16 };
 struct signalling_config {
     struct signalling_settings settings;
     enum sip_force_rport force_rport;
+    struct outbound_settings outbound;
     struct io_mailbox *mailbox; /* its own; borrowed, as all that follows */
     struct worker *workers[SIGNALLING_WORKERS_MAX];
     size_t workers_count;

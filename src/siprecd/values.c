@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "io/proxy.h"
+
 static bool values_wrong(char *why, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* Always false, so that a parser can end with it. */
@@ -327,6 +329,18 @@ static bool values_url(struct view text, bool only_http, char *why)
     return values_host_port(rest, why);
 }
 
+/* Reasons do not repeat the URL: it may hold a password. */
+static bool values_proxy(struct view text, char *why)
+{
+    struct io_proxy proxy;
+    if (view_starts_with_nocase(text, VIEW_LIT("http://")) && io_proxy_parse(text, &proxy) &&
+        (values_host(view_of_string(proxy.host)) || strchr(proxy.host, ':')))
+        return true;
+    if (view_find_char(text, '@') < text.len)
+        return values_wrong(why, "it is not http://USER:PASSWORD@HOST:PORT");
+    return values_url(text, true, why);
+}
+
 static bool values_sip_uri(struct view text, char *why)
 {
     size_t scheme = view_find_char(text, ':');
@@ -411,7 +425,7 @@ bool values_parse(const struct setting_info *info, struct view text, union setti
     case SETTING_TYPE_SPACE:
         return values_space(text, &meaning->space, why);
     case SETTING_TYPE_PROXY:
-        return values_is(text, "auto") || values_is(text, "none") || values_url(text, true, why);
+        return values_is(text, "auto") || values_is(text, "none") || values_proxy(text, why);
     case SETTING_TYPE_AUTO_PREFIXES:
         meaning->prefixes.is_auto = values_is(text, "auto");
         return meaning->prefixes.is_auto || values_is(text, "none") ||

@@ -270,6 +270,21 @@ static void test_flow_timer(void)
     bench_end(b);
 }
 
+/* Pings that come more often than every 10 s: the first that nothing answers counts. */
+static void test_quick_pings(void)
+{
+    struct bench *b = registered(OUTBOUND "Expires: 3600\r\nFlow-Timer: 3\r\n");
+    await_ping(b, 3001);
+    pong(b);
+    await_ping(b, 3001);
+    pass(b, 9999);
+    CHECK_INT(status(b).state, SIP_REGISTER_REGISTERED);
+    CHECK(b->peer->sent_count >= 3);
+    pass(b, 1);
+    CHECK_INT(status(b).state, SIP_REGISTER_OPENING);
+    bench_end(b);
+}
+
 /* Who did not agree to RFC 5626 is pinged all the same, for the NATs, and owes nothing. */
 static void test_plain_registrar(void)
 {
@@ -665,6 +680,7 @@ int main(void)
     RUN(test_refresh);
     RUN(test_pings);
     RUN(test_flow_timer);
+    RUN(test_quick_pings);
     RUN(test_plain_registrar);
     RUN(test_back_off);
     RUN(test_back_off_beside_a_good_one);

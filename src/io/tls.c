@@ -467,10 +467,12 @@ static void tls_refused(struct io_tls *tls, struct tick now, struct tls_connecti
                         unsigned status)
 {
     char why[sizeof connection->why];
-    if (status == 407)
-        snprintf(why, sizeof why, "the proxy %s (407)",
+    /* tinyproxy says 401 where RFC 9110 §15.5.8 has 407. */
+    if (status == 407 || status == 401)
+        snprintf(why, sizeof why, "the proxy %s (%u)",
                  connection->proxy.authorization[0] ? "does not take our password"
-                                                    : "asks for a password");
+                                                    : "asks for a password",
+                 status);
     else
         snprintf(why, sizeof why, "the proxy refuses CONNECT to %.100s (%u)", connection->target,
                  status);

@@ -69,7 +69,7 @@ static bool may_report(struct media_stream *stream, size_t bytes)
         return true;
     if (!stream->facts.listed && !recording->confirmed && !recording->heard)
         return false;
-    if (!heard && stream->reports_unheard >= UNHEARD_MAX)
+    if ((!heard && stream->reports_unheard >= UNHEARD_MAX) || media_course_is_thrifty(stream))
         return false;
     stream->reports_unheard += !heard;
     return media_course_spend(stream, bytes);

@@ -49,6 +49,12 @@ bool media_course_spend(struct media_stream *stream, size_t bytes)
     return true;
 }
 
+bool media_course_is_thrifty(const struct media_stream *stream)
+{
+    const struct media_recording *r = stream->recording;
+    return !stream->facts.listed && r->spent_bytes * 2 > r->credit_bytes;
+}
+
 void media_course_credit(struct media *media, struct media_recording *recording, size_t bytes)
 {
     recording->credit_bytes += bytes;
@@ -456,7 +462,8 @@ bool media_course_output(struct media *media, struct media_stream *stream, struc
                            : packet.to.family != stream->facts.bound.family)
             continue;
         struct writer w = writer_of(media->packet, sizeof media->packet);
-        if (stream->facts.rtcp_mux && stream->facts.way.keepalive != MEDIA_KEEPALIVE_NOISE)
+        if (stream->facts.rtcp_mux && !media_course_is_thrifty(stream) &&
+            stream->facts.way.keepalive != MEDIA_KEEPALIVE_NOISE)
             media_control_report(stream, now, &w);
         else
             put_header(stream, now, &w);

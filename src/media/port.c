@@ -16,6 +16,7 @@
 #define TRY_MS        1500 /* for one server: asked at 0 and at 500 ms */
 #define LENT_GAP_MS   10   /* between the requests of lent ports */
 #define LENT_SAVED_MS 100
+#define JUST_MS       500
 #define FRESH_MS      60000
 #define BORNE_FOR_MS  600000 /* a NAT that was full may have room again */
 
@@ -48,8 +49,9 @@ struct media_ports {
     struct tick ready_at, urgent_at; /* the next may leave then */
     struct rng rng;
     uint32_t used, open;
-    struct tick heard_at; /* the last good answer to any of them; ns 0: none */
-    uint32_t borne;       /* sockets that had mappings when another found none */
+    struct tick doubt_at[2]; /* all may be doubted again from then on */
+    struct tick heard_at;    /* the last good answer to any of them; ns 0: none */
+    uint32_t borne;          /* sockets that had mappings when another found none */
     struct tick borne_until;
     uint64_t requests, failures, strays;
     uint8_t bytes[64];
@@ -141,10 +143,17 @@ static void rest(struct media_ports *ports, struct tick now, struct socket *s)
 {
     int64_t ms = interval_ms(ports, family_of(s));
     s->failures = 0;
-    s->asked = false;
     list_remove(&s->turn);
     timers_set(&ports->timers, &s->timer,
                tick_add_ms(now, ms * (800 + (int64_t)rng_below(&ports->rng, 201)) / 1000));
+}
+
+/* Both sockets of a lent port move together: what is known of one alone would be told twice. */
+static bool waits_for_other(const struct port *port, const struct socket *s)
+{
+    const struct socket *other = &port->sockets[s == &port->sockets[0]];
+    return s->lent && other->used &&
+           (other->asked || list_is_linked(&other->turn) || stun_client_is_open(&other->client));
 }
 
 static void tell(struct media_ports *ports, struct socket *s, bool changed)
@@ -152,6 +161,9 @@ static void tell(struct media_ports *ports, struct socket *s, bool changed)
     struct port *port = port_of(ports, s);
     port->changed = port->changed || changed;
     port->asked = port->asked || s->asked;
+    s->asked = false;
+    if (waits_for_other(port, s))
+        return;
     if (!list_is_linked(&port->news))
         list_append(&ports->news, &port->news);
 }
@@ -199,9 +211,9 @@ static void give_up(struct media_ports *ports, struct tick now, struct socket *s
         ports->borne_until = tick_add_ms(now, BORNE_FOR_MS);
     }
     s->seen = s->doubtful = (struct addr){0};
-    if (was_seen || s->asked)
-        tell(ports, s, was_seen);
     rest(ports, now, s);
+    if (was_seen || s->asked || port_of(ports, s)->changed)
+        tell(ports, s, was_seen);
 }
 
 static void try_next_server(struct media_ports *ports, struct tick now, struct socket *s)
@@ -324,6 +336,23 @@ static bool is_plausible(const struct socket *s, const struct addr *seen)
             addr_is_unspecified(&s->bound));
 }
 
+/* One mapping that moved is seldom the only one: a NAT that restarts forgets them all. */
+static void doubt_all(struct media_ports *ports, struct tick now, unsigned family)
+{
+    if (tick_before(now, ports->doubt_at[family]))
+        return;
+    ports->doubt_at[family] = tick_add_ms(now, MEDIA_PORT_LEAST_MS);
+    for (uint32_t i = 0; i < ports->options.ports; i++) {
+        for (unsigned k = 0; k < 2; k++) {
+            struct socket *s = &ports->ports[i].sockets[k];
+            bool rests = !list_is_linked(&s->turn) && !stun_client_is_open(&s->client);
+            bool known = s->seen_at.ns && tick_diff_ms(now, s->seen_at) < JUST_MS;
+            if (is_wanted(ports, s) && family_of(s) == family && rests && !known)
+                queue(ports, s);
+        }
+    }
+}
+
 static void take_address(struct media_ports *ports, struct tick now, struct socket *s,
                          const struct addr *seen)
 {
@@ -338,8 +367,10 @@ static void take_address(struct media_ports *ports, struct tick now, struct sock
     }
     s->seen = *seen;
     s->doubtful = (struct addr){0};
-    tell(ports, s, changed);
     rest(ports, now, s);
+    if (changed)
+        doubt_all(ports, now, family_of(s));
+    tell(ports, s, changed);
 }
 
 bool media_port_input(struct media_ports *ports, struct tick now, const struct datagram *datagram)

@@ -275,6 +275,8 @@ bool media_course_output(struct media *media, struct media_stream *stream, struc
 bool media_course_bars(const struct media_stream *stream, const struct addr *to);
 /* May so many bytes be sent to the SRC, by who it is and what came from it? Then they count. */
 WARN_UNUSED bool media_course_spend(struct media_stream *stream, size_t bytes);
+/* Half of that is spent: what is left is for keeping the way open, in as few bytes as it takes. */
+bool media_course_is_thrifty(const struct media_stream *stream);
 /* A request of the SRC's weighed so much. */
 void media_course_credit(struct media *media, struct media_recording *recording, size_t bytes);
 

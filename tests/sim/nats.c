@@ -1,0 +1,314 @@
+/* nats: whole calls behind a NAT of ours: the way is open before the answer leaves, stays open as long as
+ * the call lasts, and is found again when it is lost. What is expected is what the recording holds.
+ * Not here: every NAT there is (tests/natsim), which path is chosen (ways.c).
+ * RFC 4787, 6263, 7866 §8.1.8, 8656. */
+#include "play.h"
+
+static const struct addr OUTSIDE = {.family = ADDR_V4, .ip = {203, 0, 113, 9}};
+
+/* Our profile, as discovery would have found the gate. */
+static const struct nat_profile *profile_of(const struct gate_options *gate, uint16_t lifetime_s)
+{
+    static struct nat_profile profiles[2];
+    struct tick start = {0};
+    struct discovery_result found = {
+        .behaviour = {.mapping =
+                          gate->by_destination ? NAT_MAPPING_ADDRESS_PORT : NAT_MAPPING_INDEPENDENT,
+                      .filtering = gate->filtering,
+                      .scope = NAT_SCOPE_MAPPING,
+                      .lifetime_s = lifetime_s},
+        .external = OUTSIDE,
+        .is_natted = true,
+        .is_done = true,
+    };
+    for (int v6 = 0; v6 < 2; v6++)
+        profile_init(&profiles[v6], start, PATH_UNKNOWN, (struct addr){0});
+    (void)profile_set_local(&profiles[0], start, addr_v4(10, 0, 0, 7, 0));
+    profile_tell_behaviour(&profiles[0], start, &found);
+    return profiles;
+}
+
+static struct play *begin(uint64_t seed, const struct gate_options *gate, uint16_t lifetime_s,
+                          unsigned relays)
+{
+    struct srs_options options = {
+        .profiles = profile_of(gate, lifetime_s), .gate = gate, .relays = relays};
+    struct play *play = play_begin(seed, &options);
+    world_run(&play->world, 15000); /* the stock's addresses outside become known */
+    return play;
+}
+
+static const json_t *verdict(const struct play *play, unsigned stream)
+{
+    return json_object_get(play_stream(play, stream), "verdict");
+}
+
+static unsigned trail(const struct play *play, unsigned stream, const char *event)
+{
+    unsigned count = 0;
+    size_t i;
+    json_t *step;
+    json_array_foreach(json_object_get(verdict(play, stream), "trail"), i, step) count +=
+        strcmp(play_text(step, "event"), event) == 0;
+    return count;
+}
+
+/* All of both streams is in the document and in the journal, to the addresses that were answered last. */
+static void check_whole(struct play *play)
+{
+    CHECK_INT(play_number(play_stream(play, 0), "packets"), play->a->sent);
+    CHECK_INT(play_number(play_stream(play, 1), "packets"), play->b->sent);
+}
+
+static void hold(struct play *play, bool on)
+{
+    for (unsigned i = 0; i < play->src->stream_count; i++)
+        (void)snprintf(play->src->streams[i].direction, sizeof play->src->streams[i].direction,
+                       on ? "inactive" : "sendonly");
+    src_invite(play->src, NULL);
+    CHECK_INT(src_wait(play->src), 200);
+}
+
+/* S+H(ip:port): the SRC may send the moment it has the answer, and not a packet is lost. */
+static void test_open_before_the_answer(void)
+{
+    struct gate_options gate = {.outside = OUTSIDE, .filtering = NAT_FILTERING_ADDRESS_PORT};
+    struct play *play = begin(1, &gate, 0, 0);
+    CHECK(src_connect(play->src, src_metadata("1", "2")));
+    CHECK(addr_equal_ip(&play->a->to, &OUTSIDE));
+    src_talk(play->src, true);
+    world_run(&play->world, 10000);
+    struct addr to = play->a->to;
+    play_end(play);
+    check_whole(play);
+    CHECK_INT(pcap_count_rtp(play->pcap, &to, &play->a->from), play->a->sent);
+    CHECK_TEXT(play_text(play_stream(play, 0), "path"), "stun");
+    CHECK_TEXT(play_text(verdict(play, 0), "src_class"), "B1");
+    CHECK_INT(trail(play, 0, "punched"), 1);
+    play_free(play);
+}
+
+/* Only what we send keeps a mapping: RTP alone would be cut off after its lifetime (RFC 6263 §7). */
+static void test_kept_open_by_what_we_send(void)
+{
+    for (int mux = 0; mux < 2; mux++) {
+        struct gate_options gate = {
+            .outside = OUTSIDE, .filtering = NAT_FILTERING_ADDRESS_PORT, .lifetime_ms = 30000};
+        struct play *play = begin(2, &gate, 28, 0);
+        play->a->mux = play->b->mux = mux;
+        CHECK(src_connect(play->src, NULL));
+        src_talk(play->src, true);
+        world_run(&play->world, 200000);
+        play_end(play);
+        check_whole(play);
+        CHECK_INT(play_number(play_stream(play, 0), "lost"), 0);
+        play_free(play);
+    }
+}
+
+/* Forty minutes of hold, from before the first packet or from the midst of a call. */
+static void test_hold(void)
+{
+    for (int talked = 0; talked < 2; talked++) {
+        struct gate_options gate = {
+            .outside = OUTSIDE, .filtering = NAT_FILTERING_ADDRESS_PORT, .lifetime_ms = 30000};
+        struct play *play = begin(3, &gate, 28, 0);
+        CHECK(src_connect(play->src, NULL));
+        src_talk(play->src, talked);
+        world_run(&play->world, 2000);
+        src_talk(play->src, false);
+        world_run(&play->world, 100);
+        unsigned before = play->a->sent;
+        hold(play, true);
+        unsigned probes = play->src->probes;
+        world_run(&play->world, 2400000);
+        /* 28 s / 3, at most a fifth sooner; two streams. */
+        unsigned kept = play->src->probes - probes;
+        if (talked)
+            CHECK(kept >= 2 * 2400 / 10 && kept <= 2 * 2400 / 7);
+        hold(play, false);
+        world_run(&play->world, 500);
+        src_talk(play->src, true);
+        world_run(&play->world, 5000);
+        play_end(play);
+        check_whole(play);
+        CHECK(play->a->sent > before + 200);
+        play_free(play);
+    }
+}
+
+/* What the NAT keeps out, a relay lets in: by re-INVITE, within three seconds of the ACK. */
+static void test_the_ladder_ends_at_a_relay(void)
+{
+    struct gate_options gate = {.outside = OUTSIDE, .filtering = NAT_FILTERING_ADDRESS_PORT};
+    struct play *play = begin(4, &gate, 0, 2);
+    CHECK(src_connect(play->src, NULL));
+    CHECK(addr_equal_ip(&play->a->to, &OUTSIDE));
+    /* It sends from other ports than it says (B2). */
+    play->a->from.port = (uint16_t)(play->a->from.port + 1000);
+    play->b->from.port = (uint16_t)(play->b->from.port + 1000);
+    src_talk(play->src, true);
+    world_run(&play->world, 3000);
+    CHECK(addr_equal_ip(&play->a->to, &gate_relayed));
+    unsigned before = play->a->sent;
+    world_run(&play->world, 5000);
+    struct addr to = play->a->to;
+    play_end(play);
+    CHECK_TEXT(play_text(play_stream(play, 0), "path"), "relay");
+    CHECK(play_number(play_stream(play, 0), "packets") >= play->a->sent - before);
+    CHECK(play_number(verdict(play, 0), "first_packet_ms") < 3000);
+    CHECK(pcap_count_rtp(play->pcap, &to, &play->a->from) >= play->a->sent - before);
+    CHECK_INT(trail(play, 0, "retried"), 1);
+    CHECK(play->srs.gate.relays[0].bound && play->srs.gate.relays[1].bound);
+    CHECK(play->srs.gate.relays[0].released == 1 && play->srs.gate.relays[1].released == 1);
+    play_free(play);
+}
+
+/* Behind a symmetric NAT: the relay lets the SRC in before the answer leaves; keepalives go its way. */
+static void test_relayed_from_the_start(void)
+{
+    struct gate_options gate = {
+        .outside = OUTSIDE, .filtering = NAT_FILTERING_ADDRESS_PORT, .by_destination = true};
+    struct play *play = begin(5, &gate, 0, 2);
+    CHECK(src_connect(play->src, NULL));
+    CHECK(addr_equal_ip(&play->a->to, &gate_relayed));
+    src_talk(play->src, true);
+    world_run(&play->world, 2000);
+    unsigned probes = play->src->probes;
+    world_run(&play->world, 100000);
+    CHECK(play->src->probes >= probes + 2 * 4);
+    struct addr to = play->a->to;
+    play_end(play);
+    check_whole(play);
+    CHECK_INT(pcap_count_rtp(play->pcap, &to, &play->a->from), play->a->sent);
+    CHECK_TEXT(play_text(play_stream(play, 0), "path"), "relay");
+    CHECK_INT(trail(play, 0, "permitted"), 1);
+    play_free(play);
+}
+
+/* An SRC that follows our packets comes to the raw socket while a relay was answered. */
+static void test_both_ways_are_received(void)
+{
+    struct gate_options gate = {
+        .outside = OUTSIDE, .filtering = NAT_FILTERING_ADDRESS_PORT, .by_destination = true};
+    struct play *play = begin(6, &gate, 0, 2);
+    CHECK(src_connect(play->src, NULL));
+    struct addr to = play->a->to;
+    src_talk(play->src, true);
+    world_run(&play->world, 1000);
+    /* Where our packets come from, as its side of the world sees it. */
+    for (int i = 0; i < GATE_MAPPINGS; i++) {
+        const struct gate_mapping *m = &play->srs.gate.mappings[i];
+        if (m->used && addr_equal(&m->to, &play->a->from))
+            play->a->to = addr_with_port(OUTSIDE, m->outside);
+    }
+    CHECK(addr_equal_ip(&play->a->to, &OUTSIDE));
+    world_run(&play->world, 5000);
+    play_end(play);
+    check_whole(play);
+    CHECK_INT(trail(play, 0, "followed"), 1);
+    CHECK_INT(trail(play, 1, "followed"), 0);
+    /* The journal names the answered address throughout. */
+    CHECK_INT(pcap_count_rtp(play->pcap, &to, &play->a->from), play->a->sent);
+    play_free(play);
+}
+
+/* The NAT restarts in mid-call: every mapping is gone and comes back elsewhere. */
+static void test_our_nat_restarts(void)
+{
+    struct gate_options gate = {.outside = OUTSIDE, .filtering = NAT_FILTERING_ADDRESS};
+    struct play *play = begin(7, &gate, 0, 0);
+    CHECK(src_connect(play->src, NULL));
+    src_talk(play->src, true);
+    world_run(&play->world, 5000);
+    struct addr before = play->a->to;
+    unsigned sent = play->a->sent;
+    gate_reboot(&play->srs.gate);
+    world_run(&play->world, 12000);
+    CHECK_INT(play->src->reinvites, 1);
+    CHECK(!addr_equal(&play->a->to, &before));
+    unsigned lost = play->a->sent - sent;
+    world_run(&play->world, 5000);
+    struct addr to = play->a->to;
+    play_end(play);
+    CHECK_INT(play->srs.file_count, 1);
+    CHECK(play_number(play_stream(play, 0), "packets") > 240 + 240);
+    CHECK(play_number(play_stream(play, 0), "lost") > 0 &&
+          play_number(play_stream(play, 0), "lost") <= lost);
+    CHECK(pcap_count_rtp(play->pcap, &before, NULL) >= 240);
+    CHECK(pcap_count_rtp(play->pcap, &to, NULL) >= 240);
+    CHECK_INT(pcap_count_events(play->pcap, "gap"), 2);
+    CHECK_INT(trail(play, 0, "address-changed"), 1);
+    play_free(play);
+}
+
+/* A relay dies in mid-call; a warm one takes over. */
+static void test_a_relay_dies(void)
+{
+    struct gate_options gate = {
+        .outside = OUTSIDE, .filtering = NAT_FILTERING_ADDRESS_PORT, .by_destination = true};
+    struct play *play = begin(8, &gate, 0, 3);
+    CHECK(src_connect(play->src, NULL));
+    src_talk(play->src, true);
+    world_run(&play->world, 5000);
+    struct addr before = play->a->to;
+    uint32_t slot = (uint32_t)(before.port - 49152);
+    play->srs.gate.relays[slot].gone = true;
+    world_run(&play->world, 500);
+    struct media_relay_event lost = {.kind = MEDIA_RELAY_LOST, .slot = slot, .generation = 1};
+    media_relay_event(play->srs.media, play->world.now, &lost);
+    srs_relay(&play->srs, slot, true);
+    world_run(&play->world, 3000);
+    CHECK_INT(play->src->reinvites, 1);
+    CHECK(!addr_equal(&play->a->to, &before));
+    world_run(&play->world, 2000);
+    struct addr to = play->a->to, other = play->b->to;
+    play_end(play);
+    CHECK(pcap_count_rtp(play->pcap, &to, NULL) > 100);
+    CHECK_INT(pcap_count_rtp(play->pcap, &other, NULL), play->b->sent);
+    CHECK_INT(trail(play, 0, "relay-lost"), 1);
+    CHECK_INT(trail(play, 1, "relay-lost"), 0);
+    CHECK_INT(play->srs.gate.relays[slot].released, 0); /* there is nothing to release */
+    play_free(play);
+}
+
+/* EIM+APDF and an SRC whose address only the relay shows: then the direct way, and the relay is free. */
+static void test_from_the_relay_to_the_direct_way(void)
+{
+    struct gate_options gate = {.outside = OUTSIDE, .filtering = NAT_FILTERING_ADDRESS_PORT};
+    struct play *play = begin(9, &gate, 0, 4);
+    (void)snprintf(play->a->connection, sizeof play->a->connection, "10.1.2.3");
+    (void)snprintf(play->b->connection, sizeof play->b->connection, "10.1.2.3");
+    CHECK(src_connect(play->src, NULL));
+    CHECK(addr_equal_ip(&play->a->to, &gate_relayed));
+    src_talk(play->src, true);
+    world_run(&play->world, 9000);
+    CHECK_INT(play->src->reinvites, 0);
+    world_run(&play->world, 8000);
+    CHECK(play->src->reinvites >= 1);
+    CHECK(addr_equal_ip(&play->a->to, &OUTSIDE));
+    unsigned released = 0;
+    for (unsigned i = 0; i < 4; i++)
+        released += play->srs.gate.relays[i].released;
+    CHECK_INT(released, 2);
+    play_end(play);
+    check_whole(play);
+    CHECK_INT(play_number(play_stream(play, 0), "lost"), 0);
+    CHECK_TEXT(play_text(play_stream(play, 0), "path"), "stun");
+    CHECK_INT(trail(play, 0, "migrated"), 1);
+    play_free(play);
+}
+
+int main(void)
+{
+    RUN(test_open_before_the_answer);
+    RUN(test_kept_open_by_what_we_send);
+    RUN(test_hold);
+    RUN(test_the_ladder_ends_at_a_relay);
+    RUN(test_relayed_from_the_start);
+    RUN(test_both_ways_are_received);
+    RUN(test_our_nat_restarts);
+    RUN(test_a_relay_dies);
+    RUN(test_from_the_relay_to_the_direct_way);
+    return tap_done();
+}

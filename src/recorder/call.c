@@ -9,6 +9,11 @@
 #include "base/metrics.h"
 #include "recorder/ice.h"
 
+enum {
+    DATAGRAM_SIZE = 1300, /* of a SIP message over UDP, at most */
+    SHORT_VOICES = 5,     /* codecs a line, where all of them would be too long */
+};
+
 /* One offer and its answer in the making. Until it stands, the call is not touched. */
 struct exchange {
     struct recorder_call *call;
@@ -328,18 +333,31 @@ static bool plan(struct recorder *recorder, struct exchange *x, struct view thei
     return true;
 }
 
+static bool print(struct recorder *recorder, struct exchange *x, struct view *sdp)
+{
+    struct writer w = writer_of(recorder->text, sizeof recorder->text);
+    x->origin = x->call->origin;
+    bool printed = sdp_answer_print(&recorder->answer, &x->origin, &w);
+    *sdp = writer_done(&w);
+    return printed;
+}
+
 static bool send(struct recorder *recorder, struct exchange *x, struct recorder_now now,
                  uint64_t request, struct view *sent)
 {
-    struct writer w = writer_of(recorder->text, sizeof recorder->text);
-    if (!sdp_answer_print(&recorder->answer, &x->origin, &w))
+    struct sip_answer answer = {.status = 200, .content_type = VIEW_LIT("application/sdp")};
+    bool datagram = !sip_protocol_is_reliable(x->call->flow.protocol);
+    if (!print(recorder, x, &answer.body))
         return false;
-    *sent = writer_done(&w);
-    struct sip_answer answer = {
-        .status = 200,
-        .content_type = VIEW_LIT("application/sdp"),
-        .body = *sent,
-    };
+    /* A datagram that is cut into fragments may not get through a NAT (RFC 3261 §18.1.1): better
+     * fewer codecs. Where that does not help, it is sent all the same. */
+    for (unsigned voices = SHORT_VOICES; datagram && voices > 0; voices--) {
+        if (sip_answer_size(recorder->sip, request, &answer) <= DATAGRAM_SIZE)
+            break;
+        if (sdp_answer_shorten(&recorder->answer, voices) && !print(recorder, x, &answer.body))
+            return false;
+    }
+    *sent = answer.body;
     return sip_answer(recorder->sip, now.tick, request, &answer);
 }
 
@@ -347,10 +365,8 @@ unsigned recorder_call_offer(struct recorder *recorder, struct recorder_call *ca
                              struct recorder_now now, uint64_t request, struct view theirs,
                              bool *gone)
 {
-    struct exchange x = {.call = call,
-                         .first = call->record.stream_count == 0,
-                         .offered = theirs.len > 0,
-                         .origin = call->origin};
+    struct exchange x = {
+        .call = call, .first = call->record.stream_count == 0, .offered = theirs.len > 0};
     struct view sent = VIEW_NONE;
     *gone = false;
     if (!plan(recorder, &x, theirs))

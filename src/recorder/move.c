@@ -20,6 +20,8 @@ enum {
     ADDRESS_WAIT_MS = 3000, /* but who has none to name after this says what there is */
     TRIES = 5,
     OFFERS_PER_CALL = 30,
+    SHORT_VOICES = 5,
+    DATAGRAM_SDP = 750, /* what 1,300 bytes have room for beside the headers of a re-INVITE */
 };
 
 /* ---- Wanting -------------------------------------------------------------------------------- */
@@ -123,13 +125,31 @@ static bool turn_stream(struct recorder *recorder, struct recorder_call *call,
 
 /* ---- Offering ------------------------------------------------------------------------------- */
 
+/* With as many codecs as a datagram has room for: as call.c answers. */
+static bool print_short(struct recorder *recorder, struct recorder_call *call, struct view *sdp)
+{
+    bool datagram = !sip_protocol_is_reliable(call->flow.protocol);
+    for (unsigned voices = SHORT_VOICES + 1;; voices--) {
+        struct writer w = writer_of(recorder->text, sizeof recorder->text);
+        struct sdp_origin origin = call->origin;
+        if (voices <= SHORT_VOICES)
+            (void)sdp_answer_shorten(&recorder->answer, voices);
+        if (!sdp_answer_print(&recorder->answer, &origin, &w))
+            return false;
+        *sdp = writer_done(&w);
+        if (datagram && sdp->len > DATAGRAM_SDP && voices > 1)
+            continue;
+        call->origin = origin;
+        return true;
+    }
+}
+
 /* The description that stands, with the addresses of now. False: it cannot be written. */
 static bool describe(struct recorder *recorder, struct recorder_call *call, struct recorder_now now,
                      struct view *sdp)
 {
     int found[LIMIT_SDP_MEDIA];
     struct sdp_answer *answer = &recorder->answer;
-    struct writer w = writer_of(recorder->text, sizeof recorder->text);
     sdp_session_parse(&recorder->theirs, call->theirs);
     sdp_answer_plan(answer, &recorder->theirs);
     recorder_record_match(&call->record, &recorder->theirs, found);
@@ -146,9 +166,8 @@ static bool describe(struct recorder *recorder, struct recorder_call *call, stru
         line->rtcp = call->leases[found[i]].advertised_rtcp;
         recorder_ice_plan(recorder, call, now, i, found[i], &call->leases[found[i]]);
     }
-    bool written = answer->accepted && sdp_answer_print(answer, &call->origin, &w);
+    bool written = answer->accepted && print_short(recorder, call, sdp);
     recorder_ice_undo(recorder);
-    *sdp = writer_done(&w);
     return written;
 }
 

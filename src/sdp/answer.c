@@ -118,6 +118,35 @@ void sdp_answer_refuse(struct sdp_answer *answer, size_t line, enum sdp_reject r
     answer->lines[line].reject = reject;
 }
 
+static bool shorten(struct sdp_answer *answer, struct sdp_answer_line *line,
+                    const struct sdp_media *media, unsigned voices)
+{
+    uint8_t left = 0;
+    unsigned seen = 0;
+    bool shorter = line->more_count > 0;
+    for (uint8_t i = 0; i < line->format_count; i++) {
+        const struct sdp_format *format =
+            sdp_media_format(answer->offer, media, line->format_at[i]);
+        if (sdp_codec_is_voice(format->codec) && ++seen > voices)
+            shorter = true;
+        else
+            line->format_at[left++] = line->format_at[i];
+    }
+    line->format_count = left;
+    line->more_count = 0;
+    return shorter;
+}
+
+bool sdp_answer_shorten(struct sdp_answer *answer, unsigned voices)
+{
+    bool shorter = false;
+    for (size_t i = 0; i < answer->count; i++) {
+        if (answer->lines[i].reject == SDP_ACCEPTED)
+            shorter |= shorten(answer, &answer->lines[i], &answer->offer->media[i], voices);
+    }
+    return shorter;
+}
+
 /* What we would say if we were the SRC: printed as the answer to it, it is our offer. */
 #define NEW_LINE(label)                                                                            \
     "m=audio 9 RTP/AVP 0 8 9 18 3 96 97 98 99 100 102 101 103 13\r\n"                              \

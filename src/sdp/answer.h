@@ -77,6 +77,11 @@ void sdp_answer_plan(struct sdp_answer *answer, const struct sdp_session *offer)
 /* Gives up an accepted line (no port was free, say). */
 void sdp_answer_refuse(struct sdp_answer *answer, size_t line, enum sdp_reject reject);
 
+/* Leaves no more than `voices` voice codecs on any line, the offerer's favourites, with what goes
+ * along (digits, comfort noise): where the description must not become too long. False: there was
+ * nothing to leave out. */
+bool sdp_answer_shorten(struct sdp_answer *answer, unsigned voices);
+
 /* Our offer where an INVITE has none (RFC 3261 §13.3.1.4): two audio m-lines, labels 1 and 2,
  * recvonly, every codec we know. session is scratch that the answer borrows. */
 void sdp_offer_plan_new(struct sdp_answer *answer, struct sdp_session *session);

@@ -265,3 +265,15 @@ bool sip_answer(struct sip *sip, struct tick now, uint64_t request, const struct
     }
     return true;
 }
+
+size_t sip_answer_size(struct sip *sip, uint64_t request, const struct sip_answer *answer)
+{
+    struct sip_transaction *t = sip_transaction_find(sip, request);
+    bool server = t && (t->timing.kind == SIP_SERVER_INVITE || t->timing.kind == SIP_SERVER_OTHER);
+    if (!server || t->final)
+        return 0;
+    struct sip_packet *packet = compose(sip, t, sip_dialog_find(sip, t->dialog), answer, 0);
+    size_t size = packet ? sip_packet_view(packet).len : 0;
+    sip_packet_release(packet);
+    return size;
+}

@@ -140,6 +140,9 @@ struct sip_answer {
 bool sip_answer(struct sip *sip, struct tick now, uint64_t request,
                 const struct sip_answer *answer);
 
+/* How long that answer would be on the wire; 0: the request is no longer there. */
+size_t sip_answer_size(struct sip *sip, uint64_t request, const struct sip_answer *answer);
+
 struct sip_request {
     enum sip_method method;   /* INVITE, UPDATE, INFO, OPTIONS */
     struct view headers;      /* more header lines, each with its CRLF; may be empty */

@@ -446,6 +446,50 @@ static void test_a_wrong_address_is_noted(void)
     play_free(play);
 }
 
+/* ---- How long an answer is ------------------------------------------------------------------ */
+
+#define CODECS                                                                                     \
+    "RTP/AVP 0 8 9 18 3 96 97 98 99 100 102 101 13\r\n"                                            \
+    "a=rtpmap:96 opus/48000/2\r\na=fmtp:96 maxplaybackrate=16000;stereo=0;useinbandfec=1\r\n"      \
+    "a=rtpmap:97 AMR-WB/16000\r\na=fmtp:97 mode-change-capability=2;max-red=0\r\n"                 \
+    "a=rtpmap:98 AMR-WB/16000\r\na=fmtp:98 octet-align=1;mode-change-capability=2\r\n"             \
+    "a=rtpmap:99 AMR/8000\r\na=fmtp:99 mode-change-capability=2;max-red=0\r\n"                     \
+    "a=rtpmap:100 AMR/8000\r\na=fmtp:100 octet-align=1;mode-change-capability=2\r\n"               \
+    "a=rtpmap:102 iLBC/8000\r\na=fmtp:102 mode=30\r\n"                                             \
+    "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=sendonly\r\n"
+
+static size_t answered_length(struct src *src, const char *sdp)
+{
+    src_request(src, "INVITE", sdp ? "application/sdp" : NULL, sdp);
+    CHECK_INT(src_wait(src), 200);
+    return strlen(src->response);
+}
+
+/* Over UDP an answer keeps below what networks carry in one piece: it leaves codecs out, never
+ * streams; over TCP it says all. */
+static void test_an_answer_fits_its_datagram(void)
+{
+    static const char sdp[] =
+        "v=0\r\no=SRC 1 1 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n"
+        "m=audio 40000 " CODECS "a=label:1\r\nm=audio 40004 " CODECS "a=label:2\r\n";
+    struct play *play = play_begin(45, NULL);
+    CHECK(answered_length(play->src, sdp) <= 1300);
+    CHECK_INT(m_lines(play->src->answer), 2);
+    CHECK(play->a->to.port != 0 && play->b->to.port != 0);
+    CHECK(strstr(play->src->answer, "telephone-event") != NULL);
+    CHECK(strstr(play->src->answer, " 0 ") != NULL); /* its favourite */
+    struct src *by_tcp = src_create(&play->world), *unasked = src_create(&play->world);
+    by_tcp->tcp = true;
+    (void)src_add_stream(by_tcp, "1");
+    CHECK(answered_length(by_tcp, sdp) > 1300);
+    CHECK(strstr(by_tcp->answer, "iLBC") != NULL);
+    (void)src_add_stream(unasked, "1");
+    CHECK(answered_length(unasked, NULL) <= 1300);
+    CHECK_INT(m_lines(unasked->answer), 2);
+    play->src->over = true;
+    play_free(play);
+}
+
 /* ---- What earlier calls taught -------------------------------------------------------------- */
 
 /* The answer of a call of a new SRC at the same place; true: a relay's address. */
@@ -545,6 +589,7 @@ int main(void)
     RUN(test_our_address_changes);
     RUN(test_our_mapping_changes);
     RUN(test_a_wrong_address_is_noted);
+    RUN(test_an_answer_fits_its_datagram);
     RUN(test_a_call_teaches);
     RUN(test_lessons_last);
     return tap_done();

@@ -395,7 +395,13 @@ void ice_check_cancel(struct ice *ice, struct ice_pair *pair)
 void ice_check_taken(struct ice *ice, struct tick now, const struct ice_early *check)
 {
     uint8_t local = local_of_base(ice, check->via.base);
+    bool nominates = check->use_candidate && ice->role == ICE_CONTROLLED;
     if (local == ICE_LOCALS)
+        return;
+    /* A path is chosen: there is nothing left to find out. Two NATs that give each answer a new
+     * port would have both sides ask each other back for as long as the call lasts. */
+    if (ice->is_chosen[ice->locals[local].candidate.component - 1] && !nominates &&
+        !ice->options.lite)
         return;
     uint8_t remote = source_remote(ice, check, &ice->locals[local].candidate);
     if (remote == ICE_REMOTES)
@@ -414,7 +420,6 @@ void ice_check_taken(struct ice *ice, struct tick now, const struct ice_early *c
         ice_settle(ice, now);
         return;
     }
-    bool nominates = check->use_candidate && ice->role == ICE_CONTROLLED;
     if (pair->state == ICE_SUCCEEDED) {
         if (nominates) {
             ice_pair_nominated(ice, now, pair); /* §7.3.1.5 */

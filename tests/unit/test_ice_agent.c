@@ -613,6 +613,37 @@ static void test_ever_new_addresses_do_not_starve_the_relay(void)
     CHECK(relay_checks >= 3); /* sent, and sent again */
 }
 
+/* And when a path is chosen the chase ends: whoever asks is answered, nobody is asked back. */
+static void test_no_checks_back_once_a_path_is_chosen(void)
+{
+    uint8_t bytes[512];
+    struct ice_packet packet;
+    reset(11);
+    create(0, (struct ice_options){.role = ICE_CONTROLLED});
+    create(1, (struct ice_options){.role = ICE_CONTROLLING});
+    add_base(0, 1, "192.0.2.1:1000", NULL, false);
+    add_base(1, 1, "198.51.100.1:2000", NULL, false);
+    describe(0, 1);
+    describe(1, 0);
+    run_until(3000);
+    check_connected(1);
+    int answers = 0, requests = 0;
+    for (uint16_t i = 0; i < 50; i++) {
+        struct ice_path via = {{0}, addr_v4(203, 0, 113, 5, (uint16_t)(3000 + i))};
+        (void)ice_input(net.agents[0], now(), &via,
+                        hand_check(bytes, ice_pwd(net.agents[0]), STUN_ICE_CONTROLLING, 1, false));
+        while (ice_output(net.agents[0], now(), &packet)) {
+            struct stun_message m;
+            CHECK_INT(stun_message_decode(packet.bytes, &m), STUN_DECODED);
+            answers += m.class == STUN_SUCCESS;
+            requests += m.class == STUN_REQUEST;
+        }
+        net.now_ms += 50;
+    }
+    CHECK_INT(answers, 50);
+    CHECK(requests <= 1); /* consent */
+}
+
 static void test_487_by_tie_breaker(void)
 {
     uint8_t bytes[512];
@@ -698,6 +729,7 @@ int main(void)
     RUN(test_consent_is_lost_after_30_seconds);
     RUN(test_no_check_is_answered_without_integrity);
     RUN(test_ever_new_addresses_do_not_starve_the_relay);
+    RUN(test_no_checks_back_once_a_path_is_chosen);
     RUN(test_487_by_tie_breaker);
     RUN(test_priorities_are_the_rfcs);
     RUN(test_bounds);

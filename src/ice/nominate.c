@@ -5,6 +5,7 @@
 
 #define CONSENT_MS         5000 /* RFC 7675 §5.1: every 5 s, times 0.8 to 1.2 */
 #define CONSENT_EXPIRES_MS 30000
+#define RESTART_MOST_MS    1000 /* a relay waits no longer for direct paths in a restart */
 
 /* How long a valid pair waits for a better one before it is nominated, by the worse of its two
  * ends: a relay costs, so direct paths get their chance first. */
@@ -18,7 +19,9 @@ static int64_t patience_ms(const struct ice *ice, const struct ice_pair *pair)
     };
     int64_t ours = by_type[ice->locals[pair->mapped].candidate.type];
     int64_t theirs = by_type[ice->remotes[pair->remote].type];
-    return ours > theirs ? ours : theirs;
+    int64_t ms = ours > theirs ? ours : theirs;
+    /* In a restart media is missing meanwhile. */
+    return ice->previous.remote_key && ms > RESTART_MOST_MS ? RESTART_MOST_MS : ms;
 }
 
 /* The best valid pair of a component, and whether one that ranks higher may still succeed. Pairs

@@ -26,8 +26,8 @@ static void add_servers(struct iceplay *play)
     play->stun[1].other.port = 3479;
     for (int i = 0; i < 2; i++)
         stunhost_add(&play->sim, &play->stun[i]);
-    for (int i = 0; i < ICEPLAY_SIDES; i++) {
-        bool is_v6 = play->networks[i].v6;
+    for (int i = 0; i < ICEPLAY_SIDES + 1; i++) {
+        bool is_v6 = play->networks[i % ICEPLAY_SIDES].v6;
         play->turn[i].address =
             is_v6 ? v6(2, (uint8_t)(10 + i)) : addr_v4(203, 0, 113, (uint8_t)(10 + i), 3478);
         turnhost_add(&play->sim, &play->turn[i]);
@@ -81,10 +81,10 @@ void iceplay_begin(struct iceplay *play, uint64_t seed, const struct network net
 
 void iceplay_finish(struct iceplay *play)
 {
-    for (int i = 0; i < ICEPLAY_SIDES; i++) {
+    for (int i = 0; i < ICEPLAY_SIDES; i++)
         iceside_finish(&play->sides[i]);
+    for (int i = 0; i < ICEPLAY_SIDES + 1; i++)
         turnhost_finish(&play->turn[i]);
-    }
     natsim_finish(&play->sim);
 }
 
@@ -119,14 +119,14 @@ static void learn(struct iceplay *play)
         step(play, end);
 }
 
-static void exchange(struct iceplay *play)
+/* Who is described first has offered. */
+static void exchange(struct iceplay *play, struct iceside *offers, struct iceside *answers)
 {
-    struct iceside *us = &play->sides[ICEPLAY_US], *them = &play->sides[ICEPLAY_THEM];
     iceplay_run(play, SIGNALLING_MS);
-    iceside_describe(us, them);
+    iceside_describe(answers, offers);
     play->answered = play->sim.now;
     iceplay_run(play, SIGNALLING_MS);
-    iceside_describe(them, us);
+    iceside_describe(offers, answers);
 }
 
 void iceplay_call(struct iceplay *play)
@@ -136,21 +136,40 @@ void iceplay_call(struct iceplay *play)
     /* A full agent controls a lite one, whoever offers (RFC 8445 §6.1.1). */
     iceside_gather(them, them->options.is_lite ? ICE_CONTROLLED : ICE_CONTROLLING);
     iceside_gather(us, them->options.is_lite ? ICE_CONTROLLING : ICE_CONTROLLED);
-    exchange(play);
+    exchange(play, them, us);
     iceside_send_media(them);
 }
 
-void iceplay_restart(struct iceplay *play)
+void iceplay_start_over(struct iceplay *play, struct addr address, struct addr turn, bool they_too)
 {
-    for (int i = 0; i < ICEPLAY_SIDES; i++)
-        iceside_restart(&play->sides[i]);
-    exchange(play);
+    struct iceside *us = &play->sides[ICEPLAY_US], *them = &play->sides[ICEPLAY_THEM];
+    struct tick end = tick_add_ms(play->sim.now, 10 * 1000);
+    iceside_relearn(us, address, turn);
+    if (they_too)
+        iceside_relearn(them, them->options.address, them->options.turn);
+    while (tick_before(play->sim.now, end) && !play->is_busy &&
+           !(iceside_has_relearned(us) && (!they_too || iceside_has_relearned(them))))
+        step(play, end);
+    iceside_gather(us, them->options.is_lite ? ICE_CONTROLLING : ICE_CONTROLLED);
+    if (they_too)
+        iceside_gather(them, them->options.is_lite ? ICE_CONTROLLED : ICE_CONTROLLING);
+    exchange(play, us, them);
 }
 
 static bool has_settled(const struct iceplay *play)
 {
     const struct iceside *us = &play->sides[ICEPLAY_US], *them = &play->sides[ICEPLAY_THEM];
     return us->media_taken > 0 && iceside_is_settled(us) && iceside_is_settled(them);
+}
+
+int64_t iceplay_recover(struct iceplay *play, int64_t ms)
+{
+    struct tick end = tick_add_ms(play->sim.now, ms), began = play->sim.now;
+    const struct iceside *us = &play->sides[ICEPLAY_US];
+    uint32_t number = play->sides[ICEPLAY_THEM].media_sent;
+    while (tick_before(play->sim.now, end) && !play->is_busy && us->media_newest < number)
+        step(play, end);
+    return us->media_newest < number ? -1 : tick_diff_ms(play->sim.now, began);
 }
 
 void iceplay_settle(struct iceplay *play, int64_t ms)

@@ -15,8 +15,8 @@ enum { ICEPLAY_US, ICEPLAY_THEM, ICEPLAY_SIDES };
 struct iceplay {
     struct natsim sim;
     struct network networks[ICEPLAY_SIDES];
-    struct stunhost stun[2]; /* IPv4, IPv6 */
-    struct turnhost turn[ICEPLAY_SIDES];
+    struct stunhost stun[2];                 /* IPv4, IPv6 */
+    struct turnhost turn[ICEPLAY_SIDES + 1]; /* and a second one for us */
     struct iceside sides[ICEPLAY_SIDES];
     struct tick answered;
     uint64_t rounds; /* of the play's loop: busy loops show in it */
@@ -38,10 +38,14 @@ void iceplay_finish(struct iceplay *play);
 void iceplay_run(struct iceplay *play, int64_t ms);
 /* Both find out what they can, then offer and answer. */
 void iceplay_call(struct iceplay *play);
-/* A later offer and answer with new credentials and candidates (an ICE restart). */
-void iceplay_restart(struct iceplay *play);
+/* In mid-call our side finds out anew where it is, gathers, and offers (an ICE restart); address: of
+ * ours now; turn: our server now. they_too: they do the same before they answer, else their agent
+ * restarts with what it has. */
+void iceplay_start_over(struct iceplay *play, struct addr address, struct addr turn, bool they_too);
 /* Until media has come and both sides have settled, for at most ms after the answer. */
 void iceplay_settle(struct iceplay *play, int64_t ms);
+/* Until media comes that is sent from now on, for at most ms: after how many; -1: none came. */
+int64_t iceplay_recover(struct iceplay *play, int64_t ms);
 struct iceplay_measure iceplay_measure(const struct iceplay *play);
 
 #endif

@@ -18,6 +18,8 @@ enum {
     STUN_WAIT_MS = 2000,
     TURN_WAIT_MS = 2000,
     TURN_GIVE_UP_MS = 20000,
+    RELEARN_MS = 600,     /* for STUN and a relay in mid-call; */
+    RELEARN_TCP_MS = 900, /* over TCP */
     MEDIA_SIZE = 52,
 };
 
@@ -69,6 +71,7 @@ static void take_media(struct iceside *side, struct view bytes)
         side->media_at = side->sim->now;
     }
     side->media_last = side->sim->now;
+    side->media_newest = number > side->media_newest ? number : side->media_newest;
 }
 
 void iceside_take(struct iceside *side, size_t base, const struct addr *from, struct view bytes)
@@ -192,10 +195,12 @@ static void ask_stun(struct iceside *side)
 static struct tick stun_deadline(const struct iceside *side)
 {
     bool has_all = true;
-    if (!addr_is_set(&side->options.stun) || side->authorised.count > 0)
-        return TICK_NEVER; /* checks keep the mappings now */
     for (size_t c = 0; c < side->options.components; c++)
         has_all &= addr_is_set(&side->reflexive[c]);
+    bool is_calling = side->authorised.count > 0; /* checks keep the mappings now */
+    bool is_late = tick_due(tick_add_ms(side->learning, STUN_WAIT_MS), side->sim->now);
+    if (!addr_is_set(&side->options.stun) || (is_calling && (has_all || is_late)))
+        return TICK_NEVER;
     return tick_add_ms(side->asked, has_all ? STUN_KEEP_MS : STUN_AGAIN_MS);
 }
 
@@ -216,8 +221,8 @@ static void send_media(struct iceside *side)
 
 static void start_relay(struct iceside *side, size_t component, bool stream)
 {
-    struct addr local =
-        addr_with_port(side->options.address, (uint16_t)(RELAY_PORT + 2 * component + stream));
+    size_t number = 2 * component + stream + ICESIDE_RELAYS * (size_t)side->generation;
+    struct addr local = addr_with_port(side->options.address, (uint16_t)(RELAY_PORT + number));
     struct turn_options options = {
         .username = VIEW_LIT("user"),
         .password = VIEW_LIT("secret"),
@@ -248,6 +253,7 @@ void iceside_init(struct iceside *side, struct natsim *sim, size_t realm,
         profile_tell_gateway(&side->profile, sim->now, &status);
     }
     side->next_media = TICK_NEVER;
+    side->learning = sim->now;
 }
 
 void iceside_finish(struct iceside *side)
@@ -286,10 +292,11 @@ void iceside_learn(struct iceside *side)
 /* UDP first; TCP where that brings nothing. */
 static void run_relays(struct iceside *side)
 {
-    struct tick late = tick_add_ms(side->profile.started, TURN_WAIT_MS);
+    struct tick late = tick_add_ms(side->learning, TURN_WAIT_MS);
     for (size_t c = 0; c < side->options.components && addr_is_set(&side->options.turn); c++) {
         struct turnside *udp = relay_of(side, c, false), *tcp = relay_of(side, c, true);
-        if (udp->turn && !is_ready(udp) && !tcp->turn && tick_due(late, side->sim->now))
+        if (udp->turn && !is_ready(udp) && !tcp->turn && !side->ice &&
+            tick_due(late, side->sim->now))
             start_relay(side, c, true);
     }
     for (size_t i = 0; i < ICESIDE_RELAYS; i++) {
@@ -336,6 +343,60 @@ bool iceside_is_ready(const struct iceside *side)
             return false;
     }
     return true;
+}
+
+/* As far as the server can be reached; where not, the allocation ends by itself. */
+static void give_back(struct iceside *side)
+{
+    for (size_t i = 0; i < ICESIDE_RELAYS; i++) {
+        struct turnside *relay = &side->relays[i];
+        if (relay->turn && turn_status(relay->turn).ready) {
+            turn_close(relay->turn, side->sim->now);
+            turnside_run(relay);
+        }
+    }
+}
+
+void iceside_hang_up(struct iceside *side)
+{
+    give_back(side);
+    side->options.turn = (struct addr){0}; /* no new one is wanted */
+    side->sends = false;
+    side->next_media = TICK_NEVER;
+    ice_destroy(side->ice);
+    side->ice = NULL;
+}
+
+void iceside_relearn(struct iceside *side, struct addr address, struct addr turn)
+{
+    bool by_tcp = false;
+    give_back(side);
+    for (size_t i = 0; i < ICESIDE_RELAYS; i++) {
+        by_tcp |= i % 2 == 1 && side->relays[i].turn;
+        turnside_finish(&side->relays[i]);
+        memset(&side->relays[i], 0, sizeof side->relays[i]);
+    }
+    side->options.address = address;
+    side->options.turn = turn;
+    side->generation++;
+    side->learning = side->sim->now;
+    (void)profile_set_local(&side->profile, side->sim->now, address);
+    memset(side->reflexive, 0, sizeof side->reflexive);
+    if (addr_is_set(&side->options.stun))
+        ask_stun(side);
+    for (size_t c = 0; c < side->options.components && addr_is_set(&turn); c++)
+        start_relay(side, c, by_tcp);
+}
+
+bool iceside_has_relearned(const struct iceside *side)
+{
+    int64_t ms = tick_diff_ms(side->sim->now, side->learning);
+    bool has_all = true, by_tcp = side->relays[1].turn;
+    for (size_t c = 0; c < side->options.components; c++) {
+        has_all &= !addr_is_set(&side->options.turn) || is_ready(&side->relays[2 * c + by_tcp]);
+        has_all &= by_tcp || !addr_is_set(&side->options.stun) || addr_is_set(&side->reflexive[c]);
+    }
+    return has_all || ms >= (by_tcp ? RELEARN_TCP_MS : RELEARN_MS);
 }
 
 /* ---- the agent ------------------------------------------------------------------------------ */
@@ -504,7 +565,7 @@ void iceside_run(struct iceside *side)
 struct tick iceside_deadline(const struct iceside *side)
 {
     struct tick next = tick_min(stun_deadline(side), side->next_media);
-    struct tick late = tick_add_ms(side->profile.started, TURN_WAIT_MS);
+    struct tick late = tick_add_ms(side->learning, TURN_WAIT_MS);
     if (side->discovery)
         next = tick_min(next, discovery_deadline(side->discovery));
     if (side->ice)

@@ -18,7 +18,7 @@ enum {
     ICESIDE_CONNECTIONS = 24,
     ICESIDE_RELAYS = 4, /* for each component one over UDP, one over TCP */
     ICESIDE_FRAME = 2048,
-    ICESIDE_AUTHORISED = 1024,
+    ICESIDE_AUTHORISED = 8192,
     ICESIDE_PORT = 40000, /* of media: component 1, then 2 */
     ICESIDE_MEDIA_MS = 20,
 };
@@ -77,6 +77,8 @@ struct iceside {
     size_t base_count;
     struct iceside_connection connections[ICESIDE_CONNECTIONS];
     struct iceside_authorised authorised;
+    struct tick learning; /* since when: at first, and again after a change */
+    uint16_t generation;  /* of relays: each has ports of its own */
     bool is_lite, is_selected;
     struct ice_event selected; /* the last ICE_SELECTED of component 1 */
     int events[ICE_ROLE_CHANGED + 1];
@@ -84,6 +86,7 @@ struct iceside {
     bool sends;
     struct tick next_media;
     uint32_t media_sent, media_taken, media_first; /* first: its number, when the first came */
+    uint32_t media_newest;                         /* the highest number that came */
     struct tick media_at, media_last;
     uint64_t unauthorised, refused, packets, steps;
     struct addr stray; /* to whom the first unauthorised one went */
@@ -102,6 +105,15 @@ struct tick iceside_deadline(const struct iceside *side);
 /* Before calls. iceside_is_ready when there is nothing more to wait for. */
 void iceside_learn(struct iceside *side);
 bool iceside_is_ready(const struct iceside *side);
+
+/* In a call: something has changed (its own address, perhaps; turn: another server, perhaps). Its
+ * address outside and its relays are found out anew; the old relays are given back as far as they
+ * can be reached. iceside_has_relearned: as far as a call can wait for it. Then gather, and describe
+ * each side to the other. */
+void iceside_relearn(struct iceside *side, struct addr address, struct addr turn);
+bool iceside_has_relearned(const struct iceside *side);
+/* Gives its relays back: the call is over. */
+void iceside_hang_up(struct iceside *side);
 
 /* Makes the agent and its candidates from what is known. */
 void iceside_gather(struct iceside *side, enum ice_role role);

@@ -37,7 +37,9 @@ struct io_igd *io_igd_find(const struct addr *local, int wait_ms)
                     : 0;
     if (devices)
         freeUPNPDevlist(devices);
-    if (found == 1)
+    /* 2: it says that it is not connected, or its address outside is a private one. Some say so
+     * wrongly; and what a second NAT behind it does is for others to judge. */
+    if (found == 1 || found == 2)
         return igd;
     if (found != 0)
         FreeUPNPUrls(&igd->urls);

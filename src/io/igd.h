@@ -11,8 +11,7 @@
 
 struct io_igd;
 
-/* Looks for a gateway on the network that local is an address of, for about wait_ms. NULL: none, or
- * it has no connection itself. */
+/* Looks for a gateway on the network that local is an address of, for about wait_ms. NULL: none. */
 struct io_igd *io_igd_find(const struct addr *local, int wait_ms);
 void io_igd_destroy(struct io_igd *igd); /* NULL is fine */
 

@@ -17,6 +17,7 @@
 #define NATPMP_TRIES    9
 #define PCP_IRT_MS      3000
 #define PCP_MRT_MS      1024000
+#define PCP_AT_ONCE     8
 #define DELETE_TRIES    3
 #define RENEW_LEAST_MS  4000  /* RFC 6887 §11.2.1 */
 #define NATPMP_ERROR_MS 30000 /* RFC 6886 names none; PCP's "short lifetime" */
@@ -258,15 +259,24 @@ static bool give_up(struct gateway *g, struct mapping *m, struct tick now)
     return false;
 }
 
-/* NAT-PMP: one request at a time (RFC 6886 §3.1), until it is answered or given up. */
-static bool natpmp_is_busy(const struct gateway *g, const struct mapping *but)
+/* How many requests may be under way: NAT-PMP allows one (RFC 6886 §3.1), and one is enough to find
+ * out what the gateway speaks. A burst of PCP requests overruns small gateways, whose lost answers
+ * then cost three seconds each. */
+static size_t most_under_way(const struct gateway *g)
 {
-    if (g->speech != GATEWAY_NATPMP)
-        return false;
+    return g->speech == GATEWAY_PCP ? PCP_AT_ONCE : 1;
+}
+
+/* Others that were asked for, and are neither answered nor given up. */
+static bool is_held_back(const struct gateway *g, const struct mapping *but)
+{
+    size_t under_way = 0;
+    if (but->tries > 0 && g->speech != GATEWAY_NATPMP)
+        return false; /* it is one of them */
     for (size_t i = 0; i < g->count; i++) {
         const struct mapping *m = &g->mappings[i];
         if (m != but && m->state != MAPPING_FREE && m->state != MAPPING_HELD && m->tries > 0 &&
-            m->state != MAPPING_REFUSED)
+            m->state != MAPPING_REFUSED && ++under_way >= most_under_way(g))
             return true;
     }
     return false;
@@ -297,7 +307,7 @@ bool gateway_output(struct gateway *g, struct tick now, struct view *out)
         return true;
     for (size_t i = 0; i < g->count; i++) {
         struct mapping *m = &g->mappings[i];
-        if (m->state == MAPPING_FREE || !tick_due(m->due, now) || natpmp_is_busy(g, m) ||
+        if (m->state == MAPPING_FREE || !tick_due(m->due, now) || is_held_back(g, m) ||
             give_up(g, m, now) || !tick_due(m->due, now))
             continue;
         if (m->state == MAPPING_REFUSED)
@@ -452,7 +462,7 @@ struct tick gateway_deadline(const struct gateway *g)
             continue;
         if (m->state == MAPPING_HELD)
             first = tick_min(first, m->expires);
-        if (!natpmp_is_busy(g, m))
+        if (!is_held_back(g, m))
             first = tick_min(first, m->due);
     }
     return first;

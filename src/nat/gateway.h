@@ -71,6 +71,7 @@ struct gateway_status {
     /* The gateway's own outside address; unset while not known. Private, or other than what STUN
      * sees: a second NAT stands behind it (doc/nat.md 5). */
     struct addr external;
+    bool is_inside; /* it has none at all, by what it says elsewhere: never the engine's */
     size_t mapped, wanted;
 };
 struct gateway_status gateway_status(const struct gateway *g);

@@ -56,6 +56,7 @@ bool profile_set_local(struct nat_profile *p, struct tick now, struct addr local
     for (size_t i = PROFILE_METADATA; i < PROFILE_SOURCES; i++)
         p->told[i] = (struct profile_told){0};
     p->gateway = GATEWAY_UNKNOWN;
+    p->gateway_is_inside = false;
     forget_behaviour(p);
     return true;
 }
@@ -112,6 +113,7 @@ void profile_tell_gateway(struct nat_profile *p, struct tick now,
                           const struct gateway_status *status)
 {
     p->gateway = status->speech;
+    p->gateway_is_inside = status->is_inside;
     (void)profile_tell(p, now, PROFILE_GATEWAY, status->external);
 }
 
@@ -174,6 +176,8 @@ int profile_levels(const struct nat_profile *p)
         return 0;
     if (is_told(p, PROFILE_GATEWAY))
         return profile_trusts_gateway(p) ? 1 : 2;
+    if (p->gateway_is_inside && is_told(p, PROFILE_STUN))
+        return 2;
     if (is_told(p, PROFILE_STUN) || p->behind_nat == PATH_YES || addr_is_private(&p->local))
         return 1; /* at least */
     return -1;
@@ -294,14 +298,16 @@ static bool has_problem(const struct nat_profile *p, struct tick now, size_t whi
         return p->behind_nat == PATH_UNKNOWN && is_told(p, PROFILE_SETTING) &&
                is_told(p, PROFILE_STUN) && !agree(p, PROFILE_SETTING, PROFILE_STUN);
     case 3:
-        return is_told(p, PROFILE_GATEWAY) && !profile_trusts_gateway(p);
+        return (is_told(p, PROFILE_GATEWAY) && !profile_trusts_gateway(p)) ||
+               (p->gateway_is_inside && is_told(p, PROFILE_STUN));
     case 4:
         return is_external_unknown(p);
     case 5:
         return do_sources_differ(p);
     default:
         return addr_is_set(&p->local) && has_settled(p) && !p->stun_is_silent &&
-               p->behaviour.mapping != NAT_MAPPING_UNKNOWN &&
+               (p->behaviour.filtering != NAT_FILTERING_UNKNOWN ||
+                nat_mapping_is_dependent(p->behaviour.mapping)) &&
                path_choose(&us, &src, 0).code == PATH_BEST_EFFORT;
     }
 }

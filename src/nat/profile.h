@@ -46,8 +46,9 @@ struct nat_profile {
     struct nat_behaviour behaviour;
     struct tick behaviour_at; /* TICK_NEVER: nothing yet */
     enum gateway_speech gateway;
-    bool stun_is_silent; /* asked, and nobody answered */
-    bool is_asked;       /* somebody is asked at all: the settings leave somebody to ask */
+    bool gateway_is_inside; /* it has no address outside: a NAT stands behind it */
+    bool stun_is_silent;    /* asked, and nobody answered */
+    bool is_asked;          /* somebody is asked at all: the settings leave somebody to ask */
     bool has_changed;
     bool relay_udp, relay_stream, edge;
 };

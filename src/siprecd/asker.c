@@ -24,7 +24,7 @@ enum {
     /* nat.md's 250 ms hold for all requests of one cloud; the service sits in the host below us. */
     ASKER_METADATA_MS = 250,
     ASKER_SERVICE_MS = 3000,
-    ASKER_GATEWAY_MS = 1500,
+    ASKER_GATEWAY_MS = 700,
 };
 
 #define METADATA_SERVICE "http://169.254.169.254"

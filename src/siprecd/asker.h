@@ -12,7 +12,7 @@ enum {
     ASKER_AT_ONCE = 32, /* questions under way */
     ASKER_TEXT_SIZE = 512,
     ASKER_ADDRESSES = 8,
-    ASKER_PORTS = 64, /* mappings in one question */
+    ASKER_PORTS = 16, /* mappings in one question */
 };
 
 enum asker_kind {

@@ -17,6 +17,7 @@ enum {
     /* NAT-PMP's own schedule waits for two minutes (RFC 6886 §3.1); a gateway on the same link
      * answers in milliseconds, and calls may be waiting. */
     MAPPER_FIND_MS = 2000,
+    MAPPER_DOUBT_MS = 1000,     /* nothing but refusals for so long: UPnP may tell why */
     MAPPER_LEASE_S = 3600,      /* UPnP; asked for again at half of it */
     MAPPER_UPNP_PAUSE_MS = 100, /* gathers what is wanted at about the same time into one errand */
     MAPPER_RETRY_MS = 60000,
@@ -41,7 +42,9 @@ struct mapper {
     struct gateway *gateway; /* NULL: by UPnP, or off */
     int fd;
     bool is_heard;
-    struct tick find_until;
+    bool is_refused; /* of what it was asked for last */
+    bool is_inside; /* it has no address outside that is worth the name: another NAT comes behind */
+    struct tick find_until, doubt_at;
     /* UPnP, where the gateway is mute otherwise */
     bool by_upnp, has_upnp;
     bool is_asking;
@@ -65,7 +68,7 @@ struct mapper *mapper_create(const struct mapper_config *config)
         return NULL;
     mapper->config = *config;
     mapper->fd = -1;
-    mapper->upnp_at = mapper->retry_at = mapper->find_until = TICK_NEVER;
+    mapper->upnp_at = mapper->retry_at = mapper->find_until = mapper->doubt_at = TICK_NEVER;
     rng_init(&mapper->rng, config->seed);
     return mapper;
 }
@@ -116,6 +119,7 @@ struct gateway_status mapper_status(const struct mapper *mapper)
     }
     if (!mapper->is_on)
         status.speech = GATEWAY_UNKNOWN;
+    status.is_inside = mapper->is_on && mapper->is_inside;
     status.mapped = status.wanted = 0;
     for (size_t i = 0; i < GATEWAY_MAPPINGS; i++) {
         status.wanted += mapper->wishes[i].is_used && !mapper->wishes[i].is_dropped;
@@ -127,7 +131,7 @@ struct gateway_status mapper_status(const struct mapper *mapper)
 static void mapper_look_for_news(struct mapper *mapper)
 {
     struct gateway_status status = mapper_status(mapper);
-    if (status.speech != mapper->told.speech ||
+    if (status.speech != mapper->told.speech || status.is_inside != mapper->told.is_inside ||
         !addr_equal_ip(&status.external, &mapper->told.external))
         mapper->has_news = true;
     mapper->told = status;
@@ -150,6 +154,7 @@ static void mapper_take_events(struct mapper *mapper, struct tick now)
         struct wish *wish = wish_find(mapper, event.protocol, event.internal_port);
         switch (event.kind) {
         case GATEWAY_MAPPED:
+            mapper->is_refused = mapper->is_inside = false;
             if (wish)
                 mapper_tell(mapper, wish, event.external);
             break;
@@ -160,6 +165,12 @@ static void mapper_take_events(struct mapper *mapper, struct tick now)
                       portmap_result_name(event.result));
             if (wish)
                 mapper_tell(mapper, wish, (struct addr){0});
+            /* RFC 6887 §7.4, codes 7 and 12, say why; miniupnpd says that it has no room. */
+            if (event.result == PORTMAP_BEHIND_NAT)
+                mapper->is_inside = true;
+            if (!mapper->is_refused && mapper_status(mapper).mapped == 0)
+                mapper->doubt_at = tick_add_ms(now, MAPPER_DOUBT_MS);
+            mapper->is_refused = true;
             break;
         case GATEWAY_SILENT: /* mapper_expire has stopped waiting before */
             break;
@@ -186,6 +197,22 @@ static void mapper_run_gateway(struct mapper *mapper, struct tick now)
 }
 
 /* ---- UPnP ----------------------------------------------------------------------------------- */
+
+/* A gateway that refuses all may be without an address outside itself, and says so by UPnP at best:
+ * its address there is private, or empty. */
+static void upnp_ask_why(struct mapper *mapper, struct tick now)
+{
+    struct asker_question question = {
+        .kind = ASKER_GATEWAY, .id = mapper->config.id, .local = mapper->local, .igd = mapper->igd};
+    mapper->doubt_at = TICK_NEVER;
+    if (mapper_status(mapper).mapped > 0)
+        return;
+    mapper->is_asking = asker_ask(mapper->config.asker, &question);
+    if (mapper->is_asking)
+        mapper->igd = NULL;
+    else
+        mapper->doubt_at = tick_add_ms(now, MAPPER_RETRY_MS);
+}
 
 /* All that is due, as one errand; false: nothing is. */
 static bool upnp_gather(struct mapper *mapper, struct tick now, struct asker_question *question)
@@ -255,6 +282,7 @@ static void upnp_take(struct mapper *mapper, struct tick now, const struct asker
     uint64_t held_back = 0;
     mapper->retry_ms = 0;
     mapper->has_upnp = true;
+    mapper->is_inside = answer->count == 0 || addr_is_unspecified(&answer->addresses[0]);
     mapper->upnp_external = answer->count > 0 ? answer->addresses[0] : (struct addr){0};
     for (size_t i = 0; i < question->ports_count; i++) {
         const struct asker_port *port = &question->ports[i];
@@ -294,6 +322,12 @@ void mapper_answer(struct mapper *mapper, struct tick now, struct asker_answer *
 {
     bool is_stale = mapper->is_stale;
     mapper->is_asking = mapper->is_stale = false;
+    if (!is_stale && !mapper->by_upnp && answer->good && mapper->is_refused) {
+        mapper->is_inside = answer->count == 0 || addr_is_private(&answer->addresses[0]) ||
+                            addr_is_unspecified(&answer->addresses[0]);
+        mapper_look_for_news(mapper);
+        return;
+    }
     if (is_stale || !mapper->by_upnp) {
         upnp_plan(mapper, now);
         return; /* its igd goes with the answer */
@@ -382,6 +416,8 @@ static void mapper_forget(struct mapper *mapper)
     io_igd_destroy(mapper->igd);
     mapper->igd = NULL;
     mapper->by_upnp = mapper->has_upnp = mapper->is_heard = false;
+    mapper->is_refused = mapper->is_inside = false;
+    mapper->doubt_at = TICK_NEVER;
     mapper->is_stale = mapper->is_asking;
     mapper->upnp_external = (struct addr){0};
     mapper->upnp_at = mapper->retry_at = TICK_NEVER;
@@ -514,6 +550,8 @@ void mapper_expire(struct mapper *mapper, struct tick now)
         mapper_close_gateway(mapper);
         mapper_open_gateway(mapper, now);
     }
+    if (!mapper->by_upnp && !mapper->is_asking && tick_due(mapper->doubt_at, now))
+        upnp_ask_why(mapper, now);
     if (mapper->by_upnp && !mapper->is_asking && tick_due(mapper->upnp_at, now))
         upnp_ask(mapper, now);
 }
@@ -526,7 +564,9 @@ struct tick mapper_deadline(const struct mapper *mapper)
         return TICK_NEVER;
     if (mapper->gateway)
         deadline = tick_min(deadline, gateway_deadline(mapper->gateway));
-    return mapper->by_upnp && !mapper->is_asking ? tick_min(deadline, mapper->upnp_at) : deadline;
+    if (mapper->is_asking)
+        return deadline;
+    return tick_min(deadline, mapper->by_upnp ? mapper->upnp_at : mapper->doubt_at);
 }
 
 void mapper_destroy(struct mapper *mapper)

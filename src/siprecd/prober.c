@@ -30,8 +30,8 @@ enum {
 enum check_kind {
     CHECK_NONE,
     CHECK_ROUTINE, /* the best server alone */
-    CHECK_RACE,    /* all that may be asked; the first answer counts */
-    CHECK_VERIFY,  /* another socket, another server if there is one: is that really so? */
+    CHECK_RACE,   /* all that may be asked; the first answer counts, the others show who is alive */
+    CHECK_VERIFY, /* another socket, another server if there is one: is that really so? */
 };
 
 struct server {
@@ -53,6 +53,7 @@ struct prober {
     size_t count;
     /* checks */
     enum check_kind check;
+    bool has_answer; /* in this check */
     int fd; /* a new one each check: a mapping that stands would go on showing the old address */
     struct tick check_at;
     int64_t silent_ms; /* the pause after silence; 0: somebody answers */
@@ -133,6 +134,7 @@ static void prober_close(struct prober *prober, int *fd)
 static void check_end(struct prober *prober, struct tick now, int64_t pause_ms)
 {
     prober->check = CHECK_NONE;
+    prober->has_answer = false;
     prober_close(prober, &prober->fd);
     for (size_t i = 0; i < prober->count; i++)
         prober->servers[i].is_open = false;
@@ -242,7 +244,9 @@ static void check_send(struct prober *prober, struct tick now)
         }
         is_open = is_open || server->is_open;
     }
-    if (prober->check != CHECK_NONE && !is_open)
+    if (prober->check != CHECK_NONE && !is_open && prober->has_answer)
+        check_end(prober, now, CHECK_MS);
+    else if (prober->check != CHECK_NONE && !is_open)
         check_failed(prober, now);
 }
 
@@ -273,8 +277,8 @@ static void check_seen(struct prober *prober, struct tick now, const struct serv
         return;
     }
     prober->external = *external;
+    prober->has_answer = true;
     prober_tell(prober, &event);
-    check_end(prober, now, CHECK_MS);
 }
 
 static void check_input(struct prober *prober, struct tick now)
@@ -299,7 +303,8 @@ static void check_input(struct prober *prober, struct tick now)
             server->breaker_ms = 0;
             server->closed_until = (struct tick){0};
             server->rtt_ms = tick_diff_ms(now, server->sent_at);
-            check_seen(prober, now, server, &external);
+            if (!prober->has_answer)
+                check_seen(prober, now, server, &external);
             break;
         }
     }

@@ -195,15 +195,22 @@ static json_t *servers(const struct relay_report *const relays[], size_t workers
     return list;
 }
 
-static void add_problem(json_t *list, const char *code, const char *text, const char *cure)
+static bool has_problem(const json_t *list, const char *code)
 {
     size_t i;
     const json_t *known;
     json_array_foreach(list, i, known)
     {
         if (strcmp(json_string_value(json_object_get(known, "code")), code) == 0)
-            return;
+            return true;
     }
+    return false;
+}
+
+static void add_problem(json_t *list, const char *code, const char *text, const char *cure)
+{
+    if (has_problem(list, code))
+        return;
     json_array_append_new(list,
                           json_pack("{s:s,s:s,s:s}", "code", code, "text", text, "cure", cure));
 }
@@ -244,11 +251,12 @@ static json_t *problems(const struct surveyor_view *view, struct tick now,
              (addr_is_set(&p->local) || !is_anywhere) && profile_problem(p, now, i, &problem); i++)
             add_problem(list, problem.code, problem.text, problem.cure);
     }
-    if (view->is_mapping && view->gateway.speech == GATEWAY_MUTE)
+    /* Only where nothing else lets anybody in. */
+    if (view->is_mapping && view->gateway.speech == GATEWAY_MUTE &&
+        has_problem(list, "needs_relay"))
         add_problem(list, "no_portmap",
                     "the gateway maps no ports: it speaks neither PCP, NAT-PMP nor UPnP",
-                    "switch one of them on in the router, or forward the ports by hand and set "
-                    "nat.external_ip");
+                    "switch one of them on in the router");
     add_relay_problems(list, relays, workers);
     return list;
 }

@@ -356,6 +356,7 @@ static void take_mapper(struct surveyor *s, struct tick now)
     else
         s->profiles[0].told[PROFILE_GATEWAY] = (struct profile_told){0};
     s->profiles[0].gateway = status.speech;
+    s->profiles[0].gateway_is_inside = status.is_inside;
     tell_news(s, now);
 }
 

@@ -252,6 +252,37 @@ static void test_nothing_is_translated(void)
     CHECK_INT(code_of(&p, 30, false, false), PATH_BEST_EFFORT);
 }
 
+/* What the newer problems are: nobody tells an address, and those who do tell different ones. */
+static void test_outside_problems(void)
+{
+    struct nat_profile p;
+    struct profile_problem problem;
+    profile_init(&p, at(0), PATH_UNKNOWN, (struct addr){0});
+    p.is_asked = true;
+    (void)profile_set_local(&p, at(0), ip(192, 168, 1, 5));
+    CHECK(!profile_problem(&p, at(0), 0, &problem)); /* still being found out */
+    profile_settle(&p, at(10));
+    CHECK_INT(profile_state(&p, at(10)), PROFILE_KNOWN);
+    CHECK(profile_problem(&p, at(10), 0, &problem));
+    CHECK_TEXT(problem.code, "external_unknown");
+    (void)profile_tell(&p, at(20), PROFILE_STUN, ip(203, 0, 113, 5));
+    CHECK(!profile_problem(&p, at(20), 0, &problem));
+    (void)profile_tell(&p, at(20), PROFILE_SERVICE, ip(203, 0, 113, 6));
+    CHECK(profile_problem(&p, at(20), 0, &problem));
+    CHECK_TEXT(problem.code, "sources_differ");
+    (void)profile_tell(&p, at(20), PROFILE_SERVICE, ip(203, 0, 113, 5));
+    CHECK_INT(profile_levels(&p), 1);
+    p.gateway_is_inside = true;
+    CHECK_INT(profile_levels(&p), 2);
+    CHECK(profile_problem(&p, at(20), 0, &problem));
+    CHECK_TEXT(problem.code, "double_nat");
+    /* who asks nobody is told nothing */
+    profile_init(&p, at(0), PATH_UNKNOWN, (struct addr){0});
+    (void)profile_set_local(&p, at(0), ip(192, 168, 1, 5));
+    profile_settle(&p, at(0));
+    CHECK(!profile_problem(&p, at(0), 0, &problem));
+}
+
 int main(void)
 {
     RUN(test_what_the_settings_mean);
@@ -261,5 +292,6 @@ int main(void)
     RUN(test_the_shortest_lifetime_counts);
     RUN(test_open_machines);
     RUN(test_nothing_is_translated);
+    RUN(test_outside_problems);
     return tap_done();
 }

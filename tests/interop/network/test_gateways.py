@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+"""Mappings at a real gateway (miniupnpd) that no setting speaks of: by PCP, by NAT-PMP, by UPnP; SIP's port as well as
+media's; and a gateway that sits behind another NAT itself."""
+import traceback
+
+from place import NOBODY, Tap, codes, lab, need, told, wait_for
+
+need("miniupnpd")
+lab.enter()
+tap = Tap()
+STUN = {**NOBODY, "STUN_SERVERS": "5.5.7.1", "SIPRECD_NAT_PORTMAP": "auto", "SIPRECD_NAT_READY": "8"}
+# PCP's messages begin with its version, 2; NAT-PMP's with 0 (RFC 6887 §9).
+DEAF = {"pcp": "", "nat-pmp": "udp dport 5351 @th,64,8 2 drop", "upnp": "udp dport 5351 drop"}
+
+
+def mapped(protocol):
+    # Not even SIP is forwarded: the call comes in through the mapping.
+    with lab.World([("pcp",)], sip=False) as world:
+        router = world.routers["srs"][0].space
+        router.run("nft", "add", "chain", "inet", "filter", "ears", "{ type filter hook input priority 0; }")
+        if DEAF[protocol]:
+            router.run("nft", "add", "rule", "inet", "filter", "ears", *DEAF[protocol].split())
+        world.coturn()
+        with world.siprecd("--rtp.bind=0.0.0.0", environment=STUN) as srs:
+            def portmap():
+                return srs.nat()["portmap"] or {}
+            # 8 pairs, UDP and TCP of SIP
+            tap.ok(wait_for(lambda: portmap().get("mapped", 0) >= 18, 60), f"{protocol}: all that is wanted is mapped",
+                   srs.nat(), srs.log()[-2000:])
+            tap.equal((portmap()["protocol"], portmap()["gateway"], portmap()["external"]),
+                      (protocol, "192.168.10.1", "5.5.5.1"), f"{protocol}: so the report says")
+            tap.equal(told(srs, "gateway"), ["5.5.5.1"], f"{protocol}: the gateway tells our address outside")
+            tap.ok("needs_relay" not in codes(srs), f"{protocol}: no relay is needed", srs.nat()["problems"])
+            tap.ok(srs.metric("siprecd_port_mappings") >= 18, f"{protocol}: counted")
+            status, report = world.call("--send-from", "port", seconds=2, transport="udp")
+            recording = (status == 0 and srs.recording(report["call_id"], seconds=30)) or {}
+            streams = recording.get("streams", [])
+            tap.ok(status == 0 and streams and all(s["path"] == "mapped" and s["packets"] > 50 for s in streams),
+                   f"{protocol}: a call comes in by SIP's mapping, and its media by theirs", report, recording,
+                   srs.log()[-2000:])
+            wait_for(lambda: portmap().get("mapped", 0) >= 18, 60)
+            if protocol == "pcp":
+                world.routers["srs"][0].daemon.kill()
+                world.routers["srs"][0].daemon.wait()
+                tap.ok(srs.nat()["state"] == "known", "a gateway that dies takes nothing along", srs.nat())
+
+
+def double():
+    """The gateway's address outside is another NAT's inside: what it maps leads nowhere."""
+    with lab.World([("pcp",), "masquerade"]) as world:
+        world.coturn()
+        with world.siprecd(environment=STUN) as srs:
+            wait_for(lambda: told(srs, "stun") and srs.nat()["state"] == "known", 15)
+            tap.equal(told(srs, "stun"), ["5.5.5.1"], "two NATs: STUN sees the outermost", srs.nat())
+            tap.ok(wait_for(lambda: "double_nat" in codes(srs), 15) and srs.nat()["levels"] == 2,
+                   "the gateway has no address outside: double NAT", srs.nat(), srs.log()[-2000:])
+            status, report = world.call(seconds=1)
+            tap.ok({s["answered"].split(":")[0] for s in report.get("streams", [])} == {"5.5.5.1"},
+                   "no call is told the address between", report)
+
+
+def off():
+    with lab.World([("pcp",)]) as world:
+        router = world.routers["srs"][0].space
+        router.run("nft", "add", "chain", "inet", "filter", "ears", "{ type filter hook input priority 0; }")
+        router.run("nft", "add", "rule", "inet", "filter", "ears", "udp", "dport", "{ 1900, 5351 }", "counter")
+        world.coturn()
+        with world.siprecd(environment={**STUN, "SIPRECD_NAT_PORTMAP": "false"}) as srs:
+            wait_for(lambda: srs.nat()["state"] == "known", 15)
+            tap.ok(srs.nat()["portmap"] is None and "packets 0 " in router.run("nft", "list", "chain", "inet", "filter", "ears"),
+                   "portmap=false: nobody is asked", srs.nat(), router.run("nft", "list", "chain", "inet", "filter", "ears"))
+
+
+tests = [*(lambda p=p: mapped(p) for p in DEAF), double, off]
+for test in tests:
+    try:
+        test()
+    except Exception:  # noqa: BLE001: reported, and the others go on
+        tap.ok(False, "a test ran to its end", traceback.format_exc())
+tap.done()

@@ -87,6 +87,9 @@ static void put_addresses(struct recorder *recorder, struct exchange *x, struct 
         if (x->ticket_of[i] >= 0)
             recorder_way_choose(recorder, x->call, now, &x->fresh[x->ticket_of[i]],
                                 x->offered ? &recorder->answer.offer->media[i].rtp : &nowhere, 0);
+        if (x->ticket_of[i] >= 0 && x->offered &&
+            recorder_ice_offered(&recorder->answer.offer->media[i]))
+            recorder_way_stand_by(recorder, x->call, &x->fresh[x->ticket_of[i]]);
         const struct recorder_lease *lease = lease_of(x, i);
         line->rtp = lease->advertised;
         line->rtcp = lease->advertised_rtcp;

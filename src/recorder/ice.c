@@ -21,7 +21,9 @@ struct recorder_ice {
     size_t count;
     /* Of the SRC's last description: others are a restart. */
     char remote_ufrag[ICE_REMOTE_CREDENTIAL_SIZE], remote_pwd[ICE_REMOTE_CREDENTIAL_SIZE];
-    uint32_t port, generation; /* the agent's bases are of these */
+    uint32_t port, generation;              /* the agent's bases are of these */
+    struct addr permitted[MEDIA_PERMITTED]; /* IPs that a relay shall let in */
+    uint8_t permitted_count;
 };
 
 void recorder_ice_destroy(struct recorder_ice *ice)
@@ -34,7 +36,7 @@ void recorder_ice_destroy(struct recorder_ice *ice)
 
 /* ---- The SRC's description ------------------------------------------------------------------ */
 
-static bool offers_ice(const struct sdp_media *media)
+bool recorder_ice_offered(const struct sdp_media *media)
 {
     /* RFC 8839 §5.4. */
     return media->ice_ufrag.len >= 4 && media->ice_ufrag.len <= 256 && media->ice_pwd.len >= 22 &&
@@ -83,15 +85,36 @@ static bool is_mismatch(const struct sdp_session *sdp, const struct sdp_media *m
            !has_candidate(sdp, media, 2, &media->rtcp);
 }
 
+static bool is_named(const struct recorder *recorder, const struct addr *address)
+{
+    for (uint32_t i = 0; i < recorder->settings.allow.count; i++) {
+        if (addr_prefix_contains(&recorder->settings.allow.list[i], address))
+            return true;
+    }
+    return false;
+}
+
 static bool may_be_checked(const struct recorder *recorder, const struct recorder_call *call,
                            const struct addr *address)
 {
     /* An unlisted SRC's, too: media sends it few checks until one was answered. */
     struct target_rule rule = {.signalled = call->flow.peer, .listed = true};
-    bool named = false;
-    for (uint32_t i = 0; i < recorder->settings.allow.count; i++)
-        named |= addr_prefix_contains(&recorder->settings.allow.list[i], address);
-    return target_may_get(&rule, address, named);
+    return target_may_get(&rule, address, is_named(recorder, address));
+}
+
+/* A relay lets in whom it was told of. For an unlisted SRC that is where its SIP came from. */
+static void permit(const struct recorder *recorder, const struct recorder_call *call,
+                   const struct addr *address, struct recorder_ice *ice)
+{
+    struct target_rule rule = {.signalled = call->flow.peer, .listed = call->listed};
+    if (!target_may_get(&rule, address, is_named(recorder, address)) ||
+        ice->permitted_count == MEDIA_PERMITTED)
+        return;
+    for (uint8_t i = 0; i < ice->permitted_count; i++) {
+        if (addr_equal_ip(&ice->permitted[i], address))
+            return;
+    }
+    ice->permitted[ice->permitted_count++] = addr_with_port(*address, 0);
 }
 
 /* Best first, so that what does not fit is the worst. */
@@ -129,7 +152,9 @@ static bool describe_remote(const struct recorder *recorder, const struct record
     if (!ice_set_remote(ice->agent, now, media->ice_ufrag, media->ice_pwd,
                         recorder->theirs.ice_lite))
         return false;
+    permit(recorder, call, &call->flow.peer, ice);
     for (size_t i = 0; i < count; i++) {
+        permit(recorder, call, &list[i].address, ice);
         if (!ice_add_remote(ice->agent, now, &list[i]))
             metric_add(METRIC_ICE_CANDIDATES_REFUSED, 1);
     }
@@ -139,19 +164,6 @@ static bool describe_remote(const struct recorder *recorder, const struct record
 }
 
 /* ---- Ours ----------------------------------------------------------------------------------- */
-
-/* Where a port is on this host: its own address, or on a wildcard that which the SRC's SIP reached.
- */
-static struct addr host_of(const struct recorder *recorder, const struct recorder_call *call,
-                           const struct addr *bound)
-{
-    if (!addr_is_unspecified(bound))
-        return *bound;
-    struct addr ip = call->flow.local;
-    if (ip.family != bound->family)
-        ip = recorder->settings.own[bound->family == ADDR_V6];
-    return addr_with_port(ip, bound->port);
-}
 
 static const struct nat_profile *profile_of(const struct recorder *recorder,
                                             const struct addr *address)
@@ -170,7 +182,7 @@ static struct ice_gather_base base_of(const struct recorder *recorder,
     struct ice_gather_base base = {
         .base = {MEDIA_SOCKET(ticket->port, rtcp)},
         .component = rtcp ? 2 : 1,
-        .address = host_of(recorder, call, bound),
+        .address = addr_with_port(recorder_way_own(recorder, call, lease), bound->port),
         .is_way_out = true,
         .mapped = rtcp ? ticket->mapped_rtcp : ticket->mapped,
     };
@@ -180,6 +192,11 @@ static struct ice_gather_base base_of(const struct recorder *recorder,
     if (!addr_is_set(&base.mapped) && addr_is_set(seen) &&
         tick_diff_ms(now, ticket->seen_at) < PROFILE_FRESH_MS)
         base.reflexive = *seen;
+    /* It has one port: RTP's, and RTCP's where that is muxed. */
+    if (lease->has_relay && !rtcp) {
+        base.relayed[0].base = (struct ice_base){MEDIA_RELAY(lease->relay.slot)};
+        base.relayed[0].address = lease->relay.relayed[bound->family == ADDR_V6];
+    }
     return base;
 }
 
@@ -292,7 +309,7 @@ void recorder_ice_plan(struct recorder *recorder, const struct recorder_call *ca
     struct recorder_ice_line *plan = &recorder->ice_lines[line];
     struct recorder_ice *old = number == SDP_MATCH_NEW ? NULL : call->ices[number];
     *plan = (struct recorder_ice_line){0};
-    if (recorder->answer.lines[line].reject != SDP_ACCEPTED || !offers_ice(media))
+    if (recorder->answer.lines[line].reject != SDP_ACCEPTED || !recorder_ice_offered(media))
         return;
     plan->stays = goes_on(old, media, lease);
     if (plan->stays) {
@@ -343,6 +360,11 @@ void recorder_ice_post(struct recorder_call *call, unsigned number,
         return;
     facts->ice = ice->agent;
     facts->ice_stays = true;
+    /* The agent punches and keeps alive by its checks; the relay must let theirs in. */
+    facts->way.target_count = facts->way.target_rtcp_count = 0;
+    facts->way.choice.punches = facts->way.choice.probes_back = facts->way.may_reinvite = false;
+    memcpy(facts->way.permitted, ice->permitted, sizeof facts->way.permitted);
+    facts->way.permitted_count = ice->permitted_count;
     ice->agent = NULL;
 }
 
@@ -423,6 +445,8 @@ bool recorder_ice_hear(struct recorder *recorder, struct recorder_call *call,
         journal_event_put_addr(&line, "peer", &event->addr);
         journal_event_put_text(&line, "local_type", view_of_string(type_name(news->local_type)));
         journal_event_put_text(&line, "peer_type", view_of_string(type_name(news->remote_type)));
+    } else if (news->kind == MEDIA_ICE_FAILED && stream->ice_path) {
+        return false; /* RTP has its path; what failed is RTCP's */
     } else if (news->kind == MEDIA_ICE_FAILED) {
         recorder_record_warn(&call->record, event->at, "ice-failed",
                              "ICE found no path for the stream with label %s",

@@ -11,6 +11,9 @@
 /* Frees what a stream has. */
 void recorder_ice_destroy(struct recorder_ice *ice);
 
+/* The m-line of the SRC's offer has ICE that can be answered. */
+bool recorder_ice_offered(const struct sdp_media *media);
+
 /* Decides about line `line` of the answer, or offer, in the making, whose rtp and rtcp are set:
  * makes an agent where the SRC begins or restarts ICE, says the same again where it goes on, and
  * nothing where it does not. number: the stream that the line continues, or SDP_MATCH_NEW. What it

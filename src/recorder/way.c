@@ -161,6 +161,28 @@ static void take_relay(struct recorder *recorder, const struct recorder_call *ca
     recorder_stock_drop_relay(&recorder->stock, lease->relay.worker, lease->relay.slot);
 }
 
+struct addr recorder_way_own(const struct recorder *recorder, const struct recorder_call *call,
+                             const struct recorder_lease *lease)
+{
+    return addr_with_port(own(recorder, call, lease), lease->ticket.bound.port);
+}
+
+void recorder_way_stand_by(struct recorder *recorder, const struct recorder_call *call,
+                           struct recorder_lease *lease)
+{
+    if (lease->has_relay || lease->us.is_open || lease->us.is_static || lease->us.is_mapped ||
+        lease->us.same_realm)
+        return;
+    const struct recorder_relay *relay = find_relay(recorder, call, lease, true);
+    if (!relay)
+        relay = find_relay(recorder, call, lease, false);
+    if (!relay || recorder->profiles[family_of(lease)].behind_nat == PATH_NO)
+        return;
+    lease->has_relay = true;
+    lease->relay = *relay;
+    recorder_stock_drop_relay(&recorder->stock, lease->relay.worker, lease->relay.slot);
+}
+
 void recorder_way_choose(struct recorder *recorder, const struct recorder_call *call,
                          struct recorder_now now, struct recorder_lease *lease,
                          const struct addr *offered, unsigned tried)

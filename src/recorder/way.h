@@ -37,6 +37,13 @@ void recorder_way_direct(struct recorder *recorder, const struct recorder_call *
 /* The SRC's SDP says something else now, or says it for the first time. */
 void recorder_way_meet(const struct recorder *recorder, const struct recorder_call *call,
                        struct recorder_lease *lease, const struct addr *offered);
+/* A relay to hold for a stream with ICE, whose checks decide whether it is used: unless we, or this
+ * port, can be reached without one. Before anything is advertised. */
+void recorder_way_stand_by(struct recorder *recorder, const struct recorder_call *call,
+                           struct recorder_lease *lease);
+/* The port's address on this host. */
+struct addr recorder_way_own(const struct recorder *recorder, const struct recorder_call *call,
+                             const struct recorder_lease *lease);
 /* A choice that came to nothing: its relay may serve others. */
 void recorder_way_undo(struct recorder *recorder, struct recorder_lease *lease);
 /* What would be advertised now for the choice that stands. */

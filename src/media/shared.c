@@ -61,3 +61,9 @@ bool media_shared_proved(struct media *media, struct media_stream *stream, struc
         return true;
     return stream->share && ice_mux_proved(media->shared, now, stream->share, &path);
 }
+
+bool media_knows_path(const struct media *media, uint32_t socket, const struct addr *peer)
+{
+    struct ice_path path = {{socket}, *peer};
+    return media->shared && ice_mux_find(media->shared, &path, VIEW_NONE);
+}

@@ -8,6 +8,7 @@
 
 #include "base/metrics.h"
 #include "recorder/ice.h"
+#include "recorder/share.h"
 
 enum {
     DATAGRAM_SIZE = 1300, /* of a SIP message over UDP, at most */
@@ -17,10 +18,13 @@ enum {
 /* One offer and its answer in the making. Until it stands, the call is not touched. */
 struct exchange {
     struct recorder_call *call;
-    bool first;                     /* the call has no streams yet */
-    bool offered;                   /* the offer is theirs */
-    int found[LIMIT_SDP_MEDIA];     /* by m-line: the stream, or SDP_MATCH_NEW */
-    int ticket_of[LIMIT_SDP_MEDIA]; /* by m-line: of fresh, or -1 */
+    bool first;                               /* the call has no streams yet */
+    bool offered;                             /* the offer is theirs */
+    int found[LIMIT_SDP_MEDIA];               /* by m-line: the stream, or SDP_MATCH_NEW */
+    int ticket_of[LIMIT_SDP_MEDIA];           /* by m-line: of fresh, or -1 */
+    bool shares[LIMIT_STREAMS_PER_RECORDING]; /* by fresh: no port of its own */
+    uint32_t shared;                          /* how many */
+    bool on_first;                            /* only worker 0 will do */
     uint32_t tickets_wanted, tickets_taken;
     struct recorder_lease fresh[LIMIT_STREAMS_PER_RECORDING]; /* with the tickets taken */
     struct sdp_origin origin;
@@ -63,6 +67,39 @@ static void count_wanted(const struct recorder *recorder, struct exchange *x)
     }
 }
 
+/* Which of those are served by ports that only worker 0 has. */
+static void count_shared(const struct recorder *recorder, struct exchange *x)
+{
+    bool taken = false;
+    for (size_t i = 0; i < recorder->answer.count && x->offered; i++) {
+        const struct sdp_media *media = &recorder->answer.offer->media[i];
+        if (x->ticket_of[i] < 0)
+            continue;
+        bool shares = recorder_share_may(recorder, x->call, media, taken);
+        x->shares[x->ticket_of[i]] = shares;
+        x->shared += shares;
+        taken |= shares && !recorder_ice_offered(media);
+        x->on_first |= shares || (recorder->settings.tcp_port &&
+                                  recorder_share_speaks_tcp(recorder->answer.offer, media));
+    }
+}
+
+/* Tickets in the order of the lines that want them. */
+static bool deal_tickets(struct recorder *recorder, struct exchange *x,
+                         const struct recorder_wish *wish)
+{
+    struct recorder_ticket own[LIMIT_STREAMS_PER_RECORDING], shared;
+    if (x->shared && !recorder_share_ticket(recorder, wish->family, &wish->near, &shared)) {
+        memset(x->shares, 0, sizeof x->shares); /* none of that family */
+        x->shared = 0;
+    }
+    if (!recorder_stock_take(&recorder->stock, wish, own, x->tickets_wanted - x->shared))
+        return false;
+    for (uint32_t i = 0, at = 0; i < x->tickets_wanted; i++)
+        x->fresh[i] = (struct recorder_lease){.ticket = x->shares[i] ? shared : own[at++]};
+    return true;
+}
+
 static void refuse_from(struct recorder *recorder, struct exchange *x, uint32_t limit)
 {
     for (size_t i = 0; i < recorder->answer.count; i++) {
@@ -101,7 +138,6 @@ static void put_addresses(struct recorder *recorder, struct exchange *x, struct 
  * few. */
 static bool take_ports(struct recorder *recorder, struct exchange *x, struct recorder_now now)
 {
-    struct recorder_ticket tickets[LIMIT_STREAMS_PER_RECORDING];
     struct recorder_wish wish = {
         .worker = x->first ? RECORDER_ANY_WORKER : x->call->worker,
         .family = family_of(recorder, x),
@@ -110,20 +146,21 @@ static bool take_ports(struct recorder *recorder, struct exchange *x, struct rec
     };
     count_wanted(recorder, x);
     refuse_from(recorder, x, recorder_record_room(&x->call->record));
+    count_shared(recorder, x);
+    if (x->first && x->on_first)
+        wish.worker = 0;
     /* An SRC may well talk IPv4 SIP and offer IPv6 media that we cannot reach: better an answer in
      * the family that works than none (RFC 6157 §3.2 leaves the choice to the answerer). */
     if (recorder_stock_count(&recorder->stock, &wish) == 0)
         wish.family = wish.near.family;
     if (!x->first && !recorder->patient)
-        refuse_from(recorder, x, recorder_stock_count(&recorder->stock, &wish));
-    if (!recorder_stock_take(&recorder->stock, &wish, tickets, x->tickets_wanted)) {
+        refuse_from(recorder, x, recorder_stock_count(&recorder->stock, &wish) + x->shared);
+    if (!deal_tickets(recorder, x, &wish)) {
         if (!recorder->patient)
             metric_add(METRIC_PORTS_EXHAUSTED, 1);
         return false;
     }
     x->tickets_taken = x->tickets_wanted;
-    for (uint32_t i = 0; i < x->tickets_taken; i++)
-        x->fresh[i] = (struct recorder_lease){.ticket = tickets[i]};
     put_addresses(recorder, x, now);
     for (uint32_t i = 0; i < x->tickets_taken; i++)
         x->fresh[i].held = true;
@@ -158,6 +195,8 @@ void recorder_post_stream(struct recorder *recorder, struct recorder_call *call,
         .listed = call->listed,
         .port = lease->ticket.port,
         .generation = lease->ticket.generation,
+        .shares = lease->ticket.port == MEDIA_NO_PORT,
+        .socket = recorder_share_socket(&lease->ticket, false),
         .bound = lease->ticket.bound,
         .bound_rtcp = lease->ticket.bound_rtcp,
         .advertised = lease->advertised,

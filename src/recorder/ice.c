@@ -8,6 +8,7 @@
 
 #include "base/metrics.h"
 #include "nat/target.h"
+#include "recorder/share.h"
 
 /* Host, reflexive and relayed, of two components and two families. */
 #define TOLD 12
@@ -16,6 +17,8 @@ struct recorder_ice {
     struct ice *agent; /* until it is posted */
     bool mismatch;     /* the SRC's own SDP contradicts itself: no ICE on this stream */
     bool lite;
+    bool over_tcp; /* has candidates of TCP: it shares sockets */
+    uint8_t components;
     char ufrag[ICE_UFRAG_SIZE], pwd[ICE_PWD_SIZE];
     struct candidate told[TOLD];
     size_t count;
@@ -180,7 +183,7 @@ static struct ice_gather_base base_of(const struct recorder *recorder,
     const struct addr *bound = rtcp ? &ticket->bound_rtcp : &ticket->bound;
     const struct addr *seen = rtcp ? &ticket->seen_rtcp : &ticket->seen;
     struct ice_gather_base base = {
-        .base = {MEDIA_SOCKET(ticket->port, rtcp)},
+        .base = {recorder_share_socket(ticket, rtcp)},
         .component = rtcp ? 2 : 1,
         .address = addr_with_port(recorder_way_own(recorder, call, lease), bound->port),
         .is_way_out = true,
@@ -200,15 +203,57 @@ static struct ice_gather_base base_of(const struct recorder *recorder,
     return base;
 }
 
-static void gather(const struct recorder *recorder, const struct recorder_call *call,
-                   struct tick now, const struct recorder_lease *lease, struct recorder_ice *ice,
-                   unsigned components)
+/* Where the SRC speaks ICE-TCP: our listener's address, and one to open connections from (RFC 6544
+ * §5.1: both, since either side may be the one that gets through). */
+static unsigned add_tcp_bases(const struct recorder *recorder, const struct recorder_call *call,
+                              const struct recorder_lease *lease, bool lite,
+                              struct ice_gather_base *bases)
 {
-    struct ice_gather_base bases[ICE_COMPONENTS];
+    const struct recorder_settings *settings = &recorder->settings;
+    unsigned count = 0;
+    size_t at = 0;
+    struct addr own = recorder_way_own(recorder, call, lease);
+    while (at < settings->binds_count && settings->binds[at].family != own.family)
+        at++;
+    for (size_t i = at; i < settings->binds_count; i++) {
+        if (addr_equal_ip(&settings->binds[i], &own))
+            at = i;
+    }
+    if (at == settings->binds_count)
+        return 0;
+    struct ice_gather_base base = {.component = 1, .address = own, .is_way_out = true};
+    if (settings->tcp_port && lease->ticket.worker == 0) {
+        base.transport = CANDIDATE_TCP_PASSIVE;
+        base.base.number = MEDIA_SHARED(MEDIA_SHARED_TCP_PASSIVE, at);
+        base.address.port = settings->tcp_port;
+        if (lease->us.is_static)
+            base.mapped = addr_with_port(lease->advertised, settings->tcp_port);
+        bases[count++] = base;
+        base.mapped = (struct addr){0};
+    }
+    if (lite)
+        return count;
+    base.transport = CANDIDATE_TCP_ACTIVE;
+    base.base.number = MEDIA_SHARED(MEDIA_SHARED_TCP_ACTIVE, at);
+    bases[count++] = base;
+    return count;
+}
+
+static void gather(const struct recorder *recorder, const struct recorder_call *call,
+                   struct tick now, size_t line, const struct recorder_lease *lease,
+                   struct recorder_ice *ice)
+{
+    struct ice_gather_base bases[ICE_COMPONENTS + 2];
     struct ice_gather_settings settings = {.lite = ice->lite};
-    for (unsigned i = 0; i < components; i++)
+    const struct sdp_session *offer = recorder->answer.offer;
+    unsigned count = ice->components;
+    for (unsigned i = 0; i < count; i++)
         bases[i] = base_of(recorder, call, now, lease, i == 1);
-    (void)ice_gather_candidates(ice->agent, &settings, bases, components);
+    if (recorder_share_speaks_tcp(offer, &offer->media[line])) {
+        count += add_tcp_bases(recorder, call, lease, ice->lite, &bases[count]);
+        ice->over_tcp = true;
+    }
+    (void)ice_gather_candidates(ice->agent, &settings, bases, count);
 }
 
 /* The default destination must be a candidate (RFC 8839 §4.2.5). */
@@ -233,7 +278,8 @@ static void add_default(struct recorder_ice *ice, const struct recorder_lease *l
     if (ice->lite || !addr_is_set(&host))
         c.type = CANDIDATE_HOST;
     (void)ice_add_local(ice->agent, c,
-                        (struct ice_base){MEDIA_SOCKET(lease->ticket.port, component == 2)}, 60000);
+                        (struct ice_base){recorder_share_socket(&lease->ticket, component == 2)},
+                        60000);
 }
 
 static bool is_open(const struct recorder *recorder, struct tick now,
@@ -250,16 +296,20 @@ static struct recorder_ice *make(struct recorder *recorder, const struct recorde
     struct recorder_ice *ice = calloc(1, sizeof *ice);
     if (!ice)
         return NULL;
-    struct ice_options options = {.components = answer->rtcp_mux ? 1 : 2};
+    /* On a shared socket the components could not be told apart; RTCP can do without (RFC 5761 §4
+     * tells it from RTP, should it come). */
+    bool one = answer->rtcp_mux || lease->ticket.port == MEDIA_NO_PORT;
+    struct ice_options options = {.components = one ? 1 : 2};
     /* Somebody must send checks: not both of us lite (RFC 8445 §6.1.1 allows it all the same). */
     ice->lite = options.lite = is_open(recorder, now, lease) && !recorder->theirs.ice_lite;
+    ice->components = options.components;
     rng_bytes(&recorder->rng, options.seed, sizeof options.seed);
     ice->agent = ice_create(&options);
     if (!ice->agent) {
         free(ice);
         return NULL;
     }
-    gather(recorder, call, now, lease, ice, options.components);
+    gather(recorder, call, now, line, lease, ice);
     add_default(ice, lease, 1, &answer->rtp);
     if (options.components == 2)
         add_default(ice, lease, 2, &answer->rtcp);
@@ -360,6 +410,7 @@ void recorder_ice_post(struct recorder_call *call, unsigned number,
         return;
     facts->ice = ice->agent;
     facts->ice_stays = true;
+    facts->shares |= ice->over_tcp;
     /* The agent punches and keeps alive by its checks; the relay must let theirs in. */
     facts->way.target_count = facts->way.target_rtcp_count = 0;
     facts->way.choice.punches = facts->way.choice.probes_back = facts->way.may_reinvite = false;

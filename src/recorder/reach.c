@@ -12,7 +12,7 @@
 void recorder_note_holder(struct recorder *recorder, const struct recorder_call *call,
                           const struct recorder_ticket *ticket)
 {
-    if (ticket->worker >= RECORDER_WORKERS_MAX)
+    if (ticket->worker >= RECORDER_WORKERS_MAX || ticket->port == MEDIA_NO_PORT)
         return;
     struct recorder_holders *holders = &recorder->holders[ticket->worker];
     if (ticket->port >= holders->room) {

@@ -6,6 +6,7 @@
 
 #include "nat/path.h"
 
+enum { RECORDER_BINDS_MAX = 16 };
 enum { RECORDER_PREFIXES_MAX = 64, RECORDER_LISTENERS_MAX = 16 };
 
 struct recorder_prefixes {
@@ -24,6 +25,11 @@ struct recorder_settings {
     struct addr advertise[RECORDER_LISTENERS_MAX]; /* a listener's SRCs are told this one */
     struct recorder_prefixes local;                /* SRCs in here reach us without a NAT; */
     bool local_by_kind;                            /* and so do private addresses */
+    /* Ports that worker 0 shares among streams (0: none), on each of the addresses that media ports
+     * are bound to, by whose place MEDIA_SHARED() counts. */
+    uint16_t mux_port, tcp_port;
+    size_t binds_count;
+    struct addr binds[RECORDER_BINDS_MAX];
     uint32_t retry_after_s;                        /* of a 503 */
 };
 

@@ -140,6 +140,27 @@ static struct outbound_settings daemon_outbound_settings(const struct siprecd *d
     return made;
 }
 
+/* rtp.bind, or all of the machine: IPv6 only where the kernel has it. */
+static size_t daemon_binds(const struct settings *settings, struct addr binds[WORKER_BINDS_MAX])
+{
+    const struct values_addresses *chosen =
+        &settings_meaning(settings, SETTING_RTP_BIND)->addresses;
+    struct addr any_v6 = {.family = ADDR_V6};
+    struct io_udp_options options = {0};
+    int probe;
+    if (chosen->count > 0) {
+        memcpy(binds, chosen->list, sizeof chosen->list);
+        return chosen->count;
+    }
+    binds[0] = addr_v4(0, 0, 0, 0, 0);
+    binds[1] = any_v6;
+    probe = io_udp_open(&any_v6, &options, NULL);
+    if (probe < 0)
+        return 1;
+    close(probe);
+    return 2;
+}
+
 static struct signalling_settings daemon_signalling_settings(const struct siprecd *daemon,
                                                              const struct settings *settings)
 {
@@ -152,6 +173,9 @@ static struct signalling_settings daemon_signalling_settings(const struct siprec
     recorder->retry_after_s = DAEMON_RETRY_AFTER_S;
     for (size_t i = 0; i < allow->count && i < RECORDER_PREFIXES_MAX; i++)
         recorder->allow.list[recorder->allow.count++] = allow->list[i];
+    recorder->mux_port = (uint16_t)settings_number(settings, SETTING_RTP_MUX_PORT);
+    recorder->tcp_port = (uint16_t)settings_number(settings, SETTING_RTP_TCP_PORT);
+    recorder->binds_count = daemon_binds(settings, recorder->binds);
     daemon_take_network(recorder, settings, &made.network);
     for (int v6 = 0; v6 < 2; v6++) {
         struct addr any = {.family = v6 ? ADDR_V6 : ADDR_V4};
@@ -307,27 +331,6 @@ static bool daemon_start_disk(struct siprecd *daemon, char *error, size_t error_
     return true;
 }
 
-/* rtp.bind, or all of the machine: IPv6 only where the kernel has it. */
-static size_t daemon_binds(const struct settings *settings, struct addr binds[WORKER_BINDS_MAX])
-{
-    const struct values_addresses *chosen =
-        &settings_meaning(settings, SETTING_RTP_BIND)->addresses;
-    struct addr any_v6 = {.family = ADDR_V6};
-    struct io_udp_options options = {0};
-    int probe;
-    if (chosen->count > 0) {
-        memcpy(binds, chosen->list, sizeof chosen->list);
-        return chosen->count;
-    }
-    binds[0] = addr_v4(0, 0, 0, 0, 0);
-    binds[1] = any_v6;
-    probe = io_udp_open(&any_v6, &options, NULL);
-    if (probe < 0)
-        return 1;
-    close(probe);
-    return 2;
-}
-
 /* One for every four cores: a worker does some 8,000 streams, and two that share sockets' caches
  * cost more a packet than one (measured: 2.9 against 2.3 us). The other cores are for what the
  * kernel does with each packet before, for signalling and for renders. */
@@ -349,6 +352,8 @@ static bool daemon_start_workers(struct siprecd *daemon, char *error, size_t err
         .root = daemon->root,
         .port_min = (uint16_t)settings_number(daemon->settings, SETTING_RTP_PORT_MIN),
         .port_max = (uint16_t)settings_number(daemon->settings, SETTING_RTP_PORT_MAX),
+        .mux_port = (uint16_t)settings_number(daemon->settings, SETTING_RTP_MUX_PORT),
+        .tcp_port = (uint16_t)settings_number(daemon->settings, SETTING_RTP_TCP_PORT),
         .recordings = recorder_slots(&size),
         .streams = daemon->recordings * 2,
         .tls_ca = settings_text(daemon->settings, SETTING_SIP_TLS_CA),

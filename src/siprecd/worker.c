@@ -24,12 +24,15 @@
 #include "io/sweep.h"
 #include "io/udp.h"
 #include "siprecd/relays.h"
+#include "siprecd/shared.h"
 #include "siprecd/stock.h"
 
 enum {
     WORKER_MAILS = 1024, /* what does not fit waits in signalling: outbox.h */
     WORKER_BATCH = 64,   /* small enough to stay in the processor's first cache */
     WORKER_READY_MAX = 64,
+    WORKER_TAG_SHARED = 2,
+    WORKER_SHARED_FEW = 1024,
     WORKER_TAG_RELAYS = 1, /* of the loop's tokens; 0: the mailbox */
     /* Allocations that wait for calls, too. What a worker cannot relay goes another way. */
     WORKER_RELAYS_MAX = 2048,
@@ -62,6 +65,7 @@ struct worker {
     struct media *media;
     struct stock *stock;
     struct relays *relays;
+    struct shared *shared;
     struct datagram unwrapped[WORKER_BATCH];
     uint32_t change[2];             /* of our addresses: IPv4, IPv6 */
     struct worker_network *network; /* as signalling said last; NULL: nothing yet */
@@ -158,6 +162,10 @@ static void worker_send(struct worker *worker, struct tick now)
                               packet.bytes);
             continue;
         }
+        if (MEDIA_SOCKET_SHARED(packet.socket)) {
+            shared_send(worker->shared, now, &packet);
+            continue;
+        }
         int fd = stock_fd(worker->stock, packet.socket);
         /* What does not leave is RTCP: the next report makes up for it. */
         if (fd >= 0 && io_udp_send(fd, NULL, &packet.to, packet.bytes) != 0)
@@ -237,6 +245,15 @@ static bool worker_has_relayed(const struct worker *worker, const struct datagra
     return false;
 }
 
+static void worker_sweep_shared(struct worker *worker, struct tick now)
+{
+    const struct datagram *datagrams;
+    size_t count;
+    while ((count = shared_receive(worker->shared, now, worker->batch, &datagrams)) > 0)
+        worker_feed(worker, now, datagrams, count);
+    shared_expire(worker->shared, now, worker->media);
+}
+
 static void worker_sweep(struct worker *worker, struct tick now)
 {
     io_sweep_begin(worker->sweep);
@@ -250,6 +267,7 @@ static void worker_sweep(struct worker *worker, struct tick now)
         }
         worker_feed(worker, now, datagrams, count);
     }
+    worker_sweep_shared(worker, now);
 }
 
 /* Relays: what their connections brought, what is due, and what streams hear of it. */
@@ -347,7 +365,8 @@ static int64_t worker_tick_ms(const struct worker *worker)
 {
     size_t lent = stock_lent(worker->stock);
     /* A peer of ICE's waits for the answer to its check; we, for a STUN server's. */
-    return media_is_hurried(worker->media) || relays_is_waiting(worker->relays, worker->sweep_at)
+    return media_is_hurried(worker->media) || relays_is_waiting(worker->relays, worker->sweep_at) ||
+                   (worker->config.mux_port && worker->config.index == 0)
                ? WORKER_TICK_FEW_MS
            : lent == 0                  ? WORKER_TICK_IDLE_MS
            : lent <= WORKER_FEW_STREAMS ? WORKER_TICK_FEW_MS
@@ -367,6 +386,7 @@ static void worker_sleep(struct worker *worker)
     if (worker->has_held_event || worker->has_held_news)
         until = tick_min(until, tick_add_ms(io_clock_tick(), WORKER_TICK_FEW_MS));
     until = tick_min(until, stock_deadline(worker->stock));
+    until = tick_min(until, shared_deadline(worker->shared));
     if (io_mailbox_sleep(worker->mailbox)) {
         size_t count = io_loop_wait(worker->loop, until, ready, WORKER_READY_MAX);
         struct tick now = io_clock_tick();
@@ -374,6 +394,10 @@ static void worker_sleep(struct worker *worker)
         for (size_t i = 0; i < count; i++) {
             if (ready[i].token >> 56 == WORKER_TAG_RELAYS)
                 relays_ready(worker->relays, now, &ready[i]);
+            else if (ready[i].token >> 56 == WORKER_TAG_SHARED) {
+                shared_ready(worker->shared, now, &ready[i]);
+                worker->sweep_at = now; /* or the loop would tell again and again */
+            }
         }
     }
 }
@@ -436,6 +460,24 @@ static void *worker_run(void *argument)
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
+/* The sockets that streams share, if any; media gets to know how many may. */
+static bool worker_make_shared(struct worker *worker, struct media_config *media)
+{
+    const struct worker_config *config = &worker->config;
+    struct shared_config shared = {.mux_port = config->index ? 0 : config->mux_port,
+                                   .tcp_port = config->index ? 0 : config->tcp_port,
+                                   .binds_count = config->binds_count,
+                                   .loop = worker->loop,
+                                   .tag = WORKER_TAG_SHARED};
+    memcpy(shared.binds, config->binds, sizeof shared.binds);
+    /* Without a port to share few have TCP connections of ours. */
+    media->shared = shared.mux_port || shared.tcp_port || config->streams < WORKER_SHARED_FEW
+                        ? config->streams
+                        : WORKER_SHARED_FEW;
+    worker->shared = worker->loop ? shared_create(&shared) : NULL;
+    return worker->shared;
+}
+
 static bool worker_make_parts(struct worker *worker)
 {
     const struct worker_config *config = &worker->config;
@@ -473,6 +515,8 @@ static bool worker_make_parts(struct worker *worker)
     media.relays = relays.slots;
     worker->sweep = io_sweep_create((size_t)media.ports * 2 + relays.slots);
     worker->batch = io_batch_create(WORKER_BATCH);
+    if (!worker_make_shared(worker, &media))
+        return false;
     worker->media = media_create(&media);
     worker->files = calloc(config->recordings, sizeof *worker->files);
     if (!worker->mailbox || !worker->loop || !worker->sweep || worker->batch == NULL ||
@@ -504,6 +548,7 @@ static void worker_free(struct worker *worker)
         worker_close(worker, i);
     free(worker->files);
     relays_destroy(worker->relays);
+    shared_destroy(worker->shared);
     stock_destroy(worker->stock);
     media_destroy(worker->media);
     io_batch_destroy(worker->batch);
@@ -520,9 +565,11 @@ struct worker *worker_create(const struct worker_config *config)
     if (!worker)
         return NULL;
     worker->config = *config;
+    errno = 0;
     if (!worker_make_parts(worker)) {
+        error = errno ? errno : ENOMEM;
         worker_free(worker);
-        errno = ENOMEM;
+        errno = error;
         return NULL;
     }
     error = pthread_create(&worker->thread, NULL, worker_run, worker);

@@ -17,6 +17,7 @@ struct worker_config {
     uint32_t workers; /* how many share the port range */
     const char *root; /* recordings.directory; borrowed */
     uint16_t port_min, port_max;
+    uint16_t mux_port, tcp_port; /* of worker 0; 0: none */
     size_t binds_count;
     struct addr binds[WORKER_BINDS_MAX]; /* each has the whole range; port 0 */
     uint32_t recordings;                 /* at once */

@@ -22,6 +22,9 @@
 enum {
     TCP_READ_BYTES = 65536,
     TCP_BACKLOG = 512,
+    TCP_IDLE_S = 60, /* the kernel's keepalive: after this, this often, so many without an answer */
+    TCP_PROBE_S = 15,
+    TCP_PROBES = 4,
     TCP_ACCEPTS_MAX = 64, /* in a row, before the connections that are open get their turn */
 };
 
@@ -247,7 +250,7 @@ static struct tcp_connection *tcp_adopt(struct io_tcp *tcp, struct tick now, int
     uint32_t max = (uint32_t)tcp->limits.connections_max;
     uint32_t slot = tcp->free_hint;
     struct tcp_connection *connection;
-    int on = 1;
+    int on = 1, idle_s = TCP_IDLE_S, interval_s = TCP_PROBE_S, count = TCP_PROBES;
     for (uint32_t tried = 0; tried < max && tcp->connections[slot].fd >= 0; tried++)
         slot = (slot + 1) % max;
     connection = &tcp->connections[slot];
@@ -257,9 +260,13 @@ static struct tcp_connection *tcp_adopt(struct io_tcp *tcp, struct tick now, int
         return NULL;
     }
     /* SIP messages are whole when we send them; waiting for more only delays the answer. Keepalive
-     * finds peers that vanished between two long dialogs' requests. */
+     * finds peers that vanished between two long dialogs' requests, and keeps the NATs and
+     * firewalls on the way open, whose patience is a few minutes and not the kernel's two hours. */
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof interval_s);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
     tcp->free_hint = (slot + 1) % max;
     tcp->connections_count++;
     *connection = (struct tcp_connection){.fd = fd,

@@ -43,6 +43,7 @@ struct signalling {
     struct recorder *recorder;
     struct io_loop *loop;
     struct flows *flows;
+    uint32_t network_change; /* what flows were made through (struct worker_network) */
     struct outbox *outboxes[SIGNALLING_WORKERS_MAX];
     bool ports_gone[SIGNALLING_WORKERS_MAX];
     struct relay_report *relays[SIGNALLING_WORKERS_MAX]; /* the last of each; NULL: none yet */
@@ -128,6 +129,10 @@ static void signalling_pump(struct signalling *signalling)
 static void signalling_tell_workers(struct signalling *signalling, struct tick now)
 {
     struct worker_network *network = surveyor_worker_network(signalling->surveyor, now);
+    if (network && network->change != signalling->network_change) {
+        signalling->network_change = network->change;
+        flows_renew(signalling->flows, now);
+    }
     if (network) {
         doctor_know(signalling->config.doctor, network);
         /* Relays cost somebody money: none where calls get through without. */
@@ -176,9 +181,13 @@ static void signalling_report(struct signalling *signalling)
 {
     struct recorder_usage usage = recorder_usage(signalling->recorder);
     struct surveyor_view view = surveyor_view(signalling->surveyor);
-    char *report = survey_report_print(&view, signalling_now(), &usage,
-                                       (const struct relay_report *const *)signalling->relays,
-                                       signalling->config.workers_count);
+    char *registrations = flows_report(signalling->flows, io_clock_tick());
+    struct survey_sides sides = {.usage = &usage,
+                                 .relays = (const struct relay_report *const *)signalling->relays,
+                                 .workers = signalling->config.workers_count,
+                                 .registrations = registrations};
+    char *report = survey_report_print(&view, signalling_now(), &sides);
+    free(registrations);
     if (!report || api_board_publish_nat(signalling->config.board, view_of_string(report)) != 0)
         LOG_WARN("api", VIEW_NONE, "network report not published");
     free(report);

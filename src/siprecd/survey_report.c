@@ -237,8 +237,28 @@ static void add_relay_problems(json_t *list, const struct relay_report *const re
                     "check that they run, and that UDP or TCP to them is open");
 }
 
+static void add_register_problems(json_t *list, const json_t *registered)
+{
+    const json_t *one;
+    char text[512];
+    size_t i;
+    json_array_foreach(registered, i, one)
+    {
+        const char *why = json_string_value(json_object_get(one, "why"));
+        const char *state = json_string_value(json_object_get(one, "state"));
+        if (!why || !state || why[0] == '\0' || strcmp(state, "registered") == 0)
+            continue;
+        snprintf(text, sizeof text, "no calls come from %.200s: %.200s",
+                 json_string_value(json_object_get(one, "uri")), why);
+        add_problem(list, "not_registered", text,
+                    "check sip.register, sip.register_username and sip.register_password, and that "
+                    "the registrar can be reached over that transport (nat.proxy where TCP only "
+                    "leaves through a proxy)");
+    }
+}
+
 static json_t *problems(const struct surveyor_view *view, struct tick now,
-                        const struct relay_report *const relays[], size_t workers)
+                        const struct survey_sides *sides, const json_t *registered)
 {
     json_t *list = json_array();
     bool is_anywhere =
@@ -257,7 +277,8 @@ static json_t *problems(const struct surveyor_view *view, struct tick now,
         add_problem(list, "no_portmap",
                     "the gateway maps no ports: it speaks neither PCP, NAT-PMP nor UPnP",
                     "switch one of them on in the router");
-    add_relay_problems(list, relays, workers);
+    add_relay_problems(list, sides->relays, sides->workers);
+    add_register_problems(list, registered);
     return list;
 }
 
@@ -270,10 +291,16 @@ static const struct nat_profile *main_profile(const struct surveyor_view *view)
                            addr_is_set(&view->profiles[1].local)];
 }
 
-char *survey_report_print(const struct surveyor_view *view, struct recorder_now now,
-                          const struct recorder_usage *usage,
-                          const struct relay_report *const relays[], size_t workers)
+static json_t *registrations(const struct survey_sides *sides)
 {
+    json_t *list = sides->registrations ? json_loads(sides->registrations, 0, NULL) : NULL;
+    return list ? list : json_array();
+}
+
+char *survey_report_print(const struct surveyor_view *view, struct recorder_now now,
+                          const struct survey_sides *sides)
+{
+    json_t *registered = registrations(sides);
     const struct nat_profile *p = main_profile(view);
     struct wall updated = wall_add_ms(now.wall, -tick_diff_ms(now.tick, view->updated_at));
     json_t *root = json_pack("{s:s,s:s,s:o,s:o}", "state", state_word(profile_state(p, now.tick)),
@@ -287,11 +314,12 @@ char *survey_report_print(const struct surveyor_view *view, struct recorder_now 
         put_family(ipv6, &view->profiles[1]);
     }
     json_object_set_new(root, "portmap", portmap(view));
-    json_object_set_new(root, "relays", servers(relays, workers));
+    json_object_set_new(root, "relays", servers(sides->relays, sides->workers));
     json_object_set_new(root, "stock",
-                        json_pack("{s:I,s:I}", "ready", (json_int_t)usage->tickets, "streams",
-                                  (json_int_t)usage->streams));
-    json_object_set_new(root, "problems", problems(view, now.tick, relays, workers));
+                        json_pack("{s:I,s:I}", "ready", (json_int_t)sides->usage->tickets,
+                                  "streams", (json_int_t)sides->usage->streams));
+    json_object_set_new(root, "problems", problems(view, now.tick, sides, registered));
+    json_object_set_new(root, "registrations", registered);
     json_object_set_new(root, "ipv6", ipv6 ? ipv6 : json_null());
     json_object_set_new(root, "stun_servers", stun_servers(view));
     json_object_set_new(root, "cloud",

@@ -7,10 +7,17 @@
 #include "recorder/recorder.h"
 #include "siprecd/surveyor.h"
 
-/* malloc'ed; NULL when memory is out. relays: how each of workers finds the TURN servers; NULL in
- * there: not heard yet. */
+/* What others than the surveyor know; borrowed. */
+struct survey_sides {
+    const struct recorder_usage *usage;
+    const struct relay_report *const *relays; /* how each of workers finds the TURN servers; NULL in
+                                                 there: not heard yet */
+    size_t workers;
+    const char *registrations; /* a JSON array (outbound.h); NULL: memory is out */
+};
+
+/* malloc'ed; NULL when memory is out. */
 char *survey_report_print(const struct surveyor_view *view, struct recorder_now now,
-                          const struct recorder_usage *usage,
-                          const struct relay_report *const relays[], size_t workers);
+                          const struct survey_sides *sides);
 
 #endif

@@ -209,6 +209,29 @@ static void show_relays(FILE *out, const json_t *nat)
     }
 }
 
+static void show_registrations(FILE *out, const json_t *nat)
+{
+    const json_t *one;
+    const char *label = "Registered";
+    size_t i;
+    json_array_foreach(json_object_get(nat, "registrations"), i, one)
+    {
+        const char *transport = text_of(one, "transport"), *proxy = text_of(one, "proxy");
+        const char *state = text_of(one, "state"), *why = text_of(one, "why");
+        bool stands = state && strcmp(state, "registered") == 0;
+        put_label(out, label);
+        label = "";
+        fprintf(out, "%s: %s", text_of(one, "uri"), stands ? "yes" : "no");
+        if (stands && transport)
+            fprintf(out, ", over %s", transport);
+        if (stands && proxy)
+            fprintf(out, " through the proxy %s", proxy);
+        if (!stands && why && *why)
+            fprintf(out, ", %s", why);
+        fprintf(out, "\n");
+    }
+}
+
 static void show_problems(FILE *out, const json_t *nat)
 {
     const json_t *list = json_object_get(nat, "problems");
@@ -239,6 +262,7 @@ void ctl_show_nat(FILE *out, const json_t *nat)
     show_portmap(out, nat);
     show_servers(out, nat);
     show_relays(out, nat);
+    show_registrations(out, nat);
     put_label(out, "Ports");
     fprintf(out, "%lld ready, %lld in use\n", number_of(stock, "ready"),
             number_of(stock, "streams"));

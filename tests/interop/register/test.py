@@ -113,6 +113,7 @@ def registered(srs, count=1, seconds=30):
 
 
 def call_down(srs, sbc, name, user="recorder"):
+    wait_for(lambda: (srs.json("/v1/nat") or {}).get("stock", {}).get("ready", 0) >= 4, 30)  # its media ports, on a busy machine
     status, report = siprec_call(f"sip:{user}@127.0.0.1:{sbc.plain}", "--transport", "tcp", "--seconds", "1", "--strict")
     result = report["results"][0]
     tap.equal((status, result["notes"]), (0, []), f"{name}: a call comes down the flow", result, srs.log()[-3000:])
@@ -131,6 +132,9 @@ def transports(algorithm):
                     continue
                 tap.ok("outbound=yes" in srs.log(), f"{name}: by RFC 5626", srs.log()[-1500:])
                 tap.ok("secret" not in srs.log(), f"{name}: the password is in no log")
+                told = (srs.json("/v1/nat") or {}).get("registrations", [{}])[0]
+                tap.equal((told.get("state"), told.get("transport"), told.get("outbound")), ("registered", transport, True),
+                          f"{name}: GET /v1/nat shows it", told)
                 call_down(srs, sbc, name)
                 srs.stop()
                 status, report = siprec_call(f"sip:recorder@127.0.0.1:{sbc.plain}", "--transport", "tcp", "--seconds", "1",
@@ -205,6 +209,11 @@ def refusals():
             tap.ok(wait_for(lambda: "Connection refused" in srs.log(), 30), "nobody there: the reason is told once",
                    srs.log()[-2000:])
             tap.equal(srs.log().count("not registered"), 1, "and once only")
+            told = wait_for(lambda: srs.json("/v1/nat"), 10)
+            tap.equal([(r["uri"], r["state"], r["peer"]) for r in told["registrations"]],
+                      [(f"sip:recorder@127.0.0.1:{port};transport=tcp", "waiting", None)], "GET /v1/nat shows it", told)
+            tap.ok(any(p["code"] == "not_registered" and "Connection refused" in p["text"] for p in told["problems"]),
+                   "and names the problem", told["problems"])
 
 
 def proxied():

@@ -125,13 +125,18 @@ static bool is_wanted(const struct surveyor *s, bool v6)
     return s->config.settings.behind_nat != PATH_NO && addr_is_set(&s->places[v6].local);
 }
 
+/* TURN servers answer STUN as well (RFC 8656 §3), and may be the only ones that this network lets us
+ * reach. */
 static size_t stun_servers(const struct surveyor *s, bool v6,
                            struct addr servers[SURVEY_STUN_SERVERS])
 {
+    const struct survey_settings *settings = &s->config.settings;
     size_t count = 0;
-    for (size_t i = 0; i < s->config.settings.stun_count; i++) {
+    for (size_t i = 0; i < settings->stun_count + settings->turn_count; i++) {
         const struct addr *server = lookups_find(&s->lookups, i, v6 ? ADDR_V6 : ADDR_V4);
-        bool is_there = !server;
+        bool is_stream = i >= settings->stun_count &&
+                         settings->turn[i - settings->stun_count].transport != SURVEY_UDP;
+        bool is_there = !server || is_stream || count == SURVEY_STUN_SERVERS;
         for (size_t k = 0; k < count && server; k++)
             is_there = is_there || addr_equal(&servers[k], server);
         if (!is_there)

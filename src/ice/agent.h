@@ -72,7 +72,7 @@ struct ice_early {
     uint32_t priority;
     bool use_candidate;
 };
-enum { ICE_EARLY = 16, ICE_EVENTS = 8, ICE_ANSWERS = 6, ICE_CANCELLED = 16 };
+enum { ICE_EARLY = 14, ICE_EVENTS = 7, ICE_ANSWERS = 6, ICE_CANCELLED = 16 };
 
 /* What both sides call themselves, and their passwords. */
 struct ice_credentials {

@@ -224,6 +224,14 @@ def bench_nat(_):
         for line in subprocess.run([BUILD / "tests/bench" / tool], capture_output=True, text=True, check=True).stdout.splitlines():
             name, value, unit, *note = line.split(maxsplit=3)
             row(name, f"{value} {unit}", limits.get(name, ""), "".join(note))
+    # Random networks of the simulated world, each with a call through it: learned, answered, heard.
+    for name, tool, worlds in (("with ICE", "natsim_worlds", 10000), ("without ICE", "natsim_worlds_plain", 2000)):
+        before = os.times()
+        done = subprocess.run([BUILD / "tests/natsim" / tool, str(worlds)], capture_output=True, text=True)
+        after = os.times()
+        cpu = after.children_user + after.children_system - before.children_user - before.children_system
+        note = f"{worlds} worlds on one core" if done.returncode == 0 else done.stdout.strip().splitlines()[-1]
+        row(f"worlds a second, {name}", f"{worlds / cpu:.0f}", "", note)
 
 
 def bench_render(folder):

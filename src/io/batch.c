@@ -9,6 +9,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <time.h>
+
+#include <linux/errqueue.h> /* wants time.h before it */
 
 #include "io/clock.h"
 #include "io/sockaddr.h"
@@ -126,6 +129,43 @@ static void batch_read_control(struct msghdr *message, struct datagram *datagram
             memcpy(&info, data, sizeof info);
             memcpy(datagram->to.ip, &info.ipi6_addr, 16);
         }
+    }
+}
+
+/* RFC 792, RFC 4443 §3.1: nobody listens at that port. */
+static bool batch_is_refusal(struct msghdr *message)
+{
+    for (struct cmsghdr *control = CMSG_FIRSTHDR(message); control;
+         control = CMSG_NXTHDR(message, control)) {
+        struct sock_extended_err error;
+        bool v4 = control->cmsg_level == IPPROTO_IP && control->cmsg_type == IP_RECVERR;
+        bool v6 = control->cmsg_level == IPPROTO_IPV6 && control->cmsg_type == IPV6_RECVERR;
+        if (!v4 && !v6)
+            continue;
+        memcpy(&error, CMSG_DATA(control), sizeof error);
+        return error.ee_errno == ECONNREFUSED &&
+               (error.ee_origin == SO_EE_ORIGIN_ICMP || error.ee_origin == SO_EE_ORIGIN_ICMP6);
+    }
+    return false;
+}
+
+void io_batch_errors(struct io_batch *batch, int fd, uint32_t socket)
+{
+    union batch_source to;
+    unsigned char control[512];
+    while (io_batch_room(batch) > 0) {
+        struct msghdr message = {.msg_name = &to,
+                                 .msg_namelen = sizeof to,
+                                 .msg_control = control,
+                                 .msg_controllen = sizeof control};
+        if (recvmsg(fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+            return;
+        if (message.msg_namelen == 0 || !batch_is_refusal(&message))
+            continue;
+        batch->datagrams[batch->count++] = (struct datagram){.socket = socket,
+                                                             .from = io_sockaddr_to(&to.any),
+                                                             .at = io_clock_wall(),
+                                                             .refused = true};
     }
 }
 

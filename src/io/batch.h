@@ -35,4 +35,8 @@ const struct datagram *io_batch_at(const struct io_batch *batch, size_t *count);
 size_t io_batch_receive(struct io_batch *batch, int fd, uint32_t socket, const struct addr *local,
                         bool *drained);
 
+/* Appends what ICMP answered to what fd sent (opened with want_errors): datagrams without bytes, refused, from those at
+ * whose port nobody listens. Other errors are passed over. */
+void io_batch_errors(struct io_batch *batch, int fd, uint32_t socket);
+
 #endif

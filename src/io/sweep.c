@@ -203,6 +203,8 @@ static bool sweep_watched_one(struct io_sweep *sweep, struct io_batch *batch)
         return sweep->events_count > 0;
     }
     number = sweep->events[sweep->events_next].data.u32;
+    if ((sweep->events[sweep->events_next].events & EPOLLERR) && sweep->receives == 0)
+        io_batch_errors(batch, sweep->sockets[number].fd, number);
     if (sweep_receive(sweep, number, batch, &got)) {
         /* From the next sweep on: its turn among the busy ones is past, or comes at once, for
          * nothing. */

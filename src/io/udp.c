@@ -27,6 +27,10 @@ static bool udp_configure(int fd, const struct addr *local, const struct io_udp_
         ok = ok && udp_option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
     else if (options->want_local)
         ok = ok && udp_option(fd, IPPROTO_IP, IP_PKTINFO, 1);
+    if (options->want_errors && local->family == ADDR_V6)
+        ok = ok && udp_option(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
+    else if (options->want_errors)
+        ok = ok && udp_option(fd, IPPROTO_IP, IP_RECVERR, 1);
     ok = ok && udp_option(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
     ok = ok && udp_option(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
     if (options->receive_buffer > 0 &&

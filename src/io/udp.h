@@ -14,6 +14,7 @@ struct io_udp_options {
     int receive_buffer; /* bytes asked of the kernel, 0: the system's default */
     bool want_local;    /* tell each datagram's local address, for wildcard binds that must answer
                            from the address that was called */
+    bool want_errors;   /* what ICMP answers to what was sent: io_batch_errors() */
     bool reuse;         /* never for media: two sockets on a port would share its packets */
 };
 

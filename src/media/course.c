@@ -231,6 +231,8 @@ void media_course_set(struct media *media, struct media_stream *stream, struct t
 {
     bool relay_there = media_lend_relays(media, stream, now);
     struct way_facts facts = facts_of(stream);
+    rtp_source_expect(&stream->source, stream->facts.way.choice.known == PATH_KNOWN_EXACTLY &&
+                                           !stream->facts.way.choice.latches);
     for (unsigned i = 0; i < stream->facts.way.known_count; i++)
         rtp_source_trust(&stream->source, &stream->facts.way.known[i]);
     if (stream->ice) {

@@ -498,6 +498,8 @@ size_t media_input(struct media *media, struct tick now, const struct datagram *
         if (datagram->bytes.len == SIGHTINGS_PROBE_SIZE && sightings_probe(datagram->bytes))
             continue;
         if (!stream) {
+            if (datagram->refused)
+                continue;
             bool stun = rtp_demux(datagram->bytes) == RTP_DEMUX_STUN;
             if (!stun) {
                 media->tally.foreign++; /* a scanner, or the tail of a call whose port rests */

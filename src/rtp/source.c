@@ -34,6 +34,11 @@ void rtp_source_trust(struct rtp_source *s, const struct addr *ip)
     s->trusted[at] = *ip;
 }
 
+void rtp_source_expect(struct rtp_source *s, bool exact)
+{
+    s->exact = exact;
+}
+
 static bool is_proven(const struct rtp_source *s, const struct addr *from)
 {
     for (size_t i = 0; i < RTP_SOURCE_PROVEN; i++)
@@ -259,8 +264,9 @@ static enum rtp_source_class judge_stranger(const struct rtp_source *s,
     bool contested = is_contested(s, r, now);
     *reason = RTP_SOURCE_UNPROVEN;
     if (!s->has_ssrc) {
-        bool waited = tick_diff_ms(now, r->first) >= RTP_SOURCE_UNCONTESTED_MS && !contested;
-        if (!r->proven || !(trusted || waited))
+        int64_t wait_ms = trusted ? RTP_SOURCE_EXACT_MS : RTP_SOURCE_UNCONTESTED_MS;
+        bool waited = tick_diff_ms(now, r->first) >= wait_ms && !contested;
+        if (!r->proven || !((trusted && !s->exact) || waited))
             return RTP_SOURCE_QUARANTINE;
         *reason = RTP_SOURCE_CORROBORATED;
         return RTP_SOURCE_ACCEPT;

@@ -14,7 +14,8 @@
  *  2. Another address is accepted after RTP_SOURCE_RUN packets of one SSRC with consecutive
  *     sequence numbers and an agreed payload type, if nobody is being recorded, or the one that is
  *     fell silent:
- *       - nobody yet: an address we trust (the IP of SDP, of SIP) at once, any other after 2 s
+ *       - nobody yet: an address we trust (the IP of SDP, of SIP, of earlier calls) at once, but
+ *         after 1 s uncontested where the address of SDP is known to be exact; any other after 2 s
  *         uncontested;
  *       - the same SSRC going on where it stopped (a NAT moved its port): after 0.5 s of silence;
  *       - a new SSRC: after 2 s from an IP we trust, after 0.5 s from any behind a re-INVITE.
@@ -29,9 +30,10 @@
 #define RTP_SOURCE_SILENCE_MS     500
 #define RTP_SOURCE_TAKEOVER_MS    2000
 #define RTP_SOURCE_UNCONTESTED_MS 2000
+#define RTP_SOURCE_EXACT_MS       1000
 #define RTP_SOURCE_RIVALS         4
 #define RTP_SOURCE_STALE          4
-#define RTP_SOURCE_TRUSTED        4
+#define RTP_SOURCE_TRUSTED        12
 #define RTP_SOURCE_PROVEN         8
 
 enum rtp_source_class {
@@ -86,6 +88,7 @@ struct rtp_source {
     uint16_t last_seq;
     uint32_t last_timestamp;
     struct tick last; /* arrival of the newest accepted packet */
+    bool exact;       /* signalled is where it sends from, to the port (RFC 7866 §8.1.8) */
     bool has_ssrc;
     uint8_t fresh; /* after a re-INVITE: accepted packets until the old rules hold again */
     uint64_t payload_types[2]; /* bit set: agreed */
@@ -104,6 +107,9 @@ void rtp_source_init(struct rtp_source *s, const struct addr *signalled);
  * None at all means that any will do. */
 void rtp_source_allow(struct rtp_source *s, uint8_t payload_type);
 void rtp_source_allow_none(struct rtp_source *s);
+/* Whether SDP's address is where it sends from, to the very port: then nothing is to be learned, and
+ * another port of the same IP has to wait for whether that one shows. */
+void rtp_source_expect(struct rtp_source *s, bool exact);
 /* An IP from which the SRC's packets may well come: its SIP's source. The port does not matter. */
 void rtp_source_trust(struct rtp_source *s, const struct addr *ip);
 /* An address that proved by ICE that it is the SRC's (RFC 8445 §12: a valid pair's). */

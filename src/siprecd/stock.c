@@ -174,7 +174,7 @@ void stock_destroy(struct stock *stock)
 static int stock_open_pair(struct stock *stock, const struct stock_bind *bind, uint16_t rtp_port,
                            struct stock_port *port)
 {
-    struct io_udp_options options = {.receive_buffer = STOCK_RECEIVE_BUFFER};
+    struct io_udp_options options = {.receive_buffer = STOCK_RECEIVE_BUFFER, .want_errors = true};
     for (uint16_t k = 0; k < 2; k++) {
         struct addr local = addr_with_port(bind->address, (uint16_t)(rtp_port + k));
         port->fd[k] = io_udp_open(&local, &options, &port->bound[k]);

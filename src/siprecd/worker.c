@@ -76,7 +76,7 @@ struct worker {
     struct media_event held_event;
     bool has_held_news;
     struct media_port_news held_news;
-    struct log_limit write_limit;
+    struct log_limit write_limit, send_limit;
 };
 
 /* ---- journals ------------------------------------------------------------------------------- */
@@ -153,6 +153,27 @@ static void worker_write(struct worker *worker)
 
 /* ---- what media wants ----------------------------------------------------------------------- */
 
+/* What does not leave is a report or a keepalive: the next one makes up for it. That it does not may
+ * be the first sign of a network that is gone. */
+static void worker_send_raw(struct worker *worker, struct tick now,
+                            const struct media_packet *packet)
+{
+    uint64_t held_back;
+    int fd = stock_fd(worker->stock, packet->socket);
+    if (fd < 0)
+        return;
+    int error = io_udp_send(fd, NULL, &packet->to, packet->bytes);
+    /* The answer to an earlier packet takes this one's place. */
+    if (error == ECONNREFUSED)
+        error = io_udp_send(fd, NULL, &packet->to, packet->bytes);
+    if (error == 0)
+        return;
+    metric_add(METRIC_MEDIA_SEND_ERRORS, 1);
+    if (log_limit_pass(&worker->send_limit, now, 10000, &held_back))
+        LOG_WARN("media", VIEW_NONE, "packet not sent to=%s error=\"%s\" held_back=%llu",
+                 addr_print(&packet->to).s, strerror(error), (unsigned long long)held_back);
+}
+
 static void worker_send(struct worker *worker, struct tick now)
 {
     struct media_packet packet;
@@ -166,10 +187,7 @@ static void worker_send(struct worker *worker, struct tick now)
             shared_send(worker->shared, now, &packet);
             continue;
         }
-        int fd = stock_fd(worker->stock, packet.socket);
-        /* What does not leave is RTCP: the next report makes up for it. */
-        if (fd >= 0 && io_udp_send(fd, NULL, &packet.to, packet.bytes) != 0)
-            LOG_DEBUG("media", VIEW_NONE, "rtcp not sent error=\"%s\"", strerror(errno));
+        worker_send_raw(worker, now, &packet);
     }
 }
 

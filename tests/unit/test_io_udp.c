@@ -64,6 +64,44 @@ static void test_batch(void)
     close(to);
 }
 
+/* ICMP's answer to a packet for a port that nobody has (RFC 1122 §3.2.2.1) comes by the sweep, with the
+ * peer's address; what others send is received all the same, and the socket goes on sending. */
+static void test_refusals(void)
+{
+    struct addr a, gone, b;
+    int from = io_udp_open(&(struct addr){.family = ADDR_V4, .ip = {127, 0, 0, 1}},
+                           &(struct io_udp_options){.want_errors = true}, &a);
+    int closed = open_at(loopback(0), &gone), other = open_at(loopback(0), &b);
+    struct io_sweep *sweep = io_sweep_create(4);
+    struct io_batch *batch = io_batch_create(64);
+    size_t refused = 0, received = 0;
+    close(closed);
+    CHECK_INT(io_sweep_add(sweep, 3, from, &a), 0);
+    for (int round = 0; round < 40; round++) {
+        (void)!io_udp_send(from, NULL, &gone, view_of("x", 1));
+        CHECK_INT(io_udp_send(other, NULL, &a, view_of("y", 1)), 0);
+        io_sweep_begin(sweep);
+        while (io_sweep_next(sweep, batch)) {
+            size_t count;
+            const struct datagram *d = io_batch_at(batch, &count);
+            for (size_t i = 0; i < count; i++) {
+                CHECK_INT(d[i].socket, 3);
+                CHECK(addr_equal(&d[i].from, d[i].refused ? &gone : &b));
+                CHECK_INT(d[i].bytes.len, d[i].refused ? 0 : 1);
+                refused += d[i].refused;
+                received += !d[i].refused;
+            }
+        }
+    }
+    CHECK_INT(received, 40);
+    CHECK(refused >= 10); /* the kernel limits how many it sends a second, and errors take turns */
+    io_sweep_remove(sweep, 3);
+    io_sweep_destroy(sweep);
+    io_batch_destroy(batch);
+    close(from);
+    close(other);
+}
+
 /* RFC 768: at most 65,535 less the header of 8, less the IPv4 header of 20. */
 static void test_largest_datagram(void)
 {
@@ -260,6 +298,7 @@ static void test_local_for_peer(void)
 int main(void)
 {
     RUN(test_batch);
+    RUN(test_refusals);
     RUN(test_largest_datagram);
     RUN(test_answers_from_the_address_called);
     RUN(test_both_families_on_one_port);

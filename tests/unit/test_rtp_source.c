@@ -76,6 +76,23 @@ static void test_trusted_ip_after_a_run(void)
     CHECK_INT(talk(&other, 1, 503, 10), 10);
 }
 
+/* The very port is known: whoever else sends from that IP waits a second for it, and the first packet
+ * from the right one locks the stream at once. Should it never show, nothing is lost. */
+static void test_an_exact_source(void)
+{
+    start();
+    rtp_source_expect(&s, true);
+    CHECK_INT(talk(&nat, 1, 500, 30), 0);
+    CHECK_INT(send(&sdp, 2, 9), RTP_SOURCE_EPOCH);
+    CHECK_INT(talk(&nat, 1, 530, 10), 0);
+    start();
+    rtp_source_expect(&s, true);
+    CHECK_INT(talk(&nat, 1, 500, 50), 0);
+    CHECK_INT(talk(&nat, 1, 550, 10), 10);
+    CHECK_INT(v.class, RTP_SOURCE_ACCEPT);
+    CHECK_INT(s.accepted.port, nat.port);
+}
+
 /* SDP without an address, and media from an IP that nobody named: uncontested for 2 s. */
 static void test_any_ip_uncontested(void)
 {
@@ -341,6 +358,7 @@ int main(void)
 {
     RUN(test_signalled_at_once);
     RUN(test_trusted_ip_after_a_run);
+    RUN(test_an_exact_source);
     RUN(test_any_ip_uncontested);
     RUN(test_run_must_be_consecutive);
     RUN(test_second_sender_is_foreign);

@@ -28,6 +28,7 @@ struct exchange {
     uint32_t tickets_wanted, tickets_taken;
     struct recorder_lease fresh[LIMIT_STREAMS_PER_RECORDING]; /* with the tickets taken */
     struct sdp_origin origin;
+    bool waits;       /* answered inactive first */
     unsigned refused; /* m-lines for which no port was left */
 };
 
@@ -130,6 +131,11 @@ static void put_addresses(struct recorder *recorder, struct exchange *x, struct 
         const struct recorder_lease *lease = lease_of(x, i);
         line->rtp = lease->advertised;
         line->rtcp = lease->advertised_rtcp;
+        if (x->first && x->offered && recorder->settings.inactive_first &&
+            line->direction == SDP_RECVONLY && recorder_way_is_unsure(x->call, lease)) {
+            line->direction = SDP_INACTIVE;
+            x->waits = true;
+        }
         recorder_ice_plan(recorder, x->call, now, i, x->found[i], lease);
     }
 }
@@ -430,6 +436,7 @@ unsigned recorder_call_offer(struct recorder *recorder, struct recorder_call *ca
         recorder_call_open(recorder, call, now.wall);
     }
     call->origin = x.origin;
+    call->waits = x.waits;
     keep_text(&call->ours, sent);
     if (theirs.len) {
         keep_text(&call->theirs, theirs);

@@ -54,6 +54,7 @@ struct recorder_call {
     struct wall confirmed_at; /* ns 0: not yet */
     bool by_external;         /* its Contact names our address outside, as the profile has it */
     bool stays;               /* the SRC takes no offers of ours */
+    bool waits;               /* it was answered inactive, and is to be offered recvonly soon */
     struct recorder_record record;
     struct recorder_lease leases[LIMIT_STREAMS_PER_RECORDING]; /* by stream number */
     struct recorder_ice *ices[LIMIT_STREAMS_PER_RECORDING];    /* NULL: without ICE */

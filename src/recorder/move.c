@@ -19,6 +19,7 @@ enum {
     LOOK_AGAIN_MS = 250,    /* after an address change better addresses show one by one */
     ADDRESS_WAIT_MS = 3000, /* but who has none to name after this says what there is */
     TRIES = 5,
+    RESUME_MS = 300, /* of packets to and fro before media is wanted */
     OFFERS_PER_CALL = 30,
     SHORT_VOICES = 5,
     DATAGRAM_SDP = 750, /* what 1,300 bytes have room for beside the headers of a re-INVITE */
@@ -54,6 +55,13 @@ void recorder_move_want(struct recorder *recorder, struct recorder_call *call,
     schedule(
         recorder, call,
         tick_add_ms(now.tick, GATHER_MS + (changed ? rng_below(&recorder->rng, SPREAD_MS) : 0)));
+}
+
+void recorder_move_resume(struct recorder *recorder, struct recorder_call *call,
+                          struct recorder_now now)
+{
+    call->moves.offered = true;
+    schedule(recorder, call, tick_add_ms(now.tick, RESUME_MS));
 }
 
 void recorder_move_refresh(struct recorder *recorder, struct recorder_call *call,
@@ -244,6 +252,7 @@ static void settle(struct recorder *recorder, struct recorder_call *call, struct
                  call->record.streams[i].story.path, addr_print(&call->leases[i].advertised).s);
     }
     conclude(call);
+    call->waits = false;
     if (moves->sdp.at) {
         free((void *)(uintptr_t)call->ours.at);
         call->ours = moves->sdp;
@@ -273,6 +282,12 @@ static void revert(struct recorder *recorder, struct recorder_call *call, struct
         recorder_post_stream(recorder, call, i, now.wall, false);
     }
     conclude(call);
+    /* Without it nothing is ever recorded: it is asked again for as long as the call goes on. */
+    if (call->waits) {
+        call->stays = false;
+        moves->offered = moves->done < OFFERS_PER_CALL;
+        schedule(recorder, call, tick_add_ms(now.tick, GLARE_MS));
+    }
     recorder_record_warn(&call->record, now.wall, "path-stays",
                          "the SRC %s our offer of another address (%u): media stays where it was",
                          status == 408 ? "did not answer" : "refused", status);

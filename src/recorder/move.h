@@ -37,6 +37,10 @@ struct recorder_moves {
 void recorder_move_want(struct recorder *recorder, struct recorder_call *call,
                         struct recorder_now now, unsigned stream, enum verdict_event why,
                         const struct addr *seen);
+/* The ACK of an answer that said inactive came: once the way is open the streams are offered
+ * recvonly (RFC 7866 Figure 7). */
+void recorder_move_resume(struct recorder *recorder, struct recorder_call *call,
+                          struct recorder_now now);
 /* Our Contact is another one: the SRC is told by an offer, a new one or the same again. */
 void recorder_move_refresh(struct recorder *recorder, struct recorder_call *call,
                            struct recorder_now now);

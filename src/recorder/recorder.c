@@ -398,6 +398,8 @@ static void take_ack(struct recorder *recorder, struct recorder_call *call, stru
     if (!call->confirmed)
         recorder_post(recorder, call, (struct media_command){.kind = MEDIA_CONFIRM, .at = now.wall},
                       NULL, 0);
+    if (!call->confirmed && call->waits)
+        recorder_move_resume(recorder, call, now);
     call->confirmed = true;
     recorder_arm(recorder, call);
     if (message && message->body.len)

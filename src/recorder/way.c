@@ -222,6 +222,14 @@ void recorder_way_meet(const struct recorder *recorder, const struct recorder_ca
     lease->src = src_of(recorder, call, offered);
 }
 
+bool recorder_way_is_unsure(const struct recorder_call *call, const struct recorder_lease *lease)
+{
+    const struct path_choice *choice = &lease->choice;
+    return !call->knows_src &&
+           ((choice->code == PATH_STUN && choice->to_port) || choice->code == PATH_REVERSE ||
+            choice->code == PATH_EDGE || choice->code == PATH_BEST_EFFORT);
+}
+
 void recorder_way_undo(struct recorder *recorder, struct recorder_lease *lease)
 {
     if (lease->has_relay)

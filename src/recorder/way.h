@@ -46,6 +46,8 @@ struct addr recorder_way_own(const struct recorder *recorder, const struct recor
                              const struct recorder_lease *lease);
 /* A choice that came to nothing: its relay may serve others. */
 void recorder_way_undo(struct recorder *recorder, struct recorder_lease *lease);
+/* An SRC that is not known, and a path that may well be none: nat.inactive_first is for these. */
+bool recorder_way_is_unsure(const struct recorder_call *call, const struct recorder_lease *lease);
 /* What would be advertised now for the choice that stands. */
 struct addr recorder_way_address(const struct recorder *recorder, const struct recorder_call *call,
                                  const struct recorder_lease *lease, bool rtcp);

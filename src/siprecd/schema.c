@@ -68,7 +68,7 @@ static const struct setting_info infos[SETTING_COUNT] = {
         .doc = "HTTP proxy for what may go over TCP; auto: https_proxy"},
     [SETTING_NAT_READY] = {"nat", "ready", SETTING_TYPE_AUTO_NUMBER, .default_text = "auto", .min = 1, .max = 10000,
         .doc = "media ports held ready for the next calls"},
-    [SETTING_NAT_INACTIVE_FIRST] = {"nat", "inactive_first", SETTING_TYPE_BOOL, .default_text = "false", .later = true,
+    [SETTING_NAT_INACTIVE_FIRST] = {"nat", "inactive_first", SETTING_TYPE_BOOL, .default_text = "false",
         .doc = "answer inactive first and resume once a path is known"},
     [SETTING_RECORDINGS_DIRECTORY] = {"recordings", "directory", SETTING_TYPE_PATH, .default_text = "/var/lib/siprecd",
         .doc = "where recordings are kept"},

@@ -41,6 +41,7 @@ void srs_init(struct srs *srs, struct world *world, const struct srs_options *op
     settings.own[0] = addr_with_port(srs->address, 0);
     settings.own[1] = addr_with_port(srs->address6, 0);
     if (options) {
+        settings.inactive_first = options->inactive_first;
         settings.behind_nat = options->behind_nat;
         settings.external[0] = options->external;
         srs->seen = options->seen;

@@ -70,8 +70,9 @@ struct srs_options {
     const struct recorder_prefixes *allow; /* NULL: anyone */
     uint32_t ports;                        /* lent at first; 0: 64 */
     bool ipv6;                             /* ports on the IPv6 address instead */
-    bool wildcard;                         /* ports on 0.0.0.0 */
-    const struct nat_profile *profiles;    /* two; NULL: by the settings below */
+    bool inactive_first;
+    bool wildcard;                      /* ports on 0.0.0.0 */
+    const struct nat_profile *profiles; /* two; NULL: by the settings below */
     enum path_answer behind_nat;
     struct addr external;     /* nat.external_ip, IPv4 */
     struct addr seen, mapped; /* addresses that each port has outside, at its number + 20000 and +

@@ -418,6 +418,35 @@ static void test_our_mapping_changes(void)
     play_free(play);
 }
 
+/* RFC 7866 Figure 7, by nat.inactive_first: an SRC that is not known, and a path that may be none:
+ * inactive at first, recvonly 300 ms after the ACK. Where the path is sure: at once. */
+static void test_inactive_first(void)
+{
+    struct srs_options options = punching();
+    options.inactive_first = true;
+    struct play *play = play_begin(26, &options);
+    CHECK(src_connect(play->src, NULL));
+    CHECK_TEXT(play->a->answered, "inactive");
+    CHECK(play->a->to.port != 0);
+    world_run(&play->world, 250);
+    CHECK_INT(play->src->reinvites, 0);
+    world_run(&play->world, 250);
+    CHECK_INT(play->src->reinvites, 1);
+    CHECK_TEXT(play->a->answered, "recvonly");
+    CHECK_TEXT(play->b->answered, "recvonly");
+    play_end(play);
+    CHECK_TEXT(play_text(play_stream(play, 0), "direction"), "recvonly");
+    play_free(play);
+
+    options.profiles = NULL;
+    options.seen = (struct addr){0};
+    play = play_begin(27, &options);
+    CHECK(src_connect(play->src, NULL));
+    CHECK_TEXT(play->a->answered, "recvonly");
+    play_end(play);
+    play_free(play);
+}
+
 /* ---- What is odd about an offer ------------------------------------------------------------- */
 
 /* A private c= from a public SRC; and a public one in an SDP that is otherwise private. */
@@ -588,6 +617,7 @@ int main(void)
     RUN(test_a_relay_is_lost);
     RUN(test_our_address_changes);
     RUN(test_our_mapping_changes);
+    RUN(test_inactive_first);
     RUN(test_a_wrong_address_is_noted);
     RUN(test_an_answer_fits_its_datagram);
     RUN(test_a_call_teaches);

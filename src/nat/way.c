@@ -351,6 +351,9 @@ static void note_place(struct way *w, struct tick now, const struct way_packet_s
     }
     if (!first && !other_way && !addr_equal(&w->peer, &seen->from))
         tell(w, now, VERDICT_REBOUND, &seen->from);
+    /* What opened the way was sent elsewhere, and nobody answers there: its timer is short. */
+    if (!is_target(w, &seen->from) && !is_plain(w) && !seen->barred && !w->facts.quiet)
+        *(seen->relayed ? &w->due_relayed : &w->due_raw) |= PEER;
     w->by_relay = seen->relayed;
     w->peer = seen->from;
     w->refusing &= (uint16_t)~PEER;
@@ -392,6 +395,8 @@ void way_hear(struct way *w, struct tick now, const struct way_packet_seen *seen
             w->leave_at = tick_add_ms(now, WAY_LEAVE_MS);
         return;
     }
+    if (!w->flows) /* a path that was left may be taken again, one that failed may not */
+        w->ladder.tried = w->failed | 1u << (unsigned)w->facts.choice.code;
     w->heard = w->flows = true;
     w->peer_barred = seen->barred;
     if (!addr_equal(&w->peer, &seen->from) || w->by_relay != seen->relayed)
@@ -464,7 +469,9 @@ void way_mapped(struct way *w, struct tick now, const struct addr *mapped)
         needs_mapping(w)) {
         w->facts.mapped = *mapped;
         tell(w, now, VERDICT_ADDRESS_CHANGED, mapped);
-        w->ladder.tried = 0;
+        if (w->facts.relay) /* its server knows us by the old one */
+            ask(w, now, WAY_SUSPECT_RELAY);
+        w->ladder.tried = w->failed = 0;
         want_path(w, now, WAY_ADDRESS_CHANGED, 0);
         return;
     }
@@ -479,7 +486,7 @@ void way_network_changed(struct way *w, struct tick now)
     tell(w, now, VERDICT_ADDRESS_CHANGED, &(struct addr){0});
     w->migration = w->migration == WAY_NOT_YET ? WAY_NOT_YET : WAY_DONE;
     w->stun_at = w->migrate_at = w->back_at = TICK_NEVER;
-    w->ladder.tried = 0;
+    w->ladder.tried = w->failed = 0;
     want_path(w, now, WAY_ADDRESS_CHANGED, 0);
 }
 
@@ -559,6 +566,8 @@ static void climb(struct way *w, struct tick now)
             keep(w, now);
         if (!is_plain(w) && w->facts.target_count && !w->facts.quiet && budget(w))
             tell(w, now, VERDICT_PUNCHED, &w->facts.targets[0]);
+        if (is_relayed(w) && !w->flows) /* it may have stood by for long, and be gone */
+            ask(w, now, WAY_SUSPECT_RELAY);
         break;
     case LADDER_ASK_STUN:
         w->mapping_stands = false;
@@ -575,6 +584,8 @@ static void climb(struct way *w, struct tick now)
             burst(w);
         break;
     case LADDER_NEXT_PATH:
+        if (!w->flows)
+            w->failed |= 1u << (unsigned)w->facts.choice.code;
         if (is_only_silent(w))
             tell(w, now, VERDICT_SILENT, &w->peer);
         else

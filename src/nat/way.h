@@ -83,7 +83,8 @@ struct way {
     struct addr peer, bound;
     uint16_t due_raw, due_relayed; /* a bit for each target, and one for peer */
     uint16_t told, permitted, denied, refusing;
-    uint8_t sent; /* before anything came */
+    unsigned failed; /* 1 << code: nothing ever came by it */
+    uint8_t sent;    /* before anything came */
     bool confirmed, heard, flows /* since the last change */, held, ended, by_relay, peer_barred,
         relay_may_send, relay_alone, mapping_stands;
     enum way_migration {

@@ -8,7 +8,7 @@ import sys
 
 folder = pathlib.Path(sys.argv[1]) / "tests/natsim"
 DRIVES = ["iceside", "icetcp", "turnside", "plainside", "plaincall"]
-KNOWS = ["cells", "network", "matrix", "matrix_ice", "iceplay", "oracle", "matrix_plain", "plainplay", "plainsrc", "maphost", "oracle_plain"]
+KNOWS = ["cells", "network", "matrix", "matrix_ice", "iceplay", "oracle", "matrix_plain", "plainplay", "plainsrc", "maphost", "oracle_plain", "test_worlds_plain", "test_scripts_plain"]
 # What a machine and its settings know.
 FIELDS = {"iceside_options": ["address", "stun", "turn", "external", "gateway", "tcp_port", "tcp_active", "discovers",
                               "may_be_lite", "is_lite", "components"],

@@ -9,8 +9,9 @@
 #include <string.h>
 
 enum {
-    US = 1,                 /* the number of the one SRC, for the pool */
-    STUN_PATIENCE_MS = 600, /* after a change the port's new address is waited for */
+    US = 1,                   /* the number of the one SRC, for the pool */
+    LONG_PATIENCE_MS = 60000, /* where nothing but a relay can help */
+    PATIENCE_MS = 5000,       /* after a change: for the port's new address, and for a relay */
     PUNCH_TYPE = 127,
 };
 
@@ -98,12 +99,28 @@ static struct path_us look_at_us(const struct plainside *side)
     return us;
 }
 
+static bool take_elsewhere(struct plainside *side)
+{
+    for (uint32_t i = 0; i < PLAINSIDE_SLOTS; i++) {
+        const struct plainside_slot *s = &side->slots[i];
+        if (!s->ready || addr_equal(&side->options.turn[s->server % 2], &side->lost))
+            continue;
+        side->slot = i;
+        if (turn_pool_take(side->pool, side->sim->now, i, s->generation, US))
+            return true;
+    }
+    return false;
+}
+
 static void take_relay(struct plainside *side)
 {
     bool wants = side->choice.permits || side->choice.relay_stands_by;
     if (side->has_slot || !wants || !side->pool)
         return;
-    side->has_slot = turn_pool_lend(side->pool, side->sim->now, US, &side->slot);
+    side->has_slot = addr_is_set(&side->lost) && take_elsewhere(side);
+    side->lost = (struct addr){0};
+    if (!side->has_slot)
+        side->has_slot = turn_pool_lend(side->pool, side->sim->now, US, &side->slot);
 }
 
 static struct addr address_of(const struct plainside *side)
@@ -145,7 +162,7 @@ struct addr plainside_answer(struct plainside *side, const struct addr *offered,
     side->used = src_profile_used(&side->known, &side->us, &side->src);
     side->in_call = true;
     side->unreachable = side->followed = side->rebound = side->failed = side->confirmed = false;
-    side->waits_for_stun = side->reinvite_due = side->is_direct = false;
+    side->waits = side->reinvite_due = side->is_direct = false;
     side->one_port = side->reinvites = PATH_UNKNOWN;
     side->record = (struct plainside_record){0};
     side->switches = 0;
@@ -170,20 +187,30 @@ static void stay(struct plainside *side)
     way_stay(&side->way, side->sim->now);
 }
 
+static bool moved(enum way_reason reason)
+{
+    return reason == WAY_ADDRESS_CHANGED || reason == WAY_RELAY_LOST;
+}
+
 static void follow_wish(struct plainside *side)
 {
     const struct way_event *e = &side->wanted;
     struct path_choice before = side->choice;
-    side->waits_for_stun = false;
     side->us = look_at_us(side);
     side->is_direct = e->reason == WAY_DIRECT;
     side->choice = side->is_direct ? path_direct(&side->us, &e->peer)
                                    : path_choose(&side->us, &side->src, e->tried);
     take_relay(side);
     struct addr address = address_of(side);
+    bool lacks = (side->choice.permits && !side->has_slot) ||
+                 (side->choice.code == PATH_BEST_EFFORT && side->pool);
+    side->waits = lacks && moved(e->reason) && !tick_due(side->wait_until, side->sim->now);
+    if (side->waits) { /* something better is being made */
+        side->choice = before;
+        return;
+    }
     bool is_same = addr_equal(&address, &side->advertised);
-    bool moves = e->reason == WAY_ADDRESS_CHANGED || e->reason == WAY_RELAY_LOST;
-    bool is_last = side->choice.code == PATH_BEST_EFFORT && (!moves || is_same);
+    bool is_last = side->choice.code == PATH_BEST_EFFORT && (!moved(e->reason) || is_same);
     if ((side->choice.permits && !side->has_slot) || is_last) {
         side->choice = before;
         side->is_direct = false;
@@ -210,15 +237,14 @@ static void follow_wish(struct plainside *side)
 
 static void want_path(struct plainside *side, const struct way_event *e)
 {
-    side->wanted = *e;
-    if (e->reason == WAY_ADDRESS_CHANGED && !addr_is_set(&side->seen) &&
-        addr_is_set(&side->options.stun)) {
-        side->waits_for_stun = true;
-        side->asked = side->sim->now;
+    /* A change of ours goes on counting when a loss that came of it is told. */
+    if (!(side->waits && side->wanted.reason == WAY_ADDRESS_CHANGED))
+        side->wanted = *e;
+    bool may_help = e->reason == WAY_ADDRESS_CHANGED && !side->profile.stun_is_silent;
+    side->wait_until = tick_add_ms(side->sim->now, may_help ? PATIENCE_MS : LONG_PATIENCE_MS);
+    if (e->reason == WAY_ADDRESS_CHANGED && !addr_is_set(&side->seen))
         plainside_ask_stun(side);
-        return;
-    }
-    follow_wish(side);
+    side->waits = true;
 }
 
 bool plainside_reinvite(struct plainside *side, struct addr *out)
@@ -389,13 +415,13 @@ void plaincall_run(struct plainside *side)
 {
     if (!side->in_call)
         return;
-    if (side->waits_for_stun &&
-        (addr_is_set(&side->seen) ||
-         tick_due(tick_add_ms(side->asked, STUN_PATIENCE_MS), side->sim->now)))
-        follow_wish(side);
     way_expire(&side->way, side->sim->now, &side->sim->rng);
-    for (int i = 0; i < 8 && drain(side); i++)
-        ;
+    for (int i = 0; i < 8 && drain(side); i++) {
+        if (side->waits)
+            follow_wish(side);
+    }
+    if (side->waits)
+        follow_wish(side);
 }
 
 struct tick plaincall_deadline(const struct plainside *side)
@@ -403,14 +429,12 @@ struct tick plaincall_deadline(const struct plainside *side)
     if (!side->in_call)
         return TICK_NEVER;
     struct tick next = way_deadline(&side->way);
-    if (side->waits_for_stun)
-        next = tick_min(next, tick_add_ms(side->asked, STUN_PATIENCE_MS));
-    return next;
+    return side->waits ? tick_min(next, side->wait_until) : next;
 }
 
 void plaincall_mapped(struct plainside *side)
 {
-    if (side->in_call && !side->waits_for_stun)
+    if (side->in_call && !side->waits)
         way_mapped(&side->way, side->sim->now, &side->seen);
 }
 
@@ -423,6 +447,7 @@ void plaincall_permitted(struct plainside *side, const struct addr *peer, bool a
 void plaincall_relay_lost(struct plainside *side)
 {
     side->has_slot = false;
+    side->lost = side->options.turn[side->slots[side->slot].server % 2];
     if (side->in_call)
         way_relay_lost(&side->way, side->sim->now);
 }

@@ -48,6 +48,7 @@ struct plainplay {
     struct plainplay_message messages[PLAINPLAY_MESSAGES];
     size_t message_count;
     unsigned reinvites;
+    size_t orphans[2]; /* allocations at each server that nobody can give back any more (tests) */
     uint64_t rounds;
     bool is_busy; /* it went round and round without time passing */
 };

@@ -182,6 +182,7 @@ static void take_pool_event(struct plainside *side, const struct turn_pool_event
     case TURN_POOL_RESTED:
         side->slots[e->slot].ready = true;
         side->slots[e->slot].server = e->server;
+        side->slots[e->slot].generation = e->generation;
         break;
     case TURN_POOL_WITHDRAWN:
         side->slots[e->slot].ready = false;
@@ -239,8 +240,10 @@ static void start_pool(struct plainside *side)
         options.servers[i] = server;
         options.servers[i].address = side->options.turn[i];
     }
-    options.servers[2] = options.servers[0];
-    options.servers[2].stream = true;
+    for (size_t i = 2; i < PLAINSIDE_SERVERS; i++) {
+        options.servers[i] = options.servers[i - 2];
+        options.servers[i].stream = true;
+    }
     options.server_count = PLAINSIDE_SERVERS;
     rng_bytes(&side->sim->rng, options.seed, sizeof options.seed);
     side->pool = turn_pool_create(&options);
@@ -425,6 +428,12 @@ void plainside_readdress(struct plainside *side, struct addr address)
     if (addr_is_set(&side->options.stun))
         start_discovery(side);
     plaincall_network_changed(side);
+}
+
+void plainside_drain(struct plainside *side)
+{
+    if (side->pool)
+        turn_pool_drain(side->pool, side->sim->now);
 }
 
 void plainside_run(struct plainside *side)

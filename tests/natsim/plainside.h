@@ -17,7 +17,7 @@
 
 enum {
     PLAINSIDE_SLOTS = 16,
-    PLAINSIDE_SERVERS = 3,
+    PLAINSIDE_SERVERS = 4,
     PLAINSIDE_STASH = 2048,
     PLAINSIDE_ALLOW = 2,
     PLAINSIDE_AUTHORISED = 24,
@@ -74,7 +74,7 @@ struct plainside {
     unsigned tries;
 
     /* The call. */
-    bool in_call, unreachable, waits_for_stun, confirmed;
+    bool in_call, unreachable, waits, confirmed;
     struct path_src src;
     struct path_us us;
     struct path_choice first_choice, choice;
@@ -84,10 +84,13 @@ struct plainside {
     struct way_facts facts, old_facts;
     struct rtp_source source;
     uint32_t slot;
+    struct addr
+        lost; /* the server whose relay was lost last: what else stands there may be gone, too */
     bool has_slot, followed, rebound, failed, reinvite_due, is_direct;
     enum path_answer one_port, reinvites;
     struct addr relay_peer;
     struct way_event wanted;
+    struct tick wait_until;
     struct verdict verdict;
     struct plainside_record record;
     unsigned switches;
@@ -123,6 +126,8 @@ void plainside_reinvited(struct plainside *side, bool taken);
 /* The SRC has put the stream on hold, or resumes it. */
 void plainside_hold(struct plainside *side, bool on);
 void plainside_bye(struct plainside *side);
+/* Gives back all relays that it has. */
+void plainside_drain(struct plainside *side);
 /* Netlink tells: another address of our own. */
 void plainside_readdress(struct plainside *side, struct addr address);
 

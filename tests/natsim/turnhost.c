@@ -123,6 +123,11 @@ static bool permits(const struct turnhost *server, const struct turnhost_allocat
     return false;
 }
 
+bool turnhost_relays(const struct turnhost *server, const struct addr *at)
+{
+    return find_relayed((struct turnhost *)server, at) != NULL;
+}
+
 bool turnhost_permits(const struct turnhost *server, const struct addr *relayed,
                       const struct addr *peer)
 {

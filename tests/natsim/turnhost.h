@@ -86,6 +86,8 @@ void turnhost_finish(struct turnhost *server);
 void turnhost_restart(struct turnhost *server);
 /* How many allocations stand now: none may be left when a play is over. */
 size_t turnhost_standing(const struct turnhost *server);
+/* Is that an address that it relays at now? */
+bool turnhost_relays(const struct turnhost *server, const struct addr *at);
 /* May a datagram from there pass to who allocated `relayed`? What a test asks. */
 bool turnhost_permits(const struct turnhost *server, const struct addr *relayed,
                       const struct addr *peer);

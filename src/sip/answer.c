@@ -5,6 +5,9 @@
 #include "sip/print.h"
 #include "sip/via.h"
 
+/* What a message over UDP had better not exceed (§18.1.1). */
+#define DATAGRAM_SIZE 1300
+
 static bool is_provisional(const struct sip_answer *a)
 {
     return a->status > 100 && a->status < 200;
@@ -23,22 +26,23 @@ static void print_start(struct writer *w, const struct sip_answer *answer)
     writer_string(w, "\r\n");
 }
 
-static void print_tail(struct writer *w, const struct sip *sip, const struct sip_answer *answer)
+static void print_tail(struct writer *w, const struct sip *sip, const struct sip_answer *answer,
+                       bool brief)
 {
     if (answer->status == 405 || answer->status == 501)
         sip_print_allow(w);
     if (answer->retry_after_s > 0)
         writer_printf(w, "Retry-After: %u\r\n", answer->retry_after_s);
-    if (sip->config.product.len > 0)
+    if (sip->config.product.len > 0 && !brief)
         sip_print_line(w, "Server", sip->config.product);
     writer_view(w, answer->headers);
     sip_print_body(w, answer->content_type, answer->body);
 }
 
-/* NULL when it does not fit or memory is out. */
-static struct sip_packet *compose(struct sip *sip, const struct sip_transaction *t,
+/* brief: without what an answer only may have. */
+static struct writer write_answer(struct sip *sip, const struct sip_transaction *t,
                                   const struct sip_dialog *d, const struct sip_answer *answer,
-                                  uint32_t rseq)
+                                  uint32_t rseq, bool brief)
 {
     struct writer w = writer_of(sip->scratch, sip->scratch_size);
     struct view frame = sip_packet_view(t->frame);
@@ -52,14 +56,26 @@ static struct sip_packet *compose(struct sip *sip, const struct sip_transaction 
     if (early || (success && (session || t->method == SIP_METHOD_OPTIONS)))
         sip_print_contact(&w, &sip->config, &t->flow, d && d->secure);
     if (success && (session || t->method == SIP_METHOD_OPTIONS))
-        sip_print_abilities(&w);
+        sip_print_abilities(&w, brief);
     if (success && session)
         sip_print_session_terms(&w, &t->terms);
     if (rseq > 0)
         writer_printf(&w, "Require: 100rel\r\nRSeq: %u\r\n", rseq);
     if (d)
         sip_print_session_id(&w, d);
-    print_tail(&w, sip, answer);
+    print_tail(&w, sip, answer, brief);
+    return w;
+}
+
+/* NULL when it does not fit or memory is out. */
+static struct sip_packet *compose(struct sip *sip, const struct sip_transaction *t,
+                                  const struct sip_dialog *d, const struct sip_answer *answer,
+                                  uint32_t rseq)
+{
+    struct writer w = write_answer(sip, t, d, answer, rseq, false);
+    /* RFC 3261 §13.3.1.4: Accept is a MAY. A datagram in fragments may never arrive. */
+    if (w.len > DATAGRAM_SIZE && t->flow.protocol == SIP_PROTOCOL_UDP)
+        w = write_answer(sip, t, d, answer, rseq, true);
     if (w.failed) {
         LOG_ERROR("sip", d ? d->call_id : VIEW_NONE, "answer too large status=%u body=%zu",
                   answer->status, answer->body.len);
@@ -120,7 +136,7 @@ void sip_answer_stateless(struct sip *sip, const struct sip_flow *flow, const st
     writer_printf(&tag_writer, "%016llx", (unsigned long long)hash);
     print_start(&w, answer);
     sip_print_frame(&w, m, flow, writer_done(&tag_writer));
-    print_tail(&w, sip, answer);
+    print_tail(&w, sip, answer, false);
     struct sip_packet *packet = w.failed ? NULL : sip_packet_create(writer_done(&w));
     if (!packet)
         return;

@@ -73,7 +73,7 @@ static struct sip_packet *compose(struct sip *sip, const struct sip_dialog *d,
     if (target)
         sip_print_contact(&w, &sip->config, &path->flow, d->secure);
     if (target || out->method == SIP_METHOD_OPTIONS)
-        sip_print_abilities(&w);
+        sip_print_abilities(&w, false);
     print_session(&w, d, out->method);
     sip_print_session_id(&w, d);
     if (sip->config.product.len > 0)

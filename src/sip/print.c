@@ -147,12 +147,13 @@ void sip_print_allow(struct writer *w)
     writer_string(w, "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK\r\n");
 }
 
-void sip_print_abilities(struct writer *w)
+void sip_print_abilities(struct writer *w, bool brief)
 {
     sip_print_allow(w);
-    writer_string(w, "Supported: siprec, timer, 100rel\r\n"
-                     "Accept: application/sdp, application/rs-metadata+xml, "
-                     "application/rs-metadata, multipart/mixed\r\n");
+    writer_string(w, "Supported: siprec, timer, 100rel\r\n");
+    if (!brief)
+        writer_string(w, "Accept: application/sdp, application/rs-metadata+xml, "
+                         "application/rs-metadata, multipart/mixed\r\n");
 }
 
 void sip_print_session_id(struct writer *w, const struct sip_dialog *d)

@@ -20,8 +20,8 @@ void sip_print_contact(struct writer *w, const struct sip_config *config,
                        const struct sip_flow *flow, bool secure);
 /* "Via: SIP/2.0/UDP host:port;branch=...;rport" */
 void sip_print_via(struct writer *w, const struct sip_flow *flow, struct view branch);
-/* Allow, Supported and Accept: what we can do. */
-void sip_print_abilities(struct writer *w);
+/* Allow, Supported and, unless brief, Accept: what we can do. */
+void sip_print_abilities(struct writer *w, bool brief);
 void sip_print_allow(struct writer *w);
 void sip_print_session_id(struct writer *w, const struct sip_dialog *d);
 /* Session-Expires, and Require where it is due. */

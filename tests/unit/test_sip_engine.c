@@ -64,6 +64,38 @@ static struct peer *call_acked(void)
     return p;
 }
 
+/* A 200 with a body of size bytes over UDP: its length. */
+static size_t answer_of(size_t size, bool *has_accept)
+{
+    struct peer *p = peer_create();
+    char body[2000];
+    size_t len;
+    memset(body, 'v', sizeof body);
+    peer_input(p, invite);
+    CHECK(sip_answer(p->sip, p->now, p->events[0].request,
+                     &(struct sip_answer){.status = 200,
+                                          .content_type = VIEW("application/sdp"),
+                                          .body = view_of(body, size)}));
+    peer_pull(p);
+    *has_accept = strstr(p->sent, "\r\nAccept: ") != NULL;
+    CHECK(strstr(p->sent, "\r\nAllow: ") && strstr(p->sent, "\r\nSupported: "));
+    len = p->sent_len;
+    peer_destroy(p);
+    return len;
+}
+
+/* What need not be in a 200 is left out where it would make the datagram too long. */
+static void test_brief_answer(void)
+{
+    bool has_accept;
+    size_t head = answer_of(100, &has_accept) - 100;
+    CHECK(has_accept);
+    CHECK_INT(answer_of(1300 - head, &has_accept), 1300);
+    CHECK(has_accept);
+    CHECK(answer_of(1301 - head, &has_accept) <= 1200);
+    CHECK(!has_accept);
+}
+
 static void test_invite_answer(void)
 {
     struct peer *p = peer_create();
@@ -595,6 +627,7 @@ static void test_early_bye(void)
 int main(void)
 {
     RUN(test_invite_answer);
+    RUN(test_brief_answer);
     RUN(test_trying);
     RUN(test_2xx_repeated);
     RUN(test_ack_stops);

@@ -185,6 +185,25 @@ def dead_flows():
             call_down(srs, sbc, "after the silence")
 
 
+def renewal():
+    """Another address of ours: registered anew over another flow at once, and the old one ends."""
+    with Kamailio() as sbc:
+        settings = pathlib.Path(tempfile.mkdtemp(dir=here)) / "siprecd.conf"
+        settings.write_text("[nat]\nexternal_ip = 203.0.113.5\nbehind_nat = true\n")
+        with recorder(f"sip:recorder@localhost:{sbc.plain};transport=tcp", "-c", str(settings)) as srs:
+            tap.ok(registered(srs), "registered under one address", srs.log()[-2000:])
+            settings.write_text("[nat]\nexternal_ip = 203.0.113.6\nbehind_nat = true\n")
+            srs.process.send_signal(signal.SIGHUP)
+            tap.ok(wait_for(lambda: srs.log().count("registered uri=") >= 3, 20),  # yes, no, yes
+                   "after a change of address registered anew at once", srs.log()[-2000:])
+            tap.ok(wait_for(lambda: srs.metric("siprecd_sip_connections") == 1, 10), "and the old flow ends",
+                   srs.metric("siprecd_sip_connections"))
+            # Nothing can be sent to that address here; what the answer says is what counts.
+            _, report = siprec_call(f"sip:recorder@127.0.0.1:{sbc.plain}", "--transport", "tcp", "--seconds", "1")
+            tap.ok(all((s["answered"] or "").startswith("203.0.113.6:") for s in report["results"][0]["streams"]),
+                   "a call comes down the new flow, and is told the new address", report)
+
+
 def stun_flow():
     """Over UDP the keepalive is STUN, and Kamailio's stun module answers it."""
     with Kamailio(flow_timer=3) as sbc:
@@ -286,6 +305,6 @@ def blocked(sbc, port):
         run("ip", "netns", "del", name)
 
 
-tap.together(lambda: transports("MD5"), lambda: transports("SHA-256"), proxied, dead_flows, two_flows, refreshes, stun_flow, refusals,
+tap.together(lambda: transports("MD5"), lambda: transports("SHA-256"), proxied, dead_flows, two_flows, renewal, refreshes, stun_flow, refusals,
              at_once=6)
 tap.done()

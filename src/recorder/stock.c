@@ -49,6 +49,15 @@ bool recorder_stock_put(struct recorder_stock *stock, const struct recorder_tick
     return true;
 }
 
+enum { WORTH_MOST = 7 };
+
+/* Of two the better one is that whose address outside is known: behind a NAT it can be answered with,
+ * elsewhere it is as good as the other. */
+static unsigned grade(unsigned by_address, const struct recorder_ticket *ticket)
+{
+    return 2 * by_address + (addr_is_set(&ticket->seen) || addr_is_set(&ticket->mapped));
+}
+
 /* 0: of no use; else the better the higher. A port on a wildcard address can be advertised as the
  * address that the SRC's SIP reached, if that is of the right family. */
 static unsigned worth(const struct recorder_ticket *ticket, const struct recorder_wish *wish)
@@ -58,8 +67,10 @@ static unsigned worth(const struct recorder_ticket *ticket, const struct recorde
     if (ticket->bound.family != wish->family)
         return 0;
     if (addr_is_unspecified(&ticket->bound))
-        return wish->near.family == wish->family || wish->has_own[wish->family == ADDR_V6] ? 2 : 0;
-    return addr_equal_ip(&ticket->bound, &wish->near) ? 3 : 1;
+        return wish->near.family == wish->family || wish->has_own[wish->family == ADDR_V6]
+                   ? grade(2, ticket)
+                   : 0;
+    return grade(addr_equal_ip(&ticket->bound, &wish->near) ? 3 : 1, ticket);
 }
 
 uint32_t recorder_stock_count(const struct recorder_stock *stock, const struct recorder_wish *wish)
@@ -97,10 +108,10 @@ bool recorder_stock_take(struct recorder_stock *stock, const struct recorder_wis
     if (recorder_stock_count(stock, &from) < count)
         return false;
     uint32_t taken = 0;
-    for (unsigned grade = 3; grade > 0 && taken < count; grade--) {
+    for (unsigned wanted = WORTH_MOST; wanted > 0 && taken < count; wanted--) {
         uint32_t left = 0;
         for (uint32_t i = 0; i < stock->count; i++) {
-            if (taken < count && worth(&stock->tickets[i], &from) == grade)
+            if (taken < count && worth(&stock->tickets[i], &from) == wanted)
                 out[taken++] = stock->tickets[i];
             else
                 stock->tickets[left++] = stock->tickets[i];

@@ -356,7 +356,7 @@ class World:
         # The box owns its addresses; the router itself has another one.
         self.wire_public(router.space, "wan", core, [f"{public}.200"], six + "1")
         for address in addresses:
-            run("ip", "route", "add", address, "dev", core)
+            run("ip", "route", "add", address, "via", f"{public}.200", "dev", core)
 
     def beside(self, name, neighbour, net, own):
         """Another host on the innermost network of a side."""

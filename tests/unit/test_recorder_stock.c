@@ -59,6 +59,28 @@ static void test_the_address_that_sip_reached_goes_first(void)
     recorder_stock_finish(&stock);
 }
 
+/* Only some of the ready ports have their address outside kept fresh: behind a NAT the others can
+ * be answered with nothing. */
+static void test_a_known_address_outside_goes_first(void)
+{
+    struct recorder_stock stock = {0};
+    struct recorder_ticket out[3], seen = ticket(0, addr_v4(0, 0, 0, 0, 1004)),
+                                   mapped = ticket(0, addr_v4(0, 0, 0, 0, 1006));
+    struct recorder_wish wish = {
+        .worker = 0, .family = ADDR_V4, .near = addr_v4(192, 0, 2, 1, 5060)};
+    seen.seen = addr_v4(203, 0, 113, 7, 40000);
+    mapped.mapped = addr_v4(203, 0, 113, 7, 1006);
+    put(&stock, ticket(0, addr_v4(0, 0, 0, 0, 1000)));
+    put(&stock, ticket(0, addr_v4(0, 0, 0, 0, 1002)));
+    put(&stock, seen);
+    put(&stock, mapped);
+    CHECK(recorder_stock_take(&stock, &wish, out, 3));
+    CHECK_INT(out[0].port, 1004);
+    CHECK_INT(out[1].port, 1006);
+    CHECK_INT(out[2].port, 1000);
+    recorder_stock_finish(&stock);
+}
+
 static struct recorder_relay relay(uint32_t slot, uint64_t src, uint8_t server)
 {
     return (struct recorder_relay){.worker = 1,
@@ -122,5 +144,6 @@ int main(void)
     RUN(test_a_ticket_is_found);
     RUN(test_oldest_first_and_all_of_one_worker);
     RUN(test_the_address_that_sip_reached_goes_first);
+    RUN(test_a_known_address_outside_goes_first);
     return tap_done();
 }

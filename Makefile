@@ -4,7 +4,7 @@ MESON_FLAGS ?=
 SIPRECD_FLAGS ?=
 COMPILE = ninja -C $(BUILD)
 
-.PHONY: all build run check bench sim sim-matrix asan tsan fuzz lab tidy format clean deps deps-test
+.PHONY: all build run check bench sim sim-matrix asan tsan fuzz lab lab-matrix tidy format clean deps deps-test
 
 all: build
 
@@ -63,6 +63,11 @@ fuzz: deps-test
 lab: deps-test
 	@$(MAKE) --no-print-directory build
 	tests/run $(BUILD) --suite lab
+
+# Every cell of tables B and B' between real hosts, and what was heard in it.
+lab-matrix: deps-test
+	@$(MAKE) --no-print-directory build
+	python3 tests/lab/matrix.py $(BUILD)
 
 tidy: deps-test
 	@$(MAKE) --no-print-directory $(BUILD)/build.ninja

@@ -99,7 +99,7 @@ class Played:
         return max((t for t in times if t is not None), default=None)
 
 
-def play(row, column, calls=2, seconds=7):
+def play(row, column, calls=2, seconds=6):
     """Plays the cell so many times one after the other; yields what came of each, and the siprecd."""
     with lab.World(row.chain, column.chain) as world:
         world.coturn()

@@ -23,12 +23,9 @@ def check(row, column, path):
             tap.equal(played.path, path, f"{name}: {which} by {path}", *details)
 
 
-for number, (row, column, path) in enumerate(rows.cells()):
-    if wanted and (row.name != wanted[0] or (len(wanted) > 1 and column.name != wanted[1])):
-        continue
-    if not wanted and number % parts != part:
-        continue
-    if not wanted and column.name not in ("B1", "B4"):
-        continue
+here = [cell for cell in rows.cells() if cell[1].name in ("B1", "B4")]
+if wanted:
+    here = [cell for cell in rows.cells() if cell[0].name == wanted[0] and cell[1].name in wanted[1:]]
+for row, column, path in here[part::parts]:
     check(row, column, path)
 tap.done()

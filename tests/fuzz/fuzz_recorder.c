@@ -1,6 +1,7 @@
 /* fuzz_recorder: messages, separated by a line "%%", from one SRC to sip, recorder and media as the
- * daemon joins them; "@T" in them becomes the To tag of our last answer. Afterwards everybody hangs
- * up, and nothing may be left. */
+ * daemon joins them; "@T" in them becomes the To tag of our last answer. In their place a "!" and
+ * some letters let the network change, relays come and go, and media want other paths. Afterwards
+ * everybody hangs up, and nothing may be left. */
 #include "recorder/recorder.h"
 
 #include "base/writer.h"
@@ -15,6 +16,7 @@ static struct media *media;
 static struct recorder_now now;
 static unsigned lent;
 static char tag[64];
+static struct pool_id named; /* the recording that a command was about last */
 
 static void make(void)
 {
@@ -27,7 +29,8 @@ static void make(void)
                                    .silent_after_ms = 5000,
                                    .linger_ms = 200,
                                    .linger_max_ms = 2000,
-                                   .apart_max = 65536};
+                                   .apart_max = 65536,
+                                   .relays = 8};
     sip = sip_create(&config);
     recorder = recorder_create(&settings, sip, seed);
     media = media_create(&streams);
@@ -82,6 +85,8 @@ static void pump(void)
     for (int turn = 0; turn < 2; turn++) {
         while (recorder_output(recorder, &out)) {
             if (out.kind == RECORDER_COMMAND)
+                named = out.command.recording;
+            if (out.kind == RECORDER_COMMAND)
                 media_command(media, now.tick, &out.command);
         }
         while (sip_output(sip, &sent))
@@ -96,6 +101,55 @@ static void pump(void)
             ;
     }
     lend();
+}
+
+/* Two letters each: what happens, and to which of them. */
+static void happen(struct view script)
+{
+    static struct nat_profile profiles[2];
+    for (; script.len >= 2; script = view_skip(script, 2)) {
+        uint8_t which = (uint8_t)script.at[1];
+        struct addr outside = addr_v4(203, 0, 113, (uint8_t)(1 + which % 4), 0);
+        struct media_event event = {.recording = named,
+                                    .stream = which % 4,
+                                    .at = now.wall,
+                                    .tick = now.tick,
+                                    .addr = addr_with_port(outside, 4000)};
+        struct discovery_result found = {
+            .behaviour = {.mapping = (enum nat_mapping)(which % 6),
+                          .filtering = (enum nat_filtering)(which / 6 % 4)},
+            .external = outside};
+        struct recorder_ticket ticket = {.port = which % 128, .seen_at = now.tick, .seen = outside};
+        struct recorder_relay relay = {.slot = which % 8,
+                                       .gone = which >= 128,
+                                       .relayed = {addr_with_port(outside, 50000)},
+                                       .transport = (enum recorder_relay_transport)(which / 8 % 3)};
+        switch (script.at[0]) {
+        case 'n':
+            for (int i = 0; i < 2; i++)
+                profile_init(&profiles[i], now.tick, (enum path_answer)(which / 24 % 3),
+                             (struct addr){0});
+            (void)profile_set_local(&profiles[0], now.tick, addr_v4(10, 0, 0, which % 3, 0));
+            profile_tell_behaviour(&profiles[0], now.tick, &found);
+            recorder_know(recorder, now, profiles);
+            break;
+        case 't':
+            ticket.seen.port = (uint16_t)(40000 + which);
+            recorder_ticket(recorder, now, &ticket);
+            break;
+        case 'r':
+            recorder_relay(recorder, now, &relay);
+            break;
+        case 's':
+            recorder_refuse(recorder, RECORDER_SETTLING, which % 2);
+            break;
+        default:
+            event.kind = (enum media_event_kind)(which / 4 % (MEDIA_EVENT_ICE + 1));
+            if (event.kind != MEDIA_EVENT_ICE)
+                recorder_media(recorder, now, 0, &event);
+            break;
+        }
+    }
 }
 
 static void wait_ms(int64_t ms)
@@ -118,11 +172,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     lend();
     for (int i = 0; i < 12 && rest.at; i++) {
         size_t end = view_find(rest, VIEW_LIT("%%\n"));
-        sip_input_datagram(sip, now.tick, &flow, with_tag(view_take(rest, end)), false);
+        if (rest.len && rest.at[0] == '!')
+            happen(view_skip(view_take(rest, end), 1));
+        else
+            sip_input_datagram(sip, now.tick, &flow, with_tag(view_take(rest, end)), false);
         rest = end < rest.len ? view_skip(rest, end + 3) : VIEW_NONE;
         pump();
         wait_ms(100);
     }
+    recorder_refuse(recorder, RECORDER_SETTLING, false);
     recorder_hang_up(recorder, now);
     pump();
     for (int i = 0; i < 200; i++)

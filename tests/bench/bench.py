@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures siprecd and prints a table: CPU per recorded packet against a bare loop, memory per stream, answer times,
 render speed. Each number is a ratio or a time of one run on one machine; the machine stands above the table.
-Use: bench.py BUILD [--streams 2000] [--seconds 20] [--only calls,answers,journal,nat,render]"""
+Use: bench.py BUILD [--streams 2000] [--seconds 20] [--only calls,answers,journal,nat,relays,render]"""
 import argparse
 import json
 import os
@@ -25,7 +25,7 @@ parser.add_argument("--streams", type=int, default=2000)
 parser.add_argument("--seconds", type=int, default=28, help="for siprecd; the bare loop gets as long")
 parser.add_argument("--calls", type=int, default=1000, help="calls of the answer-time run")
 parser.add_argument("--folder", help="where recordings go (default: a temporary folder)")
-parser.add_argument("--only", default="calls,answers,journal,nat,render")
+parser.add_argument("--only", default="calls,answers,journal,nat,relays,render")
 options = parser.parse_args()
 BUILD = options.build.resolve()
 TOOL = BUILD / "tests/bench/bench_calls"
@@ -234,6 +234,17 @@ def bench_nat(_):
         row(f"worlds a second, {name}", f"{worlds / cpu:.0f}", "", note)
 
 
+def bench_relays(_):
+    tool = pathlib.Path(__file__).resolve().parent / "bench_relays.py"
+    done = subprocess.run([sys.executable, tool, BUILD], capture_output=True, text=True)
+    if done.returncode:
+        row("relays", "not measured", "<= 1.30", (done.stderr or done.stdout).strip().splitlines()[-1])
+        return
+    for line in done.stdout.splitlines():
+        name, value, unit, *note = line.split(maxsplit=3)
+        row(name, f"{value} {unit}", "<= 1.30" if name == "relay.ratio" else "", "".join(note))
+
+
 def bench_render(folder):
     render = BUILD / "siprecd-render"
     maker = BUILD / "tests/bench/bench_render_journal"
@@ -265,7 +276,7 @@ def machine():
 def main():
     print(machine())
     jobs = {"calls": bench_calls, "answers": bench_answers, "journal": bench_journal, "nat": bench_nat,
-            "render": bench_render}
+            "relays": bench_relays, "render": bench_render}
     for name in options.only.split(","):
         folder = tempfile.mkdtemp(prefix="siprecd-bench-", dir=options.folder)
         try:

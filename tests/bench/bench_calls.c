@@ -1,7 +1,7 @@
 /* bench_calls: what bench.py measures siprecd against and with.
- *   send SECONDS START FIRST PORT...
- *                              one RTP stream (G.711, 172 bytes, 50 packets a second) to each port, from the
- *                              ports FIRST, FIRST + 1 and so on, beginning with packet number START
+ *   send SECONDS START FIRST [ADDRESS:]PORT...
+ *                              one RTP stream (G.711, 172 bytes, 50 packets a second) to each port (of loopback), from
+ *                              the ports FIRST, FIRST + 1 and so on, beginning with packet number START
  *   bare DIRECTORY SOCKETS     the bare loop: so many UDP sockets, drained every 100 ms with recvmmsg,
  *                              the bytes of every two appended to a file of their own; SIGUSR1: how many so far
  * Not here: siprecd itself, and what the numbers mean (bench.py).
@@ -61,6 +61,22 @@ static void fill(unsigned char *packet, uint32_t number, uint32_t ssrc)
 
 /* Streams are spread over the 20 ms, as those of many calls are; each has a socket (source port)
  * of its own, since siprecd tells senders apart. */
+/* "5060" of loopback, or "192.0.2.1:5060". */
+static bool parse_target(const char *text, struct sockaddr_in *to)
+{
+    const char *colon = strchr(text, ':');
+    char address[INET_ADDRSTRLEN] = "127.0.0.1";
+    if (colon) {
+        if ((size_t)(colon - text) >= sizeof(address))
+            return false;
+        memcpy(address, text, (size_t)(colon - text));
+        address[colon - text] = '\0';
+    }
+    *to = (struct sockaddr_in){.sin_family = AF_INET,
+                               .sin_port = htons((uint16_t)atoi(colon ? colon + 1 : text))};
+    return inet_pton(AF_INET, address, &to->sin_addr) == 1;
+}
+
 static int run_send(int argc, char **argv)
 {
     int seconds = atoi(argv[0]);
@@ -76,11 +92,14 @@ static int run_send(int argc, char **argv)
 
     memset(packet, 0x55, sizeof(packet));
     for (int i = 0; i < streams; i++) {
-        struct sockaddr_in to = {.sin_family = AF_INET,
-                                 .sin_port = htons((uint16_t)atoi(argv[3 + i])),
-                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-        struct sockaddr_in from = to;
-        from.sin_port = htons((uint16_t)(first + i));
+        struct sockaddr_in to;
+        struct sockaddr_in from = {.sin_family = AF_INET, .sin_port = htons((uint16_t)(first + i))};
+        if (!parse_target(argv[3 + i], &to)) {
+            fprintf(stderr, "no address: %s\n", argv[3 + i]);
+            return 1;
+        }
+        if (!strchr(argv[3 + i], ':'))
+            from.sin_addr = to.sin_addr;
         fds[i] = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         if (fds[i] < 0 || bind(fds[i], (struct sockaddr *)&from, sizeof(from)) != 0 ||
             connect(fds[i], (struct sockaddr *)&to, sizeof(to)) != 0) {
@@ -222,7 +241,8 @@ int main(int argc, char **argv)
         return run_send(argc - 2, argv + 2);
     if (argc == 4 && strcmp(argv[1], "bare") == 0)
         return run_bare(argv + 2);
-    fprintf(stderr,
-            "usage: bench_calls send SECONDS START FIRST PORT... | bare DIRECTORY SOCKETS\n");
+    fprintf(
+        stderr,
+        "usage: bench_calls send SECONDS START FIRST [ADDRESS:]PORT... | bare DIRECTORY SOCKETS\n");
     return 2;
 }

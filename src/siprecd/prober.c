@@ -62,6 +62,9 @@ struct prober {
     /* discovery */
     struct discovery *discovery;
     int sockets[DISCOVERY_SOCKETS];
+    struct outpost_server relay; /* address unset: none */
+    struct outpost *outpost;     /* while discovery needs one */
+    bool wants_outpost;          /* it does, and nobody has named a server yet */
     struct tick discover_at;
     int64_t discover_pause_ms;
     struct prober_event events[EVENTS];
@@ -312,8 +315,11 @@ static void check_input(struct prober *prober, struct tick now)
 
 /* ---- discovery ------------------------------------------------------------------------------ */
 
-static void discovery_stop(struct prober *prober)
+static void discovery_stop(struct prober *prober, struct tick now)
 {
+    outpost_destroy(prober->outpost, now);
+    prober->outpost = NULL;
+    prober->wants_outpost = false;
     discovery_destroy(prober->discovery);
     prober->discovery = NULL;
     for (size_t i = 0; i < DISCOVERY_SOCKETS; i++)
@@ -322,8 +328,8 @@ static void discovery_stop(struct prober *prober)
 
 void prober_discover(struct prober *prober, struct tick now)
 {
-    struct discovery_options options = {.lifetime = true};
-    discovery_stop(prober);
+    struct discovery_options options = {.lifetime = true, .may_relay = prober->config.may_relay};
+    discovery_stop(prober, now);
     prober->discover_at = TICK_NEVER;
     if (prober->count == 0)
         return;
@@ -331,7 +337,7 @@ void prober_discover(struct prober *prober, struct tick now)
     for (size_t i = 0; i < DISCOVERY_SOCKETS; i++) {
         prober->sockets[i] = prober_open(prober, 1 + i, &options.local[i]);
         if (prober->sockets[i] < 0) {
-            discovery_stop(prober);
+            discovery_stop(prober, now);
             return;
         }
     }
@@ -340,11 +346,58 @@ void prober_discover(struct prober *prober, struct tick now)
     rng_bytes(&prober->rng, options.seed, sizeof options.seed);
     prober->discovery = discovery_create(&options);
     if (!prober->discovery) {
-        discovery_stop(prober);
+        discovery_stop(prober, now);
         return;
     }
     prober->discover_at = TICK_NEVER;
     nat_discover_mapping(prober->discovery, now);
+}
+
+/* The engine wants to look at us from outside. */
+static void discovery_open_outpost(struct prober *prober, struct tick now)
+{
+    prober->wants_outpost = !addr_is_set(&prober->relay.address);
+    if (prober->wants_outpost)
+        return; /* its name is being looked up; the engine waits for some seconds */
+    prober->outpost = outpost_create(
+        prober->config.loop, prober->config.token + 1 + DISCOVERY_SOCKETS, now, &prober->relay);
+    if (!prober->outpost)
+        discovery_relay(prober->discovery, now, NULL);
+}
+
+static void outpost_run(struct prober *prober, struct tick now)
+{
+    struct outpost_event event;
+    while (prober->outpost && outpost_event(prober->outpost, now, &event)) {
+        if (event.kind == OUTPOST_DATA) {
+            (void)discovery_input(prober->discovery, now, DISCOVERY_OVER_RELAY, &event.addr,
+                                  event.bytes);
+        } else if (event.kind == OUTPOST_STANDS) {
+            const struct addr external = discovery_result(prober->discovery).external;
+            outpost_let_in(prober->outpost, now, &external);
+            discovery_relay(prober->discovery, now, &event.addr);
+        } else {
+            outpost_destroy(prober->outpost, now);
+            prober->outpost = NULL;
+            discovery_lost_relay(prober->discovery, now);
+        }
+    }
+    if (prober->outpost)
+        outpost_expire(prober->outpost, now);
+}
+
+static void discovery_send(struct prober *prober, struct tick now,
+                           const struct discovery_packet *packet)
+{
+    if (packet->socket == DISCOVERY_OVER_RELAY) {
+        if (prober->outpost)
+            outpost_send(prober->outpost, now, &packet->to, packet->bytes);
+        return;
+    }
+    metric_add(METRIC_NETWORK_STUN_REQUESTS, 1);
+    if (io_udp_send(prober->sockets[packet->socket], NULL, &packet->to, packet->bytes) != 0) {
+        /* As if it were lost: the engine asks again, and in the end counts it as silence. */
+    }
 }
 
 static void discovery_take_events(struct prober *prober, struct tick now)
@@ -356,7 +409,7 @@ static void discovery_take_events(struct prober *prober, struct tick now)
         if (kind == DISCOVERY_SILENT) {
             event.kind = PROBER_SILENT;
             prober_tell(prober, &event);
-            discovery_stop(prober);
+            discovery_stop(prober, now);
             prober->discover_pause_ms =
                 prober->discover_pause_ms == 0 ? DISCOVER_AGAIN_MS : prober->discover_pause_ms * 2;
             if (prober->discover_pause_ms > DISCOVER_AGAIN_MOST_MS)
@@ -365,6 +418,10 @@ static void discovery_take_events(struct prober *prober, struct tick now)
             return;
         }
         prober->discover_pause_ms = 0;
+        if (kind == DISCOVERY_WANTS_RELAY) {
+            discovery_open_outpost(prober, now);
+            continue;
+        }
         if (kind == DISCOVERY_EXTERNAL) {
             if (addr_is_set(&prober->external))
                 continue; /* a check has said so, too, or asks whether it has changed */
@@ -376,7 +433,7 @@ static void discovery_take_events(struct prober *prober, struct tick now)
         prober_tell(prober, &event);
     }
     if (prober->discovery && discovery_result(prober->discovery).is_done) {
-        discovery_stop(prober);
+        discovery_stop(prober, now);
         prober->discover_at = tick_add_ms(now, DISCOVER_MS);
     }
 }
@@ -386,13 +443,10 @@ static void discovery_run(struct prober *prober, struct tick now)
     struct discovery_packet packet;
     if (!prober->discovery)
         return;
+    outpost_run(prober, now);
     discovery_expire(prober->discovery, now);
-    while (discovery_output(prober->discovery, now, &packet)) {
-        metric_add(METRIC_NETWORK_STUN_REQUESTS, 1);
-        if (io_udp_send(prober->sockets[packet.socket], NULL, &packet.to, packet.bytes) != 0) {
-            /* As if it were lost: the engine asks again, and in the end counts it as silence. */
-        }
-    }
+    while (discovery_output(prober->discovery, now, &packet))
+        discovery_send(prober, now, &packet);
     discovery_take_events(prober, now);
 }
 
@@ -415,7 +469,7 @@ static void discovery_read(struct prober *prober, struct tick now, size_t socket
 void prober_start(struct prober *prober, struct tick now, const struct addr *local,
                   const struct addr *servers, size_t count)
 {
-    discovery_stop(prober);
+    discovery_stop(prober, now);
     prober->count = 0;
     prober->event_count = 0;
     prober->external = (struct addr){0};
@@ -430,6 +484,15 @@ void prober_start(struct prober *prober, struct tick now, const struct addr *loc
     check_start(prober, now, CHECK_RACE);
     prober_discover(prober, now);
     check_send(prober, now);
+    discovery_run(prober, now);
+}
+
+void prober_offer_relay(struct prober *prober, struct tick now, const struct outpost_server *server)
+{
+    prober->relay = *server;
+    if (!prober->wants_outpost)
+        return;
+    discovery_open_outpost(prober, now);
     discovery_run(prober, now);
 }
 
@@ -449,6 +512,8 @@ void prober_ready(struct prober *prober, struct tick now, uint64_t token)
         check_send(prober, now);
     } else if (which <= DISCOVERY_SOCKETS) {
         discovery_read(prober, now, (size_t)which - 1);
+    } else {
+        discovery_run(prober, now);
     }
 }
 
@@ -469,6 +534,8 @@ struct tick prober_deadline(const struct prober *prober)
         if (prober->servers[i].is_open)
             deadline = tick_min(deadline, stun_client_deadline(&prober->servers[i].client));
     }
+    if (prober->outpost)
+        deadline = tick_min(deadline, outpost_deadline(prober->outpost));
     return tick_min(deadline, prober->discovery ? discovery_deadline(prober->discovery)
                                                 : prober->discover_at);
 }
@@ -493,7 +560,7 @@ void prober_destroy(struct prober *prober)
 {
     if (!prober)
         return;
-    discovery_stop(prober);
+    discovery_stop(prober, io_clock_tick());
     prober_close(prober, &prober->fd);
     free(prober);
 }

@@ -8,6 +8,7 @@
 
 #include "io/loop.h"
 #include "nat/discovery.h"
+#include "siprecd/outpost.h"
 
 enum { PROBER_SERVERS = DISCOVERY_SERVERS };
 
@@ -16,9 +17,10 @@ struct prober;
 struct prober_config {
     struct io_loop *loop; /* borrowed */
     uint64_t token;       /* its sockets' tokens are token + 0..PROBER_TOKENS-1 */
+    bool may_relay;       /* a TURN server is configured: prober_offer_relay will name it */
     uint8_t seed[32];
 };
-enum { PROBER_TOKENS = 1 + DISCOVERY_SOCKETS };
+enum { PROBER_TOKENS = 2 + DISCOVERY_SOCKETS };
 
 /* NULL when memory is out. Does nothing until prober_start. */
 WARN_UNUSED struct prober *prober_create(const struct prober_config *config);
@@ -27,6 +29,9 @@ void prober_destroy(struct prober *prober);
 /* Begins anew: another network, or other servers. count 0, or local unset: nothing is asked. */
 void prober_start(struct prober *prober, struct tick now, const struct addr *local,
                   const struct addr *servers, size_t count);
+/* Where discovery may look at us from, when it needs to; address unset: from nowhere. */
+void prober_offer_relay(struct prober *prober, struct tick now,
+                        const struct outpost_server *server);
 /* Something may have changed: ask now, not only when it is due. */
 void prober_check(struct prober *prober, struct tick now);
 /* What the NAT does is to be found out again. */

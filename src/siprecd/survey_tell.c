@@ -154,6 +154,21 @@ static void fill_relays(const struct surveyor *s, struct tick now, struct worker
     }
 }
 
+/* Where each family's discovery may look at us from: the best server that is asked over UDP. */
+static void offer_relays(struct surveyor *s, struct tick now, const struct worker_network *network)
+{
+    for (size_t f = 0; f < 2; f++) {
+        struct outpost_server server = {0};
+        for (size_t i = 0; i < network->turn_count && !addr_is_set(&server.address); i++) {
+            if (network->turn[i].transport == WORKER_TURN_UDP)
+                server.address = network->turn[i].address[f];
+        }
+        memcpy(server.username, network->turn_username, sizeof server.username);
+        memcpy(server.password, network->turn_password, sizeof server.password);
+        prober_offer_relay(s->probers[f], now, &server);
+    }
+}
+
 struct worker_network *surveyor_worker_network(struct surveyor *s, struct tick now)
 {
     struct worker_network *network = calloc(1, sizeof *network);
@@ -169,6 +184,7 @@ struct worker_network *surveyor_worker_network(struct surveyor *s, struct tick n
     }
     fill_stun(s, network);
     fill_relays(s, now, network);
+    offer_relays(s, now, network);
     if (s->has_told && memcmp(network, &s->told, sizeof *network) == 0) {
         free(network);
         return NULL;

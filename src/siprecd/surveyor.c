@@ -532,6 +532,7 @@ static bool make_parts(struct surveyor *s)
     s->mapper = mapper_create(&mapper);
     for (size_t f = 0; f < 2; f++) {
         struct prober_config prober = {.loop = s->config.loop,
+                                       .may_relay = s->config.settings.turn_count > 0,
                                        .token = s->config.token + AT_PROBER + f * AT_PROBER_STEP};
         io_clock_seed(prober.seed, sizeof prober.seed);
         s->probers[f] = prober_create(&prober);

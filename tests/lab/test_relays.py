@@ -51,6 +51,20 @@ play("no UDP gets out", ["tcp-only"], "turn:5.5.7.1", "tcp")
 play("443 alone gets out", ["443-only"], "turn:5.5.7.1:443?transport=tcp", "tcp")
 
 
+def look_back(what, srs, filtering):
+    """Two plain STUN servers tell nothing of the filter; a relay does."""
+    with lab.World(srs) as world:
+        world.coturn(f"{lab.SERVERS}.1", None, rfc5780=False)
+        world.classic_stun()
+        with world.siprecd(environment=dict(TURN, TURN_SERVERS="turn:5.5.7.1")) as recorder:
+            wait_for(lambda: recorder.nat().get("filtering"), 40)
+            tap.equal(recorder.nat().get("filtering"), filtering, f"{what}: the filter, seen from a relay",
+                      recorder.nat(), recorder.log()[-2000:])
+
+
+look_back("masquerading", ["masquerade"], "address-and-port-dependent")
+
+
 def in_mid_call(what, servers, disturb, seconds=14):
     """Something happens to the server five seconds after the call began; it is heard before and after."""
     with lab.World(["symmetric"]) as world:

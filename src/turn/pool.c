@@ -423,6 +423,7 @@ static void listen(struct turn_pool *pool, struct tick now, struct slot *slot)
             free_slot(pool, slot);
             break;
         case TURN_MOVED_OVER:
+            turn_slots_prove(pool, slot->server);
             turn_alive_plan(pool, now, slot);
             break;
         case TURN_REFRESHED:
@@ -502,7 +503,7 @@ void turn_pool_moved(struct turn_pool *pool, struct tick now)
     }
     /* What the servers did for the old address says nothing of the new one. */
     for (size_t i = 0; i < pool->options.server_count; i++)
-        pool->servers[i].is_down = pool->servers[i].is_dead = false;
+        pool->servers[i].is_down = pool->servers[i].is_dead = pool->servers[i].is_proven = false;
     turn_stock_fill(pool, now);
 }
 

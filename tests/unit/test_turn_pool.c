@@ -604,6 +604,18 @@ static void test_udp_is_blocked(void)
 static void test_our_address_changes(void)
 {
     uint32_t slot;
+    /* The new network lets no UDP out: the other way is tried at once, not when UDP has failed. */
+    struct turn_pool_options two_ways = {.ready = 2};
+    two_ways.servers[1].stream = true;
+    begin_with(two_ways);
+    run(100);
+    CHECK_INT(turn_pool_status(pool).active, 0);
+    servers[0].silent = true;
+    turn_pool_moved(pool, now());
+    run(100);
+    CHECK_INT(turn_pool_status(pool).active, 1);
+    CHECK_INT(turn_pool_status(pool).ready, 2);
+
     begin_with((struct turn_pool_options){.ready = 2, .mobility = true});
     servers[0].mobile = true;
     run(100);

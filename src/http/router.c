@@ -23,17 +23,6 @@ bool http_method_is_safe(enum http_method method)
     return method == HTTP_METHOD_GET || method == HTTP_METHOD_HEAD || method == HTTP_METHOD_OPTIONS;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 bool http_router_decode(struct view text, bool plus_is_blank, char *dst, size_t size,
                         struct view *out)
 {
@@ -41,11 +30,10 @@ bool http_router_decode(struct view text, bool plus_is_blank, char *dst, size_t 
     for (size_t i = 0; i < text.len; i++) {
         char c = text.at[i];
         if (c == '%') {
-            int high = i + 1 < text.len ? hex_digit(text.at[i + 1]) : -1;
-            int low = i + 2 < text.len ? hex_digit(text.at[i + 2]) : -1;
-            if (high < 0 || low < 0)
+            uint64_t byte;
+            if (i + 2 >= text.len || !view_parse_hex(view_of(text.at + i + 1, 2), &byte))
                 return false;
-            c = (char)(high * 16 + low);
+            c = (char)byte;
             i += 2;
         } else if (c == '+' && plus_is_blank) {
             c = ' ';

@@ -12,17 +12,6 @@ enum {
     PROXY_LOGIN_MAX = 512,
 };
 
-static int proxy_hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* RFC 3986 §2.1. */
 static bool proxy_unescape(struct view text, char *out, size_t size, size_t *len)
 {
@@ -30,11 +19,10 @@ static bool proxy_unescape(struct view text, char *out, size_t size, size_t *len
     for (size_t i = 0; i < text.len; i++) {
         char c = text.at[i];
         if (c == '%') {
-            int high = i + 2 < text.len ? proxy_hex(text.at[i + 1]) : -1;
-            int low = i + 2 < text.len ? proxy_hex(text.at[i + 2]) : -1;
-            if (high < 0 || low < 0)
+            uint64_t byte;
+            if (i + 2 >= text.len || !view_parse_hex(view_of(text.at + i + 1, 2), &byte))
                 return false;
-            c = (char)(high << 4 | low);
+            c = (char)byte;
             i += 2;
         }
         if (*len == size)

@@ -42,7 +42,8 @@ def play(what, srs, servers, transport, environment=None, call=()):
             tap.equal({(s.get("relay") or {}).get("transport") for s in streams}, {transport},
                       f"{what}: over {transport}", streams)
             lost = [s["verdict"].get("lost_before_first") for s in streams if s.get("verdict")]
-            tap.ok(all(n is not None and n <= 5 for n in lost), f"{what}: a round trip to TURN is what it costs", lost)
+            if not call:  # else its source has to be learned first
+                tap.ok(all(n is not None and n <= 5 for n in lost), f"{what}: a round trip to TURN is what it costs", lost)
 
 
 play("symmetric NAT", ["symmetric"], "turn:5.5.7.1", "udp")

@@ -132,11 +132,15 @@ static void put_addresses(struct recorder *recorder, struct exchange *x, struct 
         line->rtp = lease->advertised;
         line->rtcp = lease->advertised_rtcp;
         if (x->first && x->offered && recorder->settings.inactive_first &&
+            !recorder_ice_offered(&recorder->answer.offer->media[i]) &&
             line->direction == SDP_RECVONLY && recorder_way_is_unsure(x->call, lease)) {
             line->direction = SDP_INACTIVE;
             x->waits = true;
         }
-        recorder_ice_plan(recorder, x->call, now, i, x->found[i], lease);
+        if (x->offered)
+            recorder_ice_plan(recorder, x->call, now, i, x->found[i], lease);
+        else
+            recorder_ice_offer(recorder, x->call, now, i, x->found[i], lease);
     }
 }
 
@@ -463,6 +467,8 @@ void recorder_call_answered(struct recorder *recorder, struct recorder_call *cal
     recorder_record_match(&call->record, &recorder->ours, x.found);
     for (size_t i = 0; i < LIMIT_SDP_MEDIA; i++)
         x.ticket_of[i] = -1;
+    for (size_t i = 0; i < recorder->ours.media_count; i++)
+        recorder_ice_meet(recorder, call, now, i, x.found[i]);
     keep_text(&call->theirs, theirs);
     carry_out(recorder, &x, true, now);
 }

@@ -14,8 +14,9 @@
 #define TOLD 12
 
 struct recorder_ice {
-    struct ice *agent; /* until it is posted */
-    bool mismatch;     /* the SRC's own SDP contradicts itself: no ICE on this stream */
+    struct recorder_ice *next; /* offered in its place, not answered yet */
+    struct ice *agent;         /* until it is posted */
+    bool mismatch;             /* the SRC's own SDP contradicts itself: no ICE on this stream */
     bool lite;
     bool over_tcp; /* has candidates of TCP: it shares sockets */
     uint8_t components;
@@ -33,6 +34,7 @@ void recorder_ice_destroy(struct recorder_ice *ice)
 {
     if (!ice)
         return;
+    recorder_ice_destroy(ice->next);
     ice_destroy(ice->agent);
     free(ice);
 }
@@ -290,7 +292,8 @@ static bool is_open(const struct recorder *recorder, struct tick now,
 }
 
 static struct recorder_ice *make(struct recorder *recorder, const struct recorder_call *call,
-                                 struct tick now, size_t line, const struct recorder_lease *lease)
+                                 struct tick now, size_t line, const struct recorder_lease *lease,
+                                 enum ice_role role)
 {
     const struct sdp_answer_line *answer = &recorder->answer.lines[line];
     struct recorder_ice *ice = calloc(1, sizeof *ice);
@@ -299,7 +302,7 @@ static struct recorder_ice *make(struct recorder *recorder, const struct recorde
     /* On a shared socket the components could not be told apart; RTCP can do without (RFC 5761 §4
      * tells it from RTP, should it come). */
     bool one = answer->rtcp_mux || lease->ticket.port == MEDIA_NO_PORT;
-    struct ice_options options = {.components = one ? 1 : 2};
+    struct ice_options options = {.role = role, .components = one ? 1 : 2};
     /* Somebody must send checks: not both of us lite (RFC 8445 §6.1.1 allows it all the same). */
     ice->lite = options.lite = is_open(recorder, now, lease) && !recorder->theirs.ice_lite;
     ice->components = options.components;
@@ -366,9 +369,7 @@ void recorder_ice_plan(struct recorder *recorder, const struct recorder_call *ca
         say(recorder, line, old);
         return;
     }
-    if (recorder->answer.offer != &recorder->theirs)
-        return; /* an offer of ours to an SRC of which nothing is known yet */
-    struct recorder_ice *ice = make(recorder, call, now.tick, line, lease);
+    struct recorder_ice *ice = make(recorder, call, now.tick, line, lease, ICE_CONTROLLED);
     if (!ice)
         return; /* no memory: it is answered without ICE */
     ice->mismatch = is_mismatch(&recorder->theirs, media);
@@ -381,6 +382,66 @@ void recorder_ice_plan(struct recorder *recorder, const struct recorder_call *ca
     }
     plan->fresh = ice;
     say(recorder, line, ice);
+}
+
+static bool was_told(const struct recorder_ice *ice, const struct addr *address)
+{
+    for (size_t i = 0; i < ice->count; i++) {
+        if (addr_equal(&ice->told[i].address, address))
+            return true;
+    }
+    return false;
+}
+
+void recorder_ice_offer(struct recorder *recorder, struct recorder_call *call,
+                        struct recorder_now now, size_t line, int number,
+                        const struct recorder_lease *lease)
+{
+    struct recorder_ice *old = number == SDP_MATCH_NEW ? NULL : call->ices[number];
+    recorder->ice_lines[line] = (struct recorder_ice_line){0};
+    if (recorder->answer.lines[line].reject != SDP_ACCEPTED || !old || old->mismatch)
+        return;
+    recorder_ice_destroy(old->next);
+    old->next = NULL;
+    /* RFC 8839 §4.4.1.1.1: with another address of ours ICE begins anew; who asks controls. */
+    if (!was_told(old, &recorder->answer.lines[line].rtp))
+        old->next = make(recorder, call, now.tick, line, lease, ICE_CONTROLLING);
+    say(recorder, line, old->next ? old->next : old);
+}
+
+void recorder_ice_meet(struct recorder *recorder, struct recorder_call *call,
+                       struct recorder_now now, size_t line, int number)
+{
+    struct recorder_ice_line *plan = &recorder->ice_lines[line];
+    struct recorder_ice *old = number == SDP_MATCH_NEW ? NULL : call->ices[number];
+    *plan = (struct recorder_ice_line){0};
+    if (!old || line >= recorder->theirs.media_count)
+        return;
+    const struct sdp_media *media = &recorder->theirs.media[line];
+    struct recorder_ice *next = old->next;
+    old->next = NULL;
+    if (!recorder_ice_offered(media) || media->ice_mismatch) {
+        recorder_ice_destroy(next); /* it gives ICE up (RFC 8839 §4.2.5, 3) */
+        return;
+    }
+    if (!next) {
+        plan->stays = true;
+        return;
+    }
+    if (describe_remote(recorder, call, now.tick, media, next))
+        plan->fresh = next;
+    else
+        recorder_ice_destroy(next);
+}
+
+void recorder_ice_forget(struct recorder_call *call)
+{
+    for (unsigned i = 0; i < LIMIT_STREAMS_PER_RECORDING; i++) {
+        if (call->ices[i])
+            recorder_ice_destroy(call->ices[i]->next);
+        if (call->ices[i])
+            call->ices[i]->next = NULL;
+    }
 }
 
 void recorder_ice_undo(struct recorder *recorder)

@@ -21,6 +21,16 @@ bool recorder_ice_offered(const struct sdp_media *media);
 void recorder_ice_plan(struct recorder *recorder, const struct recorder_call *call,
                        struct recorder_now now, size_t line, int number,
                        const struct recorder_lease *lease);
+/* The same for an offer of ours: what stands is said again; where another address of ours is the
+ * default now, ICE begins anew with the SRC's answer. */
+void recorder_ice_offer(struct recorder *recorder, struct recorder_call *call,
+                        struct recorder_now now, size_t line, int number,
+                        const struct recorder_lease *lease);
+/* Its answer came, in recorder->theirs: before recorder_ice_settle. */
+void recorder_ice_meet(struct recorder *recorder, struct recorder_call *call,
+                       struct recorder_now now, size_t line, int number);
+/* It came to nothing: what stands goes on. */
+void recorder_ice_forget(struct recorder_call *call);
 /* Nothing came of the answer. */
 void recorder_ice_undo(struct recorder *recorder);
 /* The answer left: line is stream `number` from now on. Before the stream's MEDIA_STREAM. */

@@ -41,7 +41,7 @@ void recorder_move_want(struct recorder *recorder, struct recorder_call *call,
 {
     struct recorder_turn *turn = &call->moves.turns[stream];
     bool changed = why == VERDICT_ADDRESS_CHANGED;
-    if (call->closing || !call->leases[stream].held || call->ices[stream] ||
+    if (call->closing || !call->leases[stream].held || (call->ices[stream] && !changed) ||
         (call->stays && !changed) || call->moves.done >= OFFERS_PER_CALL)
         return;
     /* What our old address was good for does not matter once it is gone. */
@@ -172,7 +172,7 @@ static bool describe(struct recorder *recorder, struct recorder_call *call, stru
         }
         line->rtp = call->leases[found[i]].advertised;
         line->rtcp = call->leases[found[i]].advertised_rtcp;
-        recorder_ice_plan(recorder, call, now, i, found[i], &call->leases[found[i]]);
+        recorder_ice_offer(recorder, call, now, i, found[i], &call->leases[found[i]]);
     }
     bool written = answer->accepted && print_short(recorder, call, sdp);
     recorder_ice_undo(recorder);
@@ -274,6 +274,7 @@ static void revert(struct recorder *recorder, struct recorder_call *call, struct
 {
     struct recorder_moves *moves = &call->moves;
     call->stays = true;
+    recorder_ice_forget(call);
     metric_add(METRIC_PATH_CHANGES_REFUSED, 1);
     for (unsigned i = 0; i < call->record.stream_count; i++) {
         if (!moves->turns[i].before || !call->leases[i].held)

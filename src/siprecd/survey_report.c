@@ -257,6 +257,17 @@ static void add_register_problems(json_t *list, const json_t *registered)
     }
 }
 
+static bool has_relay(const struct survey_sides *sides)
+{
+    for (size_t w = 0; w < sides->workers; w++) {
+        for (size_t i = 0; sides->relays[w] && i < sides->relays[w]->count; i++) {
+            if (sides->relays[w]->servers[i].state == RELAY_SERVER_SERVING)
+                return true;
+        }
+    }
+    return false;
+}
+
 static json_t *problems(const struct surveyor_view *view, struct tick now,
                         const struct survey_sides *sides, const json_t *registered)
 {
@@ -268,8 +279,11 @@ static json_t *problems(const struct surveyor_view *view, struct tick now,
         struct profile_problem problem;
         /* A machine without IPv6 is not offline. */
         for (size_t i = 0;
-             (addr_is_set(&p->local) || !is_anywhere) && profile_problem(p, now, i, &problem); i++)
-            add_problem(list, problem.code, problem.text, problem.cure);
+             (addr_is_set(&p->local) || !is_anywhere) && profile_problem(p, now, i, &problem);
+             i++) {
+            if (strcmp(problem.code, "needs_relay") != 0 || !has_relay(sides))
+                add_problem(list, problem.code, problem.text, problem.cure);
+        }
     }
     /* Only where nothing else lets anybody in. */
     if (view->is_mapping && view->gateway.speech == GATEWAY_MUTE &&

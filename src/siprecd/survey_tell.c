@@ -2,14 +2,13 @@
  * Contact, the report.
  * Not here: finding out (surveyor.c).
  * RFC 8656 (TURN servers). */
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "io/proxy.h"
 #include "siprecd/surveyor_inside.h"
+#include "turn/allocation.h"
 
 bool surveyor_has_news(struct surveyor *s)
 {
@@ -85,28 +84,21 @@ static void fill_host(const struct surveyor *s, size_t lookup, struct addr addre
     }
 }
 
-/* Credentials of the TURN REST API (draft-uberti-behave-turn-rest): the user name says when they
- * end, the password is its HMAC. */
-static void fill_credentials(const struct surveyor *s, struct worker_network *network)
+/* The settings' own words, or what is made of the secret. */
+static void fill_credentials(const struct surveyor *s, char username[WORKER_CREDENTIAL_SIZE],
+                             char password[WORKER_CREDENTIAL_SIZE])
 {
     const struct survey_settings *settings = &s->config.settings;
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned int len = 0;
-    if (!settings->turn_is_secret) {
-        (void)view_copy(view_of_string(settings->turn_username), network->turn_username,
-                        sizeof network->turn_username);
-        (void)view_copy(view_of_string(settings->turn_password), network->turn_password,
-                        sizeof network->turn_password);
+    (void)view_copy(view_of_string(settings->turn_username), username, WORKER_CREDENTIAL_SIZE);
+    (void)view_copy(view_of_string(settings->turn_password), password, WORKER_CREDENTIAL_SIZE);
+    if (!settings->turn_is_secret)
         return;
-    }
-    snprintf(network->turn_username, sizeof network->turn_username, "%lld:%.*s",
-             (long long)s->credentials_end_s, (int)sizeof network->turn_username - 32,
+    snprintf(username, WORKER_CREDENTIAL_SIZE, "%lld:%.*s", (long long)s->credentials_end_s,
+             WORKER_CREDENTIAL_SIZE - 32,
              settings->turn_username[0] ? settings->turn_username : "siprecd");
-    if (HMAC(EVP_sha1(), settings->turn_password, (int)strlen(settings->turn_password),
-             (const unsigned char *)network->turn_username, strlen(network->turn_username), digest,
-             &len) &&
-        len * 2 < sizeof network->turn_password)
-        (void)EVP_EncodeBlock((unsigned char *)network->turn_password, digest, (int)len);
+    if (!turn_rest_password(view_of_string(settings->turn_password), view_of_string(username),
+                            password))
+        password[0] = '\0';
 }
 
 void survey_tell_renew_credentials(struct surveyor *s, struct recorder_now now)
@@ -137,7 +129,7 @@ static void fill_relays(const struct surveyor *s, struct tick now, struct worker
     network->wants_relays = settings->behind_nat != PATH_NO && needs_relays(s, now);
     if (settings->turn_count == 0)
         return;
-    fill_credentials(s, network);
+    fill_credentials(s, network->turn_username, network->turn_password);
     for (size_t i = 0; i < settings->turn_count && i < WORKER_TURN_SERVERS; i++) {
         const struct survey_turn *turn = &settings->turn[i];
         struct worker_turn_server *server = &network->turn[network->turn_count];

@@ -131,8 +131,11 @@ static size_t stun_servers(const struct surveyor *s, bool v6,
                            struct addr servers[SURVEY_STUN_SERVERS])
 {
     const struct survey_settings *settings = &s->config.settings;
-    size_t count = 0;
-    for (size_t i = 0; i < settings->stun_count + settings->turn_count; i++) {
+    size_t count = 0, last = settings->stun_count + settings->turn_count;
+    /* Not before the others' names are known: what they tell is worth more. */
+    for (size_t i = 0; i < settings->stun_count; i++)
+        last = s->lookups.list[i].is_done ? last : settings->stun_count;
+    for (size_t i = 0; i < last; i++) {
         const struct addr *server = lookups_find(&s->lookups, i, v6 ? ADDR_V6 : ADDR_V4);
         bool is_stream = i >= settings->stun_count &&
                          settings->turn[i - settings->stun_count].transport != SURVEY_UDP;

@@ -109,6 +109,20 @@ def stun_servers():
                    "the report says who answers", srs.nat())
 
 
+def vantage():
+    """Two servers with one address each, as the default ones, tell nothing of filters; a relay of ours does."""
+    turn = {**NOBODY, "TURN_SERVERS": "turn:5.5.7.1", "TURN_USERNAME": lab.TURN_USER, "TURN_PASSWORD": lab.TURN_PASSWORD,
+            "STUN_SERVERS": "stun.l.google.com:19302,stun1.l.google.com:19302"}
+    for kind, filtering in (("1:1", "endpoint-independent"), ("masquerade", "address-and-port-dependent")):
+        with lab.World([kind]) as world:
+            world.coturn(rfc5780=False)
+            world.classic_stun()
+            with world.siprecd(environment=turn) as srs:
+                tap.ok(wait_for(lambda: srs.nat()["filtering"] == filtering, 20), f"{kind}: the filter, seen from a relay",
+                       srs.nat(), srs.log()[-1500:])
+                tap.ok("needs_relay" not in codes(srs), f"{kind}: nothing is missing", srs.nat()["problems"])
+
+
 def all_dead():
     with lab.World(["masquerade"]) as world:
         # Nothing comes back: packets are dropped, names are not known.
@@ -153,7 +167,7 @@ def nothing_to_find_out():
                 tap.ok(Sip(world, "5.5.5.1").options().startswith("SIP/2.0 200"), f"{name}: OPTIONS is answered at once")
 
 
-for test in (clouds, services, stun_servers, all_dead, nothing_to_find_out):
+for test in (clouds, services, stun_servers, vantage, all_dead, nothing_to_find_out):
     try:
         test()
     except Exception:  # noqa: BLE001: reported, and the others go on

@@ -311,7 +311,8 @@ static void pump(struct turn_allocation *t, struct tick now)
 
 void turn_check(struct turn_allocation *t, struct tick now)
 {
-    if (t->state != TURN_READY)
+    /* One that is under way asks the same. */
+    if (t->state != TURN_READY || find_request(t, TURN_REQUEST_REFRESH))
         return;
     t->refresh_at = now;
     pump(t, now);

@@ -175,6 +175,23 @@ static void test_refreshed_at_half_its_life(void)
     CHECK_INT(server.requests, 2 + 12);
 }
 
+/* Asked again while the answer to the first is out: nothing is due before that comes, or is waited
+ * for in vain. Else whoever sleeps until the deadline would not sleep at all. */
+static void test_checked_twice(void)
+{
+    struct view out;
+    start_ready((struct turn_options){V4});
+    server.silent = true;
+    turn_check(turn, now());
+    settle();
+    CHECK_INT(server.requests, 3);
+    now_ms += 10;
+    turn_check(turn, now());
+    turn_expire(turn, now());
+    CHECK(!turn_output(turn, now(), &out));
+    CHECK(tick_before(now(), turn_deadline(turn)));
+}
+
 static void test_permissions_in_one_request_every_240_seconds(void)
 {
     struct addr peers[] = {peer_a, peer_b};
@@ -579,6 +596,7 @@ int main(void)
 {
     RUN(test_allocate);
     RUN(test_refreshed_at_half_its_life);
+    RUN(test_checked_twice);
     RUN(test_permissions_in_one_request_every_240_seconds);
     RUN(test_one_refused_peer_does_not_harm_the_others);
     RUN(test_channel_saves_bytes_and_keeps_its_number);

@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STREAMS = 4, PACKET_MS = 20, SAMPLES = 160, LINE = 1024 };
+enum { STREAMS = 4, PACKET_MS = 20, SAMPLES = 160, LINE = 1024, PATIENCE_MS = 60000 };
 
 static struct {
     NiceAgent *agent;
@@ -90,6 +90,7 @@ static void send_due(void)
 
 static void describe(void)
 {
+    d.started_ms = now_ms();
     for (int i = 0; i < d.streams; i++) {
         gchar *ufrag = NULL, *pwd = NULL;
         nice_agent_get_local_credentials(d.agent, d.ids[i], &ufrag, &pwd);
@@ -156,6 +157,7 @@ static void look(void)
         puts("ready");
         fflush(stdout);
     }
+    failed |= !ready && now_ms() - d.started_ms > PATIENCE_MS;
     if (failed && !d.failed_told) {
         d.failed_told = true;
         puts("failed");

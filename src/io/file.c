@@ -134,23 +134,31 @@ void io_file_unmap(struct view bytes)
 
 int io_file_read(const char *path, size_t limit, char **bytes, size_t *len)
 {
-    struct view mapped;
-    int error = io_file_map(path, &mapped);
-    if (error != 0)
+    int fd = open(path, O_RDONLY | O_CLOEXEC), error = 0;
+    char *text = malloc(limit + 1), *fitting;
+    size_t have = 0;
+    ssize_t n = 1;
+    if (fd < 0 || !text)
+        error = fd < 0 ? errno : ENOMEM;
+    /* What its size says is not asked: files of /proc have none. */
+    while (error == 0 && n != 0) {
+        n = read(fd, text + have, limit + 1 - have);
+        if (n < 0 && errno != EINTR)
+            error = errno;
+        have += n > 0 ? (size_t)n : 0;
+        if (have > limit)
+            error = EFBIG;
+    }
+    if (fd >= 0)
+        close(fd);
+    if (error != 0) {
+        free(text);
         return error;
-    if (mapped.len > limit) {
-        io_file_unmap(mapped);
-        return EFBIG;
     }
-    *bytes = malloc(mapped.len + 1);
-    if (!*bytes) {
-        io_file_unmap(mapped);
-        return ENOMEM;
-    }
-    memcpy(*bytes, mapped.at, mapped.len);
-    (*bytes)[mapped.len] = '\0';
-    *len = mapped.len;
-    io_file_unmap(mapped);
+    text[have] = '\0';
+    fitting = realloc(text, have + 1);
+    *bytes = fitting ? fitting : text;
+    *len = have;
     return 0;
 }
 

@@ -3,6 +3,10 @@
  * RFC 4787 §4, §5; 8656 §9, §10. */
 #include "doctor/diagnosis.h"
 
+/* Of datagrams to no port: more than late answers and other people's mistakes, less than a second of
+ * media. */
+enum { MISSED = 20 };
+
 enum judgement {
     NO,
     POSSIBLE,
@@ -72,6 +76,29 @@ static bool is_stale(const struct doctor_evidence *e, const struct doctor_stream
            !addr_equal_ip(&s->advertised, &e->external) && !is_untranslated(e, s);
 }
 
+/* Only whom we sent to gets in: a stranger's probe that fails says nothing, nor does RTCP that comes
+ * say that RTP from elsewhere would. */
+static bool is_filtered(const struct doctor_evidence *e, const struct doctor_stream *s)
+{
+    bool is_stun = s->path == PATH_STUN || (s->path == PATH_BEST_EFFORT && !e->external_is_set);
+    return is_stun && !is_untranslated(e, s) && e->behaviour.filtering != NAT_FILTERING_INDEPENDENT;
+}
+
+/* Nothing is sent out and answered by UDP, and this host's own rules would drop what comes. */
+static bool is_shut_here(const struct doctor_evidence *e)
+{
+    return e->stun_is_asked && e->stun_is_silent && e->firewall == PATH_YES;
+}
+
+/* The gateway that would map ports for us is itself behind a NAT. */
+static bool has_inner_gateway(const struct doctor_evidence *e)
+{
+    return e->levels >= 2 ||
+           (addr_is_set(&e->gateway) &&
+            (!is_public(&e->gateway) ||
+             (is_public(&e->external) && !addr_equal_ip(&e->gateway, &e->external))));
+}
+
 static bool needs_relay(const struct doctor_evidence *e)
 {
     return nat_mapping_is_dependent(e->behaviour.mapping) &&
@@ -124,7 +151,7 @@ static enum judgement judge_turn_down(const struct doctor_evidence *e)
 {
     if (e->relay == DOCTOR_RELAY_FAILED)
         return CERTAIN;
-    if (e->relay != DOCTOR_RELAY_SILENT)
+    if (e->relay != DOCTOR_RELAY_SILENT || is_shut_here(e))
         return NO;
     /* Where STUN is answered UDP goes out: then it is the server that is silent. */
     return e->stun_is_asked && e->stun_is_silent ? LIKELY : CERTAIN;
@@ -132,7 +159,7 @@ static enum judgement judge_turn_down(const struct doctor_evidence *e)
 
 static enum judgement judge_udp_blocked(const struct doctor_evidence *e)
 {
-    if (!e->stun_is_asked || !e->stun_is_silent || e->behind_nat == PATH_NO)
+    if (!e->stun_is_asked || !e->stun_is_silent || e->behind_nat == PATH_NO || is_shut_here(e))
         return NO;
     /* A relay over TCP works: there is a way out, but not for UDP. */
     return e->relay == DOCTOR_RELAY_READY ? CERTAIN : LIKELY;
@@ -148,7 +175,13 @@ static enum judgement judge_symmetric(const struct doctor_evidence *e)
 static enum judgement judge_our_private(const struct doctor_evidence *e,
                                         const struct doctor_stream *s)
 {
-    return addr_is_private(&s->advertised) && is_public(&e->signalled) ? CERTAIN : NO;
+    if (!addr_is_private(&s->advertised) || !is_public(&e->signalled))
+        return NO;
+    /* Who gets no answer from outside has nothing better to name. */
+    return e->stun_is_asked && e->stun_is_silent && !addr_is_set(&e->external) &&
+                   e->behind_nat != PATH_NO
+               ? LIKELY
+               : CERTAIN;
 }
 
 static enum judgement judge_external(const struct doctor_evidence *e, const struct doctor_stream *s)
@@ -159,12 +192,10 @@ static enum judgement judge_external(const struct doctor_evidence *e, const stru
 static enum judgement judge_double_nat(const struct doctor_evidence *e,
                                        const struct doctor_stream *s)
 {
-    bool is_inner = addr_is_set(&e->gateway) &&
-                    (!is_public(&e->gateway) ||
-                     (is_public(&e->external) && !addr_equal_ip(&e->gateway, &e->external)));
-    if (s->path != PATH_MAPPED && s->path != PATH_BEST_EFFORT)
+    if (!has_inner_gateway(e) || s->src_sends == PATH_NO)
         return NO;
-    return is_inner || e->levels >= 2 ? CERTAIN : NO;
+    return s->path == PATH_MAPPED || s->path == PATH_BEST_EFFORT || is_filtered(e, s) ? CERTAIN
+                                                                                      : NO;
 }
 
 static enum judgement judge_hairpin(const struct doctor_evidence *e, const struct doctor_stream *s)
@@ -191,10 +222,13 @@ static enum judgement judge_permission(const struct doctor_evidence *e,
 static enum judgement judge_host_firewall(const struct doctor_evidence *e,
                                           const struct doctor_stream *s)
 {
-    if (is_relayed(s) || s->probe == PATH_YES || e->firewall == PATH_NO)
+    if (is_relayed(s) || e->firewall == PATH_NO)
         return NO;
+    /* Its rules may drop the SRC's datagrams and let a probe in. */
     if (e->firewall == PATH_YES)
         return CERTAIN;
+    if (s->probe == PATH_YES)
+        return NO;
     if (s->probe == PATH_NO)
         return LIKELY;
     return POSSIBLE;
@@ -217,6 +251,8 @@ static enum judgement judge_not_forwarded(const struct doctor_evidence *e,
 {
     if (is_relayed(s) || s->probe == PATH_YES || is_untranslated(e, s) || is_same_place(e, s))
         return NO;
+    if (is_filtered(e, s))
+        return s->src_sends == PATH_YES ? LIKELY : POSSIBLE;
     if (s->path != PATH_MAPPED && s->path != PATH_BEST_EFFORT)
         return NO;
     if (s->probe == PATH_NO)
@@ -228,12 +264,14 @@ static enum judgement judge_not_forwarded(const struct doctor_evidence *e,
 static enum judgement judge_src_private(const struct doctor_evidence *e,
                                         const struct doctor_stream *s)
 {
-    bool is_filtered = s->path == PATH_STUN || is_relayed(s) || s->path == PATH_BEST_EFFORT;
+    bool must_know = s->path == PATH_STUN || is_relayed(s) || s->path == PATH_BEST_EFFORT;
     if (!addr_is_private(&s->offered) || !is_public(&e->signalled))
         return NO;
-    if (!is_filtered || s->is_ice)
+    /* Its RTCP got in: its NAT keeps ports, and its address was found by SIP. */
+    if (!must_know || s->is_ice || s->rtcp > 0)
         return NO;
-    if (e->behaviour.filtering == NAT_FILTERING_ADDRESS_PORT && s->path == PATH_STUN)
+    if (e->behaviour.filtering == NAT_FILTERING_ADDRESS_PORT && is_filtered(e, s) &&
+        !has_inner_gateway(e))
         return CERTAIN;
     return s->src_sends == PATH_YES ? LIKELY : POSSIBLE;
 }
@@ -245,37 +283,46 @@ static enum judgement judge_elsewhere(const struct doctor_evidence *e,
         return NO;
     if (e->strays > 0)
         return CERTAIN;
-    if (is_relayed(s))
+    if (is_relayed(s) || e->firewall == PATH_YES)
         return NO;
+    if (s->probe == PATH_NO)
+        return POSSIBLE;
     /* It says that it sends, what is sent here arrives, and this does not. */
     if (s->src_sends == PATH_YES && is_reached(s))
+        return is_filtered(e, s) ? LIKELY : CERTAIN;
+    if (e->no_ports >= MISSED && s->probe == PATH_YES)
         return CERTAIN;
-    if (e->no_ports > 0 && s->probe == PATH_YES)
-        return CERTAIN;
-    return e->no_ports > 0 ? LIKELY : POSSIBLE;
+    return e->no_ports >= MISSED ? LIKELY : POSSIBLE;
 }
 
 static enum judgement judge_silent(const struct doctor_evidence *e, const struct doctor_stream *s)
 {
-    if (s->src_sends == PATH_YES || e->strays > 0)
+    /* Of one stream beside others that come it is one leg that is missing. */
+    if (s->src_sends == PATH_YES || e->strays > 0 || e->firewall == PATH_YES || count_alive(e) > 0)
         return NO;
     if (s->src_sends == PATH_NO)
         return CERTAIN;
-    if (s->probe == PATH_YES)
-        return e->no_ports > 0 ? NO : CERTAIN;
+    /* What came may not have been written down. */
+    if (e->disk_is_full)
+        return NO;
+    /* The way from outside is not the way of a neighbour. */
+    if (s->probe == PATH_YES && !is_same_place(e, s))
+        return e->no_ports >= MISSED ? NO : CERTAIN;
     return POSSIBLE;
 }
 
 static enum judgement judge_one_leg(const struct doctor_evidence *e, const struct doctor_stream *s)
 {
-    if (count_alive(e) == 0)
+    if (count_alive(e) == 0 || s->src_sends == PATH_YES)
         return NO;
+    if (s->src_sends == PATH_NO)
+        return CERTAIN;
     /* The others come by the same way: the way is good, unless only this port's is not. */
     for (size_t i = 0; i < e->stream_count; i++) {
         const struct doctor_stream *other = &e->streams[i];
         if (other->packets > 0 && other->path == s->path &&
             addr_equal_ip(&other->advertised, &s->advertised))
-            return s->probe == PATH_NO || s->src_sends == PATH_YES ? NO : CERTAIN;
+            return s->probe == PATH_NO ? NO : CERTAIN;
     }
     return LIKELY;
 }
@@ -414,6 +461,8 @@ void doctor_diagnose(const struct doctor_evidence *e, struct doctor_diagnosis *o
         diagnose_dead(e, &dead);
     for (size_t i = 0; i < dead.count; i++) {
         const struct doctor_finding *f = &dead.findings[i];
+        if (e->disk_is_full && f->certainty != DOCTOR_CERTAIN)
+            continue;
         add(out, f->cause, (enum judgement)((int)f->certainty + POSSIBLE), f->stream);
     }
     out->is_healthy = out->count == 0 && count_dead(e) == 0;

@@ -3,6 +3,7 @@
  * RFC 8259. */
 #include "doctor/evidence.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <string.h>
 
@@ -91,13 +92,17 @@ static void read_stream(const json_t *one, struct doctor_evidence *e)
     e->stream_count++;
 }
 
-static bool has_code(const json_t *list, const char *code)
+/* The recording was refused its room, or lost it: then its journal says by which error. */
+static bool tells_of_full_disk(const json_t *warnings)
 {
     size_t i;
     const json_t *one;
-    json_array_foreach(list, i, one)
+    json_array_foreach(warnings, i, one)
     {
-        if (strcmp(text_of(one, "code"), code) == 0)
+        const char *code = text_of(one, "code"), *text = text_of(one, "text");
+        if (strcmp(code, "disk-full") == 0 ||
+            (strcmp(code, "journal-failed") == 0 &&
+             (strstr(text, strerror(ENOSPC)) || strstr(text, strerror(EDQUOT)))))
             return true;
     }
     return false;
@@ -115,7 +120,7 @@ void doctor_read_recording(const char *text, struct doctor_evidence *e)
         if (e->stream_count < DOCTOR_STREAMS)
             read_stream(one, e);
     }
-    e->disk_is_full |= has_code(json_object_get(root, "warnings"), "disk-full");
+    e->disk_is_full |= tells_of_full_disk(json_object_get(root, "warnings"));
     json_decref(root);
 }
 

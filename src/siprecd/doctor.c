@@ -162,10 +162,11 @@ static void take_strays(struct wall since, struct doctor_evidence *e)
 /* ---- The look from outside ------------------------------------------------------------------- */
 
 /* Where a NAT's filter must let nobody in but the SRC, a stranger's probe that fails says nothing. */
-static bool can_be_looked_at(const struct doctor_stream *s)
+static bool can_be_looked_at(const struct doctor_evidence *e, const struct doctor_stream *s)
 {
     return s->expects_media && s->packets == 0 && !s->is_ice &&
-           (s->path == PATH_DIRECT || s->path == PATH_MAPPED || s->path == PATH_BEST_EFFORT);
+           (s->path == PATH_DIRECT || s->path == PATH_MAPPED ||
+            (s->path == PATH_BEST_EFFORT && e->external_is_set));
 }
 
 static void look(struct doctor *doctor, struct doctor_evidence *e)
@@ -179,7 +180,7 @@ static void look(struct doctor *doctor, struct doctor_evidence *e)
     pthread_mutex_lock(&doctor->looking);
     for (size_t i = 0; i < e->stream_count; i++) {
         struct doctor_stream *s = &e->streams[i];
-        if (can_be_looked_at(s))
+        if (can_be_looked_at(e, s))
             s->probe = outside_look(network, &s->advertised, &s->bound);
     }
     pthread_mutex_unlock(&doctor->looking);

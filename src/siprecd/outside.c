@@ -175,7 +175,9 @@ static enum path_answer look_by_relay(const struct worker_network *network,
                                    .want_v4 = !v6,
                                    .want_v6 = v6,
                                    .request_cap_ms = LOOK_MS};
-    struct relayed r = {.server = server->address[v6], .target = *advertised, .port_fd = -1};
+    /* A relay may be of another family than the way to its server (RFC 8656 §7.1). */
+    bool by_v6 = addr_is_set(&server->address[v6]) ? v6 : !v6;
+    struct relayed r = {.server = server->address[by_v6], .target = *advertised, .port_fd = -1};
     struct addr any = any_address(&r.server, 0);
     enum path_answer answer = PATH_UNKNOWN;
     if (server->transport != WORKER_TURN_UDP || !addr_is_set(&r.server) ||
@@ -262,6 +264,20 @@ static int open_near(const struct addr *bound, uint16_t *port)
     return -1;
 }
 
+/* The server is there for another port of ours, and sees us at the advertised address: what stays
+ * out of this one is held back on its way in. */
+static bool answers_others(struct rng *rng, const struct addr *server,
+                           const struct addr *advertised)
+{
+    struct addr any = any_address(advertised, 0);
+    int fd = open_udp(&any);
+    if (fd < 0)
+        return false;
+    struct answered other = ask(fd, rng, server, 0);
+    close(fd);
+    return other.has_come && other.has_other && addr_equal_ip(&other.mapped, advertised);
+}
+
 static enum path_answer look_by_stun(const struct worker_network *network,
                                      const struct addr *advertised, const struct addr *bound)
 {
@@ -285,6 +301,8 @@ static enum path_answer look_by_stun(const struct worker_network *network,
             first.mapped.port == port)
             answer = ask(fd, &rng, server, STUN_CHANGE_IP | STUN_CHANGE_PORT).has_come ? PATH_YES
                                                                                        : PATH_NO;
+        else if (!first.has_come && answers_others(&rng, server, advertised))
+            answer = PATH_NO;
         close(fd);
     }
     return answer;

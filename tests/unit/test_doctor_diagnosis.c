@@ -260,6 +260,58 @@ static void test_two_at_once(void)
           d.findings[1].cause == DOCTOR_OUR_PRIVATE); /* a full disk and a private address: both */
 }
 
+static void test_beside_firewalls(void)
+{
+    struct doctor_evidence e = dead_call();
+    e.firewall = PATH_YES;
+    streams(&e, probe_yes);
+    CHECK(is_alone(&e, DOCTOR_HOST_FIREWALL)); /* rules for the SRC's address let a probe in */
+    e.stun_is_silent = true;
+    e.relay = DOCTOR_RELAY_SILENT;
+    CHECK(is_alone(&e, DOCTOR_HOST_FIREWALL)); /* and silence outside is its doing, too */
+    e = dead_call();
+    e.firewall = PATH_NO;
+    streams(&e, probe_no);
+    streams(&e, says_it_sends);
+    CHECK(is_alone(&e, DOCTOR_NOT_FORWARDED)); /* RTCP by a hole of its own shows no way for RTP */
+}
+
+static void test_behind_filters(void)
+{
+    struct doctor_evidence e = dead_call();
+    e.behaviour.filtering = NAT_FILTERING_ADDRESS_PORT;
+    e.streams[0].path = e.streams[1].path = PATH_BEST_EFFORT;
+    streams(&e, says_it_sends);
+    CHECK(is_among(&e, DOCTOR_SRC_ELSEWHERE)); /* from another port or to another: either */
+    e = dead_call();
+    e.behaviour.filtering = NAT_FILTERING_ADDRESS_PORT;
+    streams(&e, by_stun);
+    e.levels = 2;
+    CHECK(is_alone(&e, DOCTOR_DOUBLE_NAT)); /* a gateway behind a NAT opens nothing */
+    e = dead_call();
+    e.external = (struct addr){0};
+    e.stun_is_silent = true;
+    streams(&e, go_private);
+    CHECK(is_among(&e, DOCTOR_UDP_BLOCKED)); /* who hears nothing knows no better address */
+}
+
+static void test_one_of_two(void)
+{
+    struct doctor_evidence e = dead_call();
+    heard(&e.streams[0]);
+    says_it_does_not(&e.streams[1]);
+    e.streams[1].probe = PATH_YES;
+    CHECK(is_alone(&e, DOCTOR_ONE_LEG)); /* by the SRC's own word */
+    e = dead_call();
+    e.disk_is_full = true;
+    streams(&e, probe_yes);
+    CHECK(is_alone(&e, DOCTOR_DISK_FULL)); /* what is not written down may have come */
+    e = dead_call();
+    streams(&e, probe_yes);
+    e.no_ports = 3;
+    CHECK(is_alone(&e, DOCTOR_SRC_SILENT)); /* a late answer or two are no media */
+}
+
 static void test_words(void)
 {
     struct doctor_evidence e = dead_call();
@@ -290,6 +342,9 @@ int main(void)
     RUN(test_src);
     RUN(test_signalling);
     RUN(test_two_at_once);
+    RUN(test_beside_firewalls);
+    RUN(test_behind_filters);
+    RUN(test_one_of_two);
     RUN(test_words);
     return tap_done();
 }

@@ -1,85 +1,452 @@
 #!/usr/bin/env python3
 """siprecctl doctor: each cause of silence made on purpose, and named: alone where something decides, among others
-where nothing does."""
+where nothing does. Use: test_doctor.py BUILD [PART PARTS [NAME]]: every PARTS-th case, or those whose name has NAME in it."""
+import contextlib
 import json
+import re
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
 
 import lab
-from harness import Tap, wait_for
+from harness import Tap, built, wait_for
 
 lab.enter()
 tap = Tap()
-TURN = {"TURN_SERVERS": f"turn:{lab.SERVERS}.1:3478", "TURN_USERNAME": lab.TURN_USER, "TURN_PASSWORD": lab.TURN_PASSWORD}
+part, parts = (int(sys.argv[2]), int(sys.argv[3])) if len(sys.argv) > 3 else (0, 1)
+only = sys.argv[4] if len(sys.argv) > 4 else ""
+US, THEM, SERVER = f"{lab.SRS}.1", f"{lab.SRC}.1", f"{lab.SERVERS}.1"
+RTP = f"{lab.RTP[0]}-{lab.RTP[1]}"
+# Who can look from outside: a relay, a STUN server with two addresses, nobody.
+RELAY = {"TURN_SERVERS": f"turn:{SERVER}:3478", "TURN_USERNAME": lab.TURN_USER, "TURN_PASSWORD": lab.TURN_PASSWORD}
+STUN = {"STUN_SERVERS": f"{SERVER}:3478"}
+NOBODY = {}
+# The settings that forwarded ports ask for.
+STATIC = {"EXTERNAL_IP": US, "BEHIND_NAT": "true"}
+LISTEN6 = [f"--sip.listen=udp:[::]:{lab.SIP},tcp:[::]:{lab.SIP}"]
+ELSEWHERE = f"{lab.SRC}.9"  # another address of the SRC
 
 
-class Patient:
-    """A world with a siprecd in it, and its doctor."""
+class Case:
+    """One world, one call, and what the doctor is to say of it: causes alone (all of them certain), or among others."""
 
-    def __init__(self, srs=(), src=(), settings=None, turn=True, servers=True, arguments=(), **world):
-        self.world = lab.World(srs, src, **world)
-        if servers:
-            self.world.coturn()
+    def __init__(self, name, causes, settings, among=(), srs=(), src=(), call=(), script=None, before=None, during=None,
+                 seconds=3, to=None, live=False, arguments=(), as_root=True, calls=True, transport="tcp", check=None, settle=False, full=False, **world):
+        self.name, self.causes, self.among, self.settings, self.srs, self.src = name, causes, among, settings, srs, src
+        self.call, self.script, self.before, self.during, self.seconds = call, script, before, during, seconds
+        self.to, self.live, self.arguments, self.as_root, self.calls = to, live, arguments, as_root, calls
+        self.transport, self.check, self.settle, self.full, self.world_options = transport, check, settle, full, world
+
+    def play(self):
+        with lab.World(self.srs, self.src, **self.world_options) as self.world:
+            six = ["-L", f"{lab.SERVERS6}1", "-E", f"{lab.SERVERS6}1"] if self.world_options.get("v6") else []
+            self.world.coturn(f"{SERVER}", f"{lab.SERVERS}.2", *six)
             self.world.classic_stun()
-        environment = dict(TURN if turn else {}, **(settings or {}))
-        self.srs = self.world.siprecd(*arguments, environment=environment)
+            if not self.src and not self.world_options.get("lan_src"):
+                self.world.src.run("ip", "addr", "add", f"{ELSEWHERE}/32", "dev", "eth")
+                lab.run("ip", "route", "replace", ELSEWHERE, "dev", "c-src")
+            with contextlib.ExitStack() as self.undo:
+                recorder = self.world.siprecd(*self.arguments, environment=self.settings)
+                self.disk = recorder.recordings_folder
+                if self.full:
+                    self.disk.mkdir()
+                    lab.run("mount", "-t", "tmpfs", "-o", "size=2m", "none", self.disk)
+                    self.undo.callback(lab.run, "umount", "-l", self.disk)
+                self.recorder = self.undo.enter_context(recorder)
+                wait_for(lambda: self.is_known(self.recorder.nat() or {}), 15)
+                if self.before:
+                    self.before(self)
+                report = self.report_of_call()
+                self.judge(report)
 
-    def __enter__(self):
-        self.srs.start()
-        return self
+    def is_known(self, nat):
+        """Where the test says so, how the NAT behaves, too, which takes longer."""
+        return nat.get("state") == "known" and not (self.settle and nat.get("filtering") is None)
 
-    def __exit__(self, *_):
-        self.srs.stop()
-        self.world.stop()
+    def report_of_call(self):
+        if not self.calls:
+            return self.report()
+        result, words = {}, list(self.call)
+        if self.script:
+            path = self.world.folder / "script"
+            path.write_text(self.script.replace(";", "\n") + "\n")
+            words += ["--script", path]
+        calling = threading.Thread(target=lambda: result.update(call=self.world.call(
+            *words, to=self.to, seconds=self.seconds, transport=self.transport)[1]))
+        calling.start()
+        if self.during or self.live:
+            wait_for(self.streams, 10)
+        if self.during:
+            self.during(self)
+        if self.live:
+            time.sleep(self.seconds / 2)  # media, or none, takes its time
+            report = self.report()
+        calling.join()
+        self.called = result["call"]
+        if self.live:
+            return report
+        call_id = self.called["call_id"]
+        wait_for(lambda: not any(r["state"] != "finished" for r in self.recorder.recordings()), 20)
+        return self.report(call_id)
 
-    def report(self, call_id=None, as_root=True):
-        words = ["doctor", *([call_id] if call_id else []), "--json"]
-        if not as_root:
-            # Without the right to see the ruleset, as everybody but root is.
-            words = ["--url", "http://127.0.0.1:8080/", *words]
-        done = self.srs.siprecctl(*words)
+    def streams(self):
+        """Of the newest recording."""
+        found = self.recorder.recordings()
+        return found[0].get("streams", []) if found else []
+
+    def siprecctl(self, *words):
+        enter = [] if self.as_root else ["setpriv", "--inh-caps=-all", "--ambient-caps=-all", "--bounding-set=-all"]
+        return subprocess.run([*self.world.srs.enter, *enter, built("siprecctl"), *words], capture_output=True, text=True,
+                              timeout=60)
+
+    def report(self, call_id=None):
+        done = self.siprecctl("doctor", *([call_id] if call_id else []), "--json")
         try:
             return json.loads(done.stdout)
         except ValueError:
-            return {"findings": [], "verdict": done.stdout + done.stderr, "healthy": None}
+            return {"findings": [], "verdict": done.stdout + done.stderr, "healthy": None, "decide": None}
+
+    def judge(self, report):
+        found = [f["cause"] for f in report["findings"]]
+        certain = [f["cause"] for f in report["findings"] if f["certainty"] == "certain"]
+        details = (json.dumps(report, indent=1), self.recorder.nat(), self.streams(), getattr(self, "called", None),
+                   self.recorder.log()[-1500:])
+        if self.among:
+            tap.ok(len(found) > 1 and not certain and set(self.among) <= set(found) and report["decide"],
+                   f"{self.name}: {' and '.join(self.among)} among others", *details)
+        else:
+            said = sorted(found) == sorted(certain) == sorted(self.causes)
+            tap.ok(said and report["healthy"] == (not self.causes),
+                   f"{self.name}: {' and '.join(self.causes) or 'healthy'}", *details)
+        if self.check:
+            self.check(self, report)
 
 
-def causes(report, certainty=None):
-    return [f["cause"] for f in report["findings"] if certainty in (None, f["certainty"])]
+CASES = []
 
 
-def alone(name, report, cause):
-    tap.ok(causes(report) == [cause] and causes(report, "certain") == [cause], f"{name}: {cause} alone",
-           json.dumps(report, indent=1))
+def of(*settings, **more):
+    return {k: v for one in (*settings, more) for k, v in one.items()}
 
 
-def among(name, report, *wanted):
-    found = causes(report)
-    tap.ok(len(found) > 1 and not causes(report, "certain") and set(wanted) <= set(found) and report["decide"],
-           f"{name}: {', '.join(wanted)} among others", json.dumps(report, indent=1))
+def case(name, causes, settings, **how):
+    CASES.append(Case(name, causes.split(), settings, **how))
 
 
-def block(space, rules):
-    space.nft("table inet filter { chain input { type filter hook input priority 0; policy accept;\n" + rules + "\n}\n}\n")
+def among(name, causes, settings, **how):
+    CASES.append(Case(name, [], settings, among=causes.split(), **how))
 
 
-def signalling():
-    with Patient() as p:
-        alone("nobody calls", p.report(), "no-sip")
-        status, call = p.world.call(seconds=2)
-        wait_for(lambda: p.srs.recording(call["call_id"], seconds=20), 20)
-        report = p.report(call["call_id"])
-        tap.ok(report["healthy"] and not report["findings"], "a call that is heard is healthy", report)
+# ---- What is done to the worlds ---------------------------------------------------------------------
+
+def host_drops(rules):
+    return lambda c: c.world.srs.nft("table inet filter { chain input { type filter hook input priority 0; policy accept;\n"
+                                     + rules + "\n}\n}\n")
 
 
-def host_firewall():
-    for name, rules in (("a port range", "udp dport 10000-10199 drop"),
-                        ("all of UDP", "iif lo accept\nmeta l4proto udp drop"),
-                        ("the SBC's address", f"ip saddr {lab.SRC}.1 meta l4proto udp drop")):
-        with Patient() as p:
-            block(p.world.srs, rules)
-            _, call = p.world.call(seconds=3)
-            alone(f"the host drops {name}", p.report(call["call_id"]), "host-firewall")
+def core_drops(rules):
+    """A packet filter that is neither's: a cloud's security group, a provider's firewall."""
+    def do(c):
+        lab.run("nft", "-f", "-", stdin="table inet between { chain forward { type filter hook forward priority 0; "
+                "policy accept;\n" + rules + "\n}\n}\n")
+        c.undo.callback(lab.run, "nft", "delete", "table", "inet", "between")
+    return do
 
 
-signalling()
-host_firewall()
+def src_translates(rules):
+    """The SRC's media goes elsewhere than it believes. Without conntrack, which takes it for answers to what we sent."""
+    return lambda c: c.world.src.nft("table inet wrong { chain out { type filter hook output priority 0; policy accept;\n"
+                                     + rules + "\n}\n}\n")
+
+
+def both(*deeds):
+    return lambda c: [deed(c) for deed in deeds]
+
+
+def rtp(ssrc, number, payload_type=0):
+    return struct.pack("!BBHII", 0x80, payload_type, number & 0xffff, number * 160, ssrc) + b"\x55" * 160
+
+
+def stranger(space="servers", seconds=2.0):
+    """Somebody else sends RTP to the first stream's address."""
+    def do(c):
+        host, _, port = c.streams()[0]["advertised"].rpartition(":")
+        where = getattr(c.world, space)
+        with where.inside():
+            sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+        with sock:
+            for n in range(int(seconds * 50)):
+                sock.sendto(rtp(0x5eed5eed, n), (host.strip("[]"), int(port)))
+                time.sleep(0.02)
+    return do
+
+
+def invite(call_id, payload_type, rtpmap, pad=0):
+    """An INVITE of a siprec SRC's, by hand."""
+    sdp = (f"v=0\r\no=src 1 1 IN IP4 {THEM}\r\ns=-\r\nc=IN IP4 {THEM}\r\nt=0 0\r\nm=audio 20002 RTP/AVP {payload_type}\r\n"
+           f"a=rtpmap:{payload_type} {rtpmap}\r\na=sendonly\r\na=label:1\r\n").encode()
+    return (f"INVITE sip:srs@{US} SIP/2.0\r\nVia: SIP/2.0/UDP {THEM}:5090;branch=z9hG4bK{call_id};rport\r\nMax-Forwards: 70\r\n"
+            f"From: <sip:src@{THEM}>;tag=1\r\nTo: <sip:srs@{US}>\r\nCall-ID: {call_id}\r\nCSeq: 1 INVITE\r\n"
+            f"Contact: <sip:src@{THEM}:5090>;+sip.src\r\nRequire: siprec\r\nSubject: {'x' * pad}\r\n"
+            f"Content-Type: application/sdp\r\nContent-Length: {len(sdp)}\r\n\r\n").encode() + sdp
+
+
+def says(text, transport="tcp"):
+    """The SRC says that, and listens for two seconds."""
+    def do(c):
+        message = text(c)
+        kind = socket.SOCK_STREAM if transport == "tcp" else socket.SOCK_DGRAM
+        with c.world.src.inside():
+            sock = socket.socket(socket.AF_INET6 if ":" in (c.to or US) else socket.AF_INET, kind)
+        with sock:
+            sock.settimeout(2)
+            sock.connect((c.to or US, lab.SIP))
+            sock.sendall(message.replace(b"SIP/2.0/UDP", b"SIP/2.0/" + transport.upper().encode()))
+            with contextlib.suppress(OSError):
+                while b" 100 " in (answer := sock.recv(65536)) and b" 488 " not in answer:
+                    pass
+    return do
+
+
+def forget_fragments(c):
+    """In two seconds instead of thirty, where they are put together."""
+    c.world.srs.sysctl(net__ipv4__ipfrag_time=2, net__ipv6__ip6frag_time=2)
+
+
+def wait_for_fragments(c):
+    """The kernel's counters are all there is to see."""
+    def failed():
+        text = c.world.srs.run("cat", "/proc/net/snmp").splitlines()
+        v4 = dict(zip(*(line.split() for line in text if line.startswith("Ip:"))))["ReasmFails"]
+        v6 = c.world.srs.run("sh", "-c", "grep Ip6ReasmFails /proc/net/snmp6").split()[1]
+        return int(v4) + int(v6) > 0
+    wait_for(failed, 10)
+
+
+def mutes_reports(c):
+    """The SRC's own reports, longer than those below."""
+    c.world.src.nft("table inet filter { chain out { type filter hook output priority 0; policy accept;\n"
+                    "udp sport { 20003, 20005 } udp length > 40 drop\n}\n}\n")
+
+
+def reports(seconds):
+    """A sender report of the SRC's whose clock is off, from the port of its RTCP: siprec-call's own one holds it, so that
+    a raw socket speaks for it."""
+    def do(c):
+        stream = c.streams()[0]
+        (theirs, _, port), (ours, _, to) = stream["offered"].rpartition(":"), stream["advertised"].rpartition(":")
+        six = ":" in ours
+        now = time.time() + 2208988800 + seconds
+        report = struct.pack("!BBHIIIIII", 0x80, 200, 6, 0x5eed, int(now) & 0xffffffff, int(now % 1 * 2**32), 0, 10, 1600)
+        datagram = struct.pack("!HHHH", int(port) + 1, int(to) + 1, 8 + len(report), 0) + report
+        with c.world.src.inside():
+            raw = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP)
+        with raw:
+            if six:
+                raw.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_CHECKSUM, 6)
+            raw.bind((theirs.strip("[]"), 0))
+            for _ in range(3):
+                raw.sendto(datagram, (ours.strip("[]"), 0))
+                time.sleep(0.1)
+    return do
+
+
+ALG = """
+import re, socket, sys, threading
+kind = sys.argv[1]
+def body(text):
+    head, _, sdp = text.partition(b"\\r\\n\\r\\n")
+    return re.sub(rb"Content-Length: *\\d+", b"Content-Length: %d" % len(sdp), head) + b"\\r\\n\\r\\n" + sdp
+def out(text):
+    return body(text.replace(b"c=IN IP4 192.168.20.2", b"c=IN IP4 5.5.6.1"))
+def back(text):
+    return body(text.replace(b"c=IN IP4 5.5.5.1", b"c=IN IP4 192.168.20.1"))
+def messages(sock):
+    held = b""
+    while data := sock.recv(65536):
+        held += data
+        while b"\\r\\n\\r\\n" in held:
+            head, _, rest = held.partition(b"\\r\\n\\r\\n")
+            length = int((re.search(rb"Content-Length: *(\\d+)", head) or [0, b"0"])[1])
+            if len(rest) < length:
+                break
+            yield head + b"\\r\\n\\r\\n" + rest[:length]
+            held = rest[length:]
+def pipe(one, other, change):
+    for message in messages(one):
+        other.sendall(change(message))
+if kind == "tcp":
+    listener = socket.create_server(("192.168.20.1", 5060))
+    while True:
+        inside = listener.accept()[0]
+        outside = socket.create_connection(("5.5.5.1", 5060))
+        threading.Thread(target=pipe, args=(inside, outside, out), daemon=True).start()
+        threading.Thread(target=pipe, args=(outside, inside, back), daemon=True).start()
+else:
+    inside = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    inside.bind(("192.168.20.1", 5060))
+    outside = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    outside.connect(("5.5.5.1", 5060))
+    peers = []
+    def home():
+        while True:
+            inside.sendto(back(outside.recv(65536)), peers[-1])
+    threading.Thread(target=home, daemon=True).start()
+    while True:
+        text, peer = inside.recvfrom(65536)
+        peers.append(peer)
+        outside.send(out(text))
+"""
+
+
+def alg(c):
+    """The SRC's router reads SIP, writes its own address into offers, and another one into answers."""
+    program = c.world.folder / "alg.py"
+    program.write_text(ALG)
+    router = c.world.routers["src"][0].space
+    router.start(sys.executable, program, c.transport, log=c.world.folder / "alg.log")
+    wait_for(lambda: router.listens(f"192.168.20.1:{lab.SIP}"), 10)
+
+
+def fill_disk(c):
+    """Nothing is left on the disk with the recordings."""
+    with contextlib.suppress(OSError), open(c.disk / "filler", "wb") as filler:
+        while True:
+            filler.write(bytes(1 << 16))
+            filler.flush()
+
+
+def hairpin_sip(c):
+    """The router leads SIP to its address outside back in, and nothing else."""
+    c.world.routers["srs"][0].space.run("nft", "-f", "-", stdin=f"""table ip hairpin {{
+        chain pre {{ type nat hook prerouting priority -110; iifname "lan" ip daddr {US} th dport {lab.SIP} dnat to 192.168.10.2; }}
+        chain post {{ type nat hook postrouting priority 90; oifname "lan" ip daddr 192.168.10.2 th dport {lab.SIP} snat to {US}; }}
+    }}""")
+
+
+# ---- The causes -------------------------------------------------------------------------------------
+
+case("nobody calls", "no-sip", RELAY, calls=False)
+case("nobody calls, behind a NAT", "no-sip", STUN, calls=False, srs=["masquerade"])
+case("SIP is not forwarded", "no-sip", STUN, srs=["masquerade"], sip=False, call=["--timeout", "2"])
+case("all is well", "", RELAY)
+case("all is well in mid-call", "", RELAY, live=True, seconds=4)
+
+for name, rules in (("a port range", "udp dport 10000-10199 drop"), ("all of UDP", "iif lo accept\nmeta l4proto udp drop"),
+                    ("the SBC's address", f"ip saddr {THEM} meta l4proto udp drop")):
+    case(f"the host drops {name}", "host-firewall", STUN if "all" in name else RELAY, before=host_drops(rules))
+case("the host drops a port range, looked at by STUN", "host-firewall", STUN, before=host_drops("udp dport 10000-10199 drop"))
+case("the host drops a port range, IPv6", "host-firewall", RELAY, before=host_drops("udp dport 10000-10199 drop"), v6=True,
+     to=f"[{lab.SRS6}1]", arguments=LISTEN6)
+case("the host drops forwarded ports", "host-firewall", of(STATIC, STUN), srs=["forwarded"], src=["symmetric"],
+     before=host_drops("udp dport 10000-10199 drop"))
+
+case("a router drops the range", "router-firewall", RELAY, before=core_drops("ip daddr 5.5.5.1 udp dport 10000-10199 drop"))
+case("a router drops the range, looked at by STUN", "router-firewall", STUN,
+     before=core_drops("ip daddr 5.5.5.1 udp dport 10000-10199 drop"))
+case("a router drops the range, IPv6", "router-firewall", RELAY, v6=True, to=f"[{lab.SRS6}1]", arguments=LISTEN6,
+     before=core_drops(f"ip6 daddr {lab.SRS6}1 udp dport 10000-10199 drop"))
+case("a router drops the range in mid-call", "router-firewall", RELAY, live=True, seconds=4,
+     before=core_drops("ip daddr 5.5.5.1 udp dport 10000-10199 drop"))
+among("a router drops the range, nobody can look", "router-firewall src-silent", NOBODY,
+      before=core_drops("ip daddr 5.5.5.1 udp dport 10000-10199 drop"))
+
+case("the range is not forwarded", "not-forwarded", of(STATIC, STUN), srs=["masquerade"], src=["symmetric"])
+case("the range is not forwarded, the SRC sends from another port", "not-forwarded", of(STATIC, STUN),
+     srs=["masquerade"], call=["--send-from", "port"])
+among("the range is not forwarded, nobody can look", "not-forwarded host-firewall", STATIC, srs=["masquerade"],
+      src=["symmetric"], as_root=False, check=lambda c, _: tap.ok(
+          "run this there as root" in c.siprecctl("doctor").stdout, "without the right to read the ruleset doctor says so"))
+case("as root the ruleset is read", "host-firewall", NOBODY, before=host_drops("udp dport 10000-10199 drop"), check=lambda c, _:
+     tap.ok("nft insert rule" in (said := c.siprecctl("doctor").stdout) and "as root" not in said, "a rule to paste", said))
+
+case("the SRC names a private address", "src-private-address", STUN, srs=["masquerade"], src=["symmetric"])
+case("we name a private address", "own-private-address", of(STUN, BEHIND_NAT="false"), srs=["masquerade"])
+case("we name a private address behind 1:1 NAT", "own-private-address", of(RELAY, BEHIND_NAT="false"), srs=["1:1"])
+
+case("the SRC sends to another port of ours", "src-sends-elsewhere", RELAY,
+     before=src_translates("ip daddr 5.5.5.1 udp dport 10000-10179 udp dport set 10180 accept\n"
+                           "ip daddr 5.5.5.1 udp dport 10180-10199 udp dport set 10150"), call=["--streams", "1"])
+case("the SRC sends to a port where nobody is", "src-sends-elsewhere", RELAY,
+     before=src_translates("ip daddr 5.5.5.1 udp dport 10000-10199 udp dport set 9999"))
+case("the SRC sends to another address, and its RTCP here", "src-sends-elsewhere", RELAY,
+     before=src_translates("ip daddr 5.5.5.1 udp dport { " + ", ".join(map(str, range(*lab.RTP, 2))) + " } ip daddr set 5.5.7.9"),
+     seconds=8)
+
+case("one stream is mute", "one-leg", RELAY, script="mute 1;wait 4s")
+case("one stream is mute, behind a NAT", "one-leg", of(STATIC, STUN), srs=["forwarded"], script="mute 1;wait 5s")
+case("one stream is mute, by relay", "one-leg", of(STUN, RELAY), srs=["symmetric"], script="mute 1;wait 6s")
+case("the SRC is silent", "src-silent", RELAY, script="mute;wait 4s")
+case("the SRC is silent behind forwarded ports", "src-silent", of(STATIC, RELAY), srs=["forwarded"], script="mute;wait 6s")
+case("the SRC is silent, looked at by STUN", "src-silent", STUN, script="mute;wait 4s")
+
+case("a foreign sender", "foreign-sender", RELAY, during=stranger(), seconds=5)
+case("a foreign sender, the SRC's other address", "foreign-sender", RELAY, during=stranger("src"), seconds=5)
+case("a foreign sender behind forwarded ports", "foreign-sender", of(STATIC, STUN), srs=["forwarded"], during=stranger(),
+     seconds=5)
+
+case("symmetric NAT, no relay", "symmetric-nat", STUN, srs=["symmetric"])
+case("two NATs, symmetric, no relay", "symmetric-nat", STUN, srs=["masquerade", "symmetric"])
+case("symmetric NATs at both ends, no relay", "symmetric-nat", STUN, srs=["symmetric"], src=["symmetric"])
+
+among("no UDP gets out", "udp-blocked", STUN, srs=["tcp-only"])
+among("no UDP gets out but by default settings", "udp-blocked", NOBODY, srs=["443-only"])
+case("the TURN password is wrong", "turn-credentials", of(STUN, RELAY, TURN_PASSWORD="no"), srs=["symmetric"])
+case("the TURN user is wrong, TCP", "turn-credentials",
+     of(STUN, RELAY, TURN_USERNAME="no", TURN_SERVERS=f"turn:{SERVER}:3478?transport=tcp"), srs=["symmetric"])
+case("the TURN password is wrong where no UDP gets out", "turn-credentials",
+     of(STUN, RELAY, TURN_PASSWORD="no", TURN_SERVERS=f"turn:{SERVER}:443?transport=tcp"), srs=["443-only"])
+case("the TURN server is down", "turn-down", of(STUN, RELAY, TURN_SERVERS="turn:5.5.7.9:3478"), srs=["symmetric"], seconds=6)
+case("the TURN server is down, TCP", "turn-down", of(STUN, RELAY, TURN_SERVERS="turn:5.5.7.9:3478?transport=tcp"),
+     srs=["symmetric"], seconds=6)
+case("the relay does not let the SRC's other address in", "relay-permission", of(STUN, RELAY), srs=["symmetric"],
+     call=["--send-from", ELSEWHERE], seconds=7)
+
+case("the external address is wrong", "external-address-wrong", of(STUN, EXTERNAL_IP="5.5.5.77", BEHIND_NAT="true"),
+     srs=["forwarded"])
+case("the external address is wrong behind 1:1 NAT", "external-address-wrong",
+     of(EXTERNAL_IP="5.5.5.77", BEHIND_NAT="true"), srs=["1:1"])
+case("the external address is wrong, symmetric SRC", "external-address-wrong",
+     of(STUN, EXTERNAL_IP="5.5.5.77", BEHIND_NAT="true"), srs=["masquerade"], src=["symmetric"])
+
+case("no codec in common", "codec", RELAY, calls=False, before=says(lambda c: invite("no-codec", "97", "x-unheard-of/8000")))
+case("no codec in common, UDP", "codec", STUN, calls=False, before=says(lambda c: invite("no-codec", "97", "x-unheard-of/8000"), "udp"))
+case("no codec in common, behind a NAT", "codec", of(STATIC, STUN), srs=["forwarded"], calls=False,
+     before=says(lambda c: invite("no-codec", "97", "x-unheard-of/8000")))
+case("an INVITE cut short", "invite-truncated", RELAY, calls=False, before=says(lambda c: invite("cut", "0", "PCMU/8000")[:-90], "udp"))
+case("an INVITE cut short behind a NAT", "invite-truncated", STUN, srs=["masquerade"], calls=False,
+     before=says(lambda c: invite("cut", "0", "PCMU/8000")[:-90], "udp"))
+for name, how in (("", {}), (" over IPv6", {"v6": True, "to": f"{lab.SRS6}1", "arguments": LISTEN6})):
+    case("fragments are lost" + name, "invite-fragments", STUN, calls=False, before=both(
+        core_drops("ip daddr 5.5.5.1 ip frag-off & 0x1fff != 0 drop\nfrag frag-off != 0 drop"), forget_fragments,
+        says(lambda c: invite("big", "0", "PCMU/8000", pad=3000), "udp"), wait_for_fragments), **how)
+case("the SRC's clock is an hour behind", "clocks", RELAY, seconds=5, before=mutes_reports, during=reports(-3600))
+case("the SRC's clock is five seconds ahead, IPv6", "clocks", RELAY, seconds=5, before=mutes_reports, during=reports(5), v6=True,
+     to=f"[{lab.SRS6}1]", arguments=LISTEN6)
+for name, how, settings in (("", {}, RELAY), (" behind forwarded ports", {"srs": ["forwarded"]}, of(STATIC, STUN)),
+                            (" by UDP", {"transport": "udp"}, STUN)):
+    case("a SIP ALG on the SRC's router" + name, "sip-alg", settings, src=["masquerade"], before=alg, seconds=4, to="192.168.20.1",
+         **how)
+case("the disk is full", "disk-full", RELAY, full=True, before=fill_disk, seconds=3)
+case("the disk gets full in mid-call", "disk-full", STUN, full=True, during=fill_disk, seconds=6)
+case("the disk gets full in mid-call behind a NAT", "disk-full", of(STATIC, STUN), srs=["forwarded"], full=True, during=fill_disk, seconds=6)
+case("our gateway is itself behind a NAT", "double-nat", STUN, srs=["pcp", "masquerade"], src=["symmetric"], settle=True)
+case("our gateway is itself behind a NAT, an SRC that sends from another port", "double-nat", STUN, srs=["pcp", "masquerade"],
+     call=["--send-from", "port"], settle=True)
+case("the SRC is a neighbour and calls the outside address", "hairpin", of(STATIC, STUN, SIPRECD_NAT_LOCAL_NETWORKS=""), srs=["forwarded"], lan_src=True,
+     before=hairpin_sip)
+
+# Two at once.
+case("the host's firewall and a mute stream", "host-firewall", RELAY, before=host_drops("udp dport 10000-10199 drop"), script="mute 1;wait 4s")
+case("the disk is full and a foreign sender", "disk-full foreign-sender", RELAY, full=True, during=both(stranger(), fill_disk), seconds=7)
+case("a foreign sender and a mute stream", "foreign-sender one-leg", RELAY, script="mute 1;wait 5s", during=stranger(), seconds=5)
+case("a foreign sender and a clock apart", "foreign-sender clocks", RELAY, before=mutes_reports, during=both(stranger(), reports(-3600)), seconds=6)
+case("a clock runs fast", "clocks", RELAY, call=["--drift", "1000"], seconds=22)
+
+for number, one in enumerate(CASES):
+    if re.search(only, one.name) if only else number % parts == part:
+        one.play()
 tap.done()

@@ -99,6 +99,7 @@ struct recorder {
     struct timers timers;
     struct recorder_stock stock;
     struct nat_profile profiles[2]; /* IPv4, IPv6 */
+    struct addr located[2];         /* our last address of each that was known */
     struct recorder_srcs srcs;
     struct recorder_holders { /* of a worker's ports: the call that took it last, by port id */
         struct pool_id *calls;

@@ -71,16 +71,16 @@ struct change {
 };
 
 static struct change change_of(const struct nat_profile *before, const struct nat_profile *after,
-                               bool v6)
+                               const struct addr *located, bool v6)
 {
     enum profile_source source;
     struct addr was = profile_external(before, &source);
     struct change change = {.v6 = v6,
-                            .old_local = before->local,
+                            .old_local = *located,
                             .new_local = after->local,
                             .new_external = profile_external(after, &source)};
-    change.local = addr_is_set(&before->local) && addr_is_set(&after->local) &&
-                   !addr_equal_ip(&before->local, &after->local);
+    change.local = addr_is_set(located) && addr_is_set(&after->local) &&
+                   !addr_equal_ip(located, &after->local);
     /* One that is not known (yet) is nowhere to go to. */
     change.external =
         addr_is_set(&change.new_external) && !addr_equal_ip(&was, &change.new_external);
@@ -141,10 +141,14 @@ void recorder_know(struct recorder *recorder, struct recorder_now now,
 {
     struct change changes[2];
     for (unsigned v6 = 0; v6 < 2; v6++)
-        changes[v6] = change_of(&recorder->profiles[v6], &profiles[v6], v6 == 1);
+        changes[v6] =
+            change_of(&recorder->profiles[v6], &profiles[v6], &recorder->located[v6], v6 == 1);
     recorder->profiles[0] = profiles[0];
     recorder->profiles[1] = profiles[1];
     for (unsigned v6 = 0; v6 < 2; v6++) {
+        /* Between two addresses there may be a while without any. */
+        if (addr_is_set(&profiles[v6].local))
+            recorder->located[v6] = profiles[v6].local;
         if (changes[v6].local || changes[v6].external)
             follow(recorder, now, &changes[v6]);
     }

@@ -39,6 +39,7 @@ struct recorder *recorder_create(const struct recorder_settings *settings, struc
         struct nat_profile *profile = &recorder->profiles[v6];
         profile_init(profile, (struct tick){0}, settings->behind_nat, settings->external[v6]);
         (void)profile_set_local(profile, (struct tick){0}, settings->own[v6]);
+        recorder->located[v6] = settings->own[v6];
     }
     recorder->sip = sip;
     recorder->waiting_end = &recorder->waiting;

@@ -360,7 +360,7 @@ static void test_a_relay_is_lost(void)
 }
 
 /* Another address of ours in mid-call: Contact and SDP name it, the recording stays one. */
-static void test_our_address_changes(void)
+static void change_our_address(bool apart)
 {
     struct srs_options options = {.wildcard = true};
     struct play *play = play_begin(24, &options);
@@ -372,6 +372,12 @@ static void test_our_address_changes(void)
     CHECK(src_connect(play->src, src_metadata("1", "2")));
     src_talk(play->src, true);
     world_run(&play->world, 2000);
+    if (apart) {
+        (void)profile_set_local(&profiles[0], play->world.now, (struct addr){0});
+        recorder_know(play->srs.recorder, srs_now(&play->srs), profiles);
+        world_run(&play->world, 500);
+        CHECK_INT(play->src->reinvites, 0);
+    }
     play->srs.moved = addr_v4(198, 51, 100, 21, 0);
     (void)profile_set_local(&profiles[0], play->world.now, play->srs.moved);
     recorder_know(play->srs.recorder, srs_now(&play->srs), profiles);
@@ -391,6 +397,16 @@ static void test_our_address_changes(void)
     CHECK_INT(trail_has(play, 0, "address-changed"), 1);
     CHECK_INT(play_number(play_stream(play, 0), "packets"), play->a->sent);
     play_free(play);
+}
+
+static void test_our_address_changes(void)
+{
+    change_our_address(false);
+}
+
+static void test_a_while_without_address(void)
+{
+    change_our_address(true);
 }
 
 /* Our NAT was rebooted: STUN sees the lent port elsewhere. */
@@ -616,6 +632,7 @@ int main(void)
     RUN(test_glare_and_silence);
     RUN(test_a_relay_is_lost);
     RUN(test_our_address_changes);
+    RUN(test_a_while_without_address);
     RUN(test_our_mapping_changes);
     RUN(test_inactive_first);
     RUN(test_a_wrong_address_is_noted);

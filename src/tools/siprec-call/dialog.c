@@ -169,6 +169,24 @@ static bool uri_place(struct view uri, struct addr *out)
            call_net_resolve(name, port, out, error, sizeof error);
 }
 
+/* Where requests inside the dialog go: the first route, or the target itself. */
+static void hop_set(struct call *call)
+{
+    struct view hop =
+        call->routes[0] ? call_uri_of(view_of_string(call->routes)) : view_of_string(call->target);
+    if (!uri_place(hop, &call->next_hop))
+        call->next_hop = call->world->wire.peer;
+}
+
+/* A request of the SRS's that names another Contact moves its end of the dialog; the routes stay
+ * (RFC 3261 §12.2.2). */
+static void target_refresh(struct call *call, const struct call_message *request)
+{
+    struct view contact = call_uri_of(call_message_header(request, "Contact", 0));
+    if (contact.len > 0 && view_copy(contact, call->target, sizeof call->target))
+        hop_set(call);
+}
+
 /* The dialog as the first 2xx sets it up (RFC 3261 §12.1.2). */
 static void dialog_set(struct call *call, const struct call_message *message)
 {
@@ -189,9 +207,7 @@ static void dialog_set(struct call *call, const struct call_message *message)
         view_find(call_message_header(message, "Contact", 0), VIEW_LIT("+sip.srs")) ==
             call_message_header(message, "Contact", 0).len)
         call_problem(call, false, "the Contact lacks +sip.srs (RFC 7866 section 6.2)");
-    struct view hop = routes.len > 0 ? call_uri_of(view_of_string(call->routes)) : contact;
-    if (!uri_place(hop, &call->next_hop))
-        call->next_hop = call->world->wire.peer;
+    hop_set(call);
 }
 
 static void ack_send(struct call *call, const struct call_message *message, struct tick now)
@@ -416,6 +432,8 @@ static void request_input(struct call *call, const struct call_message *message,
         reply_send(call, message, 491, "Request Pending", from); /* RFC 3261 §14.2 */
         return;
     }
+    if (invite || update)
+        target_refresh(call, message);
     if (invite) {
         struct call_answer offer;
         struct view type = call_message_header(message, "Content-Type", 0);

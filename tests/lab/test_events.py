@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+"""What happens in mid-call, between real hosts: addresses that change, NATs that reboot, holds longer than any mapping
+lives, ports that move. Every call is heard again afterwards. Use: test_events.py BUILD [PART | PLAY ...]."""
+import sys
+import threading
+import time
+
+import lab
+from harness import Tap, near
+
+lab.enter()
+tap = Tap()
+STUN = {"STUN_SERVERS": f"{lab.SERVERS}.1:3478"}
+TURN = {"TURN_USERNAME": lab.TURN_USER, "TURN_PASSWORD": lab.TURN_PASSWORD, "TURN_SERVERS": f"turn:{lab.SERVERS}.1:3478"}
+WITHOUT = 1.5  # seconds without any address
+FORGETFUL = {"net__netfilter__nf_conntrack_udp_timeout": 5, "net__netfilter__nf_conntrack_udp_timeout_stream": 8}
+
+
+def trail(stream):
+    return [step["event"] for step in (stream.get("verdict") or {}).get("trail", [])]
+
+
+class Play:
+    """One call in a world; disturb(world, recorder) comes `at` seconds after the call was placed."""
+
+    def __init__(self, what, srs=(), src=(), settings=None, disturb=None, at=6, seconds=16, call=(), before=None,
+                 transport="udp"):
+        self.what = what
+        with lab.World(srs, src) as world:
+            world.coturn()
+            world.classic_stun()
+            if before:
+                before(world)
+            with world.siprecd(environment=settings) as recorder:
+                lab.harness.wait_for(lambda: (recorder.nat() or {}).get("state") == "known", 10)
+                timer = threading.Timer(at, lambda: disturb(world, recorder)) if disturb else None
+                if timer:
+                    timer.start()
+                status, self.report = world.call(*call, seconds=seconds, transport=transport)
+                if timer:
+                    timer.join()
+                self.judge(recorder, status, seconds)
+
+    def judge(self, recorder, status, seconds):
+        all_of_it = [r for r in recorder.recordings() if r.get("call_id") == self.report["call_id"]]
+        self.recording = (status == 0 and recorder.recording(self.report["call_id"], seconds=30)) or {}
+        self.streams = self.recording.get("streams", [])
+        self.details = (self.report, self.recording, recorder.log()[-4000:])
+        heard = [recorder.heard(self.recording, at) if self.recording.get("id") else [] for at in (3, seconds - 4)]
+        for when, tones in zip(("before", "after"), heard):
+            tap.ok(len(tones) == 2 and near(tones[0], 440) and near(tones[1], 660), f"{self.what}: heard {when}", heard,
+                   *self.details)
+        tap.equal(len(all_of_it), 1, f"{self.what}: one call, one recording", *self.details)
+
+    def told(self, event):
+        """The verdict of every stream has that event in its trail."""
+        tap.ok(self.streams and all(event in trail(s) for s in self.streams), f"{self.what}: the verdict tells {event}",
+               [trail(s) for s in self.streams], *self.details)
+
+    def gap(self):
+        """What is missing is said: the document warns of the gap."""
+        gaps = [w for w in self.recording.get("warnings", []) if "gap" in str(w)]
+        tap.ok(gaps, f"{self.what}: the gap is stated", *self.details)
+
+
+def reboot(side):
+    return lambda world, _: world.routers[side][-1].forget()
+
+
+def box(*more):
+    return ("box", "mapping=independent", "filtering=address-port", "scope=mapping", "ports=random", *more)
+
+
+def srs_reboot():
+    Play("our NAT reboots", ["masquerade"], settings=TURN, disturb=reboot("srs"))
+
+
+def srs_box_reboot():
+    Play("our NAT reboots and hands out other ports", [box()], settings=dict(STUN, **TURN), disturb=reboot("srs"), seconds=20,
+         transport="tcp")  # the box takes no fragments
+
+
+def src_reboot():
+    Play("the SRC's NAT reboots", src=["masquerade"], disturb=reboot("src"))
+
+
+def relayed_reboot():
+    Play("our symmetric NAT reboots under a relay", ["symmetric"], settings=TURN, disturb=reboot("srs"), seconds=20)
+
+
+def move_in_public(world, _):
+    host = world.srs
+    lab.run("ip", "route", "add", f"{lab.SRS}.3", "dev", "c-srs")
+    host.run("ip", "addr", "del", f"{lab.SRS}.1/32", "dev", "eth")
+    time.sleep(WITHOUT)
+    host.run("ip", "addr", "add", f"{lab.SRS}.3/32", "dev", "eth")
+    host.run("ip", "route", "replace", lab.CORE, "dev", "eth")
+    host.run("ip", "route", "replace", "default", "via", lab.CORE, "dev", "eth", "src", f"{lab.SRS}.3")
+
+
+def public_address():
+    play = Play("our public address changes", disturb=move_in_public, seconds=20)
+    play.told("address-changed")
+    play.gap()
+
+
+def forgetful(world):
+    for routers in world.routers.values():
+        for router in routers:
+            router.space.sysctl(**FORGETFUL)
+
+
+HOLD = "wait 5s; hold inactive; wait 22s; resume; wait 7s"
+
+
+def script(text):
+    path = lab.pathlib.Path(lab.tempfile.mkdtemp()) / "script"
+    path.write_text(text.replace("; ", "\n") + "\n")
+    return ["--script", path]
+
+
+def hold():
+    Play("held longer than mappings live", ["masquerade"], settings=TURN, before=forgetful, call=script(HOLD), seconds=34)
+
+
+def hold_relayed():
+    Play("held, over a relay", ["symmetric"], settings=TURN, before=forgetful, call=script(HOLD), seconds=34)
+
+
+def silent_port():
+    Play("the SRC's port moves without a word", call=script("wait 6s; port silent; wait 8s"), seconds=14)
+
+
+def silent_port_stun():
+    Play("the same towards our NAT", ["masquerade"], settings=TURN, call=script("wait 6s; port silent; wait 14s"), seconds=20)
+
+
+def silent_port_relayed():
+    Play("the same towards a relay", ["symmetric"], settings=TURN, call=script("wait 6s; port silent; wait 8s"), seconds=14)
+
+
+def both_symmetric():
+    play = Play("symmetric NATs on both sides", ["symmetric"], ["symmetric"], settings=TURN, seconds=8)
+    tap.equal({s["path"] for s in play.streams}, {"relay"}, f"{play.what}: by the relay", *play.details)
+
+
+PARTS = [[srs_reboot, srs_box_reboot, src_reboot, relayed_reboot],
+         [public_address, silent_port, silent_port_relayed],
+         [hold, hold_relayed],
+         [silent_port_stun, both_symmetric]]
+if len(sys.argv) > 2 and sys.argv[2].isdigit():
+    chosen = PARTS[int(sys.argv[2])]
+else:
+    chosen = [f for part in PARTS for f in part if len(sys.argv) < 3 or f.__name__ in sys.argv[2:]]
+for function in chosen:
+    function()
+tap.done()

@@ -25,7 +25,8 @@ enum { WINDOW_MS = 4000, WINDOW_LEAST = 20 };
 
 static double ms_between(struct wall from, struct wall to)
 {
-    return (double)(to.ns - from.ns) / NS_PER_MS;
+    /* Damaged journals have any time: what overflows is no use, and must do no harm. */
+    return ((double)to.ns - (double)from.ns) / NS_PER_MS;
 }
 
 /* A new SSRC begins anew: of the last one there is most to say. */
@@ -77,10 +78,11 @@ static void pace_measure(struct pace *p, const struct pace *whole, double hz,
 static void judge_pace(const struct pace *p, struct doctor_stream *s)
 {
     double span = ms_between(p->first, p->last) - WINDOW_MS;
-    if (p->early_count < WINDOW_LEAST || p->late_count < WINDOW_LEAST)
+    double ppm = (p->early - p->late) / span * 1e6;
+    if (p->early_count < WINDOW_LEAST || p->late_count < WINDOW_LEAST || !(ppm > -1e9 && ppm < 1e9))
         return;
     /* A fast clock's timestamps run ahead: the delay seems to shrink. */
-    s->drift_ppm = (int64_t)((p->early - p->late) / span * 1e6);
+    s->drift_ppm = (int64_t)ppm;
     s->drift_is_known = true;
 }
 
@@ -98,7 +100,7 @@ static void take_report(struct doctor_stream *s, const struct rtcp_packet *packe
         s->src_sends = PATH_NO;
     if (packet->sender.ntp != 0) { /* 0: it has no clock */
         s->clock_is_known = true;
-        s->clock_ms = (rtcp_wall_of(packet->sender.ntp).ns - at.ns) / NS_PER_MS;
+        s->clock_ms = rtcp_wall_of(packet->sender.ntp).ns / NS_PER_MS - at.ns / NS_PER_MS;
     }
 }
 

@@ -300,6 +300,8 @@ bool relays_is_empty(const struct relays *r)
     return s.making + s.ready + s.reserved + s.lent + s.closing == 0;
 }
 
+static void take_pool_events(struct relays *r, struct tick now);
+
 /* ---- what streams want ---------------------------------------------------------------------------------------------- */
 
 static bool is_current(const struct relays *r, uint32_t slot, uint32_t generation)
@@ -337,6 +339,8 @@ void relays_unused(struct relays *r, struct tick now, uint32_t slot, uint32_t ge
 void relays_want(struct relays *r, struct tick now, const struct media_relay_want *want)
 {
     struct turn_allocation *t;
+    /* A server's refusal may have ended the allocation since. */
+    take_pool_events(r, now);
     if (!is_current(r, want->slot, want->generation))
         return;
     r->wait_until = tick_add_ms(now, RELAYS_WAIT_MS);

@@ -4,6 +4,7 @@
 #include "nat/probes.h"
 
 #include "base/writer.h"
+#include "nat/target.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -420,7 +421,12 @@ static void take_answer(struct discovery *d, struct probe *p, enum discovery_soc
         if (socket == p->socket && as_asked)
             p->state = PROBE_SILENT;
     } else if (as_asked && m->class == STUN_SUCCESS) {
-        p->state = stun_read_mapped(m, &p->mapped) ? PROBE_ANSWERED : PROBE_REFUSED;
+        /* What cannot be ours is as good as no answer: our own probes would go there. */
+        p->state =
+            stun_read_mapped(m, &p->mapped) &&
+                    target_may_be_ours(&p->mapped, &d->options.local[DISCOVERY_MAPPING_SOCKET])
+                ? PROBE_ANSWERED
+                : PROBE_REFUSED;
         p->other = read_other(m, &p->to);
     } else if (addr_equal(from, &p->to)) {
         p->state = PROBE_REFUSED; /* 420, or it did not do as CHANGE-REQUEST says */

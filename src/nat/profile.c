@@ -3,6 +3,8 @@
  * doc/nat.md 5, 6. */
 #include "nat/profile.h"
 
+#include "nat/target.h"
+
 const char *profile_source_name(enum profile_source source)
 {
     static const char *const names[] = {"setting", "metadata", "stun", "gateway", "service"};
@@ -154,7 +156,8 @@ struct addr profile_external(const struct nat_profile *p, enum profile_source *s
         bool on_trial = s == PROFILE_SETTING && p->behind_nat == PATH_UNKNOWN &&
                         is_told(p, PROFILE_STUN) && !agree(p, PROFILE_SETTING, PROFILE_STUN);
         if (!is_told(p, s) || on_trial ||
-            (s != PROFILE_SETTING && s != PROFILE_STUN && addr_is_private(&p->told[s].address)))
+            (s != PROFILE_SETTING && s != PROFILE_STUN && addr_is_private(&p->told[s].address)) ||
+            (s != PROFILE_SETTING && !target_may_be_ours(&p->told[s].address, &p->local)))
             continue;
         *source = s;
         return p->told[s].address;

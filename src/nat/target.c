@@ -80,3 +80,14 @@ bool target_may_get(const struct target_rule *rule, const struct addr *to, bool 
         return addr_equal_ip(&plain, &signalled);
     return !private || named || addr_is_private(&signalled);
 }
+
+bool target_may_be_ours(const struct addr *told, const struct addr *own)
+{
+    if (!addr_is_set(told) || addr_is_unspecified(told) || addr_is_multicast(told) ||
+        addr_is_reserved(told) || addr_unmap(*told).family != told->family)
+        return false;
+    if (!addr_is_set(own))
+        return true;
+    return told->family == own->family &&
+           (!addr_is_loopback(told) || addr_is_loopback(own) || addr_is_unspecified(own));
+}

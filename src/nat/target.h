@@ -18,4 +18,8 @@ struct target_rule {
  * for an SRC whose SIP came from such, or where named. The port is not looked at. */
 bool target_may_get(const struct target_rule *rule, const struct addr *to, bool named);
 
+/* True when packets could come to what a server or gateway says is our address: of the family of `own`, from where it was
+ * asked, and nothing that is nobody's. Loopback only where own is such, or not known. The port is not looked at. */
+bool target_may_be_ours(const struct addr *told, const struct addr *own);
+
 #endif

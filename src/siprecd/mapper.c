@@ -12,6 +12,7 @@
 #include "base/metrics.h"
 #include "base/rng.h"
 #include "io/udp.h"
+#include "nat/target.h"
 
 enum {
     /* NAT-PMP's own schedule waits for two minutes (RFC 6886 §3.1); a gateway on the same link
@@ -76,6 +77,9 @@ struct mapper *mapper_create(const struct mapper_config *config)
 static void mapper_tell(struct mapper *mapper, struct wish *wish, struct addr external)
 {
     const size_t room = sizeof mapper->events / sizeof *mapper->events;
+    /* Some gateways have 0.0.0.0 when they have none, and map all the same. */
+    if (external.port == 0 || !target_may_be_ours(&external, &mapper->local))
+        external = (struct addr){0};
     if (addr_equal(&wish->external, &external))
         return;
     wish->external = external;

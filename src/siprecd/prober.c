@@ -12,6 +12,7 @@
 #include "base/metrics.h"
 #include "io/clock.h"
 #include "io/udp.h"
+#include "nat/target.h"
 #include "stun/client.h"
 
 enum {
@@ -299,7 +300,7 @@ static void check_input(struct prober *prober, struct tick now)
             if (!server->is_open || !addr_equal(&from, &server->address) ||
                 !stun_client_matches(&server->client, &m))
                 continue;
-            if (!stun_read_mapped(&m, &external) || external.family != prober->local.family)
+            if (!stun_read_mapped(&m, &external) || !target_may_be_ours(&external, &prober->local))
                 break;
             server->is_open = false;
             server->answers = true;

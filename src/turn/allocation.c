@@ -350,7 +350,8 @@ static void take_relayed(struct turn_allocation *t, const struct stun_message *m
     struct addr relayed;
     for (size_t at = 0; stun_attribute_next(m, &at, &a);) {
         if (a.type != STUN_XOR_RELAYED_ADDRESS || !stun_address_of(m, &a, &relayed) ||
-            relayed.port == 0 || addr_is_unspecified(&relayed))
+            relayed.port == 0 || addr_is_unspecified(&relayed) || addr_is_multicast(&relayed) ||
+            addr_is_reserved(&relayed))
             continue; /* nothing that anybody could send to */
         if (relayed.family == ADDR_V4 && t->options.want_v4 && !addr_is_set(&t->status.relayed_v4))
             t->status.relayed_v4 = relayed;

@@ -166,6 +166,26 @@ static void test_double_nat(void)
     }
 }
 
+/* Nobody could send to what a gateway or a server says: it is none, and the next source counts. */
+static void test_lies_about_our_address(void)
+{
+    const struct addr lies[] = {ip(0, 0, 0, 0), ip(127, 0, 0, 1), ip(224, 0, 0, 1),
+                                ip(255, 255, 255, 255)};
+    for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
+        struct nat_profile p;
+        enum profile_source source;
+        profile_init(&p, at(0), PATH_UNKNOWN, none);
+        profile_set_local(&p, at(0), ip(10, 0, 0, 7));
+        (void)profile_tell(&p, at(1), PROFILE_GATEWAY, lies[i]);
+        (void)profile_tell(&p, at(1), PROFILE_STUN, lies[i]);
+        struct addr external = profile_external(&p, &source);
+        CHECK(!addr_is_set(&external));
+        (void)profile_tell(&p, at(2), PROFILE_SERVICE, ip(203, 0, 113, 9));
+        external = profile_external(&p, &source);
+        CHECK_INT(source, PROFILE_SERVICE);
+    }
+}
+
 static void test_the_shortest_lifetime_counts(void)
 {
     struct nat_profile p;
@@ -289,6 +309,7 @@ int main(void)
     RUN(test_settling);
     RUN(test_a_new_lease_is_a_change);
     RUN(test_double_nat);
+    RUN(test_lies_about_our_address);
     RUN(test_the_shortest_lifetime_counts);
     RUN(test_open_machines);
     RUN(test_nothing_is_translated);

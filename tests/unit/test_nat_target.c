@@ -108,11 +108,38 @@ static void test_listed(void)
     }
 }
 
+static bool ours(const char *told, const char *own)
+{
+    struct addr a = ip(told), b = ip(own);
+    return target_may_be_ours(&a, &b);
+}
+
+/* What a server may tell us: RFC 8489 §14.2 lets it say anything. */
+static void test_ours(void)
+{
+    static const char *const no[] = {"0.0.0.0",         "127.0.0.1",   "224.0.0.1", "240.0.0.1",
+                                     "255.255.255.255", "2001:db8::1", "::"};
+    struct addr unset = {0}, ip4 = ip("203.0.113.1"), ip6 = ip("2001:db8::1");
+    for (size_t i = 0; i < sizeof no / sizeof *no; i++)
+        CHECK(!ours(no[i], "10.0.0.7"));
+    CHECK(!ours("::ffff:203.0.113.1", "2001:db8::7"));
+    CHECK(!ours("ff02::1", "2001:db8::7"));
+    CHECK(!ours("::1", "2001:db8::7"));
+    CHECK(!ours("203.0.113.1", "2001:db8::7"));
+    CHECK(ours("203.0.113.1", "10.0.0.7"));
+    CHECK(ours("10.0.0.8", "10.0.0.7"));
+    CHECK(ours("127.0.0.1", "127.0.0.1"));
+    CHECK(ours("127.0.0.1", "0.0.0.0"));
+    CHECK(target_may_be_ours(&ip4, &unset) && target_may_be_ours(&ip6, &unset));
+    CHECK(!target_may_be_ours(&unset, &ip4));
+}
+
 int main(void)
 {
     RUN(test_never);
     RUN(test_loopback_only_over_loopback);
     RUN(test_unlisted);
     RUN(test_listed);
+    RUN(test_ours);
     return tap_done();
 }

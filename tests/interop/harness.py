@@ -64,7 +64,7 @@ class Tap:
 
 def skip_all(why):
     print("1..0 # SKIP", why)
-    sys.exit(77)
+    sys.exit(0)
 
 
 def need(*programs):

@@ -283,7 +283,7 @@ static enum judgement judge_elsewhere(const struct doctor_evidence *e,
         return NO;
     if (e->strays > 0)
         return CERTAIN;
-    if (is_relayed(s) || e->firewall == PATH_YES)
+    if (is_relayed(s) || e->firewall == PATH_YES || e->disk_is_full)
         return NO;
     if (s->probe == PATH_NO)
         return POSSIBLE;
@@ -317,6 +317,9 @@ static enum judgement judge_one_leg(const struct doctor_evidence *e, const struc
         return NO;
     if (s->src_sends == PATH_NO)
         return CERTAIN;
+    /* What came of it may not have been written down. */
+    if (e->disk_is_full)
+        return NO;
     /* The others come by the same way: the way is good, unless only this port's is not. */
     for (size_t i = 0; i < e->stream_count; i++) {
         const struct doctor_stream *other = &e->streams[i];

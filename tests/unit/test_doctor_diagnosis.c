@@ -306,6 +306,9 @@ static void test_one_of_two(void)
     e.disk_is_full = true;
     streams(&e, probe_yes);
     CHECK(is_alone(&e, DOCTOR_DISK_FULL)); /* what is not written down may have come */
+    says_it_sends(&e.streams[1]);
+    heard(&e.streams[0]);
+    CHECK(is_alone(&e, DOCTOR_DISK_FULL)); /* of one stream as of both */
     e = dead_call();
     streams(&e, probe_yes);
     e.no_ports = 3;

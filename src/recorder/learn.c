@@ -169,7 +169,9 @@ static struct src_lesson lesson_of(const struct recorder *recorder,
                      : call->moves.done ? PATH_YES
                                         : PATH_UNKNOWN,
         .rtcp_mux = stream->rtcp_mux ? PATH_YES : PATH_NO,
-        .quiet = stream->story.refuses ? PATH_YES : PATH_UNKNOWN,
+        /* Only of one that sends: where its own packets do not arrive either, ours may have been
+         * refused for coming from another port than it was told. */
+        .quiet = stream->story.refuses && stream->has_first ? PATH_YES : PATH_UNKNOWN,
     };
     lesson.probed_back = (lesson.answered == PATH_RELAY || lesson.answered == PATH_RELAY_STREAM) &&
                          v->choice.probes_back && stream->counters.keepalives > 0;

@@ -110,7 +110,9 @@ static bool turn_stream(struct recorder *recorder, struct recorder_call *call,
     bool hopeless = lease->choice.code == PATH_BEST_EFFORT;
     bool waits = turn->why == VERDICT_ADDRESS_CHANGED && hopeless && !lease->us.has_stun &&
                  tick_before(now.tick, turn->give_up);
-    if (waits || addr_equal(&lease->advertised, &before->advertised) ||
+    /* Without an address of the family, the last one went: nothing to offer. */
+    if (waits || !addr_is_set(&lease->advertised) ||
+        addr_equal(&lease->advertised, &before->advertised) ||
         (hopeless && turn->why != VERDICT_ADDRESS_CHANGED)) {
         if (lease->has_relay && !before->has_relay)
             recorder_way_undo(recorder, lease);

@@ -202,15 +202,15 @@ static void ask_gateway(struct asker_answer *answer)
 static void ask_keep(struct asker_answer *answer)
 {
     const struct asker_question *question = &answer->question;
-    size_t len = strlen(question->content);
+    struct iovec content = {question->content, strlen(question->content)};
     char beside[ASKER_TEXT_SIZE + 8];
-    FILE *file;
-    int error = 0;
+    int64_t size = 0;
+    int fd, error;
     snprintf(beside, sizeof beside, "%s.new", question->text);
-    file = fopen(beside, "we");
-    if (!file || fwrite(question->content, 1, len, file) != len)
-        error = errno ? errno : EIO;
-    if (file && fclose(file) != 0)
+    (void)unlink(beside); /* half of one, from before */
+    fd = io_file_create(beside);
+    error = fd < 0 ? errno : io_file_append(fd, &content, 1, &size);
+    if (fd >= 0 && close(fd) != 0 && !error)
         error = errno;
     if (!error)
         error = io_file_put(beside, question->text);

@@ -23,7 +23,9 @@ def check(row, column, path):
             tap.equal(played.path, path, f"{name}: {which} by {path}", *details)
 
 
-here = [cell for cell in rows.cells() if cell[1].name in ("B1", "B4")]
+# Without a relay there is nothing to fall back on where the SRC, a cable away, sends before our NAT has seen our punch:
+# the kernel's then moves our port (doc/nat.md 1, "clashes"). `make lab-matrix` plays it.
+here = [cell for cell in rows.cells() if cell[1].name in ("B1", "B4") and "no relay" not in cell[0].name]
 if wanted:
     here = [cell for cell in rows.cells() if cell[0].name == wanted[0] and cell[1].name in wanted[1:]]
 for row, column, path in here[part::parts]:

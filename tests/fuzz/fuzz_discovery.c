@@ -2,6 +2,7 @@
  * question and small choices, raw bytes, a question turned round (hairpin, relay), a relay that comes or goes, or time. */
 #include "nat/discovery.h"
 
+#include "fuzz/bytes.h"
 #include "stun/message.h"
 
 #include <assert.h>
@@ -27,15 +28,6 @@ struct world {
 static const struct addr servers[2] = {{ADDR_V4, {198, 51, 100, 1}, 3478, 0},
                                        {ADDR_V4, {198, 51, 100, 9}, 3478, 0}};
 static const struct addr other = {ADDR_V4, {198, 51, 100, 2}, 3479, 0};
-
-static unsigned next(struct world *w)
-{
-    if (w->rest.len == 0)
-        return 0;
-    unsigned c = (unsigned char)w->rest.at[0];
-    w->rest = view_skip(w->rest, 1);
-    return c;
-}
 
 static void pull(struct world *w)
 {
@@ -64,7 +56,7 @@ static void answer(struct world *w)
     uint8_t bytes[256];
     struct stun_message m;
     struct writer out = writer_of(bytes, sizeof bytes);
-    unsigned which = next(w), flags = next(w), port = next(w);
+    unsigned which = fuzz_next(&w->rest), flags = fuzz_next(&w->rest), port = fuzz_next(&w->rest);
     if (w->count == 0)
         return;
     size_t at = which % (w->count < ASKED ? w->count : ASKED);
@@ -94,10 +86,10 @@ static void answer(struct world *w)
 
 static void step(struct world *w)
 {
-    unsigned op = next(w);
+    unsigned op = fuzz_next(&w->rest);
     switch (op % 8) {
     case 0: {
-        struct view bytes = view_take(w->rest, next(w));
+        struct view bytes = view_take(w->rest, fuzz_next(&w->rest));
         (void)discovery_input(w->discovery, w->now,
                               (enum discovery_socket)(op / 8 % (DISCOVERY_SOCKETS + 1)),
                               &servers[op & 1], bytes);
@@ -113,7 +105,7 @@ static void step(struct world *w)
         break;
     }
     case 2:
-        w->now = tick_add_ms(w->now, next(w) * (op & 16 ? 1000 : 10));
+        w->now = tick_add_ms(w->now, fuzz_next(&w->rest) * (op & 16 ? 1000 : 10));
         discovery_expire(w->discovery, w->now);
         break;
     default:

@@ -1,5 +1,6 @@
 /* Fuzz target: the keeper of port mappings. Each step of the input is an answer to what it asked,
  * made of the question and small choices, raw bytes, time, or a call of its owner. */
+#include "fuzz/bytes.h"
 #include "nat/gateway.h"
 
 #include <assert.h>
@@ -14,15 +15,6 @@ struct world {
     uint8_t request[PORTMAP_MESSAGE_MAX];
     size_t request_len;
 };
-
-static unsigned next(struct world *w)
-{
-    if (w->rest.len == 0)
-        return 0;
-    unsigned c = (unsigned char)w->rest.at[0];
-    w->rest = view_skip(w->rest, 1);
-    return c;
-}
 
 static void pull(struct world *w)
 {
@@ -51,8 +43,8 @@ static void answer(struct world *w)
 {
     uint8_t bytes[PORTMAP_MESSAGE_MAX] = {0};
     size_t len = w->request_len;
-    unsigned flags = next(w), result = flags & 15 ? 0 : next(w) % 16;
-    uint32_t epoch_s = next(w) * 100, lifetime_s = next(w) * 60;
+    unsigned flags = fuzz_next(&w->rest), result = flags & 15 ? 0 : fuzz_next(&w->rest) % 16;
+    uint32_t epoch_s = fuzz_next(&w->rest) * 100, lifetime_s = fuzz_next(&w->rest) * 60;
     if (len < 2)
         return;
     memcpy(bytes, w->request, len);
@@ -84,11 +76,11 @@ static void answer(struct world *w)
 
 static void step(struct world *w)
 {
-    unsigned op = next(w);
+    unsigned op = fuzz_next(&w->rest);
     enum portmap_protocol protocol = op & 16 ? PORTMAP_TCP : PORTMAP_UDP;
     switch (op % 10) {
     case 0: {
-        size_t len = next(w);
+        size_t len = fuzz_next(&w->rest);
         struct view bytes = view_take(w->rest, len);
         w->rest = view_skip(w->rest, len);
         (void)gateway_input(w->gateway, w->now, bytes);
@@ -96,14 +88,14 @@ static void step(struct world *w)
     }
     case 1:
     case 2:
-        w->now = tick_add_ms(w->now, next(w) * (op & 16 ? 60000 : 100));
+        w->now = tick_add_ms(w->now, fuzz_next(&w->rest) * (op & 16 ? 60000 : 100));
         gateway_expire(w->gateway, w->now);
         break;
     case 3:
-        (void)gateway_map(w->gateway, w->now, protocol, (uint16_t)(5000 + next(w)));
+        (void)gateway_map(w->gateway, w->now, protocol, (uint16_t)(5000 + fuzz_next(&w->rest)));
         break;
     case 4:
-        gateway_unmap(w->gateway, w->now, protocol, (uint16_t)(5000 + next(w)));
+        gateway_unmap(w->gateway, w->now, protocol, (uint16_t)(5000 + fuzz_next(&w->rest)));
         break;
     case 5:
         gateway_retry(w->gateway, w->now);

@@ -1,6 +1,7 @@
 /* Fuzz target: a whole ICE agent. Each step of the input is an operation: a check made from small
  * choices and signed with the right or a wrong key, an answer to what the agent sent, raw bytes,
  * time, or a call of its owner. */
+#include "fuzz/bytes.h"
 #include "ice/ice.h"
 #include "stun/key.h"
 
@@ -22,15 +23,6 @@ struct world {
     size_t request_len; /* the agent's last request */
     bool may_answer;    /* a check with good integrity was just given */
 };
-
-static unsigned next(struct world *w)
-{
-    if (w->rest.len == 0)
-        return 0;
-    unsigned c = (unsigned char)w->rest.at[0];
-    w->rest = view_skip(w->rest, 1);
-    return c;
-}
 
 static struct ice_path path_of(unsigned choice)
 {
@@ -75,23 +67,23 @@ static void check(struct world *w)
 {
     uint8_t bytes[512];
     char username[64];
-    unsigned flags = next(w);
-    struct ice_path via = path_of(next(w));
-    struct stun_transaction id = {{(uint8_t)next(w)}};
+    unsigned flags = fuzz_next(&w->rest);
+    struct ice_path via = path_of(fuzz_next(&w->rest));
+    struct stun_transaction id = {{(uint8_t)fuzz_next(&w->rest)}};
     struct writer out = writer_of(bytes, sizeof bytes);
     (void)snprintf(username, sizeof username, "%s%s", w->own_ufrag, flags & 1 ? ":peer" : "");
     stun_begin(&out, STUN_REQUEST, STUN_BINDING, &id);
     stun_put(&out, STUN_USERNAME, view_of_string(username));
     if (flags & 2)
-        stun_put_u32(&out, STUN_PRIORITY, next(w) << 24 | 255);
+        stun_put_u32(&out, STUN_PRIORITY, fuzz_next(&w->rest) << 24 | 255);
     if (flags & 4)
-        stun_put_u64(&out, STUN_ICE_CONTROLLING, (uint64_t)next(w) << 56);
+        stun_put_u64(&out, STUN_ICE_CONTROLLING, (uint64_t)fuzz_next(&w->rest) << 56);
     if (flags & 8)
-        stun_put_u64(&out, STUN_ICE_CONTROLLED, (uint64_t)next(w) << 56);
+        stun_put_u64(&out, STUN_ICE_CONTROLLED, (uint64_t)fuzz_next(&w->rest) << 56);
     if (flags & 16)
         stun_put(&out, STUN_USE_CANDIDATE, VIEW_NONE);
     if (flags & 32)
-        stun_put_u32(&out, (enum stun_attribute_type)(next(w) << 8), 1);
+        stun_put_u32(&out, (enum stun_attribute_type)(fuzz_next(&w->rest) << 8), 1);
     w->may_answer = !(flags & 64);
     stun_sign(&out, w->may_answer ? w->own_key : w->wrong_key);
     stun_finish(&out, flags & 128);
@@ -103,9 +95,9 @@ static void answer(struct world *w)
     static const uint16_t codes[] = {0, 0, 0, 487, 400, 403, 500, 420};
     struct stun_message m;
     uint8_t bytes[512];
-    unsigned flags = next(w);
-    struct addr seen = path_of(next(w)).peer;
-    struct ice_path via = path_of(next(w));
+    unsigned flags = fuzz_next(&w->rest);
+    struct addr seen = path_of(fuzz_next(&w->rest)).peer;
+    struct ice_path via = path_of(fuzz_next(&w->rest));
     if (stun_message_decode(view_of(w->request, w->request_len), &m) != STUN_DECODED)
         return;
     struct writer out = writer_of(bytes, sizeof bytes);
@@ -122,13 +114,13 @@ static void answer(struct world *w)
 
 static void candidate(struct world *w, bool local)
 {
-    unsigned flags = next(w), at = next(w);
+    unsigned flags = fuzz_next(&w->rest), at = fuzz_next(&w->rest);
     struct candidate c = {.type = (enum candidate_type)(flags & 3),
                           .transport = (enum candidate_transport)(flags >> 5 & 3),
                           .component = (uint16_t)(flags >> 2 & 3),
-                          .priority = local ? 0 : next(w) << 24 | 1,
+                          .priority = local ? 0 : fuzz_next(&w->rest) << 24 | 1,
                           .address = path_of(at).peer,
-                          .related = path_of(next(w)).peer};
+                          .related = path_of(fuzz_next(&w->rest)).peer};
     if (flags & 128)
         c.address = addr_v4(127, 0, 0, 1, (uint16_t)at);
     (void)snprintf(c.foundation, sizeof c.foundation, "%s", flags & 16 ? "f" : local ? "" : "g");
@@ -140,11 +132,11 @@ static void candidate(struct world *w, bool local)
 
 static void step(struct world *w)
 {
-    unsigned op = next(w);
+    unsigned op = fuzz_next(&w->rest);
     switch (op % 12) {
     case 0: {
-        struct ice_path via = path_of(next(w));
-        size_t len = next(w);
+        struct ice_path via = path_of(fuzz_next(&w->rest));
+        size_t len = fuzz_next(&w->rest);
         struct view bytes = view_take(w->rest, len);
         w->rest = view_skip(w->rest, len);
         (void)ice_input(w->ice, w->now, &via, bytes);
@@ -152,7 +144,7 @@ static void step(struct world *w)
     }
     case 1:
     case 2:
-        w->now = tick_add_ms(w->now, next(w) * (op & 16 ? 500 : 10));
+        w->now = tick_add_ms(w->now, fuzz_next(&w->rest) * (op & 16 ? 500 : 10));
         ice_expire(w->ice, w->now);
         break;
     case 3:
@@ -178,7 +170,7 @@ static void step(struct world *w)
         break;
     default:
         if (op & 16) {
-            struct ice_path path = path_of(next(w));
+            struct ice_path path = path_of(fuzz_next(&w->rest));
             ice_path_failed(w->ice, w->now, &path);
             break;
         }
@@ -191,7 +183,7 @@ static void step(struct world *w)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct world w = {.now = {NS_PER_S}, .rest = view_of(data, size)};
-    unsigned flags = next(&w);
+    unsigned flags = fuzz_next(&w.rest);
     struct ice_options options = {.role = flags & 1 ? ICE_CONTROLLING : ICE_CONTROLLED,
                                   .lite = flags & 2,
                                   .components = flags & 4 ? 2 : 1,

@@ -1,6 +1,7 @@
 /* Fuzz target: one port of many agents. Each step of the input joins, names, proves, sends, leaves,
  * or asks whose a datagram is; the mux may never name an agent that has left, nor give a proven
  * path away. */
+#include "fuzz/bytes.h"
 #include "ice/framing.h"
 #include "ice/mux.h"
 
@@ -18,15 +19,6 @@ struct world {
     struct view rest;
 };
 
-static unsigned next(struct world *w)
-{
-    if (w->rest.len == 0)
-        return 0;
-    unsigned c = (unsigned char)w->rest.at[0];
-    w->rest = view_skip(w->rest, 1);
-    return c;
-}
-
 static struct ice_path path_of(unsigned choice)
 {
     return (struct ice_path){{choice & 1}, addr_v4(203, 0, 113, 5, (uint16_t)(1000 + choice / 2))};
@@ -34,9 +26,9 @@ static struct ice_path path_of(unsigned choice)
 
 static struct view message(struct world *w, uint8_t bytes[256])
 {
-    unsigned flags = next(w);
+    unsigned flags = fuzz_next(&w->rest);
     char username[16];
-    struct stun_transaction id = {{(uint8_t)next(w)}};
+    struct stun_transaction id = {{(uint8_t)fuzz_next(&w->rest)}};
     struct writer out = writer_of(bytes, 256);
     (void)snprintf(username, sizeof username, "%c%c%c%c:x", 'a' + (int)(flags >> 2 & 7), 'b', 'c',
                    'd');
@@ -49,7 +41,7 @@ static struct view message(struct world *w, uint8_t bytes[256])
 
 static void ask(struct world *w, struct view datagram)
 {
-    struct ice_path path = path_of(next(w));
+    struct ice_path path = path_of(fuzz_next(&w->rest));
     struct ice_mux_agent *found = ice_mux_find(w->mux, &path, datagram);
     bool joined = !found;
     for (int i = 0; i < AGENTS; i++)
@@ -60,7 +52,7 @@ static void ask(struct world *w, struct view datagram)
 static void step(struct world *w)
 {
     uint8_t bytes[256];
-    unsigned op = next(w), at = op >> 4 & (AGENTS - 1);
+    unsigned op = fuzz_next(&w->rest), at = op >> 4 & (AGENTS - 1);
     char ufrag[5] = {(char)('a' + (op & 7)), 'b', 'c', 'd', 0};
     struct ice_mux_agent **agent = &w->agents[at];
     if (!*agent) {
@@ -76,7 +68,7 @@ static void step(struct world *w)
         (void)!ice_mux_name(w->mux, *agent, view_of_string(ufrag));
         break;
     case 2: {
-        struct ice_path path = path_of(next(w));
+        struct ice_path path = path_of(fuzz_next(&w->rest));
         if (ice_mux_proved(w->mux, w->now, *agent, &path))
             assert(ice_mux_find(w->mux, &path, VIEW_LIT("\x80media")) == *agent);
         break;
@@ -85,7 +77,7 @@ static void step(struct world *w)
         ice_mux_sent(w->mux, *agent, message(w, bytes));
         break;
     case 4:
-        w->now = tick_add_ms(w->now, next(w) * 200);
+        w->now = tick_add_ms(w->now, fuzz_next(&w->rest) * 200);
         break;
     case 5: {
         struct view packet;

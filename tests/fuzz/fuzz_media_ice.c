@@ -1,6 +1,7 @@
 /* Fuzz target: a worker's media with two ICE streams, one on its own port and one on shared sockets.
  * The input decides datagrams, their sockets and sources, signed ones among them, time, restarts and
  * trickled candidates; nothing may be sent but STUN to anywhere before a path is chosen. */
+#include "fuzz/bytes.h"
 #include "ice/ice.h"
 #include "media/media.h"
 #include "stun/key.h"
@@ -23,15 +24,6 @@ struct world {
     char ufrag[STREAMS][ICE_UFRAG_SIZE], pwd[STREAMS][ICE_PWD_SIZE];
 };
 
-static unsigned next(struct world *w)
-{
-    if (w->rest.len == 0)
-        return 0;
-    unsigned c = (unsigned char)w->rest.at[0];
-    w->rest = view_skip(w->rest, 1);
-    return c;
-}
-
 static uint32_t socket_of(unsigned choice)
 {
     static const uint32_t sockets[] = {MEDIA_SOCKET(0, false),
@@ -51,8 +43,9 @@ static struct addr peer_of(unsigned choice)
 static void set_stream(struct world *w, unsigned i)
 {
     struct media_command c = {.kind = MEDIA_STREAM, .recording = {1}, .at = {1}};
-    struct ice_options options = {.role = next(w) & 1, .lite = next(w) % 4 == 0, .components = 1};
-    options.seed[0] = (uint8_t)next(w);
+    struct ice_options options = {
+        .role = fuzz_next(&w->rest) & 1, .lite = fuzz_next(&w->rest) % 4 == 0, .components = 1};
+    options.seed[0] = (uint8_t)fuzz_next(&w->rest);
     options.seed[1] = (uint8_t)i;
     struct ice *ice = ice_create(&options);
     assert(ice);
@@ -60,7 +53,8 @@ static void set_stream(struct world *w, unsigned i)
     (void)ice_add_local(ice,
                         (struct candidate){.component = 1, .address = addr_v4(192, 0, 2, 1, 4000)},
                         (struct ice_base){base}, UINT16_MAX);
-    (void)!ice_set_remote(ice, w->now, VIEW_LIT("peer"), VIEW_LIT(PASSWORD), next(w) % 4 == 0);
+    (void)!ice_set_remote(ice, w->now, VIEW_LIT("peer"), VIEW_LIT(PASSWORD),
+                          fuzz_next(&w->rest) % 4 == 0);
     (void)snprintf(w->ufrag[i], sizeof w->ufrag[i], "%s", ice_ufrag(ice));
     (void)snprintf(w->pwd[i], sizeof w->pwd[i], "%s", ice_pwd(ice));
     c.stream = (struct media_stream_facts){.stream = (uint8_t)i,
@@ -69,7 +63,7 @@ static void set_stream(struct world *w, unsigned i)
                                            .shares = i > 0,
                                            .socket = base,
                                            .rtcp_mux = true,
-                                           .listed = next(w) & 1,
+                                           .listed = fuzz_next(&w->rest) & 1,
                                            .bound = addr_v4(192, 0, 2, 1, 4000),
                                            .advertised = addr_v4(192, 0, 2, 1, 4000),
                                            .offered = peer_of(0),
@@ -82,20 +76,21 @@ static void set_stream(struct world *w, unsigned i)
 /* A check or an answer, signed as its agent or its peer would. */
 static struct view stun(struct world *w, uint8_t bytes[512])
 {
-    unsigned flags = next(w), i = flags & 1;
+    unsigned flags = fuzz_next(&w->rest), i = flags & 1;
     char username[64];
     struct writer out = writer_of(bytes, 512);
-    struct stun_transaction id = {{(uint8_t)next(w)}};
+    struct stun_transaction id = {{(uint8_t)fuzz_next(&w->rest)}};
     struct stun_key *key =
         stun_key_create_short(flags & 2 ? view_of_string(w->pwd[i]) : VIEW_LIT(PASSWORD));
-    struct addr mapped = peer_of(next(w));
+    struct addr mapped = peer_of(fuzz_next(&w->rest));
     (void)snprintf(username, sizeof username, "%s:peer", w->ufrag[i]);
     stun_begin(&out, (enum stun_class)(flags >> 2 & 3), STUN_BINDING, &id);
     stun_put(&out, STUN_USERNAME, view_of_string(username));
-    stun_put_u32(&out, STUN_PRIORITY, next(w));
+    stun_put_u32(&out, STUN_PRIORITY, fuzz_next(&w->rest));
     if (flags & 16)
         stun_put(&out, STUN_USE_CANDIDATE, VIEW_NONE);
-    stun_put_u64(&out, flags & 32 ? STUN_ICE_CONTROLLING : STUN_ICE_CONTROLLED, next(w));
+    stun_put_u64(&out, flags & 32 ? STUN_ICE_CONTROLLING : STUN_ICE_CONTROLLED,
+                 fuzz_next(&w->rest));
     stun_put_address(&out, STUN_XOR_MAPPED_ADDRESS, &mapped);
     stun_sign(&out, key);
     stun_finish(&out, flags & 64);
@@ -106,15 +101,16 @@ static struct view stun(struct world *w, uint8_t bytes[512])
 static void put(struct world *w)
 {
     uint8_t bytes[512];
-    unsigned kind = next(w) % 4;
-    struct datagram d = {.socket = socket_of(next(w)), .from = peer_of(next(w)), .at = {1}};
+    unsigned kind = fuzz_next(&w->rest) % 4;
+    struct datagram d = {
+        .socket = socket_of(fuzz_next(&w->rest)), .from = peer_of(fuzz_next(&w->rest)), .at = {1}};
     if (kind == 0) {
-        d.bytes = view_take(w->rest, next(w));
+        d.bytes = view_take(w->rest, fuzz_next(&w->rest));
         w->rest = view_skip(w->rest, d.bytes.len);
     } else if (kind == 1) {
         memset(bytes, 0, 172);
         bytes[0] = 0x80;
-        bytes[3] = (uint8_t)next(w);
+        bytes[3] = (uint8_t)fuzz_next(&w->rest);
         d.bytes = view_of(bytes, 172);
     } else {
         d.bytes = stun(w, bytes);
@@ -126,16 +122,17 @@ static void trickle(struct world *w)
 {
     struct candidate *list = calloc(1, sizeof *list);
     assert(list);
-    *list = (struct candidate){.component = (uint16_t)(next(w) % 3),
-                               .transport = next(w) % 4,
-                               .priority = next(w),
-                               .address = peer_of(next(w)),
+    *list = (struct candidate){.component = (uint16_t)(fuzz_next(&w->rest) % 3),
+                               .transport = fuzz_next(&w->rest) % 4,
+                               .priority = fuzz_next(&w->rest),
+                               .address = peer_of(fuzz_next(&w->rest)),
                                .foundation = "1"};
     media_command(w->media, w->now,
                   &(struct media_command){.kind = MEDIA_TRICKLE,
                                           .recording = {1},
                                           .at = {1},
-                                          .trickle = {.stream = next(w) & 1, .end = next(w) & 1},
+                                          .trickle = {.stream = fuzz_next(&w->rest) & 1,
+                                                      .end = fuzz_next(&w->rest) & 1},
                                           .bytes = (uint8_t *)list,
                                           .len = sizeof *list});
 }
@@ -176,13 +173,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     set_stream(&w, 0);
     set_stream(&w, 1);
     while (w.rest.len) {
-        unsigned what = next(&w) % 16;
+        unsigned what = fuzz_next(&w.rest) % 16;
         if (what == 0)
-            set_stream(&w, next(&w) & 1);
+            set_stream(&w, fuzz_next(&w.rest) & 1);
         else if (what == 1)
             trickle(&w);
         else if (what < 6)
-            w.now = tick_add_ms(w.now, next(&w) * 10);
+            w.now = tick_add_ms(w.now, fuzz_next(&w.rest) * 10);
         else
             put(&w);
         for (unsigned i = 0; tick_due(media_deadline(w.media), w.now); i++) {

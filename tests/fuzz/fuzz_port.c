@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "fuzz/bytes.h"
 #include "media/media.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -23,15 +24,6 @@ struct world {
     } asked[ASKED]; /* the last ones */
     unsigned asked_count;
 };
-
-static unsigned next(struct world *w)
-{
-    if (w->rest.len == 0)
-        return 0;
-    unsigned c = (unsigned char)w->rest.at[0];
-    w->rest = view_skip(w->rest, 1);
-    return c;
-}
 
 static void pull(struct world *w)
 {
@@ -59,58 +51,60 @@ static void pull(struct world *w)
 /* RFC 8489 §5, §14.1, §14.2: an answer to one of the last requests, more or less. */
 static void answer(struct world *w)
 {
-    unsigned at = next(w) % ASKED, flags = next(w);
+    unsigned at = fuzz_next(&w->rest) % ASKED, flags = fuzz_next(&w->rest);
     uint8_t b[64] = {1, (flags & 1) ? 0x11 : 1, 0, 12};
     size_t len = 32;
     memcpy(b + 4, w->asked[at].bytes + 4, 16);
     if (flags & 2)
-        b[4 + next(w) % 16] ^= (uint8_t)next(w);
+        b[4 + fuzz_next(&w->rest) % 16] ^= (uint8_t)fuzz_next(&w->rest);
     b[21] = (flags & 4) ? 0x20 : 1;
     b[23] = 8;
     b[25] = (flags & 8) ? 2 : 1;
     for (int i = 26; i < 32; i++)
-        b[i] = (uint8_t)next(w);
+        b[i] = (uint8_t)fuzz_next(&w->rest);
     if (flags & 16)
-        len = next(w) % sizeof b;
+        len = fuzz_next(&w->rest) % sizeof b;
     struct datagram d = {
         .socket = w->asked[at].socket, .from = w->asked[at].to, .bytes = view_of(b, len)};
     if (flags & 32)
         d.from.port ^= 1;
     if (flags & 64)
-        d.socket = next(w) % (2 * PORTS + 2);
+        d.socket = fuzz_next(&w->rest) % (2 * PORTS + 2);
     (void)media_port_input(w->ports, w->now, &d);
 }
 
 static void own(struct world *w)
 {
-    uint32_t port = next(w) % PORTS;
+    uint32_t port = fuzz_next(&w->rest) % PORTS;
     struct addr bound[2] = {addr_v4(10, 0, 0, 1, 4000), addr_v4(10, 0, 0, 1, 4001)};
-    switch (next(w) % 6) {
+    switch (fuzz_next(&w->rest) % 6) {
     case 0:
-        media_port_add(w->ports, w->now, port, next(w), bound);
+        media_port_add(w->ports, w->now, port, fuzz_next(&w->rest), bound);
         break;
     case 1:
         media_port_remove(w->ports, port);
         break;
     case 2:
-        media_port_lend(w->ports, w->now, port, next(w) & 1);
+        media_port_lend(w->ports, w->now, port, fuzz_next(&w->rest) & 1);
         break;
     case 3:
         media_port_ask(w->ports, w->now, port);
         break;
     case 4:
-        w->network.change[0] += next(w) & 1;
-        w->network.keep_mappings = next(w) & 3;
-        w->network.servers[0][0] = (next(w) & 7) ? addr_v4(192, 0, 2, 1, 3478) : (struct addr){0};
-        w->network.servers[0][1] = (next(w) & 1) && addr_is_set(&w->network.servers[0][0])
-                                       ? addr_v4(192, 0, 2, 2, 3478)
-                                       : (struct addr){0};
-        w->network.lifetime_s[0] = (uint16_t)next(w);
+        w->network.change[0] += fuzz_next(&w->rest) & 1;
+        w->network.keep_mappings = fuzz_next(&w->rest) & 3;
+        w->network.servers[0][0] =
+            (fuzz_next(&w->rest) & 7) ? addr_v4(192, 0, 2, 1, 3478) : (struct addr){0};
+        w->network.servers[0][1] =
+            (fuzz_next(&w->rest) & 1) && addr_is_set(&w->network.servers[0][0])
+                ? addr_v4(192, 0, 2, 2, 3478)
+                : (struct addr){0};
+        w->network.lifetime_s[0] = (uint16_t)fuzz_next(&w->rest);
         media_port_know(w->ports, w->now, &w->network);
         break;
     default: {
-        size_t len = next(w) % 40;
-        struct datagram d = {.socket = next(w),
+        size_t len = fuzz_next(&w->rest) % 40;
+        struct datagram d = {.socket = fuzz_next(&w->rest),
                              .from = addr_v4(192, 0, 2, 1, 3478),
                              .bytes = view_take(w->rest, len)};
         (void)media_port_input(w->ports, w->now, &d);
@@ -134,11 +128,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         media_port_add(w.ports, w.now, i, i, bound);
     }
     while (w.rest.len) {
-        unsigned what = next(&w);
+        unsigned what = fuzz_next(&w.rest);
         if (what < 110)
             answer(&w);
         else if (what < 200)
-            w.now = tick_add_ms(w.now, (int64_t)next(&w) * ((what & 1) ? 5 : 200));
+            w.now = tick_add_ms(w.now, (int64_t)fuzz_next(&w.rest) * ((what & 1) ? 5 : 200));
         else
             own(&w);
         if (tick_due(media_port_deadline(w.ports), w.now))

@@ -1,6 +1,7 @@
 /* Fuzz target: a whole engine. Each step of the input is an operation: a message made from small
  * choices (so that transactions and dialogs are hit), raw bytes, a reply to what we sent, time, or
  * a call from above. */
+#include "fuzz/bytes.h"
 #include "sip/sip.h"
 
 #include <assert.h>
@@ -20,15 +21,6 @@ struct world {
     char sent[4096]; /* the last request of ours */
     unsigned dialog_at, request_at;
 };
-
-static unsigned next(struct world *w)
-{
-    if (w->rest.len == 0)
-        return 0;
-    unsigned c = (unsigned char)w->rest.at[0];
-    w->rest = view_skip(w->rest, 1);
-    return c;
-}
 
 static void look(struct world *w, struct view bytes)
 {
@@ -81,7 +73,8 @@ static void request(struct world *w)
                                          "Info-Package: x\r\n",
                                          "RAck: 1 1 INVITE\r\n"};
     char text[2048];
-    unsigned method = next(w) % 8, branch = next(w) % 16, cseq = next(w) % 16, flags = next(w);
+    unsigned method = fuzz_next(&w->rest) % 8, branch = fuzz_next(&w->rest) % 16,
+             cseq = fuzz_next(&w->rest) % 16, flags = fuzz_next(&w->rest);
     const char *body = flags & 1 ? "v=0\r\n" : "";
     int n = snprintf(
         text, sizeof(text),
@@ -99,7 +92,7 @@ static void reply(struct world *w)
 {
     static const unsigned codes[] = {100, 180, 183, 200, 200, 405, 481, 491};
     char text[8192];
-    unsigned code = codes[next(w) % 8];
+    unsigned code = codes[fuzz_next(&w->rest) % 8];
     char *lines = strstr(w->sent, "\r\n"), *end = strstr(w->sent, "\r\n\r\n");
     char *to = strstr(w->sent, "\r\nTo: ");
     if (!lines || !end || !to)
@@ -115,19 +108,20 @@ static void reply(struct world *w)
 
 static void call(struct world *w)
 {
-    struct sip_answer answer = {.status = 100 + next(w) * 2 % 600,
+    struct sip_answer answer = {.status = 100 + fuzz_next(&w->rest) * 2 % 600,
                                 .content_type = VIEW("application/sdp"),
                                 .body = VIEW("v=0\r\n"),
                                 .reliable = true};
-    struct sip_request ours = {.method = next(w) & 1 ? SIP_METHOD_UPDATE : SIP_METHOD_INVITE};
-    uint64_t dialog = w->dialogs[next(w) % 4];
+    struct sip_request ours = {.method =
+                                   fuzz_next(&w->rest) & 1 ? SIP_METHOD_UPDATE : SIP_METHOD_INVITE};
+    uint64_t dialog = w->dialogs[fuzz_next(&w->rest) % 4];
     struct sip_call invite = {.flow = w->flow,
                               .target = VIEW("sip:b@192.0.2.10"),
                               .from = VIEW("<sip:a@198.51.100.20>"),
                               .to = VIEW("<sip:b@192.0.2.10>"),
                               .call_id = VIEW("c2"),
                               .session_expires_s = 90};
-    switch (next(w) % 8) {
+    switch (fuzz_next(&w->rest) % 8) {
     case 0:
         sip_bye(w->sip, w->now, dialog, VIEW_NONE);
         break;
@@ -147,22 +141,22 @@ static void call(struct world *w)
         (void)sip_ack(w->sip, w->now, dialog, VIEW_LIT("application/sdp"), VIEW_LIT("v=0\r\n"));
         break;
     default:
-        (void)sip_answer(w->sip, w->now, w->requests[next(w) % 4], &answer);
+        (void)sip_answer(w->sip, w->now, w->requests[fuzz_next(&w->rest) % 4], &answer);
     }
 }
 
 static void step(struct world *w)
 {
-    switch (next(w) % 8) {
+    switch (fuzz_next(&w->rest) % 8) {
     case 0: {
-        size_t len = next(w) * 4;
+        size_t len = fuzz_next(&w->rest) * 4;
         struct view bytes = view_take(w->rest, len);
         w->rest = view_skip(w->rest, len);
         input(w, bytes.at ? bytes.at : "", bytes.len);
         break;
     }
     case 1:
-        w->now = tick_add_ms(w->now, next(w) * 200);
+        w->now = tick_add_ms(w->now, fuzz_next(&w->rest) * 200);
         sip_expire(w->sip, w->now);
         break;
     case 2:
@@ -198,7 +192,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     w.sip = sip_create(&config);
     if (!w.sip)
         return 0;
-    if (next(&w) & 1) {
+    if (fuzz_next(&w.rest) & 1) {
         w.flow.protocol = SIP_PROTOCOL_TCP;
         w.flow.id = 1;
     }

@@ -1,6 +1,7 @@
 /* Fuzz target: the client of a TURN allocation. Each step of the input is an answer to what it
  * asked, made from small choices and signed with the right or a wrong key, data of peers, raw
  * bytes, time, or a call of its owner. */
+#include "fuzz/bytes.h"
 #include "stun/key.h"
 #include "turn/allocation.h"
 #include "turn/frame.h"
@@ -18,15 +19,6 @@ struct world {
     uint8_t requests[8][TURN_REQUEST_SIZE];
     size_t lens[8], last;
 };
-
-static unsigned next(struct world *w)
-{
-    if (w->rest.len == 0)
-        return 0;
-    unsigned c = (unsigned char)w->rest.at[0];
-    w->rest = view_skip(w->rest, 1);
-    return c;
-}
 
 static struct addr peer_of(unsigned choice)
 {
@@ -58,9 +50,9 @@ static void answer(struct world *w)
                                      405, 420, 437, 438, 440, 441, 486, 508};
     struct stun_message m;
     uint8_t bytes[1024];
-    unsigned flags = next(w), more = next(w);
+    unsigned flags = fuzz_next(&w->rest), more = fuzz_next(&w->rest);
     size_t at = (w->last + 8 - (more & 3)) % 8;
-    struct addr relayed = peer_of(next(w)), alternate = peer_of(next(w));
+    struct addr relayed = peer_of(fuzz_next(&w->rest)), alternate = peer_of(fuzz_next(&w->rest));
     if (stun_message_decode(view_of(w->requests[at], w->lens[at]), &m) != STUN_DECODED)
         return;
     struct writer out = writer_of(bytes, sizeof bytes);
@@ -77,7 +69,7 @@ static void answer(struct world *w)
     if (!code && !(more & 16))
         stun_put_address(&out, STUN_XOR_RELAYED_ADDRESS, &relayed);
     if (!(more & 32))
-        stun_put_u32(&out, STUN_LIFETIME, next(w) * 10);
+        stun_put_u32(&out, STUN_LIFETIME, fuzz_next(&w->rest) * 10);
     if (more & 64)
         stun_put(&out, STUN_MOBILITY_TICKET, VIEW_LIT("ticket"));
     if (!(flags & 16))
@@ -91,7 +83,7 @@ static void data_of_a_peer(struct world *w)
     uint8_t bytes[256];
     struct writer out = writer_of(bytes, sizeof bytes);
     struct stun_transaction id = {{1}};
-    struct addr peer = peer_of(next(w));
+    struct addr peer = peer_of(fuzz_next(&w->rest));
     stun_begin(&out, STUN_INDICATION, STUN_DATA, &id);
     stun_put_address(&out, STUN_XOR_PEER_ADDRESS, &peer);
     stun_put(&out, STUN_DATA_VALUE, VIEW_LIT("data"));
@@ -104,7 +96,7 @@ static void wrap(struct world *w)
 {
     uint8_t bytes[128];
     struct writer out = writer_of(bytes, sizeof bytes);
-    struct addr peer = peer_of(next(w));
+    struct addr peer = peer_of(fuzz_next(&w->rest));
     uint16_t channel;
     struct view data;
     if (!turn_wrap(w->turn, w->now, &peer, VIEW_LIT("ours"), &out))
@@ -119,11 +111,11 @@ static void wrap(struct world *w)
 
 static void step(struct world *w)
 {
-    unsigned op = next(w);
+    unsigned op = fuzz_next(&w->rest);
     struct addr peers[3];
     switch (op % 12) {
     case 0: {
-        size_t len = next(w);
+        size_t len = fuzz_next(&w->rest);
         struct view bytes = view_take(w->rest, len);
         w->rest = view_skip(w->rest, len);
         (void)turn_input(w->turn, w->now, bytes);
@@ -131,20 +123,20 @@ static void step(struct world *w)
     }
     case 1:
     case 2:
-        w->now = tick_add_ms(w->now, next(w) * (op & 16 ? 4000 : 100));
+        w->now = tick_add_ms(w->now, fuzz_next(&w->rest) * (op & 16 ? 4000 : 100));
         turn_expire(w->turn, w->now);
         break;
     case 3:
         for (size_t i = 0; i < 3; i++)
-            peers[i] = peer_of(next(w));
+            peers[i] = peer_of(fuzz_next(&w->rest));
         (void)turn_permit(w->turn, w->now, peers, 3);
         break;
     case 4:
-        peers[0] = peer_of(next(w));
+        peers[0] = peer_of(fuzz_next(&w->rest));
         (void)turn_bind(w->turn, w->now, &peers[0]);
         break;
     case 5:
-        peers[0] = peer_of(next(w));
+        peers[0] = peer_of(fuzz_next(&w->rest));
         turn_forbid(w->turn, &peers[0]);
         break;
     case 6:
@@ -168,7 +160,7 @@ static void step(struct world *w)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct world w = {.now = {NS_PER_S}, .rest = view_of(data, size)};
-    unsigned flags = next(&w);
+    unsigned flags = fuzz_next(&w.rest);
     struct turn_options options = {.username = VIEW_LIT("user"),
                                    .password = VIEW_LIT("pass"),
                                    .stream = flags & 1,

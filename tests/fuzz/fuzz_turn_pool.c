@@ -1,5 +1,6 @@
 /* Fuzz target: the stock of TURN allocations. Each step of the input is a server's answer to what a slot asked, signed or
  * not, raw bytes, time, or a call of its owner. */
+#include "fuzz/bytes.h"
 #include "turn/pool.h"
 
 #include <assert.h>
@@ -19,15 +20,6 @@ struct world {
     bool lent[TURN_POOL_SLOTS];
     uint32_t last;
 };
-
-static unsigned next(struct world *w)
-{
-    if (w->rest.len == 0)
-        return 0;
-    unsigned c = (unsigned char)w->rest.at[0];
-    w->rest = view_skip(w->rest, 1);
-    return c;
-}
 
 static void pull(struct world *w)
 {
@@ -58,15 +50,15 @@ static void answer(struct world *w)
     uint8_t bytes[512];
     struct stun_message m;
     struct writer out = writer_of(bytes, sizeof bytes);
-    unsigned flags = next(w);
-    uint32_t slot = flags & 1 ? w->last : next(w) % TURN_POOL_SLOTS;
+    unsigned flags = fuzz_next(&w->rest);
+    uint32_t slot = flags & 1 ? w->last : fuzz_next(&w->rest) % TURN_POOL_SLOTS;
     if (stun_message_decode(view_of(w->asked[slot], w->len[slot]), &m) != STUN_DECODED)
         return;
-    uint16_t code = flags & 2 ? codes[next(w) % (sizeof codes / sizeof *codes)] : 0;
+    uint16_t code = flags & 2 ? codes[fuzz_next(&w->rest) % (sizeof codes / sizeof *codes)] : 0;
     if (!m.integrity && m.method != STUN_BINDING && !(flags & 4))
         code = 401;
     struct addr relayed = addr_v4(203, 0, 113, 1, 50000), mapped = addr_v4(198, 51, 100, 7, 6000);
-    struct addr alternate = addr_v4(203, 0, 113, (uint8_t)next(w), 3478);
+    struct addr alternate = addr_v4(203, 0, 113, (uint8_t)fuzz_next(&w->rest), 3478);
     stun_begin_answer(&out, code ? STUN_ERROR : STUN_SUCCESS, &m);
     if (code)
         stun_put_error(&out, code, "so");
@@ -94,7 +86,7 @@ static void answer(struct world *w)
 
 static void lend(struct world *w)
 {
-    uint64_t src = 1 + next(w) % 5;
+    uint64_t src = 1 + fuzz_next(&w->rest) % 5;
     uint32_t slot;
     struct addr peer = addr_v4(192, 0, 2, (uint8_t)src, 4000);
     if (!turn_pool_lend(w->pool, w->now, src, &slot))
@@ -111,7 +103,7 @@ static void lend(struct world *w)
 static void rare(struct world *w, uint32_t slot)
 {
     struct turn_pool_server servers[3];
-    unsigned what = next(w);
+    unsigned what = fuzz_next(&w->rest);
     for (size_t i = 0; i < 3; i++)
         servers[i] = (struct turn_pool_server){
             .address = addr_v4(203, 0, 113, (uint8_t)(1 + (what / 8 + i) % 4), 3478),
@@ -135,7 +127,7 @@ static void rare(struct world *w, uint32_t slot)
         turn_pool_moved(w->pool, w->now);
         break;
     default:
-        if (turn_pool_take(w->pool, w->now, slot, next(w), 1 + next(w) % 5))
+        if (turn_pool_take(w->pool, w->now, slot, fuzz_next(&w->rest), 1 + fuzz_next(&w->rest) % 5))
             turn_pool_give_back(w->pool, w->now, slot);
         break;
     }
@@ -143,18 +135,18 @@ static void rare(struct world *w, uint32_t slot)
 
 static void step(struct world *w)
 {
-    unsigned op = next(w);
+    unsigned op = fuzz_next(&w->rest);
     uint32_t slot = op / 8 % TURN_POOL_SLOTS;
     switch (op % 11) {
     case 0: {
-        struct view bytes = view_take(w->rest, next(w));
+        struct view bytes = view_take(w->rest, fuzz_next(&w->rest));
         (void)turn_pool_input(w->pool, w->now, slot, bytes);
         w->rest = view_skip(w->rest, bytes.len);
         break;
     }
     case 1:
     case 2:
-        w->now = tick_add_ms(w->now, next(w) * (op & 16 ? 4000 : 50));
+        w->now = tick_add_ms(w->now, fuzz_next(&w->rest) * (op & 16 ? 4000 : 50));
         turn_pool_expire(w->pool, w->now);
         break;
     case 3:
@@ -166,7 +158,7 @@ static void step(struct world *w)
         break;
     case 5:
         if (op & 128)
-            turn_pool_set_ready(w->pool, w->now, (uint8_t)(next(w) % 16), 1);
+            turn_pool_set_ready(w->pool, w->now, (uint8_t)(fuzz_next(&w->rest) % 16), 1);
         else
             turn_pool_lost_socket(w->pool, w->now, slot);
         break;

@@ -187,8 +187,10 @@ static void hear_sender(struct media_stream *stream, const struct rtcp_sender_in
 
 void media_control_count_before(struct media_stream *stream)
 {
-    /* The one that has just come was not sent yet; those that numbers show as lost were. */
-    int64_t since_first = stream->sequence.max_ext - stream->sequence.run_first;
+    /* The one that has just come was not sent yet; those that numbers show as lost were, and those
+     * that were held apart until their sender was believed. */
+    int64_t since_first =
+        stream->sequence.max_ext - stream->sequence.run_first + stream->held_first;
     int64_t before = (int64_t)stream->sr_packets - since_first;
     stream->before_due = false;
     if (before > 0 && before < BEFORE_MAX)

@@ -160,6 +160,7 @@ static void turn_over(struct media *media, struct media_stream *stream,
         stream->digits.clock_rate = 0; /* its timestamps say nothing about the next SSRC's */
         stream->lost_before = stream->counters.lost;
         stream->taken_in = 0;
+        stream->held_first = held;
         stream->ssrc = packet->ssrc;
         rtp_sequence_init(&stream->sequence, clock_of(stream, packet->payload_type));
     } else {

@@ -68,6 +68,7 @@ struct media_stream {
     struct rtp_sequence sequence; /* of the SSRC that is accepted now */
     uint64_t lost_before;         /* by SSRCs before it */
     uint64_t taken_in;            /* packets that were held apart and counted as lost by sequence */
+    uint16_t held_first;          /* that came before sequence began, and were held apart */
     uint32_t ssrc;                /* theirs */
     struct rtp_dtmf digits;
     struct media_counters counters, told;

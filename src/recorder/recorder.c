@@ -645,11 +645,11 @@ void recorder_media(struct recorder *recorder, struct recorder_now now, uint32_t
         if (event->stream < call->record.stream_count)
             take_wish(recorder, call, now, event);
         return;
-    case MEDIA_EVENT_REFUSES:
-    case MEDIA_EVENT_GAP:
     case MEDIA_EVENT_FIRST:
         log_first(call, event);
         __attribute__((fallthrough));
+    case MEDIA_EVENT_REFUSES:
+    case MEDIA_EVENT_GAP:
     case MEDIA_EVENT_UNREACHABLE:
     case MEDIA_EVENT_WAY:
     case MEDIA_EVENT_ALARM:

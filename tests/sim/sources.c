@@ -2,6 +2,7 @@
  * NAT, a stranger on the port, a new SSRC without a word, packets of the call before, and a network
  * that loses, doubles and re-orders. What the render will take is asked of journal/select.h;
  * nothing that arrived may be missing from the journal. */
+#include "base/log.h"
 #include "journal/select.h"
 #include "pcap.h"
 #include "rtp/packet.h"
@@ -93,6 +94,38 @@ static void test_behind_a_nat(void)
     CHECK_INT(journaled(file, "epoch", &events), stream->sent);
     CHECK_INT(events, 1);
     CHECK(srs_at_rest(&srs));
+    finish();
+}
+
+static unsigned first_lines;
+
+static void count_line(void *context, const struct log_line *line)
+{
+    (void)context;
+    first_lines += view_starts_with(line->text, VIEW_LIT("first packet"));
+}
+
+/* Where nobody listens what we send comes back as ICMP: that is no packet of the SRC's. */
+static void test_refused(void)
+{
+    start(9);
+    log_set_sink(count_line, NULL);
+    CHECK(src_connect(src, NULL));
+    src_talk(src, true);
+    world_run(&world, 1000);
+    CHECK_INT(first_lines, 1);
+    for (uint32_t port = 0; port < SRS_PORTS; port++) {
+        struct datagram refused = {.socket = MEDIA_SOCKET(port, false),
+                                   .from = stream->from,
+                                   .at = world_wall(&world),
+                                   .refused = true};
+        CHECK_INT(media_input(srs.media, world.now, &refused, 1), 1);
+    }
+    world_run(&world, 500);
+    src_hang_up(src);
+    CHECK(strstr(srs_only_file(&srs)->document, "packets-refused") != NULL);
+    CHECK_INT(first_lines, 1);
+    log_set_sink(NULL, NULL);
     finish();
 }
 
@@ -213,6 +246,7 @@ static void test_bad_networks(void)
 int main(void)
 {
     RUN(test_behind_a_nat);
+    RUN(test_refused);
     RUN(test_moved_by_its_nat);
     RUN(test_second_sender);
     RUN(test_new_ssrc);

@@ -13,7 +13,8 @@ static struct tick now;
 static char file[4 << 20];
 static size_t file_len;
 static unsigned closed, failed, overflows, released;
-static uint32_t dropped; /* what the kernel says with each datagram */
+static struct media_counters counters; /* as told last */
+static uint32_t dropped;               /* what the kernel says with each datagram */
 
 static struct wall at_ms(int64_t ms)
 {
@@ -46,6 +47,7 @@ static void drain(void)
         file_len += write.bytes.len;
     }
     while (media_event(media, &event)) {
+        counters = event.counters;
         closed += event.kind == MEDIA_EVENT_CLOSED;
         failed += event.kind == MEDIA_EVENT_FAILED;
         overflows += event.kind == MEDIA_EVENT_OVERFLOW;
@@ -78,6 +80,8 @@ static void open_stream(uint64_t recording, uint32_t port, bool paused, int64_t 
     command(c, recording, ms);
 }
 
+static uint16_t their_port = 5000;
+
 static size_t sized_packet(uint32_t port, uint16_t seq, int64_t ms, size_t size)
 {
     static char bytes[65507];
@@ -85,7 +89,7 @@ static size_t sized_packet(uint32_t port, uint16_t seq, int64_t ms, size_t size)
     bytes[2] = (char)(seq >> 8);
     bytes[3] = (char)seq;
     struct datagram d = {.socket = MEDIA_SOCKET(port, false),
-                         .from = addr_v4(192, 0, 2, 9, 5000),
+                         .from = addr_v4(192, 0, 2, 9, their_port),
                          .at = at_ms(ms),
                          .dropped = dropped,
                          .bytes = view_of(bytes, size)};
@@ -224,6 +228,47 @@ static void test_packets_that_the_kernel_dropped(void)
     media_destroy(media);
 }
 
+/* A sender report (RFC 3550 §6.4.1) of SSRC 0, that of packet(). */
+static void report(uint32_t port, uint32_t packets, int64_t ms)
+{
+    char bytes[28] = {(char)0x80, (char)200, 0, 6};
+    bytes[22] = (char)(packets >> 8);
+    bytes[23] = (char)packets;
+    struct datagram d = {.socket = MEDIA_SOCKET(port, true),
+                         .from = addr_v4(192, 0, 2, 9, 5001),
+                         .at = at_ms(ms),
+                         .bytes = view_of(bytes, sizeof bytes)};
+    CHECK_INT(media_input(media, now, &d, 1), 1);
+}
+
+/* What was held apart until its sender was believed came, and did not go by before the first. */
+static void test_what_went_by_before_the_first_packet(void)
+{
+    static const struct {
+        uint16_t from, first, lost;
+    } plays[] = {{5000, 0, 0}, {5000, 7, 7}, {7777, 0, 0}, {7777, 7, 7}};
+    for (size_t i = 0; i < sizeof plays / sizeof *plays; i++) {
+        begin();
+        their_port = plays[i].from;
+        command((struct media_command){.kind = MEDIA_OPEN}, 1, 0);
+        open_stream(1, 3, false, 0);
+        for (uint16_t n = plays[i].first; n < 30; n++) {
+            now = tick_add_ms(now, 20);
+            (void)packet(3, n, n * 20);
+            drain();
+        }
+        report(3, 30, 30 * 20 - 10);
+        (void)packet(3, 30, 30 * 20);
+        now = tick_add_ms(now, 10000);
+        media_expire(media, now);
+        drain();
+        CHECK_INT(counters.packets, 31 - plays[i].first);
+        CHECK_INT(counters.lost_before, plays[i].lost);
+        media_destroy(media);
+    }
+    their_port = 5000;
+}
+
 static char *copy(const char *text)
 {
     char *block = malloc(strlen(text) + 1);
@@ -314,6 +359,7 @@ int main(void)
     RUN(test_back_pressure);
     RUN(test_datagrams_of_any_size);
     RUN(test_packets_that_the_kernel_dropped);
+    RUN(test_what_went_by_before_the_first_packet);
     RUN(test_a_large_message);
     RUN(test_commands_that_come_too_late);
     RUN(test_more_recordings_than_there_is_room_for);

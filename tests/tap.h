@@ -41,6 +41,7 @@ static inline bool tap_check_text(const char *got, size_t got_len, const char *w
 
 /* Each yields whether it held, so that a test can stop: if (!CHECK(p)) return; */
 #define CHECK(condition) tap_check((condition), #condition, __FILE__, __LINE__)
+#define FAIL(what)       tap_check(false, (what), __FILE__, __LINE__)
 #define CHECK_INT(got, want)                                                                       \
     tap_check_int((int64_t)(got), (int64_t)(want), #got " == " #want, __FILE__, __LINE__)
 #define CHECK_TEXT(got, want) tap_check_text((got), strlen(got), (want), #got, __FILE__, __LINE__)

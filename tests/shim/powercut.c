@@ -100,7 +100,8 @@ static int64_t now_ns(void)
 }
 
 /* One record in one write: that is whole also among processes. */
-static void record(const struct iovec *bytes, int count, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void record(const struct iovec *bytes, int count,
+                                                         const char *format, ...)
 {
     char head[HEAD_MAX];
     struct iovec pieces[66];

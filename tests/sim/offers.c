@@ -313,8 +313,8 @@ static void test_mixed_media_are_answered_in_place(void)
 static void test_nothing_to_record_is_488(void)
 {
     static const char *const bodies[] = {
-        "v=0\r\no=- 1 1 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n"
-        "m=video 5000 RTP/AVP 96\r\n",
+        ("v=0\r\no=- 1 1 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n"
+         "m=video 5000 RTP/AVP 96\r\n"),
         "v=0\r\no=- 1 1 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n",
         "v=0\r\nm=audio 0 RTP/AVP 0\r\n",
         "v=0\r\nc=IN IP4 192.0.2.10\r\nm=audio 4000 RTP/AVP 97\r\na=rtpmap:97 SPEEX/8000\r\n",

@@ -61,7 +61,7 @@ static bool openssl_hmac(const char *digest, struct view key, struct view bytes,
         pclose(pipe);
     const char *hex = ok ? strstr(line, "= ") : NULL;
     for (size_t i = 0; hex && i < size; i++) {
-        unsigned byte;
+        unsigned byte = 0;
         ok = ok && sscanf(hex + 2 + 2 * i, "%2x", &byte) == 1;
         out[i] = (uint8_t)byte;
     }

@@ -114,12 +114,27 @@ int io_udp_send(int fd, const struct addr *local, const struct addr *peer, struc
         message.msg_name = &sa;
         message.msg_namelen = io_sockaddr_from(peer, &sa);
     }
-    if (local && !addr_is_unspecified(local)) {
+    if (local && addr_is_set(local) && !addr_is_unspecified(local)) {
         message.msg_control = control;
         message.msg_controllen = sizeof control;
         udp_set_source(&message, local);
     }
+    if (sendmsg(fd, &message, MSG_NOSIGNAL) >= 0)
+        return 0;
+    /* What the kernel says of a source that it does not have: it may be one that only others have
+     * (nat.internal_ip on a container's host), or went a moment ago. */
+    if (errno != EINVAL || message.msg_controllen == 0)
+        return errno;
+    message.msg_control = NULL;
+    message.msg_controllen = 0;
     return sendmsg(fd, &message, MSG_NOSIGNAL) >= 0 ? 0 : errno;
+}
+
+int io_udp_want_local(int fd, uint8_t family, bool want)
+{
+    bool ok = family == ADDR_V6 ? udp_option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, want)
+                                : udp_option(fd, IPPROTO_IP, IP_PKTINFO, want);
+    return ok ? 0 : errno;
 }
 
 bool io_udp_receive(int fd, char *buffer, size_t size, struct view *bytes, struct addr *from)

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/addr.h"
 #include "base/view.h"
@@ -24,6 +25,10 @@ struct io_udp_options {
 WARN_UNUSED int io_udp_open(const struct addr *local, const struct io_udp_options *options,
                             struct addr *bound);
 
+/* Switches options.want_local on or off for a socket of the family (ADDR_V4, ADDR_V6): each datagram then costs a little
+ * more. Returns 0 or an errno. */
+WARN_UNUSED int io_udp_want_local(int fd, uint8_t family, bool want);
+
 /* The receive buffer that the kernel really gave, in bytes of its own accounting. */
 int io_udp_receive_buffer(int fd);
 
@@ -31,8 +36,8 @@ int io_udp_receive_buffer(int fd);
  * io_udp_send. Returns 0 or an errno. */
 WARN_UNUSED int io_udp_connect(int fd, const struct addr *peer);
 
-/* Sends bytes to peer (NULL: the one it is connected to), from the address of local unless that is NULL or a wildcard.
- * Returns 0 or an errno (EAGAIN: the socket's buffer is full, the datagram is dropped). */
+/* Sends bytes to peer (NULL: the one it is connected to), from the address of local unless that is NULL, a wildcard, or
+ * none of this host's (any more). Returns 0 or an errno (EAGAIN: the socket's buffer is full, the datagram is dropped). */
 WARN_UNUSED int io_udp_send(int fd, const struct addr *local, const struct addr *peer,
                             struct view bytes);
 

@@ -474,7 +474,8 @@ bool media_course_output(struct media *media, struct media_stream *stream, struc
             continue;
         stream->counters.keepalives++;
         metric_add(METRIC_KEEPALIVES_SENT, 1);
-        *out = (struct media_packet){socket_of(stream, &packet), packet.to, bytes};
+        *out = (struct media_packet){
+            .socket = socket_of(stream, &packet), .to = packet.to, .bytes = bytes};
         return true;
     }
     return false;

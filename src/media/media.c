@@ -662,6 +662,18 @@ void media_write_failed(struct media *media, struct pool_id recording, int error
     media_recording_fail(media, broken, error);
 }
 
+/* A NAT, a firewall and the SRC know a stream by the address that it goes to: what we send on a
+ * wildcard socket must come from there, whatever our routes would choose (RFC 4961). With ICE there
+ * may be several. */
+static void put_source(const struct media_stream *stream, struct media_packet *out)
+{
+    const struct media_stream_facts *facts = &stream->facts;
+    bool own = facts->port == MEDIA_NO_PORT ? out->socket == facts->socket
+                                            : MEDIA_SOCKET_PORT(out->socket) == facts->port;
+    if (own && !stream->ice && facts->bound.family == out->to.family)
+        out->from = facts->bound;
+}
+
 bool media_output(struct media *media, struct tick now, struct media_packet *out)
 {
     struct list *link;
@@ -669,15 +681,17 @@ bool media_output(struct media *media, struct tick now, struct media_packet *out
         struct media_stream *stream = container_of(link, struct media_stream, ready);
         if (media_course_output(media, stream, now, out) ||
             media_control_output(media, stream, now, out) ||
-            (stream->ice && media_ice_output(media, stream, now, out)))
+            (stream->ice && media_ice_output(media, stream, now, out))) {
+            put_source(stream, out);
             return true;
+        }
         list_remove(link);
         media_stream_arm(media, stream);
     }
     struct media_port_packet asked;
     if (!media_port_output(media->seen, now, &asked))
         return false;
-    *out = (struct media_packet){asked.socket, asked.to, asked.bytes};
+    *out = (struct media_packet){.socket = asked.socket, .to = asked.to, .bytes = asked.bytes};
     return true;
 }
 

@@ -103,6 +103,8 @@ struct media_stream_facts {
     struct ice *ice;
     bool ice_stays;
     char label[MEDIA_LABEL_SIZE]; /* "" when the SDP had none */
+    /* Where its packets arrive on this host: also on a wildcard socket one of our own addresses. What
+     * we send on the stream leaves from there. */
     struct addr bound, bound_rtcp;
     struct addr advertised, advertised_rtcp; /* what our SDP says: the journal's destination */
     struct addr offered, offered_rtcp;       /* what the SRC's SDP says; family 0: nothing */
@@ -223,6 +225,8 @@ struct media_packet {
     uint32_t socket; /* as datagram.socket */
     struct addr to;
     struct view bytes; /* valid until the next call */
+    struct addr
+        from; /* what it shall leave from; unset: as the routes have it. The port says nothing */
 };
 bool media_output(struct media *media, struct tick now, struct media_packet *out);
 
@@ -234,7 +238,8 @@ void media_relay_event(struct media *media, struct tick now, const struct media_
 bool media_release(struct media *media, struct media_port *out);
 
 enum media_event_kind {
-    MEDIA_EVENT_FIRST,     /* first packet of the stream: addr, ssrc, payload_type */
+    MEDIA_EVENT_FIRST,     /* first packet of the stream: addr, ssrc, payload_type; arrived where
+                                that is not at facts.bound */
     MEDIA_EVENT_SILENT,    /* none came for config.silent_after_ms after the ACK */
     MEDIA_EVENT_EPOCH,     /* a new SSRC: ssrc */
     MEDIA_EVENT_SOURCE,    /* the stream's packets come from elsewhere now: addr */
@@ -286,6 +291,7 @@ struct media_event {
     uint8_t stream;
     struct wall at;
     struct addr addr;
+    struct addr arrived;
     uint32_t ssrc;
     uint8_t payload_type;
     struct tick tick; /* WAY, NEXT_PATH, UNREACHABLE: when, by the clock that verdicts count by */

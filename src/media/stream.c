@@ -147,6 +147,22 @@ static void set_apart(struct media *media, struct media_stream *stream, struct t
         media_book_apart(media, stream, datagram, event);
 }
 
+/* A wildcard socket's packets may arrive at another of our addresses than was thought: a router
+ * forwards there. True: it was so. */
+static bool learn_local(struct media *media, struct media_stream *stream,
+                        const struct datagram *datagram)
+{
+    struct media_stream_facts *facts = &stream->facts;
+    if (MEDIA_SOCKET_IS_RELAY(datagram->socket) || stream->ice || !addr_is_set(&datagram->to) ||
+        addr_is_unspecified(&datagram->to) || datagram->to.family != facts->bound.family ||
+        addr_equal_ip(&datagram->to, &facts->bound))
+        return false;
+    facts->bound = addr_with_port(datagram->to, facts->bound.port);
+    facts->bound_rtcp = addr_with_port(datagram->to, facts->bound_rtcp.port);
+    media_book_interface(media, stream);
+    return true;
+}
+
 /* The first packet of a new SSRC or from a new address: from_seq tells readers which of the packets
  * held apart belong to it. */
 static void turn_over(struct media *media, struct media_stream *stream,
@@ -171,6 +187,7 @@ static void turn_over(struct media *media, struct media_stream *stream,
     stream->flow.head_len = 0;
     stream->barred = media_course_bars(stream, &datagram->from);
     stream->heard_at = (struct tick){0};
+    bool learned = learn_local(media, stream, datagram);
 
     char text[256];
     struct journal_event line =
@@ -184,6 +201,7 @@ static void turn_over(struct media *media, struct media_stream *stream,
 
     struct media_event event = {.at = datagram->at,
                                 .addr = datagram->from,
+                                .arrived = learned ? stream->facts.bound : (struct addr){0},
                                 .ssrc = packet->ssrc,
                                 .payload_type = packet->payload_type};
     bool first = verdict->reason == RTP_SOURCE_FIRST || stream->source.epochs <= 1;

@@ -192,8 +192,9 @@ static void undo(struct recorder *recorder, struct exchange *x)
 void recorder_post_stream(struct recorder *recorder, struct recorder_call *call, unsigned number,
                           struct wall at, bool stays)
 {
-    const struct recorder_stream *stream = &call->record.streams[number];
+    struct recorder_stream *stream = &call->record.streams[number];
     const struct recorder_lease *lease = &call->leases[number];
+    struct addr bound = recorder_way_bound(recorder, call, lease);
     struct media_command command = {.kind = MEDIA_STREAM, .at = at};
     struct media_stream_facts *facts = &command.stream;
     *facts = (struct media_stream_facts){
@@ -207,8 +208,8 @@ void recorder_post_stream(struct recorder *recorder, struct recorder_call *call,
         .generation = lease->ticket.generation,
         .shares = lease->ticket.port == MEDIA_NO_PORT,
         .socket = recorder_share_socket(&lease->ticket, false),
-        .bound = lease->ticket.bound,
-        .bound_rtcp = lease->ticket.bound_rtcp,
+        .bound = bound,
+        .bound_rtcp = addr_with_port(bound, lease->ticket.bound_rtcp.port),
         .advertised = lease->advertised,
         .advertised_rtcp = lease->advertised_rtcp,
         .offered = stream->offered,
@@ -216,6 +217,7 @@ void recorder_post_stream(struct recorder *recorder, struct recorder_call *call,
         .signalled = call->flow.peer,
         .codec_count = (uint8_t)stream->codec_count,
     };
+    stream->bound = bound;
     recorder_way_fill(recorder, call, lease, stream, &facts->way);
     facts->way.stays = stays;
     recorder_ice_post(call, number, facts);
@@ -231,7 +233,7 @@ void recorder_post_stream(struct recorder *recorder, struct recorder_call *call,
     journal_event_put_text(&line, "codec", view_of_string(stream->codec));
     journal_event_put_addr(&line, "offered", &stream->offered);
     journal_event_put_addr(&line, "advertised", &lease->advertised);
-    journal_event_put_addr(&line, "bound", &lease->ticket.bound);
+    journal_event_put_addr(&line, "bound", &bound);
     journal_event_put_text(&line, "path", view_of_string(recorder_way_name(lease)));
     journal_event_put_text(&line, "direction", view_of_string(recorder_stream_direction(stream)));
     recorder_post_mark(recorder, call, (int)number, at, journal_event_end(&line));
@@ -317,7 +319,6 @@ static void carry_out(struct recorder *recorder, struct exchange *x, bool answer
         if (number != SDP_MATCH_NEW) {
             call->leases[number] = by_line[i];
             recorder_note_holder(recorder, call, &by_line[i].ticket);
-            record->streams[number].bound = by_line[i].ticket.bound;
             tell_story(recorder, call, (unsigned)number, x->ticket_of[i] >= 0, now);
             if (answered)
                 note_oddities(recorder, call, (unsigned)number, at);

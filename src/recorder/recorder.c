@@ -593,6 +593,15 @@ static void lose_journal(struct recorder *recorder, struct recorder_call *call,
     finish_call(recorder, call, now, "journal-failed");
 }
 
+/* A router forwards to another of our addresses than was thought. */
+static void take_arrived(struct recorder_call *call, const struct media_event *event)
+{
+    if (event->stream >= call->record.stream_count || !addr_is_set(&event->arrived))
+        return;
+    call->leases[event->stream].arrived = event->arrived;
+    call->record.streams[event->stream].bound = event->arrived;
+}
+
 static void log_first(const struct recorder_call *call, const struct media_event *event)
 {
     if (event->stream >= call->record.stream_count)
@@ -661,6 +670,7 @@ void recorder_media(struct recorder *recorder, struct recorder_now now, uint32_t
     case MEDIA_EVENT_DIGIT:
     case MEDIA_EVENT_OVERFLOW:
     case MEDIA_EVENT_BYE:
+        take_arrived(call, event);
         /* Counters alone are not worth a document each time: the last one has them. */
         if (recorder_record_media(&call->record, event))
             recorder_call_changed(recorder, call, now);

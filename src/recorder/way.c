@@ -167,6 +167,27 @@ struct addr recorder_way_own(const struct recorder *recorder, const struct recor
     return addr_with_port(own(recorder, call, lease), lease->ticket.bound.port);
 }
 
+struct addr recorder_way_bound(const struct recorder *recorder, const struct recorder_call *call,
+                               const struct recorder_lease *lease)
+{
+    unsigned v6 = family_of(lease);
+    const struct recorder_ticket *ticket = &lease->ticket;
+    const struct addr *internal = &recorder->settings.internal[v6];
+    const struct addr *placed = &recorder->profiles[v6].local;
+    struct addr mine = own(recorder, call, lease);
+    /* STUN servers and the gateway were asked from where the world is, and the mappings that they
+     * showed lead there; everybody else gets to the address that SIP reached. */
+    bool shown = (lease->choice.code == PATH_MAPPED && !lease->us.is_static) ||
+                 (lease->choice.code != PATH_MAPPED && lease->choice.code != PATH_DIRECT &&
+                  addr_is_set(&ticket->seen));
+    if (addr_is_set(&lease->arrived))
+        mine = lease->arrived;
+    else if (shown && addr_is_unspecified(&ticket->bound) && !addr_is_set(internal) &&
+             addr_is_set(placed))
+        mine = *placed;
+    return addr_is_set(&mine) ? addr_with_port(mine, ticket->bound.port) : ticket->bound;
+}
+
 void recorder_way_stand_by(struct recorder *recorder, const struct recorder_call *call,
                            struct recorder_lease *lease)
 {
@@ -188,6 +209,7 @@ void recorder_way_choose(struct recorder *recorder, const struct recorder_call *
                          const struct addr *offered, unsigned tried)
 {
     struct path_us us = us_of(recorder, call, now, lease);
+    lease->arrived = (struct addr){0};
     lease->us = us;
     lease->src = src_of(recorder, call, offered);
     lease->us.is_static = us.is_static && !is_disproved(recorder, call, lease);
@@ -210,6 +232,7 @@ void recorder_way_direct(struct recorder *recorder, const struct recorder_call *
                          const struct addr *seen)
 {
     lease->us = us_of(recorder, call, now, lease);
+    lease->arrived = (struct addr){0};
     lease->choice = path_direct(&lease->us, seen);
     lease->tried |= 1u << (unsigned)lease->choice.code;
     lease->advertised = recorder_way_address(recorder, call, lease, false);

@@ -22,6 +22,7 @@ struct recorder_lease {
     unsigned used;  /* of the SRC's profile: src_profile_used() */
     unsigned tried; /* 1 << path code: this one, and those that brought nothing */
     struct addr advertised, advertised_rtcp;
+    struct addr arrived; /* where on this host its media arrived, if not where it was thought to */
 };
 
 /* Chooses for a ticket in hand, among all paths but those in `tried`: fills in the rest of the lease
@@ -44,6 +45,9 @@ void recorder_way_stand_by(struct recorder *recorder, const struct recorder_call
 /* The port's address on this host. */
 struct addr recorder_way_own(const struct recorder *recorder, const struct recorder_call *call,
                              const struct recorder_lease *lease);
+/* Where its packets arrive on this host: what stands behind the address that is advertised. */
+struct addr recorder_way_bound(const struct recorder *recorder, const struct recorder_call *call,
+                               const struct recorder_lease *lease);
 /* A choice that came to nothing: its relay may serve others. */
 void recorder_way_undo(struct recorder *recorder, struct recorder_lease *lease);
 /* An SRC that is not known, and a path that may well be none: nat.inactive_first is for these. */

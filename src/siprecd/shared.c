@@ -374,7 +374,7 @@ void shared_send(struct shared *shared, struct tick now, const struct media_pack
     if (MEDIA_SHARED_KIND(packet->socket) != MEDIA_SHARED_UDP)
         send_tcp(shared, now, packet);
     else if (shared->fds[i] >= 0 &&
-             io_udp_send(shared->fds[i], NULL, &packet->to, packet->bytes) != 0)
+             io_udp_send(shared->fds[i], &packet->from, &packet->to, packet->bytes) != 0)
         LOG_DEBUG("media", VIEW_NONE, "not sent error=\"%s\"", strerror(errno));
 }
 

@@ -28,6 +28,8 @@ enum {
     /* Two seconds of 64 kbit/s in the kernel's own accounting (about 750 bytes a packet), for when
      * the disk makes a worker wait. */
     STOCK_RECEIVE_BUFFER = 256 * 1024,
+    /* The first packet that is believed is within: two seconds of an unknown sender's alone. */
+    STOCK_TOLD_LOCAL = 128,
 };
 
 enum stock_state { STOCK_CLOSED, STOCK_READY, STOCK_LENT };
@@ -38,6 +40,7 @@ struct stock_port {
     uint8_t bind;
     bool kept;             /* media keeps its address outside */
     struct tick kept_from; /* that began; ns 0: and it is known */
+    uint8_t told_local;    /* how many more packets of its RTP say which address they came to */
     int fd[2];             /* RTP, RTCP */
     struct addr bound[2];
     uint32_t dropped[2];
@@ -237,6 +240,7 @@ static bool stock_offer(struct stock *stock, struct stock_bind *bind, uint32_t i
     }
     port->generation++;
     port->state = STOCK_READY;
+    port->told_local = 0;
     port->dropped[0] = port->dropped[1] = 0;
     bind->ready++;
     return true;
@@ -426,6 +430,11 @@ void stock_lend(struct stock *stock, struct tick now, uint32_t port, uint32_t ge
     }
     stock->lent++;
     metric_add(METRIC_PORTS_LENT, 1);
+    /* On all addresses of the host: the first packets tell on which they arrive, the others are
+     * spared what that costs. */
+    if (addr_is_unspecified(&found->bound[0]) &&
+        io_udp_want_local(found->fd[0], found->bound[0].family, true) == 0)
+        found->told_local = STOCK_TOLD_LOCAL;
 }
 
 void stock_return(struct stock *stock, struct tick now, uint32_t port, uint32_t generation)
@@ -448,8 +457,10 @@ void stock_count_drops(struct stock *stock, const struct datagram *datagrams, si
         uint32_t socket = datagrams[i].socket;
         if (MEDIA_SOCKET_PORT(socket) >= stock->ports_count)
             continue; /* a relay's */
-        uint32_t *known =
-            &stock->ports[MEDIA_SOCKET_PORT(socket)].dropped[MEDIA_SOCKET_RTCP(socket)];
+        struct stock_port *port = &stock->ports[MEDIA_SOCKET_PORT(socket)];
+        uint32_t *known = &port->dropped[MEDIA_SOCKET_RTCP(socket)];
+        if (port->told_local && !MEDIA_SOCKET_RTCP(socket) && --port->told_local == 0)
+            (void)!io_udp_want_local(port->fd[0], port->bound[0].family, false);
         if (datagrams[i].dropped > *known) {
             metric_add(METRIC_SOCKET_OVERFLOWS, datagrams[i].dropped - *known);
             *known = datagrams[i].dropped;

@@ -162,10 +162,10 @@ static void worker_send_raw(struct worker *worker, struct tick now,
     int fd = stock_fd(worker->stock, packet->socket);
     if (fd < 0)
         return;
-    int error = io_udp_send(fd, NULL, &packet->to, packet->bytes);
+    int error = io_udp_send(fd, &packet->from, &packet->to, packet->bytes);
     /* The answer to an earlier packet takes this one's place. */
     if (error == ECONNREFUSED)
-        error = io_udp_send(fd, NULL, &packet->to, packet->bytes);
+        error = io_udp_send(fd, &packet->from, &packet->to, packet->bytes);
     if (error == 0)
         return;
     metric_add(METRIC_MEDIA_SEND_ERRORS, 1);

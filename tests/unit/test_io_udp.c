@@ -295,8 +295,39 @@ static void test_local_for_peer(void)
     CHECK(addr_is_loopback(&local) && local.port == 0);
 }
 
+/* The local address is told for as long as it is wanted; a source that this host does not have is no
+ * reason to send nothing. */
+static void test_local_on_wish_and_sources_that_are_not_there(void)
+{
+    struct addr a, b, any = addr_v4(0, 0, 0, 0, 0), gone = addr_v4(203, 0, 113, 77, 0);
+    struct addr second = addr_v4(127, 0, 0, 2, 0), unset = {0};
+    int from = open_at(any, &a), to = open_at(any, &b);
+    struct addr there = addr_with_port(loopback(0), b.port);
+    struct io_batch *batch = io_batch_create(8);
+    const struct datagram *got;
+    size_t count;
+    bool drained;
+
+    CHECK_INT(io_udp_send(from, &unset, &there, VIEW_LIT("a")), 0);
+    CHECK_INT(io_udp_want_local(to, ADDR_V4, true), 0);
+    CHECK_INT(io_udp_send(from, &second, &there, VIEW_LIT("b")), 0);
+    CHECK_INT(io_udp_send(from, &gone, &there, VIEW_LIT("c")), 0);
+    CHECK_INT(io_batch_receive(batch, to, 0, &b, &drained), 3);
+    CHECK_INT(io_udp_want_local(to, ADDR_V4, false), 0);
+    CHECK_INT(io_udp_send(from, NULL, &there, VIEW_LIT("d")), 0);
+    CHECK_INT(io_batch_receive(batch, to, 0, &b, &drained), 1);
+    got = io_batch_at(batch, &count);
+    CHECK(addr_is_loopback(&got[0].from) && addr_equal_ip(&got[1].from, &second) &&
+          addr_is_loopback(&got[2].from));
+    CHECK(addr_equal_ip(&got[1].to, &there) && addr_is_unspecified(&got[3].to));
+    io_batch_destroy(batch);
+    close(from);
+    close(to);
+}
+
 int main(void)
 {
+    test_local_on_wish_and_sources_that_are_not_there();
     RUN(test_batch);
     RUN(test_refusals);
     RUN(test_largest_datagram);

@@ -351,8 +351,60 @@ static void test_more_recordings_than_there_is_room_for(void)
     media_destroy(media);
 }
 
+/* A wildcard socket's first packet says at which of our addresses it arrived: what we send leaves
+ * from there, the recorder is told, and the journal says so (RFC 4961). */
+static void test_packets_that_arrive_at_another_address_of_ours(void)
+{
+    static const char bytes[172] = {(char)0x80};
+    struct datagram d = {.socket = MEDIA_SOCKET(2, false),
+                         .from = addr_v4(192, 0, 2, 9, 5000),
+                         .to = addr_v4(10, 0, 0, 7, 4004),
+                         .bytes = view_of(bytes, sizeof bytes)};
+    struct addr here = addr_v4(10, 0, 0, 7, 4004), told = {0}, written = {0};
+    struct media_event event;
+    struct media_packet out;
+    unsigned sent = 0, elsewhere = 0;
+    struct media_write write;
+    begin();
+    command((struct media_command){.kind = MEDIA_OPEN}, 1, 0);
+    open_stream(1, 2, false, 0);
+    command((struct media_command){.kind = MEDIA_CONFIRM}, 1, 0);
+    d.at = at_ms(20);
+    CHECK_INT(media_input(media, now, &d, 1), 1);
+    while (media_event(media, &event)) {
+        if (event.kind == MEDIA_EVENT_FIRST)
+            told = event.arrived;
+    }
+    CHECK(addr_equal(&told, &here));
+    for (int i = 0; i < 100; i++) {
+        now = tick_add_ms(now, 100);
+        media_expire(media, now);
+        while (media_output(media, now, &out)) {
+            sent++;
+            elsewhere += !addr_equal_ip(&out.from, &here);
+        }
+    }
+    CHECK(sent > 0 && elsewhere == 0);
+    while (media_write(media, &write)) {
+        if (write.bytes.len)
+            memcpy(file + file_len, write.bytes.at, write.bytes.len);
+        file_len += write.bytes.len;
+    }
+    struct journal_reader *reader = journal_reader_create();
+    struct journal_record record;
+    journal_reader_feed(reader, view_of(file, file_len), true);
+    while (journal_reader_next(reader, &record)) {
+        if (record.kind == JOURNAL_RECORD_RTP)
+            written = journal_reader_interface(reader, record.interface)->bound;
+    }
+    CHECK(addr_equal(&written, &here));
+    journal_reader_destroy(reader);
+    media_destroy(media);
+}
+
 int main(void)
 {
+    test_packets_that_arrive_at_another_address_of_ours();
     RUN(test_a_pause_cuts_where_the_answer_left);
     RUN(test_a_clock_set_back_ends_no_pause);
     RUN(test_what_came_before_the_call_is_not_its_own);

@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+"""Hosts with several addresses: what leaves on a stream comes from the address that its SRC was told, whatever the
+kernel's own choice would be, and the recording says where its packets arrived."""
+import lab
+from harness import Tap, near
+
+lab.enter()
+tap = Tap()
+NOBODY = {"STUN_SERVERS": "none", "SIPRECD_NAT_PORTMAP": "false", "SIPRECD_NAT_IP_SERVICES": "none"}
+RANGE = f"{lab.RTP[0]}-{lab.RTP[1]}"
+
+
+def count_sources(space, address, device):
+    """Counts what comes in from siprecd's media ports: from the address that was advertised, and from others."""
+    family = "ip6" if ":" in address else "ip"
+    space.run("nft", "add", "table", "inet", "hosts")
+    space.run("nft", "-f", "-", stdin=f"""
+table inet hosts {{
+    counter told {{ }}
+    counter others {{ }}
+    chain input {{ type filter hook prerouting priority -300; policy accept
+        iifname "{device}" udp sport {RANGE} {family} saddr {address} counter name told
+        iifname "{device}" udp sport {RANGE} {family} saddr != {address} counter name others
+    }}
+}}""")
+
+
+def counted(space, name):
+    words = space.run("nft", "list", "counter", "inet", "hosts", name).split()
+    return int(words[words.index("packets") + 1])
+
+
+def play(world, name, to, caller, device, arguments=()):
+    count_sources(caller, to, device)
+    with world.siprecd(*arguments, environment=NOBODY) as srs:
+        world.src, before = caller, world.src
+        # Long enough for reports: they are what an open host sends.
+        status, report = world.call(to=f"[{to}]" if ":" in to else to, seconds=7)
+        world.src = before
+        recording = (status == 0 and srs.recording(report["call_id"], seconds=30)) or {}
+        heard = srs.heard(recording) if recording.get("id") else []
+        tap.ok(status == 0 and len(heard) == 2 and near(heard[0], 440) and near(heard[1], 660),
+               f"{name}: the call is heard", heard, report, recording, srs.log()[-3000:])
+        streams = recording.get("streams", [])
+        tap.equal({s["advertised"].rsplit(":", 1)[0].strip("[]") for s in streams}, {to},
+                  f"{name}: the address that was called is advertised", streams)
+        tap.equal({s["bound"] for s in streams}, {s["advertised"] for s in streams},
+                  f"{name}: bound is where its packets arrived, no wildcard", streams)
+        tap.ok(counted(caller, "told") > 0, f"{name}: reports reach the SRC", srs.log()[-3000:])
+        tap.equal(counted(caller, "others"), 0, f"{name}: and all come from the address that it was told")
+
+
+def second_card():
+    """A second card with a way out of its own, by rules; reverse paths are filtered strictly on both sides."""
+    with lab.World() as world:
+        world.srs.run("sysctl", "-qw", "net.ipv4.conf.all.rp_filter=1")
+        lab.write("/proc/sys/net/ipv4/conf/all/rp_filter", 1)
+        lab.connect(None, "c-second", world.srs, "second")
+        lab.write("/proc/sys/net/ipv4/conf/c-second/rp_filter", 1)
+        world.srs.run("ip", "addr", "add", "5.5.8.1/32", "dev", "second")
+        lab.run("ip", "route", "add", "5.5.8.1", "dev", "c-second")
+        lab.run("ip", "addr", "add", "5.5.8.254/32", "dev", "c-second")
+        world.srs.run("ip", "route", "add", "5.5.8.254", "dev", "second", "table", "8")
+        world.srs.run("ip", "route", "add", "default", "via", "5.5.8.254", "dev", "second", "onlink", "table", "8")
+        world.srs.run("ip", "rule", "add", "from", "5.5.8.1", "lookup", "8")
+        world.srs.run("sysctl", "-qw", "net.ipv4.conf.second.rp_filter=2")  # in by rules, out by rules
+        play(world, "second card", "5.5.8.1", world.src, "eth")
+
+
+def bridge():
+    """A container on a bridge of the host calls the host's public address: the kernel would answer with the bridge's."""
+    with lab.World() as world:
+        container = world.spaces["container"] = lab.Space("container")
+        world.srs.run("ip", "link", "add", "name", "docker0", "type", "bridge", "forward_delay", "0")
+        world.srs.run("ip", "addr", "add", "172.17.0.1/16", "dev", "docker0")
+        world.srs.run("ip", "link", "set", "docker0", "up")
+        lab.connect(world.srs, "veth0", container, "eth")
+        world.srs.run("ip", "link", "set", "veth0", "master", "docker0")
+        container.run("ip", "addr", "add", "172.17.0.2/16", "dev", "eth")
+        container.run("ip", "route", "add", "default", "via", "172.17.0.1")
+        play(world, "container to the public address", "5.5.5.1", container, "eth")
+
+
+def tunnel():
+    """An SRC at the other end of a VPN, which no default route leads to."""
+    with lab.World() as world:
+        lab.connect(world.srs, "tun0", world.src, "tun0")
+        for space, inner in ((world.srs, "10.8.0.1"), (world.src, "10.8.0.2")):
+            space.run("ip", "addr", "add", f"{inner}/24", "dev", "tun0")
+        play(world, "tunnel", "10.8.0.1", world.src, "tun0")
+
+
+def second_card_v6():
+    with lab.World(v6=True) as world:
+        lab.connect(None, "c-second", world.srs, "second")
+        lab.run("ip", "-6", "addr", "add", "fe80::8/64", "dev", "c-second", "nodad")
+        world.srs.run("ip", "-6", "addr", "add", "2a00:8::1/128", "dev", "second", "nodad")
+        lab.run("ip", "-6", "route", "add", "2a00:8::1", "dev", "c-second")
+        world.srs.run("ip", "-6", "route", "add", "default", "via", "fe80::8", "dev", "second", "table", "8")
+        world.srs.run("ip", "-6", "rule", "add", "from", "2a00:8::1", "lookup", "8")
+        play(world, "second card, IPv6", "2a00:8::1", world.src, "eth",
+             arguments=["--sip.listen=udp:[::]:5060,tcp:[::]:5060,udp:0.0.0.0:5060,tcp:0.0.0.0:5060"])
+
+
+second_card()
+bridge()
+tunnel()
+second_card_v6()
+tap.done()

@@ -1,7 +1,7 @@
 /* natbox_tun: the simulator's NAT box between real hosts: a TUN device whose packets it translates.
  * What the kernel's NAT cannot be (every mapping, filtering and pooling of RFC 4787) it can.
  * Not here: what a NAT does (natsim/natbox.h), routes to the device (lab.py).
- * RFC 791, 768, 9293 (headers and checksums), 5508 (ICMP errors are not translated: none is sent). */
+ * RFC 791, 768, 9293 (headers and checksums), 4787 §11 (fragments), 5508 (ICMP errors are not translated: none is sent). */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,10 +19,29 @@
 #include "natsim/natbox.h"
 
 enum { PROTOCOL_TCP = 6, PROTOCOL_UDP = 17, PACKET_SIZE = 65536, TCP_HOURS = 2 };
+/* RFC 791 §3.1: flags and offset; what tells one datagram's fragments is its id, protocol and addresses (§3.2). */
+enum { MORE_FRAGMENTS = 0x2000, FRAGMENT_OFFSET = 0x1fff, FRAGMENT_KEY = 11 };
+enum { FLIGHTS = 64, WAITING = 32, FRAGMENT_SIZE = 2048, FRAGMENT_SECONDS = 30 };
 
 /* UDP and TCP ports are spaces of their own: a box each. */
 static struct natbox udp, tcp;
 static volatile sig_atomic_t rebooted;
+static bool drops_fragments;
+
+/* What was done to the fragment that has the ports is done to the others. */
+static struct flight {
+    uint8_t key[FRAGMENT_KEY];
+    struct addr from, to;
+    struct tick until;
+} flights[FLIGHTS];
+static size_t next_flight;
+
+/* Fragments that came before the one that has the ports (RFC 4787 REQ-14). */
+static struct {
+    uint8_t packet[FRAGMENT_SIZE];
+    size_t len;
+} waiting[WAITING];
+static size_t next_waiting;
 
 static struct tick now(void)
 {
@@ -86,35 +105,117 @@ static void put_end(uint8_t *packet, size_t ip_at, uint8_t *port, uint8_t *sum, 
     replace(packet + 10, packet + ip_at, a->ip, 4);
 }
 
-/* True when the packet is to go on, translated. Fragments, other protocols and IPv6 do not pass. */
+/* True when what goes from one end to the other passes, and as what. */
+static bool pass(struct natbox *box, struct addr *from, struct addr *to)
+{
+    struct addr inside = *from;
+    bool is_ours = natbox_owns(box, to), is_inside = addr_is_private(from);
+    if (natbox_owns(box, from) || (is_ours && is_inside && !box->options.hairpin))
+        return false;
+    if (is_inside && !natbox_out(box, now(), from, to))
+        return false;
+    if (is_ours && !natbox_in(box, now(), from, to))
+        return false;
+    if (is_ours && is_inside && box->options.hairpin == NATBOX_INTERNAL_SOURCE)
+        *from = inside;
+    return is_ours || is_inside;
+}
+
+static void fragment_key(uint8_t key[FRAGMENT_KEY], const uint8_t *packet)
+{
+    memcpy(key, packet + 4, 2);
+    key[2] = packet[9];
+    memcpy(key + 3, packet + 12, 8);
+}
+
+static void flight_begins(const uint8_t key[FRAGMENT_KEY], struct addr from, struct addr to)
+{
+    struct flight *f = &flights[next_flight++ % FLIGHTS];
+    for (size_t i = 0; i < FLIGHTS; i++) {
+        if (memcmp(flights[i].key, key, FRAGMENT_KEY) == 0)
+            f = &flights[i];
+    }
+    f->from = from;
+    f->to = to;
+    f->until = (struct tick){now().ns + FRAGMENT_SECONDS * INT64_C(1000000000)};
+    memcpy(f->key, key, FRAGMENT_KEY);
+}
+
+/* A fragment without ports: true when the one with them went before. */
+static bool follow(uint8_t *packet)
+{
+    uint8_t key[FRAGMENT_KEY];
+    fragment_key(key, packet);
+    for (size_t i = 0; i < FLIGHTS; i++) {
+        const struct flight *f = &flights[i];
+        if (memcmp(f->key, key, FRAGMENT_KEY) != 0 || f->until.ns < now().ns)
+            continue;
+        replace(packet + 10, packet + 12, f->from.ip, 4);
+        replace(packet + 10, packet + 16, f->to.ip, 4);
+        return true;
+    }
+    return false;
+}
+
+/* True when the packet is to go on, translated. Other protocols and IPv6 do not pass. */
 static bool translate(uint8_t *packet, size_t len)
 {
     size_t head = (size_t)(packet[0] & 15) * 4;
-    uint8_t protocol = packet[9];
-    if (len < 20 || packet[0] >> 4 != 4 || head < 20 || (get16(packet + 6) & 0x3fff) != 0)
-        return false;
+    uint8_t protocol = packet[9], key[FRAGMENT_KEY];
     if (protocol != PROTOCOL_UDP && protocol != PROTOCOL_TCP)
         return false;
-    if (len < head + (protocol == PROTOCOL_UDP ? 8 : 20) || packet[8] <= 1)
+    if (len < head + (protocol == PROTOCOL_UDP ? 8 : 20))
         return false;
-    struct natbox *box = protocol == PROTOCOL_UDP ? &udp : &tcp;
     uint8_t *ports = packet + head, *sum = ports + (protocol == PROTOCOL_UDP ? 6 : 16);
     struct addr from = end_at(packet + 12, ports), to = end_at(packet + 16, ports + 2);
-    struct addr inside = from;
-    bool is_ours = natbox_owns(box, &to), is_inside = addr_is_private(&from);
-    if (natbox_owns(box, &from) || (is_ours && is_inside && !box->options.hairpin))
+    fragment_key(key, packet);
+    if (!pass(protocol == PROTOCOL_UDP ? &udp : &tcp, &from, &to))
         return false;
-    if (is_inside && !natbox_out(box, now(), &from, &to))
-        return false;
-    if (is_ours && !natbox_in(box, now(), &from, &to))
-        return false;
-    if (is_ours && is_inside && box->options.hairpin == NATBOX_INTERNAL_SOURCE)
-        from = inside;
-    if (!is_ours && !is_inside)
-        return false;
+    if (get16(packet + 6) & MORE_FRAGMENTS)
+        flight_begins(key, from, to);
     put_end(packet, 12, ports, sum, protocol == PROTOCOL_UDP, &from);
     put_end(packet, 16, ports + 2, sum, protocol == PROTOCOL_UDP, &to);
     return true;
+}
+
+static void wait_for_ports(const uint8_t *packet, size_t len)
+{
+    if (len > FRAGMENT_SIZE)
+        return;
+    size_t at = next_waiting++ % WAITING;
+    memcpy(waiting[at].packet, packet, len);
+    waiting[at].len = len;
+}
+
+/* Those that can follow now go. */
+static void release(int fd)
+{
+    for (size_t i = 0; i < WAITING; i++) {
+        if (waiting[i].len == 0 || !follow(waiting[i].packet))
+            continue;
+        (void)!write(fd, waiting[i].packet, waiting[i].len);
+        waiting[i].len = 0;
+    }
+}
+
+static void take(int fd, uint8_t *packet, size_t len)
+{
+    size_t head = (size_t)(packet[0] & 15) * 4;
+    if (len < 20 || packet[0] >> 4 != 4 || head < 20 || packet[8] <= 1)
+        return;
+    uint16_t part = get16(packet + 6) & (MORE_FRAGMENTS | FRAGMENT_OFFSET);
+    if (part && drops_fragments)
+        return;
+    if ((part & FRAGMENT_OFFSET) == 0) {
+        if (!translate(packet, len))
+            return;
+    } else if (!follow(packet)) {
+        wait_for_ports(packet, len);
+        return;
+    }
+    (void)!write(fd, packet, len);
+    if (part & MORE_FRAGMENTS)
+        release(fd);
 }
 
 static int open_tun(const char *name)
@@ -178,6 +279,8 @@ static void set(struct natbox_options *o, const char *name, const char *value)
         o->initial_ms = atoi(value) * 1000;
     else if (strcmp(name, "established") == 0)
         o->established_ms = atoi(value) * 1000;
+    else if (strcmp(name, "fragments") == 0)
+        drops_fragments = strcmp(value, "none") == 0;
     else if (strcmp(name, "quota") == 0)
         o->quota = (size_t)atoi(value);
     else {
@@ -247,8 +350,8 @@ int main(int count, char **words)
         }
         if (len < 0 && errno != EINTR)
             break;
-        if (len >= 20 && translate(packet, (size_t)len))
-            (void)!write(fd, packet, (size_t)len);
+        if (len > 0)
+            take(fd, packet, (size_t)len);
     }
     perror("natbox_tun");
     return 1;

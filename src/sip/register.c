@@ -11,6 +11,7 @@
 #include "base/metrics.h"
 #include "sip/binding.h"
 #include "sip/print.h"
+#include "sip/via.h"
 
 enum {
     /* RFC 5626 §4.5. */
@@ -43,7 +44,8 @@ struct registration {
     uint8_t challenges, too_brief, redirects, at_once;
     uint32_t failures;
     uint32_t flow_timer_s;
-    struct addr seen; /* by STUN */
+    struct addr seen;    /* by STUN */
+    struct addr outside; /* where the registrar saw REGISTER come from */
     struct tick since, expires_at, refresh_at, retry_at, ping_at, pong_by, stop_by;
     bool open_due, stun_due;
     uint64_t closes[REGISTER_CLOSES_MAX];
@@ -92,7 +94,7 @@ static void register_leave_flow(struct registration *r)
     r->request = r->probe = 0;
     r->accepted = r->proven = r->pongs = r->stun_due = false;
     r->binding.outbound = false;
-    r->seen = (struct addr){0};
+    r->seen = r->outside = (struct addr){0};
     r->refresh_at = r->expires_at = r->ping_at = r->pong_by = TICK_NEVER;
 }
 
@@ -257,6 +259,7 @@ static void register_succeeded(struct sip_register *reg, struct tick now, struct
     r->state = SIP_REGISTER_REGISTERED;
     r->accepted = true;
     r->binding.outbound = grant.outbound;
+    r->outside = sip_via_seen(m);
     r->flow_timer_s = grant.flow_timer_s;
     r->expires_at = tick_add_ms(now, (int64_t)grant.expires_s * 1000);
     /* Half of it, or ten minutes before its end: room for more than one try. */
@@ -704,5 +707,8 @@ void sip_register_mark(const struct sip_register *reg, struct sip_flow *flow)
             continue;
         flow->trusted = true;
         flow->outbound = flow->outbound || (same && r->binding.outbound);
+        /* Whoever knows the flow by its ends alone finds it by no other name. */
+        if (same && addr_is_set(&r->outside))
+            flow->advertised = r->outside;
     }
 }

@@ -104,8 +104,8 @@ struct sip_register_status {
 size_t sip_register_count(const struct sip_register *reg);
 struct sip_register_status sip_register_status(const struct sip_register *reg, size_t index);
 
-/* The flow with what is known of it: trusted, and outbound where that was agreed, if it is one of
- * ours. */
+/* The flow with what is known of it, if it is one of ours: trusted, outbound where that was agreed, and
+ * advertised as what the registrar saw of it. */
 void sip_register_mark(const struct sip_register *reg, struct sip_flow *flow);
 
 #endif

@@ -132,3 +132,25 @@ void sip_via_write(struct writer *w, const struct sip_message *request, const st
         top = false;
     }
 }
+
+struct addr sip_via_seen(const struct sip_message *response)
+{
+    struct view value = sip_message_header(response, VIEW_LIT("Via")), top, param;
+    struct view host = response->via.host;
+    struct addr seen;
+    uint16_t port = 0;
+    if (!response->via.valid || !sip_list_next(&value, &top))
+        return (struct addr){0};
+    while (view_cut(&top, ';', &param)) {
+        struct view name;
+        view_cut(&param, '=', &name);
+        if (view_equal_nocase(view_trim(name), VIEW_LIT("received")))
+            host = view_trim(param);
+        else if (view_equal_nocase(view_trim(name), VIEW_LIT("rport")) &&
+                 !view_parse_u16(view_trim(param), &port))
+            port = 0;
+    }
+    if (port == 0 || !addr_parse_ip(host, &seen))
+        return (struct addr){0};
+    return addr_with_port(seen, port);
+}

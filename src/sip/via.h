@@ -18,6 +18,9 @@ struct addr sip_via_reconnect(const struct sip_via *via, const struct sip_flow *
 /* True when the Via names a private address that is not where the request came from: a NAT stands
  * between. */
 bool sip_via_is_translated(const struct sip_via *via, const struct sip_flow *from);
+/* Where the other side saw our request come from, as its response tells: the port of rport, and received
+ * or else our own host (RFC 3581 §4). Not set where it tells no port. */
+struct addr sip_via_seen(const struct sip_message *response);
 /* Writes all Via lines of a request as they came, in their order, with received and rport added to
  * the topmost value where RFC 3261 §18.2.1 and RFC 3581 §4 demand it. */
 void sip_via_write(struct writer *w, const struct sip_message *request,

@@ -16,6 +16,7 @@ struct bench {
     uint64_t closed_flow;
     struct sip_register_target target;
     size_t index;
+    const char *rport; /* what becomes of the Via's in the answers; NULL: nothing */
 };
 
 /* Takes everything out of both engines. */
@@ -99,8 +100,11 @@ static void answer(struct bench *b, const char *status, const char *headers)
     struct sip_header at = {0};
     size_t n = (size_t)snprintf(text, sizeof text, "SIP/2.0 %s\r\n", status);
     while (sip_message_header_next(m, &at)) {
-        if (view_equal(at.name, VIEW_LIT("Via")) || view_equal(at.name, VIEW_LIT("From")) ||
-            view_equal(at.name, VIEW_LIT("Call-ID")) || view_equal(at.name, VIEW_LIT("CSeq")))
+        if (b->rport && view_equal(at.name, VIEW_LIT("Via")))
+            n += (size_t)snprintf(text + n, sizeof text - n, "Via: " VIEW_FMT "%s\r\n",
+                                  VIEW_ARG(view_take(at.value, at.value.len - 6)), b->rport);
+        else if (view_equal(at.name, VIEW_LIT("Via")) || view_equal(at.name, VIEW_LIT("From")) ||
+                 view_equal(at.name, VIEW_LIT("Call-ID")) || view_equal(at.name, VIEW_LIT("CSeq")))
             n += (size_t)snprintf(text + n, sizeof text - n, VIEW_FMT "\r\n", VIEW_ARG(at.raw));
     }
     n += (size_t)snprintf(text + n, sizeof text - n,
@@ -363,6 +367,32 @@ static struct bench *challenged(void)
     CHECK(has(b, "uri=\"sip:example.com;transport=tcp\""));
     CHECK(has(b, "nc=00000001"));
     return b;
+}
+
+/* What comes down the flow is answered with a Contact that the registrar knows its connection by: where it
+ * saw REGISTER come from (RFC 3581 §4). */
+static void test_seen_from(void)
+{
+    struct bench *b = bench_of("sip:bob@example.com;transport=tcp", "", "");
+    struct sip_flow flow = flow_of(7, SIP_PROTOCOL_TCP), other = flow_of(8, SIP_PROTOCOL_TCP);
+    pull(b);
+    b->rport = ";rport=40321;received=203.0.113.5";
+    open_flow(b, 7, SIP_PROTOCOL_TCP);
+    sip_register_mark(b->reg, &flow);
+    CHECK_TEXT(addr_print(&flow.advertised).s, "192.0.2.2:5060");
+    answer(b, "200 OK", OUTBOUND "Expires: 60\r\n");
+    sip_register_mark(b->reg, &flow);
+    CHECK(flow.trusted && flow.outbound);
+    CHECK_TEXT(addr_print(&flow.advertised).s, "203.0.113.5:40321");
+    sip_register_mark(b->reg, &other);
+    CHECK_TEXT(addr_print(&other.advertised).s, "192.0.2.2:5060");
+    b->rport = NULL;
+    pass(b, 30000);
+    answer(b, "200 OK", OUTBOUND "Expires: 60\r\n");
+    flow = flow_of(7, SIP_PROTOCOL_TCP);
+    sip_register_mark(b->reg, &flow);
+    CHECK_TEXT(addr_print(&flow.advertised).s, "192.0.2.2:5060");
+    bench_end(b);
 }
 
 /* The nonce is used again until the server gives another. */
@@ -677,6 +707,7 @@ static void test_strays(void)
 int main(void)
 {
     RUN(test_request);
+    RUN(test_seen_from);
     RUN(test_refresh);
     RUN(test_pings);
     RUN(test_flow_timer);

@@ -113,8 +113,33 @@ static void test_ipv6(void)
     sip_message_release(m);
 }
 
+/* RFC 3581 §4 and its examples in §6: what a response tells of where the request came from. */
+static void test_seen(void)
+{
+    static const char *const cases[][2] = {
+        {"10.1.1.1:4540;received=192.0.2.1;rport=9988;branch=z9hG4bKkjshdyff", "192.0.2.1:9988"},
+        {"10.1.1.1:4540;rport=9988;branch=z9hG4bK1", "10.1.1.1:9988"},
+        {"[2001:db8::9]:1;branch=z9hG4bK1;RPORT=7;Received=2001:db8::5", "[2001:db8::5]:7"},
+        {"[2001:db8::9];branch=z9hG4bK1;rport = 7; received=[2001:db8::5]", "[2001:db8::5]:7"},
+        {"10.1.1.1;received=192.0.2.1;branch=z9hG4bK1", NULL},
+        {"10.1.1.1;received=192.0.2.1;rport;branch=z9hG4bK1", NULL},
+        {"10.1.1.1;received=192.0.2.1;rport=99999;branch=z9hG4bK1", NULL},
+        {"host.example;rport=5;branch=z9hG4bK1", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char via[256];
+        snprintf(via, sizeof via, "Via: SIP/2.0/TCP %s, SIP/2.0/UDP 192.0.2.77;rport=1\r\n",
+                 cases[i][0]);
+        struct sip_message *m = parse(via);
+        struct addr seen = sip_via_seen(m);
+        CHECK_TEXT(addr_is_set(&seen) ? addr_print(&seen).s : "", cases[i][1] ? cases[i][1] : "");
+        sip_message_release(m);
+    }
+}
+
 int main(void)
 {
+    RUN(test_seen);
     RUN(test_route);
     RUN(test_ipv6);
     RUN(test_copy);

@@ -156,9 +156,11 @@ static void put_allocate(const struct turn_allocation *t, struct writer *w)
     if (t->options.lifetime_s)
         stun_put_u32(w, STUN_LIFETIME, t->options.lifetime_s);
     /* §7.1: ADDITIONAL-ADDRESS-FAMILY asks for IPv6 beside IPv4, and stands alone. */
-    if (t->options.want_v4 && t->options.want_v6)
+    if (t->options.want_v4 && t->options.want_v6) {
         put_family(w, STUN_ADDITIONAL_ADDRESS_FAMILY, true);
-    else if (t->options.want_v6)
+        /* Whoever does not know it passes over it (RFC 8489 §14). */
+        put_family(w, STUN_ADDITIONAL_ADDRESS_FAMILY_COTURN, true);
+    } else if (t->options.want_v6)
         put_family(w, STUN_REQUESTED_ADDRESS_FAMILY, true);
     if (t->options.even_port)
         stun_put(w, STUN_EVEN_PORT, VIEW_LIT("\0"));

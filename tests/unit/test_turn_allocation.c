@@ -407,6 +407,8 @@ static void test_asks_for_less(void)
     start((struct turn_options){V4, .want_v6 = true});
     settle();
     CHECK(stun_attribute_find(&server.request, STUN_ADDITIONAL_ADDRESS_FAMILY, &value));
+    CHECK(stun_attribute_find(&server.request, STUN_ADDITIONAL_ADDRESS_FAMILY_COTURN, &value));
+    CHECK(view_equal(value, VIEW_LIT("\2\0\0\0")));
     CHECK(view_equal(value, VIEW_LIT("\2\0\0\0")));
     static const struct {
         struct turn_options options;

@@ -17,7 +17,7 @@ static const struct setting_info infos[SETTING_COUNT] = {
     [SETTING_SIP_TLS_KEY] = {"sip", "tls_key", SETTING_TYPE_PATH, .default_text = "", .reloadable = true,
         .doc = "private key of TLS listeners (PEM)"},
     [SETTING_SIP_TLS_CA] = {"sip", "tls_ca", SETTING_TYPE_PATH, .default_text = "", .reloadable = true,
-        .doc = "certificates trusted beside the system's: those that sign SRCs' and registrars' (PEM)"},
+        .doc = "certificates trusted beside the system's: those that sign SRCs', registrars' and TURN servers' (PEM)"},
     [SETTING_SIP_FORCE_RPORT] = {"sip", "force_rport", SETTING_TYPE_TRISTATE, .default_text = "auto",
         .doc = "answer UDP requests to their source port: always, never, or where the Via shows a NAT"},
     [SETTING_SIP_REGISTER] = {"sip", "register", SETTING_TYPE_SIP_URIS, .default_text = "",

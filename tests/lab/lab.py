@@ -21,6 +21,7 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "interop"))
+import certificates  # noqa: E402
 import harness  # noqa: E402
 
 ENTERED = "SIPRECD_LAB"
@@ -145,9 +146,11 @@ FORWARD = """
         ct status dnat accept
     }}
     chain prerouting {{ type nat hook prerouting priority -100; policy accept
+        meta nfproto ipv6 accept
         {inward}
     }}
     chain postrouting {{ type nat hook postrouting priority 100; policy accept
+        meta nfproto ipv6 accept
         {outward}
     }}
 """
@@ -172,8 +175,8 @@ class Router:
     OUT = {"tcp-only": 'iifname "lan" meta l4proto tcp accept', "443-only": 'iifname "lan" tcp dport 443 accept',
            "proxy-only": ""}
 
-    def __init__(self, side, kind, options, lan, wan, inner, sip=True):
-        self.kind, self.options, self.inner, self.sip = kind, options, inner, sip
+    def __init__(self, side, kind, options, lan, wan, inner, sip=True, v6=False):
+        self.kind, self.options, self.inner, self.sip, self.v6 = kind, options, inner, sip, v6
         self.lan, self.wan = lan, wan
         self.space = Space(f"{side}-router")
         self.daemon = None
@@ -196,7 +199,6 @@ class Router:
         outward = {"symmetric": 'oifname "wan" meta l4proto { tcp, udp } masquerade fully-random',
                    "firewall": ""}.get(self.kind, 'oifname "wan" masquerade')
         allowed = self.OUT.get(self.kind, 'iifname "lan" accept')
-        family = "inet"
         extra = ""
         if self.kind == "pcp":
             extra = "chain miniupnpd { }\nchain prerouting_miniupnpd { }\nchain postrouting_miniupnpd { }\n"
@@ -205,12 +207,20 @@ class Router:
             outward = "jump postrouting_miniupnpd\n" + outward
         if self.kind == "firewall":
             inward, allowed = "", allowed + self.firewall_opens()
-        self.space.nft(f"table {family} filter {{ {extra}"
+        allowed = self.of_v6() + allowed
+        self.space.nft(f"table inet filter {{ {extra}"
                        + FORWARD.format(allowed=allowed, inward=inward, outward=outward) + "}")
         if self.kind == "pcp":
             self.gateway()
         if self.kind == "proxy-only":
             self.proxy()
+
+    def of_v6(self):
+        """IPv6 is never translated; it is open, or let in where it answers what went out."""
+        if self.v6 != "firewall":
+            return "meta nfproto ipv6 accept\n" if self.v6 else ""
+        return ('meta nfproto ipv6 iifname "lan" accept\n meta l4proto ipv6-icmp accept\n'
+                + (f"meta nfproto ipv6 meta l4proto {{ tcp, udp }} th dport {SIP} accept\n" if self.sip else ""))
 
     def firewall_opens(self):
         return f'\n iifname "wan" meta l4proto {{ tcp, udp }} th dport {SIP} accept' if self.sip else ""
@@ -263,7 +273,8 @@ class Router:
 # ---- The world ------------------------------------------------------------------------------------
 
 class World:
-    """srs and src: a chain of NATs, the innermost first, each "kind" or ("kind", option, ...); empty: none."""
+    """srs and src: a chain of NATs, the innermost first, each "kind" or ("kind", option, ...); empty: none.
+    v6: IPv6 everywhere, too; behind routers "open", or "firewall": only what answers comes in (and SIP)."""
 
     def __init__(self, srs=(), src=(), sip=True, v6=False, lan_src=False):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="siprecd-lab-"))
@@ -320,7 +331,7 @@ class World:
         for level, (kind, *options) in enumerate(chain):
             net, last = nets[level], level == len(chain) - 1
             wan = f"{public}.1" if last else f"{nets[level + 1]}.2"
-            router = Router(name, kind, options, f"{net}.1", wan, f"{net}.{own}", sip)
+            router = Router(name, kind, options, f"{net}.1", wan, f"{net}.{own}", sip, self.v6)
             self.routers[name].append(router)
             self.spaces[f"{name}-router{level}"] = router.space
             self.lan_cable(router.space, inside, device, net, own)
@@ -329,6 +340,8 @@ class World:
                 core = f"c-{name}"
                 connect(None, core, router.space, "wan")
                 self.wire_wan(router, core, public, kind, options, six)
+                if self.v6 and level == 0:
+                    self.lan_v6(router.space, host, six, core)
             router_up = router
             self.after = getattr(self, "after", [])
             self.after.append(router_up)
@@ -346,6 +359,14 @@ class World:
         router.run("ip", "link", "set", "l0", "master", "lan")
         inside.run("ip", "addr", "add", f"{net}.{own}/24", "dev", device)
         inside.run("ip", "route", "add", "default", "via", f"{net}.1")
+
+    def lan_v6(self, router, inside, prefix, core):
+        """Addresses of the world on the only network behind a router: PREFIX:1::2 is the host."""
+        net = prefix.removesuffix(":") + "1::"
+        router.run("ip", "-6", "addr", "add", net + "1/64", "dev", "lan", "nodad")
+        inside.run("ip", "-6", "addr", "add", net + "2/64", "dev", "eth", "nodad")
+        inside.run("ip", "-6", "route", "add", "default", "via", net + "1")
+        run("ip", "-6", "route", "add", net + "/64", "via", prefix + "1", "dev", core)
 
     def wire_wan(self, router, core, public, kind, options, six):
         pool = next((int(o.split("=")[1]) for o in options if o.startswith("pool=")), 1)
@@ -370,16 +391,21 @@ class World:
 
     # Servers
 
-    def coturn(self, address=f"{SERVERS}.1", other=f"{SERVERS}.2", *options, rfc5780=True, auth=True):
-        """STUN and TURN on 3478 and, for the two-address tests, 3479; TURN over TCP on 80 and 443."""
+    def coturn(self, address=f"{SERVERS}.1", other=f"{SERVERS}.2", *options, rfc5780=True, auth=True, tls=None):
+        """STUN and TURN on 3478 and, for the two-address tests, 3479; TURN over TCP on 443. tls: over TLS there, too,
+        with a certificate that names so; its authority is self.authority()."""
         name = f"coturn-{address}"
         words = ["turnserver", "-n", "-L", address, *(["-L", other] if other else []), "-E", address, "-p", "3478",
-                 "--alt-listening-port", "3479", "--no-cli", "--no-tls", "--no-dtls", "--allow-loopback-peers",
-                 "-r", "example.org", "--min-port", "49152", "--max-port", "50999", "--pidfile",
-                 self.folder / f"{name}.pid", "--log-file", "stdout", "--userdb", self.folder / f"{name}.db",
+                 "--alt-listening-port", "3479", "--no-cli", "--no-dtls", "-r", "example.org", "--min-port", "49152", "--max-port",
+                 "50999", "--pidfile", self.folder / f"{name}.pid", "--log-file", "stdout", "--userdb", self.folder / f"{name}.db",
                  "--aux-server", f"{address}:443", "--relay-threads", "1", *options]
         words += ["--lt-cred-mech", "-u", f"{TURN_USER}:{TURN_PASSWORD}"] if auth else ["--no-auth"]
-        words = [w for w in words if w != "--allow-loopback-peers"]
+        if tls:
+            certificate, key = self.authority().leaf(f"turn-{address}", *(f"DNS:{n}" for n in (tls,)))
+            words += ["--cert", certificate, "--pkey", key, "--tls-listening-port", "5349"]
+            self.name(tls, address)
+        else:
+            words.append("--no-tls")
         if not rfc5780:
             words.append("--no-rfc5780")
         child = self.servers.start(*words, log=self.folder / f"{name}.log")
@@ -397,6 +423,34 @@ class World:
             harness.wait_for(lambda ip=ip: self.servers.listens(f"{ip}:19302"), 30)
         self.name("stun.l.google.com", address)
         self.name("stun1.l.google.com", other)
+
+    def kamailio(self, name="sbc.example.com", address=f"{SERVERS}.6", algorithm="MD5"):
+        """A registrar and edge with that name: SIP over UDP and TCP on 5060, TLS on 5061 and 443. User recorder, password
+        secret (as interop/register has it)."""
+        folder = self.folder / "kamailio"
+        folder.mkdir()
+        certificate, key = self.authority().leaf("sbc", f"DNS:{name}", f"URI:sip:{name}")
+        tls = (f'loadmodule "tls.so"\nmodparam("tls", "tls_method", "TLSv1.2+")\n'
+               f'modparam("tls", "certificate", "{certificate}")\nmodparam("tls", "private_key", "{key}")\n')
+        listen = "".join(f"listen={where}\n" for where in (f"udp:{address}:5060", f"tcp:{address}:5060", f"tls:{address}:5061",
+                                                           f"tls:{address}:443"))
+        text = (harness.HERE / "register" / "kamailio.cfg").read_text()
+        for word, value in (("LISTEN", f"{listen}alias={name}\n"), ("LOADTLS", tls), ("ALGORITHM", algorithm),
+                            ("FLOW_TIMER", "0"), ("MIN_EXPIRES", "10"), ("NONCE_EXPIRE", "300")):
+            text = "\n".join(line if line.startswith("#") else line.replace(word, value) for line in text.splitlines())
+        (folder / "kamailio.cfg").write_text(text + "\n")
+        child = self.servers.start("kamailio", "-DD", "-E", "-f", folder / "kamailio.cfg", "-m", "48", "-M", "8", "-Y", folder,
+                                   "-P", folder / "pid", log=folder / "log", cwd=folder)
+        self.name(name, address)
+        if not harness.wait_for(lambda: self.servers.listens(f"{address}:443"), 60):
+            raise RuntimeError("kamailio did not start: " + (folder / "log").read_text()[-2000:])
+        return child
+
+    def authority(self):
+        """Whose certificates the servers of this world show: its .pem is for sip.tls_ca."""
+        if not hasattr(self, "signs"):
+            self.signs = certificates.Authority(self.folder)
+        return self.signs
 
     def name(self, name, address):
         """The name means the address from now on, in every namespace of this world."""
@@ -416,10 +470,10 @@ class World:
     def siprecd(self, *arguments, **settings):
         return Recorder(self, *arguments, **settings)
 
-    def call(self, *arguments, to=None, transport="tcp", seconds=5, streams=2, timeout=120):
+    def call(self, *arguments, to=None, transport="tcp", seconds=5, streams=2, timeout=120, user="srs"):
         """(exit status, the call's report) of siprec-call on the SRC's host."""
         to = to or f"{SRS}.1"
-        uri = f"sip:srs@{to}:{SIP};transport={transport}"
+        uri = f"sip:{user}@{to}:{SIP};transport={transport}"
         done = subprocess.run([*self.src.enter, harness.built("siprec-call"), uri, "--json", "--streams", str(streams),
                                "--seconds", str(seconds), *map(str, arguments)], capture_output=True, text=True,
                               timeout=timeout)

@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+"""Networks that are more than a NAT: IPv6 beside it or alone, firewalls, ways out over TCP, TLS and a proxy only, calls
+that come down a registration. Each plays two calls and hears them; the path is what doc/nat.md says.
+Use: test_networks.py BUILD [PART PARTS | PLAY ...]."""
+import sys
+
+import lab
+from harness import Tap, near, wait_for
+
+lab.enter()
+tap = Tap()
+TURN = {"TURN_USERNAME": lab.TURN_USER, "TURN_PASSWORD": lab.TURN_PASSWORD}
+UDP = dict(TURN, TURN_SERVERS=f"turn:{lab.SERVERS}.1:3478")
+NAME, SBC = "turn.example.com", "sbc.example.com"
+TLS = dict(TURN, TURN_SERVERS=f"turns:{NAME}:443")
+PROXY = {"https_proxy": "http://192.168.10.1:8888"}
+SIX = [f"--sip.listen=udp:[::]:{lab.SIP},tcp:[::]:{lab.SIP},udp:0.0.0.0:{lab.SIP},tcp:0.0.0.0:{lab.SIP}"]
+US6, BEHIND6, SERVER6 = f"[{lab.SRS6}1]", f"[{lab.SRS6.removesuffix(':')}1::2]", f"{lab.SERVERS6}1"
+PLAYS = []
+
+
+class Play:
+    """paths: of the first call and the next (None: any). registers: sip.register's value, and calls go to the registrar."""
+
+    def __init__(self, name, srs=(), src=(), settings=None, arguments=(), call=(), paths=(None, None), to=None, tls=False,
+                 register=None, transport="tcp", v6=False, relay_over=None, warm=False, before=None, seconds=5, check=None,
+                 src_v4=True, sip=True, **world):
+        self.__dict__.update({k: v for k, v in locals().items() if k != "self"})
+        PLAYS.append(self)
+
+    def run(self):
+        with lab.World(self.srs, self.src, v6=self.v6, sip=self.sip, **self.world) as world:
+            six = ["-L", SERVER6, "-E", SERVER6] if self.v6 else []
+            world.coturn(f"{lab.SERVERS}.1", f"{lab.SERVERS}.2", *six, tls=NAME if self.tls else None)
+            world.classic_stun()
+            words, to = list(self.arguments), self.to
+            if self.register:
+                world.kamailio()
+                words += [f"--sip.register={self.register}", "--sip.register_username=recorder",
+                          "--sip.register_password=secret"]
+                to = to or f"{lab.SERVERS}.6"
+            if self.tls or self.register:
+                words.append(f"--sip.tls_ca={world.authority().pem}")
+            if not self.src_v4:
+                world.src.run("ip", "-4", "address", "flush", "dev", "eth")
+            if self.before:
+                self.before(world)
+            with world.siprecd(*words, environment=self.settings) as recorder:
+                self.settled(recorder)
+                for number, path in enumerate(self.paths):
+                    self.hear(world, recorder, to, path, "first call" if number == 0 else "next call")
+                if self.check:
+                    self.check(self, world, recorder)
+
+    def settled(self, recorder):
+        wait_for(lambda: recorder.nat().get("state") == "known", 20)
+        if self.warm:
+            wait_for(lambda: any(r["state"] == "serving" and r.get("ready", 0) > 0 for r in recorder.nat().get("relays", [])), 30)
+        if self.register:
+            wait_for(lambda: any(r.get("state") == "registered" for r in recorder.nat().get("registrations", [])), 30)
+
+    def hear(self, world, recorder, to, path, which):
+        status, report = world.call(*self.call, to=to, transport=self.transport, seconds=self.seconds,
+                                    user="recorder" if self.register else "srs")
+        recording = (status == 0 and recorder.recording(report["call_id"], seconds=30)) or {}
+        heard = recorder.heard(recording, 2 if self.seconds < 8 else 3) if recording.get("id") else []
+        streams = recording.get("streams", [])
+        details = (heard, report, recording, recorder.nat(), recorder.log()[-3000:])
+        want = [440 + 220 * n for n in range(len(heard))]
+        tap.ok(len(heard) == 2 and all(near(h, w) for h, w in zip(heard, want)),
+               f"{self.name}: {which} is heard ({sorted({s['path'] for s in streams})})", *details)
+        if path:
+            tap.equal({s["path"] for s in streams}, {path}, f"{self.name}: {which} by {path}", *details)
+        if self.relay_over:
+            tap.equal({(s.get("relay") or {}).get("transport") for s in streams}, {self.relay_over},
+                      f"{self.name}: {which} over {self.relay_over}", streams)
+
+
+# Both families, the old one behind a NAT: each call by its own.
+Play("dual stack, IPv4 behind a NAT, called over IPv4", ["symmetric"], v6="open", settings=UDP, arguments=SIX,
+     paths=("relay", "relay"))
+Play("dual stack, IPv4 behind a NAT, called over IPv6", ["symmetric"], v6="open", settings=UDP, arguments=SIX, to=BEHIND6,
+     paths=("host", "host"))
+Play("an SRC that has IPv6 alone", ["masquerade"], v6="open", arguments=SIX, to=BEHIND6, src_v4=False, paths=("host", "host"))
+# A firewall for IPv6: what answers comes in, and we have to have sent first.
+Play("IPv6 behind a firewall", ["masquerade"], v6="firewall", arguments=SIX, to=BEHIND6, paths=("host", "host"))
+Play("IPv6 behind a firewall, the SRC sends from another port", ["masquerade"], v6="firewall", arguments=SIX, to=BEHIND6,
+     settings=dict(TURN, TURN_SERVERS=f"turn:[{SERVER6}]:3478"), call=["--send-from", "port"], paths=(None, "relay"), warm=True,
+     seconds=8)
+Play("IPv6 behind a firewall, the SRC latches", ["masquerade"], v6="firewall", arguments=SIX, to=BEHIND6, call=["--latch"],
+     paths=("host", "host"))
+# No UDP.
+Play("no UDP gets out, TURN over TLS", ["tcp-only"], settings=TLS, tls=True, warm=True, paths=("relay", "relay"),
+     relay_over="tls")
+Play("443 alone gets out, TURN over TLS", ["443-only"], settings=TLS, tls=True, warm=True, paths=("relay", "relay"),
+     relay_over="tls")
+Play("443 alone gets out, called down a registration", ["443-only"], settings=TLS, tls=True, warm=True, sip=False,
+     register=f"sip:recorder@{SBC}:443;transport=tls", paths=("relay", "relay"), relay_over="tls")
+Play("a proxy alone gets out", ["proxy-only"], settings=dict(TLS, **PROXY), tls=True, warm=True, sip=False,
+     register=f"sip:recorder@{SBC}:443;transport=tls", paths=("relay", "relay"), relay_over="tls")
+# Nobody can call us, so we register.
+for transport in ("udp", "tcp", "tls"):
+    port = ":5061" if transport == "tls" else ":5060"
+    Play(f"symmetric NAT, called down a registration over {transport}", ["symmetric"], settings=UDP, warm=True, sip=False,
+         register=f"sip:recorder@{SBC}{port};transport={transport}", paths=("relay", "relay"), relay_over="udp")
+Play("masquerade, called down a registration, punched", ["masquerade"], settings=UDP, warm=True, sip=False,
+     register=f"sip:recorder@{SBC}:5060;transport=tcp")
+# ICE with a mapping.
+Play("PCP, the SRC speaks ICE", ["pcp"], call=["--ice", "full"], paths=("mapped", "mapped"))
+
+if len(sys.argv) > 3 and sys.argv[2].isdigit():
+    chosen = PLAYS[int(sys.argv[2])::int(sys.argv[3])]
+else:
+    chosen = [p for p in PLAYS if len(sys.argv) < 3 or p.name in sys.argv[2:]]
+for play in chosen:
+    play.run()
+tap.done()

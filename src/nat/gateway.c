@@ -241,22 +241,15 @@ static void write_request(struct gateway *g, const struct mapping *m, struct vie
     *out = writer_done(&w);
 }
 
-/* True when the tries of this request are used up, and what that means has been done. */
-static bool give_up(struct gateway *g, struct mapping *m, struct tick now)
+/* A request whose tries are used up: what that means. */
+static void give_up(struct gateway *g, struct mapping *m, struct tick now)
 {
-    if (m->state == MAPPING_DELETING && m->tries >= DELETE_TRIES) {
+    if (m->state == MAPPING_DELETING && m->tries >= DELETE_TRIES)
         m->state = MAPPING_FREE;
-        return true;
-    }
-    if (g->speech == GATEWAY_UNKNOWN && m->tries >= FIND_TRIES) {
+    else if (g->speech == GATEWAY_UNKNOWN && m->tries >= FIND_TRIES)
         speak_natpmp(g, now);
-        return false;
-    }
-    if (g->speech == GATEWAY_NATPMP && !g->has_epoch && m->tries >= NATPMP_TRIES) {
+    else if (g->speech == GATEWAY_NATPMP && !g->has_epoch && m->tries >= NATPMP_TRIES)
         fall_silent(g);
-        return true;
-    }
-    return false;
 }
 
 /* How many requests may be under way: NAT-PMP allows one (RFC 6886 §3.1), and one is enough to find
@@ -305,10 +298,15 @@ bool gateway_output(struct gateway *g, struct tick now, struct view *out)
 {
     if (output_address(g, now, out))
         return true;
+    /* All of these first: one that is given up may have held back another, which is due now. */
     for (size_t i = 0; i < g->count; i++) {
         struct mapping *m = &g->mappings[i];
-        if (m->state == MAPPING_FREE || !tick_due(m->due, now) || is_held_back(g, m) ||
-            give_up(g, m, now) || !tick_due(m->due, now))
+        if (m->state != MAPPING_FREE && tick_due(m->due, now))
+            give_up(g, m, now);
+    }
+    for (size_t i = 0; i < g->count; i++) {
+        struct mapping *m = &g->mappings[i];
+        if (m->state == MAPPING_FREE || !tick_due(m->due, now) || is_held_back(g, m))
             continue;
         if (m->state == MAPPING_REFUSED)
             ask_now(m, now);

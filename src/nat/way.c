@@ -488,6 +488,11 @@ void way_network_changed(struct way *w, struct tick now)
     w->stun_at = w->migrate_at = w->back_at = TICK_NEVER;
     w->ladder.tried = w->failed = 0;
     want_path(w, now, WAY_ADDRESS_CHANGED, 0);
+    /* The address that the SRC was told may be as good as before: a relay that has moved with us. */
+    if (w->confirmed && !w->held && w->flows)
+        ladder_heard(&w->ladder, now);
+    else if (w->confirmed && !w->held)
+        ladder_expect(&w->ladder, now);
 }
 
 void way_relay_lost(struct way *w, struct tick now)

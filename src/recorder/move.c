@@ -16,7 +16,7 @@ enum {
     GATHER_MS = 50,         /* streams of a call find out together */
     NOT_NOW_MS = 200,       /* another request is under way */
     GLARE_MS = 2000,        /* RFC 3261 §14.1: not the owner of the Call-ID waits 0 to 2 s */
-    LOOK_AGAIN_MS = 250,    /* after an address change better addresses show one by one */
+    LOOK_AGAIN_MS = 250,    /* after a loss better addresses show one by one */
     ADDRESS_WAIT_MS = 3000, /* but who has none to name after this says what there is */
     TRIES = 5,
     RESUME_MS = 300, /* of packets to and fro before media is wanted */
@@ -35,6 +35,12 @@ static void schedule(struct recorder *recorder, struct recorder_call *call, stru
     recorder_arm(recorder, call);
 }
 
+/* What the SRC was told is nobody's, or somebody else's by now: whatever else there is, is better. */
+static bool is_loss(enum verdict_event why)
+{
+    return why == VERDICT_ADDRESS_CHANGED || why == VERDICT_RELAY_LOST;
+}
+
 void recorder_move_want(struct recorder *recorder, struct recorder_call *call,
                         struct recorder_now now, unsigned stream, enum verdict_event why,
                         const struct addr *seen)
@@ -44,8 +50,8 @@ void recorder_move_want(struct recorder *recorder, struct recorder_call *call,
     if (call->closing || !call->leases[stream].held || (call->ices[stream] && !changed) ||
         (call->stays && !changed) || call->moves.done >= OFFERS_PER_CALL)
         return;
-    /* What our old address was good for does not matter once it is gone. */
-    if (turn->wanted && turn->why == VERDICT_ADDRESS_CHANGED && !changed)
+    /* What an address was good for does not matter once it is gone. */
+    if (turn->wanted && is_loss(turn->why) && !changed)
         return;
     if (!turn->wanted || turn->why != why)
         turn->give_up = tick_add_ms(now.tick, ADDRESS_WAIT_MS);
@@ -55,6 +61,29 @@ void recorder_move_want(struct recorder *recorder, struct recorder_call *call,
     schedule(
         recorder, call,
         tick_add_ms(now.tick, GATHER_MS + (changed ? rng_below(&recorder->rng, SPREAD_MS) : 0)));
+}
+
+void recorder_move_hear(struct recorder_call *call, const struct media_event *event)
+{
+    bool comes = event->kind == MEDIA_EVENT_FIRST || event->kind == MEDIA_EVENT_GAP;
+    if (comes || event->kind == MEDIA_EVENT_UNREACHABLE)
+        call->moves.turns[event->stream].stranded = !comes;
+}
+
+void recorder_move_hope(struct recorder *recorder, struct recorder_now now, uint32_t worker)
+{
+    uint32_t index = 0;
+    struct pool_id id;
+    struct recorder_call *call;
+    while ((call = pool_next(recorder->calls, &index, &id))) {
+        for (unsigned i = 0; call->worker == worker && i < call->record.stream_count; i++) {
+            struct recorder_turn *turn = &call->moves.turns[i];
+            if (turn->wanted && is_loss(turn->why))
+                schedule(recorder, call, tick_add_ms(now.tick, GATHER_MS));
+            else if (turn->stranded && !turn->before)
+                recorder_move_want(recorder, call, now, i, VERDICT_RELAY_LOST, &(struct addr){0});
+        }
+    }
 }
 
 void recorder_move_resume(struct recorder *recorder, struct recorder_call *call,
@@ -97,6 +126,12 @@ static void choose(struct recorder *recorder, struct recorder_call *call, struct
                             turn->why == VERDICT_ADDRESS_CHANGED ? 0 : lease->tried);
 }
 
+/* Where relays served, another will stand ready soon. */
+static bool had_relay(const struct recorder_lease *lease)
+{
+    return lease->has_relay || recorder_way_is_relayed(lease);
+}
+
 /* Gives the stream the way that it wants. False: there is none, or none yet. */
 static bool turn_stream(struct recorder *recorder, struct recorder_call *call,
                         struct recorder_now now, unsigned number)
@@ -107,13 +142,13 @@ static bool turn_stream(struct recorder *recorder, struct recorder_call *call,
         return false;
     *before = *lease;
     choose(recorder, call, now, number);
-    bool hopeless = lease->choice.code == PATH_BEST_EFFORT;
-    bool waits = turn->why == VERDICT_ADDRESS_CHANGED && hopeless && !lease->us.has_stun &&
-                 tick_before(now.tick, turn->give_up);
+    bool hopeless = lease->choice.code == PATH_BEST_EFFORT, loss = is_loss(turn->why);
+    bool waits = loss && hopeless && tick_before(now.tick, turn->give_up) &&
+                 (!lease->us.has_stun || had_relay(before));
+    turn->stranded = hopeless && (loss || turn->stranded);
     /* Without an address of the family, the last one went: nothing to offer. */
     if (waits || !addr_is_set(&lease->advertised) ||
-        addr_equal(&lease->advertised, &before->advertised) ||
-        (hopeless && turn->why != VERDICT_ADDRESS_CHANGED)) {
+        addr_equal(&lease->advertised, &before->advertised) || (hopeless && !loss)) {
         if (lease->has_relay && !before->has_relay)
             recorder_way_undo(recorder, lease);
         *lease = *before;
@@ -202,6 +237,16 @@ static void send(struct recorder *recorder, struct recorder_call *call, struct r
     moves->tries++;
 }
 
+/* We have no address that the SRC could be told, and none that it could be told from; but one that is
+ * in our own network needs no route. */
+static bool is_nowhere(const struct recorder *recorder, const struct recorder_call *call)
+{
+    bool v6 = call->flow.local.family == ADDR_V6;
+    return addr_is_set(&recorder->located[v6]) && !addr_is_set(&recorder->profiles[v6].local) &&
+           !addr_is_private(&call->flow.peer) && !addr_is_link_local(&call->flow.peer) &&
+           !addr_is_loopback(&call->flow.peer);
+}
+
 void recorder_move_expire(struct recorder *recorder, struct recorder_call *call,
                           struct recorder_now now)
 {
@@ -210,7 +255,8 @@ void recorder_move_expire(struct recorder *recorder, struct recorder_call *call,
         return;
     moves->due = false;
     /* Our offer in the 200, or the metadata that we asked for, comes first. */
-    if (call->offer_out || call->theirs.len == 0 || call->snapshot_request) {
+    if (call->offer_out || call->theirs.len == 0 || call->snapshot_request ||
+        is_nowhere(recorder, call)) {
         schedule(recorder, call, tick_add_ms(now.tick, NOT_NOW_MS));
         return;
     }

@@ -14,9 +14,11 @@ struct sip_event;
 /* What a stream wants, and what it has as long as the SRC has not answered. */
 struct recorder_turn {
     bool wanted;
-    enum verdict_event why;        /* RETRIED, MIGRATED or ADDRESS_CHANGED */
+    bool
+        stranded; /* what the SRC was told leads nowhere, and there was nothing better to tell it */
+    enum verdict_event why;        /* RETRIED, RELAY_LOST, MIGRATED or ADDRESS_CHANGED */
     struct addr seen;              /* MIGRATED: where its packets really come from */
-    struct tick give_up;           /* ADDRESS_CHANGED: until then better addresses may show */
+    struct tick give_up;           /* of a lost address: until then better ones may show */
     struct recorder_lease *before; /* malloc'ed; NULL: nothing of it is offered */
 };
 
@@ -32,11 +34,15 @@ struct recorder_moves {
     struct view sdp;  /* what it offers; malloc'ed */
 };
 
-/* The stream shall have another way: soon, together with others of the call. RETRIED takes none that
- * lease.tried names. */
+/* The stream shall have another way: soon, together with others of the call. RETRIED and RELAY_LOST
+ * take none that lease.tried names. */
 void recorder_move_want(struct recorder *recorder, struct recorder_call *call,
                         struct recorder_now now, unsigned stream, enum verdict_event why,
                         const struct addr *seen);
+/* What media says of a stream: that nothing that was tried brings its packets, or that they come. */
+void recorder_move_hear(struct recorder_call *call, const struct media_event *event);
+/* Something came to stand ready: stranded streams of that worker's calls shall have it. */
+void recorder_move_hope(struct recorder *recorder, struct recorder_now now, uint32_t worker);
 /* The ACK of an answer that said inactive came: once the way is open the streams are offered
  * recvonly (RFC 7866 Figure 7). */
 void recorder_move_resume(struct recorder *recorder, struct recorder_call *call,

@@ -67,6 +67,7 @@ static void check_address(struct recorder *recorder, struct recorder_call *call,
 /* Where one family's addresses were, and are. */
 struct change {
     bool v6, local, external;
+    bool was_known; /* the address outside */
     struct addr old_local, new_local, new_external;
 };
 
@@ -76,6 +77,7 @@ static struct change change_of(const struct nat_profile *before, const struct na
     enum profile_source source;
     struct addr was = profile_external(before, &source);
     struct change change = {.v6 = v6,
+                            .was_known = addr_is_set(&was),
                             .old_local = *located,
                             .new_local = after->local,
                             .new_external = profile_external(after, &source)};
@@ -106,7 +108,7 @@ static void relocate(struct recorder *recorder, struct recorder_call *call, stru
         return;
     flow->local = local;
     flow->advertised = advertised;
-    sip_relocate(recorder->sip, call->dialog, &local, &advertised);
+    sip_relocate(recorder->sip, now.tick, call->dialog, &local, &advertised);
     recorder_move_refresh(recorder, call, now);
 }
 
@@ -117,6 +119,26 @@ static void forget_seen(struct recorder_ticket *ticket, bool v6)
         return;
     ticket->seen = ticket->seen_rtcp = (struct addr){0};
     ticket->mapped = ticket->mapped_rtcp = (struct addr){0};
+}
+
+/* A relay's address stays what it was, or is lost next: that we are elsewhere is told all the same,
+ * and what led nowhere from there may lead somewhere from here. */
+static void note_change(struct recorder *recorder, struct recorder_call *call,
+                        struct recorder_now now, unsigned stream, const struct change *change)
+{
+    struct recorder_lease *lease = &call->leases[stream];
+    const struct addr *there = change->local ? &change->new_local : &change->new_external;
+    if (!lease->held || (lease->ticket.bound.family == ADDR_V6) != change->v6)
+        return;
+    if (!change->local && !change->was_known)
+        return;
+    bool is_lost = recorder_way_is_relayed(lease) && !lease->has_relay;
+    lease->tried = is_lost ? 0 : 1u << (unsigned)lease->choice.code;
+    if (!recorder_way_is_relayed(lease))
+        return;
+    verdict_note(&call->record.streams[stream].story.verdict, now.tick, VERDICT_ADDRESS_CHANGED,
+                 there);
+    recorder_call_changed(recorder, call, now);
 }
 
 static void follow(struct recorder *recorder, struct recorder_now now, const struct change *change)
@@ -132,6 +154,7 @@ static void follow(struct recorder *recorder, struct recorder_now now, const str
             if (change->local)
                 forget_seen(&call->leases[i].ticket, change->v6);
             check_address(recorder, call, now, i);
+            note_change(recorder, call, now, i, change);
         }
     }
 }
@@ -212,7 +235,7 @@ static void lose_relay(struct recorder *recorder, struct recorder_now now,
             /* Another relay may do. */
             lease->tried &= ~(1u << PATH_RELAY | 1u << PATH_RELAY_STREAM);
             if (advertised)
-                recorder_move_want(recorder, call, now, i, VERDICT_RETRIED, &(struct addr){0});
+                recorder_move_want(recorder, call, now, i, VERDICT_RELAY_LOST, &(struct addr){0});
         }
     }
 }
@@ -221,10 +244,11 @@ void recorder_relay(struct recorder *recorder, struct recorder_now now,
                     const struct recorder_relay *relay)
 {
     if (relay->gone) {
-        recorder_stock_drop_relay(&recorder->stock, relay->worker, relay->slot);
+        recorder_stock_lose_relay(&recorder->stock, relay);
         lose_relay(recorder, now, relay);
         return;
     }
     /* Without memory for it a call has one choice less. */
     (void)!recorder_stock_put_relay(&recorder->stock, relay);
+    recorder_move_hope(recorder, now, relay->worker);
 }

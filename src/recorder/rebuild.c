@@ -192,12 +192,14 @@ static void take_event(struct rebuild *r, const struct journal_record *record)
     struct recorder_happening what = {.kind = record->event, .at = record->time};
     char code[RECORDER_CODE_SIZE], text[RECORDER_TEXT_SIZE];
     int64_t number;
+    struct wall at = record->time;
     struct seen *seen = seen_on(r, record, &what.stream);
     switch (record->event) {
     case JOURNAL_EVENT_WARNING:
+        (void)!journal_event_wall(json, "at", &at);
         if (journal_event_text(json, "code", code, sizeof code) &&
             journal_event_text(json, "text", text, sizeof text))
-            recorder_record_warn(&r->record, record->time, code, "%s", text);
+            recorder_record_warn(&r->record, at, code, "%s", text);
         break;
     case JOURNAL_EVENT_STREAM:
         if (seen && journal_event_text(json, "path", text, sizeof text))

@@ -239,7 +239,8 @@ void recorder_call_changed(struct recorder *recorder, struct recorder_call *call
         journal_event_put_text(&line, "code", view_of_string(warning->code));
         journal_event_put_text(&line, "text", view_of_string(warning->text));
         journal_event_put_wall(&line, "at", warning->at);
-        recorder_post_mark(recorder, call, -1, warning->at, journal_event_end(&line));
+        /* Written when it is known: a journal whose time goes back tells of a clock that was set. */
+        recorder_post_mark(recorder, call, -1, now.wall, journal_event_end(&line));
         LOG_WARN("recorder", view_of_string(record->call_id), "warning code=%s text=\"%s\"",
                  warning->code, warning->text);
     }
@@ -657,9 +658,12 @@ void recorder_media(struct recorder *recorder, struct recorder_now now, uint32_t
     case MEDIA_EVENT_FIRST:
         log_first(call, event);
         __attribute__((fallthrough));
-    case MEDIA_EVENT_REFUSES:
     case MEDIA_EVENT_GAP:
     case MEDIA_EVENT_UNREACHABLE:
+        if (event->stream < call->record.stream_count)
+            recorder_move_hear(call, event);
+        __attribute__((fallthrough));
+    case MEDIA_EVENT_REFUSES:
     case MEDIA_EVENT_WAY:
     case MEDIA_EVENT_ALARM:
     case MEDIA_EVENT_COUNT:

@@ -144,6 +144,18 @@ void recorder_stock_drop_relay(struct recorder_stock *stock, uint32_t worker, ui
     stock->relay_count = left;
 }
 
+void recorder_stock_lose_relay(struct recorder_stock *stock, const struct recorder_relay *relay)
+{
+    for (uint32_t i = 0; i < stock->relay_count; i++) {
+        const struct recorder_relay *known = &stock->relays[i];
+        if (known->worker == relay->worker && known->slot == relay->slot &&
+            known->generation == relay->generation) {
+            recorder_stock_drop_relay(stock, relay->worker, relay->slot);
+            return;
+        }
+    }
+}
+
 /* Its own first: its permissions stand. Then by the servers' order. */
 static bool is_better(const struct recorder_relay *a, const struct recorder_relay *b)
 {

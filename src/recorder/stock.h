@@ -42,6 +42,8 @@ uint32_t recorder_stock_count(const struct recorder_stock *stock, const struct r
 WARN_UNUSED bool recorder_stock_put_relay(struct recorder_stock *stock,
                                           const struct recorder_relay *relay);
 void recorder_stock_drop_relay(struct recorder_stock *stock, uint32_t worker, uint32_t slot);
+/* This one is gone; another that has its slot by now stays. */
+void recorder_stock_lose_relay(struct recorder_stock *stock, const struct recorder_relay *relay);
 
 /* What a stream needs of a relay. */
 struct recorder_relay_wish {

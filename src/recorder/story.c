@@ -51,7 +51,8 @@ void recorder_story_turn(struct recorder_story *story, struct tick now, enum ver
     if (event == VERDICT_ADDRESS_CHANGED)
         verdict_note(&story->verdict, now, event, &lease->advertised);
     else
-        verdict_switch(&story->verdict, now, event, &lease->choice);
+        verdict_switch(&story->verdict, now, event == VERDICT_RELAY_LOST ? VERDICT_RETRIED : event,
+                       &lease->choice);
     story->verdict.choice = lease->choice;
     story->turned = true;
     story->left |= event == VERDICT_RETRIED;

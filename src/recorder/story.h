@@ -38,8 +38,9 @@ void recorder_story_finish(struct recorder_story *story);
 /* The answer goes out with this way. */
 void recorder_story_begin(struct recorder_story *story, struct tick now, struct wall at,
                           const struct recorder_lease *lease);
-/* Another way is offered: VERDICT_MIGRATED or VERDICT_RETRIED, or VERDICT_ADDRESS_CHANGED for the
- * same way with a new address of ours. */
+/* Another way is offered: VERDICT_MIGRATED or VERDICT_RETRIED; VERDICT_RELAY_LOST for one that served
+ * well until its relay was gone; or VERDICT_ADDRESS_CHANGED for the same way with a new address of
+ * ours. */
 void recorder_story_turn(struct recorder_story *story, struct tick now, enum verdict_event event,
                          const struct recorder_lease *lease);
 /* What media says. True when that changes what is told. */

@@ -157,7 +157,7 @@ static struct sip_flow next_hop(const struct sip_dialog *d, const struct sip_uri
     /* RFC 3261 §18 lets us use the connection the peer opened,
      * and a firewall may allow no other. */
     if (sip_protocol_is_reliable(d->flow.protocol)) {
-        if (addr_equal_ip(&to.peer, &d->flow.peer))
+        if (d->flow.id && addr_equal_ip(&to.peer, &d->flow.peer))
             return d->flow;
         to.id = 0;
     }

@@ -297,10 +297,38 @@ bool sip_dialog_facts(const struct sip *sip, uint64_t dialog, struct sip_dialog_
     return true;
 }
 
-void sip_relocate(struct sip *sip, uint64_t dialog, const struct addr *local,
+/* What was sent from the old address: its answer would go there. */
+static void relocate_request(struct sip *sip, struct tick now, struct sip_transaction *t,
+                             const struct addr *local)
+{
+    bool client = t->timing.kind == SIP_CLIENT_INVITE || t->timing.kind == SIP_CLIENT_OTHER;
+    if (!client || addr_equal_ip(&t->flow.local, local))
+        return;
+    if (t->timing.reliable) {
+        sip_client_unreachable(sip, now, t);
+        return;
+    }
+    t->flow.local = *local;
+    if (t->final)
+        return;
+    sip_transaction_repeat(sip, t);
+}
+
+void sip_relocate(struct sip *sip, struct tick now, uint64_t dialog, const struct addr *local,
                   const struct addr *advertised)
 {
+    struct sip_transaction *t;
+    struct pool_id id;
     struct sip_dialog *d = sip_dialog_find(sip, (struct pool_id){dialog});
+    if (!d)
+        return;
+    sip->now = now;
+    for (uint32_t i = 0; (t = pool_next(sip->transactions, &i, &id));) {
+        if (t->dialog.value == dialog)
+            relocate_request(sip, now, t, local);
+    }
+    /* What failed may have ended it. */
+    d = sip_dialog_find(sip, (struct pool_id){dialog});
     if (!d)
         return;
     /* A connection is bound to the address that is gone: another one has to be made. */

@@ -24,6 +24,8 @@ enum {
     RELAYS_SHRINK_MS = 10000,
     RELAYS_WAIT_MS = 500,    /* how long an answer is worth looking for in every tick */
     RELAYS_REPORT_MS = 1000, /* between two reports */
+    /* Without a way to everywhere there may be one to the server: it is not left alone for long. */
+    RELAYS_REST_MS = 30000,
     RELAYS_EVENTS = 256,
     RELAYS_UNSEEN = -1,
 };
@@ -49,7 +51,10 @@ struct relays {
     struct conduit *conduit;
     struct conduit_config ways;
     struct relays_slot *slots;
-    struct worker_network network; /* all zero: nothing known */
+    struct worker_network network; /* the last one in which we were anywhere */
+    bool is_known;
+    struct tick
+        rests_until; /* without an address of ours nothing is asked, and no silence counts */
     struct relays_server servers[TURN_POOL_SERVERS];
     size_t server_count;
     bool drains;
@@ -258,7 +263,15 @@ void relays_know(struct relays *r, struct tick now, const struct worker_network 
     struct turn_pool_server list[TURN_POOL_SERVERS];
     struct relays_server servers[TURN_POOL_SERVERS];
     size_t count = 0;
-    bool has_moved = r->server_count > 0 && network->change != r->network.change;
+    bool is_nowhere = !addr_is_set(&network->local[0]) && !addr_is_set(&network->local[1]);
+    bool has_moved = r->is_known && network->change != r->network.change;
+    /* Between two addresses there is nobody to ask. The next one tells that we have moved. */
+    if (is_nowhere && r->is_known) {
+        r->rests_until = tick_add_ms(now, RELAYS_REST_MS);
+        return;
+    }
+    r->rests_until = now;
+    r->is_known = true;
     for (size_t i = 0; i < network->turn_count && count < TURN_POOL_SERVERS; i++) {
         struct addr identity;
         if (!identity_of(network, &network->turn[i], &identity))
@@ -310,6 +323,18 @@ static bool is_current(const struct relays *r, uint32_t slot, uint32_t generatio
            r->slots[slot].is_lent;
 }
 
+/* Signalling named one that is not to be had any more: it shall have its stream look for another. */
+static void refuse(struct relays *r, uint32_t slot, uint32_t generation)
+{
+    struct signalling_mail mail = {
+        .kind = SIGNALLING_RELAY,
+        .worker = r->config.worker,
+        .relay = {.worker = r->config.worker, .slot = slot, .generation = generation, .gone = true},
+    };
+    if (!io_mailbox_post(r->config.signalling, &mail))
+        LOG_WARN("relay", VIEW_NONE, "a stream is left without its relay: too much mail");
+}
+
 void relays_lend(struct relays *r, struct tick now, uint32_t slot, uint32_t generation,
                  uint64_t src)
 {
@@ -318,6 +343,7 @@ void relays_lend(struct relays *r, struct tick now, uint32_t slot, uint32_t gene
     if (!turn_pool_take(r->pool, now, slot, generation, src)) {
         tell_media(r, (struct media_relay_event){
                           .kind = MEDIA_RELAY_LOST, .slot = slot, .generation = generation});
+        refuse(r, slot, generation);
         return;
     }
     r->slots[slot].is_lent = true;
@@ -361,7 +387,8 @@ void relays_want(struct relays *r, struct tick now, const struct media_relay_wan
         (void)turn_bind(turn_pool_allocation(r->pool, want->slot), now, &want->peers[0]);
         break;
     case MEDIA_RELAY_SUSPECT:
-        turn_pool_suspect(r->pool, now, want->slot);
+        if (tick_due(r->rests_until, now))
+            turn_pool_suspect(r->pool, now, want->slot);
         break;
     case MEDIA_RELAY_RELEASE:
         r->slots[want->slot].is_lent = false;
@@ -681,11 +708,13 @@ static void adapt(struct relays *r, struct tick now)
 void relays_expire(struct relays *r, struct tick now)
 {
     struct turn_pool_packet packet;
+    bool rests = tick_before(now, r->rests_until);
     conduit_expire(r->conduit, now);
     adapt(r, now);
-    turn_pool_expire(r->pool, now);
+    if (!rests)
+        turn_pool_expire(r->pool, now);
     take_pool_events(r, now);
-    while (turn_pool_output(r->pool, now, &packet)) {
+    while (!rests && turn_pool_output(r->pool, now, &packet)) {
         take_pool_events(r, now); /* a slot may have been closed, and made anew at once */
         send_one(r, now, &packet);
         take_pool_events(r, now);
@@ -701,8 +730,11 @@ void relays_expire(struct relays *r, struct tick now)
 
 struct tick relays_deadline(const struct relays *r)
 {
-    struct tick first = tick_min(turn_pool_deadline(r->pool), conduit_deadline(r->conduit));
-    return tick_min(first, tick_min(r->shrink_at, r->report_at));
+    struct tick pool = turn_pool_deadline(r->pool);
+    if (tick_before(pool, r->rests_until))
+        pool = r->rests_until;
+    return tick_min(tick_min(pool, conduit_deadline(r->conduit)),
+                    tick_min(r->shrink_at, r->report_at));
 }
 
 bool relays_is_waiting(const struct relays *r, struct tick now)

@@ -188,6 +188,14 @@ class Router:
         if self.kind == "box":
             self.box()
             return
+        self.translate()
+        if self.kind == "pcp":
+            self.gateway()
+        if self.kind == "proxy-only":
+            self.proxy()
+
+    def translate(self):
+        """The rules, for the host that is inside now."""
         inward = ""
         host = self.inner
         if self.kind == "1:1":
@@ -210,10 +218,6 @@ class Router:
         allowed = self.of_v6() + allowed
         self.space.nft(f"table inet filter {{ {extra}"
                        + FORWARD.format(allowed=allowed, inward=inward, outward=outward) + "}")
-        if self.kind == "pcp":
-            self.gateway()
-        if self.kind == "proxy-only":
-            self.proxy()
 
     def of_v6(self):
         """IPv6 is never translated; it is open, or let in where it answers what went out."""

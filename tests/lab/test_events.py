@@ -27,7 +27,7 @@ class Play:
                  transport="udp"):
         self.what = what
         with lab.World(srs, src) as world:
-            world.coturn()
+            world.turn = world.coturn()
             world.classic_stun()
             if before:
                 before(world)
@@ -51,6 +51,8 @@ class Play:
             tap.ok(len(tones) == 2 and near(tones[0], 440) and near(tones[1], 660), f"{self.what}: heard {when}", heard,
                    *self.details)
         tap.equal(len(all_of_it), 1, f"{self.what}: one call, one recording", *self.details)
+        audio_ms = (self.recording.get("audio") or {}).get("duration_ms", 0)
+        tap.ok(abs(audio_ms - seconds * 1000) < 1500, f"{self.what}: as long as the call", audio_ms, *self.details)
 
     def told(self, event):
         """The verdict of every stream has that event in its trail."""
@@ -104,6 +106,38 @@ def public_address():
     play.gap()
 
 
+def move_in_lan(world, _, without=WITHOUT):
+    """Another address by DHCP, and a router whose forwarding of SIP has been told."""
+    host, router = world.srs, world.routers["srs"][0]
+    host.run("ip", "addr", "flush", "dev", "eth")
+    time.sleep(without)
+    host.run("ip", "addr", "add", "192.168.10.3/24", "dev", "eth")
+    host.run("ip", "route", "replace", "default", "via", "192.168.10.1")
+    router.inner = "192.168.10.3"
+    router.translate()
+    for side in ("-s", "-r"):  # what it forwarded to the old one it forwards no more
+        router.space.run("conntrack", "-D", side, "192.168.10.2", check=False)
+
+
+def lan_address():
+    play = Play("our address in the LAN changes", ["masquerade"], settings=TURN, disturb=move_in_lan, seconds=20)
+    play.told("address-changed")
+    play.gap()
+
+
+def lan_and_turn():
+    """The TURN server restarts meanwhile, and is there later than we are."""
+    def disturb(world, _):
+        lab.end(world.turn, lab.signal.SIGKILL)
+        move_in_lan(world, _)
+        time.sleep(WITHOUT)
+        world.coturn()
+
+    play = Play("our address and the TURN server change at once", ["symmetric"], settings=TURN, disturb=disturb, seconds=26)
+    play.told("address-changed")
+    play.gap()
+
+
 def forgetful(world):
     for routers in world.routers.values():
         for router in routers:
@@ -147,7 +181,8 @@ def both_symmetric():
 PARTS = [[srs_reboot, srs_box_reboot, src_reboot, relayed_reboot],
          [public_address, silent_port, silent_port_relayed],
          [hold, hold_relayed],
-         [silent_port_stun, both_symmetric]]
+         [silent_port_stun, both_symmetric],
+         [lan_address, lan_and_turn]]
 if len(sys.argv) > 2 and sys.argv[2].isdigit():
     chosen = PARTS[int(sys.argv[2])]
 else:

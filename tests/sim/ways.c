@@ -359,6 +359,99 @@ static void test_a_relay_is_lost(void)
     play_free(play);
 }
 
+/* No relay stands ready when one is lost: the next that does is taken, at once. One that comes later
+ * than that is taken as well: until then the SRC has the best that there is. */
+static void test_a_lost_relay_is_waited_for(void)
+{
+    struct srs_options options = {.profiles =
+                                      behind(NAT_MAPPING_ADDRESS_PORT, NAT_FILTERING_ADDRESS_PORT),
+                                  .seen = OUTSIDE,
+                                  .relays = 2};
+    struct play *play = play_begin(28, &options);
+    CHECK(src_connect(play->src, NULL));
+    src_talk(play->src, true);
+    world_run(&play->world, 1000);
+    srs_relay(&play->srs, 0, true);
+    world_run(&play->world, 2000);
+    CHECK_INT(play->src->reinvites, 0);
+    srs_relay(&play->srs, 2, false);
+    world_run(&play->world, 200);
+    CHECK_INT(play->src->reinvites, 1);
+    CHECK_INT(play->a->to.port, 49154);
+    srs_relay(&play->srs, 1, true);
+    world_run(&play->world, 4000);
+    CHECK_INT(play->src->reinvites, 2);
+    CHECK_INT(play->b->to.ip[3], 9);
+    world_run(&play->world, 10000);
+    CHECK_INT(play->src->reinvites, 2);
+    srs_relay(&play->srs, 3, false);
+    world_run(&play->world, 200);
+    CHECK_INT(play->src->reinvites, 3);
+    CHECK_INT(play->b->to.port, 49155);
+    srs_relay(&play->srs, 4, false); /* nobody is without one */
+    world_run(&play->world, 2000);
+    CHECK_INT(play->src->reinvites, 3);
+    CHECK_INT(play->a->to.port, 49154);
+    play_end(play);
+    CHECK_TEXT(play_text(play_stream(play, 1), "path"), "relay");
+    play_free(play);
+}
+
+/* A relay that is lost while we have no address at all: nobody could be told. */
+static void test_nobody_is_told_from_nowhere(void)
+{
+    struct nat_profile profiles[2];
+    memcpy(profiles, behind(NAT_MAPPING_ADDRESS_PORT, NAT_FILTERING_ADDRESS_PORT), sizeof profiles);
+    struct srs_options options = {.profiles = profiles, .seen = OUTSIDE, .relays = 3};
+    struct play *play = play_begin(29, &options);
+    CHECK(src_connect(play->src, NULL));
+    (void)profile_set_local(&profiles[0], play->world.now, (struct addr){0});
+    recorder_know(play->srs.recorder, srs_now(&play->srs), profiles);
+    srs_relay(&play->srs, 0, true);
+    world_run(&play->world, 1500);
+    CHECK_INT(play->src->reinvites, 0);
+    memcpy(profiles, behind(NAT_MAPPING_ADDRESS_PORT, NAT_FILTERING_ADDRESS_PORT), sizeof profiles);
+    profiles[0].local = addr_v4(10, 0, 0, 8, 0);
+    recorder_know(play->srs.recorder, srs_now(&play->srs), profiles);
+    world_run(&play->world, 1000);
+    CHECK_INT(play->src->reinvites, 1);
+    CHECK_INT(play->a->to.port, 49154);
+    play_end(play);
+    CHECK_INT(trail_has(play, 0, "address-changed"), 1);
+    CHECK_INT(trail_has(play, 0, "retried"), 1);
+    play_free(play);
+}
+
+/* What is noticed late is written when it is noticed: a journal whose time goes back would be one of
+ * a clock that was set, and its audio longer than the call. */
+static void test_a_gap_does_not_turn_time_back(void)
+{
+    struct play *play = play_begin(32, NULL);
+    srs_network(&play->srs, false, 1);
+    CHECK(src_connect(play->src, NULL));
+    src_talk(play->src, true);
+    world_run(&play->world, 2000);
+    src_talk(play->src, false);
+    world_run(&play->world, 500);
+    srs_network(&play->srs, false, 2);
+    world_run(&play->world, 8000);
+    src_talk(play->src, true);
+    world_run(&play->world, 2000);
+    play_end(play);
+    CHECK_INT(play_count(play, "warnings", "code", "gap"), 2);
+    struct wall latest = {0};
+    int64_t back_ms = 0;
+    for (unsigned i = 0; i < play->pcap->count; i++) {
+        struct wall at = play->pcap->packets[i].at;
+        if (wall_diff_ms(latest, at) > back_ms)
+            back_ms = wall_diff_ms(latest, at);
+        if (at.ns > latest.ns)
+            latest = at;
+    }
+    CHECK(back_ms < 1000);
+    play_free(play);
+}
+
 /* Another address of ours in mid-call: Contact and SDP name it, the recording stays one. */
 static void change_our_address(bool apart)
 {
@@ -631,6 +724,9 @@ int main(void)
     RUN(test_a_refusal);
     RUN(test_glare_and_silence);
     RUN(test_a_relay_is_lost);
+    RUN(test_a_lost_relay_is_waited_for);
+    RUN(test_nobody_is_told_from_nowhere);
+    RUN(test_a_gap_does_not_turn_time_back);
     RUN(test_our_address_changes);
     RUN(test_a_while_without_address);
     RUN(test_our_mapping_changes);

@@ -110,6 +110,31 @@ static void test_invite_refused(void)
     peer_destroy(p);
 }
 
+/* Our address is another one while a request is out: it is repeated from there at once, the same
+ * request, and goes on being repeated from there. */
+static void test_a_request_moves_with_us(void)
+{
+    struct peer *p = peer_create();
+    uint64_t id = sip_invite(p->sip, p->now, test_call(p));
+    peer_pull(p);
+    char invite[4096];
+    snprintf(invite, sizeof(invite), "%.4000s", p->sent);
+    struct addr there = addr_v4(198, 51, 100, 99, 5060);
+    peer_at(p, 700);
+    sip_relocate(p->sip, p->now, id, &there, &there);
+    peer_pull(p);
+    CHECK_INT(p->sent_count, 1);
+    CHECK_TEXT(addr_print(&p->sent_flow.local).s, "198.51.100.99:5060");
+    CHECK(strcmp(p->sent, invite) == 0);
+    sip_relocate(p->sip, p->now, id, &there, &there); /* nothing new */
+    peer_pull(p);
+    CHECK_INT(p->sent_count, 0);
+    peer_at(p, 1700);
+    CHECK_INT(p->sent_count, 1);
+    CHECK_TEXT(addr_print(&p->sent_flow.local).s, "198.51.100.99:5060");
+    peer_destroy(p);
+}
+
 static void test_no_answer(void)
 {
     struct peer *p = peer_create();
@@ -408,6 +433,7 @@ int main(void)
 {
     RUN(test_invite_and_ack);
     RUN(test_invite_refused);
+    RUN(test_a_request_moves_with_us);
     RUN(test_no_answer);
     RUN(test_cancel);
     RUN(test_prack);

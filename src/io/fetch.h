@@ -9,7 +9,8 @@
 
 #include "base/addr.h"
 
-enum { IO_FETCH_BODY_MAX = 16384 };
+/* UPnP descriptions are the longest: some routers tell of all that they have in 40 KiB. */
+enum { IO_FETCH_BODY_MAX = 65536 };
 
 struct io_fetch_request {
     const char *url;         /* http or https; redirects are not followed */

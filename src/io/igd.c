@@ -10,9 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/fetch.h"
+
 enum {
     IGD_CONFLICT = 718, /* ConflictInMappingEntry: somebody else's, or a fixed one */
     IGD_TRIES = 4,
+    IGD_FETCH_MS = 3000,
 };
 
 struct io_igd {
@@ -21,28 +24,77 @@ struct io_igd {
     char local[ADDR_TEXT_SIZE];
 };
 
-struct io_igd *io_igd_find(const struct addr *local, int wait_ms)
+/* http://GATEWAY[:port]/...: the only place that may be asked. */
+static bool igd_is_at(const char *url, const struct addr *gateway)
+{
+    struct view rest = view_of_string(url ? url : "");
+    struct addr host;
+    size_t end;
+    if (!view_starts_with_nocase(rest, VIEW_LIT("http://")))
+        return false;
+    rest = view_skip(rest, sizeof "http://" - 1);
+    end = view_find_char(rest, '/');
+    return end < rest.len && addr_parse(view_take(rest, end), 80, &host) &&
+           addr_equal_ip(&host, gateway);
+}
+
+/* Which of a gateway's services is the way out: some have one for PPP and one for IP, and the
+ * first may be the one that is not in use. One that says so of all may be wrong; and what a second
+ * NAT behind it does is for others to judge. */
+static bool igd_choose(struct io_igd *igd, const char *described_at, const struct addr *gateway)
+{
+    for (int tried = 0; tried < 2; tried++) {
+        struct IGDdatas_service other = igd->data.second;
+        GetUPNPUrls(&igd->urls, &igd->data, described_at, 0);
+        if (!igd_is_at(igd->urls.controlURL, gateway))
+            return false;
+        if (tried == 1 || other.servicetype[0] == '\0' ||
+            UPNPIGD_IsConnected(&igd->urls, &igd->data))
+            return true;
+        igd->data.second = igd->data.first;
+        igd->data.first = other;
+        FreeUPNPUrls(&igd->urls);
+    }
+    return false;
+}
+
+/* Reads its description; false: it is no gateway's. */
+static bool igd_take(struct io_igd *igd, const char *described_at, const struct addr *gateway)
+{
+    struct io_fetch_request request = {
+        .url = described_at, .family = gateway->family, .timeout_ms = IGD_FETCH_MS};
+    struct io_fetch_answer *got = malloc(sizeof *got);
+    bool good = got && io_fetch(&request, got) && got->status == 200;
+    memset(&igd->data, 0, sizeof igd->data);
+    if (good)
+        parserootdesc(got->body, (int)got->len, &igd->data);
+    free(got);
+    if (!good || igd->data.first.servicetype[0] == '\0')
+        return false;
+    if (igd_choose(igd, described_at, gateway))
+        return true;
+    FreeUPNPUrls(&igd->urls);
+    return false;
+}
+
+struct io_igd *io_igd_find(const struct addr *local, const struct addr *gateway, int wait_ms)
 {
     struct io_igd *igd = calloc(1, sizeof *igd);
     struct addr_text from = addr_print_ip(local);
     struct UPNPDev *devices;
+    bool found = false;
     int error = 0;
-    int found;
     if (!igd)
         return NULL;
+    (void)view_copy(view_of_string(from.s), igd->local, sizeof igd->local);
     devices = upnpDiscover(wait_ms, from.s, NULL, UPNP_LOCAL_PORT_ANY, local->family == ADDR_V6, 2,
                            &error);
-    found = devices ? UPNP_GetValidIGD(devices, &igd->urls, &igd->data, igd->local,
-                                       (int)sizeof igd->local)
-                    : 0;
+    for (const struct UPNPDev *at = devices; at && !found; at = at->pNext)
+        found = igd_is_at(at->descURL, gateway) && igd_take(igd, at->descURL, gateway);
     if (devices)
         freeUPNPDevlist(devices);
-    /* 2: it says that it is not connected, or its address outside is a private one. Some say so
-     * wrongly; and what a second NAT behind it does is for others to judge. */
-    if (found == 1 || found == 2)
+    if (found)
         return igd;
-    if (found != 0)
-        FreeUPNPUrls(&igd->urls);
     free(igd);
     return NULL;
 }

@@ -11,8 +11,10 @@
 
 struct io_igd;
 
-/* Looks for a gateway on the network that local is an address of, for about wait_ms. NULL: none. */
-struct io_igd *io_igd_find(const struct addr *local, int wait_ms);
+/* Looks for gateway on the network that local is an address of, for about wait_ms. NULL: it does not
+ * answer. Whoever else says on that network to be a gateway is not listened to, and nothing is asked
+ * of any other host, whatever a description says (UPnP knows no authentication). */
+struct io_igd *io_igd_find(const struct addr *local, const struct addr *gateway, int wait_ms);
 void io_igd_destroy(struct io_igd *igd); /* NULL is fine */
 
 /* The gateway's own outside address; false: it does not say. */

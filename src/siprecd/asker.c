@@ -25,6 +25,7 @@ enum {
     ASKER_METADATA_MS = 250,
     ASKER_SERVICE_MS = 3000,
     ASKER_GATEWAY_MS = 700,
+    ASKER_TOKEN_SIZE = 2048, /* with its header; AWS makes them of 56 characters */
 };
 
 #define METADATA_SERVICE "http://169.254.169.254"
@@ -112,7 +113,7 @@ static void ask_metadata(struct asker_answer *answer)
     struct tick end = tick_add_ms(io_clock_tick(), ASKER_METADATA_MS);
     struct io_fetch_answer *got = malloc(sizeof *got);
     const struct cloud_request *requests;
-    char token[IO_FETCH_BODY_MAX + 64] = "";
+    char token[ASKER_TOKEN_SIZE] = "";
     struct io_dmi dmi;
     size_t count;
     io_dmi_read(&dmi);
@@ -175,7 +176,7 @@ static void ask_gateway(struct asker_answer *answer)
 {
     struct asker_question *question = &answer->question;
     if (!question->igd)
-        question->igd = io_igd_find(&question->local, ASKER_GATEWAY_MS);
+        question->igd = io_igd_find(&question->local, &question->gateway, ASKER_GATEWAY_MS);
     if (!question->igd) {
         snprintf(answer->why, sizeof answer->why, "no gateway speaks UPnP");
         return;

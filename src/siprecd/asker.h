@@ -19,7 +19,7 @@ enum asker_kind {
     ASKER_NAME,     /* text: a host's name; port */
     ASKER_METADATA, /* nothing but the kind */
     ASKER_SERVICE,  /* text: a URL; family; proxy */
-    ASKER_GATEWAY,  /* local; igd or NULL: looks for one; ports to map or give back */
+    ASKER_GATEWAY,  /* local, gateway; igd or NULL: looks for one; ports to map or give back */
     ASKER_KEEP,     /* text: a file's path; content: its new bytes */
 };
 
@@ -40,7 +40,7 @@ struct asker_question {
     char proxy[ASKER_TEXT_SIZE]; /* "": none. Tried where the direct way fails */
     enum addr_family family;
     uint16_t port;
-    struct addr local;
+    struct addr local, gateway;
     struct io_igd *igd; /* passes along, and comes back */
     uint32_t lease_s;
     char *content; /* malloc'ed; passes along, and is freed with the answer */

@@ -206,8 +206,11 @@ static void mapper_run_gateway(struct mapper *mapper, struct tick now)
  * its address there is private, or empty. */
 static void upnp_ask_why(struct mapper *mapper, struct tick now)
 {
-    struct asker_question question = {
-        .kind = ASKER_GATEWAY, .id = mapper->config.id, .local = mapper->local, .igd = mapper->igd};
+    struct asker_question question = {.kind = ASKER_GATEWAY,
+                                      .id = mapper->config.id,
+                                      .local = mapper->local,
+                                      .gateway = mapper->server,
+                                      .igd = mapper->igd};
     mapper->doubt_at = TICK_NEVER;
     if (mapper_status(mapper).mapped > 0)
         return;
@@ -247,6 +250,7 @@ static void upnp_ask(struct mapper *mapper, struct tick now)
     *question = (struct asker_question){.kind = ASKER_GATEWAY,
                                         .id = mapper->config.id,
                                         .local = mapper->local,
+                                        .gateway = mapper->server,
                                         .igd = mapper->igd,
                                         .lease_s = MAPPER_LEASE_S};
     if (upnp_gather(mapper, now, question)) {

@@ -112,7 +112,7 @@ void relays_destroy(struct relays *r)
 /* ---- where servers are ----------------------------------------------------------------------- */
 
 /* Of a pair by family: the one that we have a route for, IPv4 first; unset: there is none. */
-static struct addr choose_family(const struct worker_network *network, const struct addr pair[2])
+static struct addr choose_family(const struct worker_network *network, const struct addr *pair)
 {
     for (size_t family = 0; family < 2; family++) {
         if (addr_is_set(&pair[family]) && addr_is_set(&network->local[family]))

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Mappings at a real gateway (miniupnpd) that no setting speaks of: by PCP, by NAT-PMP, by UPnP; SIP's port as well as
 media's; and a gateway that sits behind another NAT itself."""
+import sys
 import traceback
 
-from place import NOBODY, Tap, codes, lab, need, told, wait_for
+from place import HERE, NOBODY, Tap, codes, lab, need, told, wait_for
 
 need("miniupnpd")
 lab.enter()
@@ -71,7 +72,30 @@ def off():
                    "portmap=false: nobody is asked", srs.nat(), router.run("nft", "list", "chain", "inet", "filter", "ears"))
 
 
-tests = [*(lambda p=p: mapped(p) for p in DEAF), double, off]
+def liars():
+    """Who else says to be a gateway, and where a gateway's description sends us, is not asked."""
+    with lab.World([("pcp",)], sip=False) as world:
+        router = world.routers["srs"][0].space
+        router.run("nft", "add", "chain", "inet", "filter", "ears", "{ type filter hook input priority 0; }")
+        router.run("nft", "add", "rule", "inet", "filter", "ears", *DEAF["upnp"].split())
+        world.coturn()
+        # A neighbour that is no gateway, and one on the gateway that sends those who believe it to that neighbour.
+        neighbour = world.beside("liar", "srs", "192.168.10", 66)
+        logs = []
+        for space, address, port in ((neighbour, "192.168.10.66", 8999), (router, "192.168.10.1", 8998)):
+            logs.append(world.folder / f"liar-{port}.log")
+            space.start(sys.executable, HERE / "liar.py", logs[-1], address, port, "192.168.10.66:8999",
+                        log=world.folder / "liar.err")
+            wait_for(lambda: space.listens(f"{address}:{port}"), 30)
+        with world.siprecd("--rtp.bind=0.0.0.0", environment=STUN) as srs:
+            tap.ok(wait_for(lambda: (srs.nat()["portmap"] or {}).get("mapped", 0) >= 18, 60),
+                   "among liars the gateway is found", srs.nat(), srs.log()[-2000:])
+            tap.equal(told(srs, "gateway"), ["5.5.5.1"], "and believed alone")
+            tap.equal([log.read_text().splitlines() if log.exists() else [] for log in logs],
+                      [[], ["GET /root.xml"]], "nothing is asked of who is no gateway", srs.log()[-2000:])
+
+
+tests = [*(lambda p=p: mapped(p) for p in DEAF), liars, double, off]
 for test in tests:
     try:
         test()

@@ -5,7 +5,7 @@
 
 #include "base/metrics.h"
 #include "media/worker.h"
-#include "nat/target.h"
+#include "base/target.h"
 
 /* Before an unlisted SRC's ACK or first RTP, in its whole call. */
 #define UNASKED_MAX KEEPALIVE_LIMIT_UNLISTED

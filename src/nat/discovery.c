@@ -4,7 +4,7 @@
 #include "nat/probes.h"
 
 #include "base/writer.h"
-#include "nat/target.h"
+#include "base/target.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * doc/nat.md 5, 6. */
 #include "nat/profile.h"
 
-#include "nat/target.h"
+#include "base/target.h"
 
 const char *profile_source_name(enum profile_source source)
 {

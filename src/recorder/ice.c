@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/metrics.h"
-#include "nat/target.h"
+#include "base/target.h"
 #include "recorder/share.h"
 
 /* Host, reflexive and relayed, of two components and two families. */

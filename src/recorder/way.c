@@ -3,7 +3,7 @@
  * RFC 7866 §8.1.8, RFC 3605, RFC 8656 §9. */
 #include "recorder/way.h"
 
-#include "nat/target.h"
+#include "base/target.h"
 #include "recorder/call.h"
 
 static unsigned family_of(const struct recorder_lease *lease)

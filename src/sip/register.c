@@ -324,7 +324,9 @@ static bool register_redirect(struct registration *r, const struct sip_message *
     if (was_secure && !is_secure)
         return false;
     r->redirects++;
+    target.sent_by = r->flow.peer;
     r->binding.target = target;
+    r->binding.digest.set = false; /* an answer to this one's challenge is not another's to see */
     register_drop_flow(r);
     register_open(r);
     return true;

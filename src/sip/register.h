@@ -42,6 +42,9 @@ struct sip_register_target {
     bool secure;    /* sips: */
     bool protocol_given;
     enum sip_protocol protocol; /* of the transport parameter */
+    struct addr
+        sent_by; /* not set: it was configured; else the registrar that named it in a 3xx: the
+                            owner looks what it leads to before it opens anything */
 };
 
 enum sip_register_output_kind {

@@ -12,7 +12,7 @@
 #include "base/metrics.h"
 #include "base/rng.h"
 #include "io/udp.h"
-#include "nat/target.h"
+#include "base/target.h"
 
 enum {
     /* NAT-PMP's own schedule waits for two minutes (RFC 6886 §3.1); a gateway on the same link

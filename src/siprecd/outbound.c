@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/target.h"
 #include "io/clock.h"
 #include "io/sockaddr.h"
 #include "io/udp.h"
@@ -190,11 +191,21 @@ static bool outbound_connect(struct outbound *outbound, struct tick now, size_t 
     return true;
 }
 
+/* No registrar can make us talk to our own machine, its cloud's metadata or, from outside, our own
+ * network: what listens there may take a REGISTER for something else. */
+static bool outbound_bars(const struct outbound_way *way, const struct addr *to)
+{
+    struct target_rule rule = {.signalled = way->target.sent_by, .listed = true};
+    return addr_is_set(&way->target.sent_by) && !target_may_get(&rule, to, false);
+}
+
 static bool outbound_may_proxy(const struct outbound *outbound, const struct outbound_way *way)
 {
     const struct sip_register_target *target = &way->target;
+    struct addr literal;
     const char *spared = getenv("no_proxy");
-    if (outbound->config.settings.proxy.host[0] == '\0' || way->by_proxy)
+    if (outbound->config.settings.proxy.host[0] == '\0' || way->by_proxy ||
+        (addr_parse_ip(view_of_string(target->host), &literal) && outbound_bars(way, &literal)))
         return false;
     if (!spared)
         spared = getenv("NO_PROXY");
@@ -298,6 +309,34 @@ static void outbound_open(struct outbound *outbound, struct tick now, size_t ind
     }
 }
 
+static void outbound_say(struct outbound_way *way, const char *why)
+{
+    struct writer w = writer_of(way->why, sizeof way->why - 1);
+    writer_view(&w, view_take(view_of_string(way->target.host), 60));
+    writer_string(&w, ": ");
+    writer_view(&w, view_take(view_of_string(why), 120));
+    way->why[w.len] = '\0';
+}
+
+static void outbound_take_places(struct outbound *outbound, struct tick now, size_t index,
+                                 const struct io_dns_answer *answer)
+{
+    struct outbound_way *way = &outbound->ways[index];
+    way->count = 0;
+    for (size_t i = 0; i < answer->count; i++) {
+        if (!outbound_bars(way, &answer->list[i].addr))
+            way->places[way->count++] = answer->list[i];
+    }
+    if (way->count < answer->count && way->count == 0) {
+        way->stage = OUTBOUND_IDLE;
+        outbound_say(way, "no redirect of a registrar may lead there");
+        sip_register_failed(outbound->reg, now, index, way->why);
+        return;
+    }
+    way->next = way->count ? way->rotation++ % way->count : 0;
+    outbound_go_on(outbound, now, index);
+}
+
 static void outbound_take_names(struct outbound *outbound, struct tick now,
                                 const struct io_dns_answer *answer)
 {
@@ -313,10 +352,7 @@ static void outbound_take_names(struct outbound *outbound, struct tick now,
             way->proxy_at = answer->list[0].addr;
             outbound_go_on(outbound, now, i);
         } else if (way->stage == OUTBOUND_LOOKING) {
-            memcpy(way->places, answer->list, sizeof way->places);
-            way->count = answer->count;
-            way->next = way->count ? way->rotation++ % way->count : 0;
-            outbound_go_on(outbound, now, i);
+            outbound_take_places(outbound, now, i, answer);
         }
         return;
     }
@@ -335,15 +371,6 @@ bool outbound_opened(struct outbound *outbound, struct tick now, const struct io
         return true;
     }
     return false;
-}
-
-static void outbound_say(struct outbound_way *way, const char *why)
-{
-    struct writer w = writer_of(way->why, sizeof way->why - 1);
-    writer_view(&w, view_take(view_of_string(way->target.host), 60));
-    writer_string(&w, ": ");
-    writer_view(&w, view_take(view_of_string(why), 120));
-    way->why[w.len] = '\0';
 }
 
 bool outbound_closed(struct outbound *outbound, struct tick now, const struct io_tcp_event *event)

@@ -12,7 +12,7 @@
 #include "base/metrics.h"
 #include "io/clock.h"
 #include "io/udp.h"
-#include "nat/target.h"
+#include "base/target.h"
 #include "stun/client.h"
 
 enum {

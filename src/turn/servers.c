@@ -3,6 +3,8 @@
  * RFC 8656 §7.4, RFC 8489 §10. */
 #include "turn/servers.h"
 
+#include "base/target.h"
+
 #define DOWN_FIRST_MS  5000
 #define DOWN_MOST_MS   60000
 #define ALTERNATE_HOPS 2
@@ -50,13 +52,14 @@ bool turn_server_works(struct turn_server *s)
     return is_news;
 }
 
-/* Where the server sends us: not into our own network from outside of it, not for ever. */
+/* Where the server sends us: not into our own network from outside of it, nowhere that an SRC may not
+ * make us send to either, not for ever. */
 static bool may_follow(const struct turn_server *s, const struct addr *to)
 {
-    return s->hops < ALTERNATE_HOPS && addr_is_set(to) && to->port != 0 &&
-           to->family == s->address.family && !addr_is_unspecified(to) && !addr_is_multicast(to) &&
+    struct target_rule rule = {.signalled = s->address, .listed = true};
+    return s->hops < ALTERNATE_HOPS && to->port != 0 && to->family == s->address.family &&
            addr_is_loopback(to) == addr_is_loopback(&s->address) &&
-           (!addr_is_private(to) || addr_is_private(&s->address)) && !addr_is_link_local(to);
+           target_may_get(&rule, to, false);
 }
 
 bool turn_server_judge(struct turn_server *s, struct tick now, const struct turn_event *lost)

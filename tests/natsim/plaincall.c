@@ -3,7 +3,7 @@
  * RFC 3550 §8.2, RFC 7866 §8.1.8. */
 #include "natsim/plaincall.h"
 
-#include "nat/target.h"
+#include "base/target.h"
 #include "rtp/packet.h"
 
 #include <string.h>

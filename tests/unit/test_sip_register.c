@@ -539,6 +539,7 @@ static void test_redirect(void)
     CHECK_TEXT(b->target.host, "other.example");
     CHECK_INT(b->target.port, 5080);
     CHECK_INT(b->target.protocol, SIP_PROTOCOL_TLS);
+    CHECK_TEXT(addr_print(&b->target.sent_by).s, "192.0.2.15:5060");
     open_flow(b, 8, SIP_PROTOCOL_TLS);
     CHECK(has(b, "REGISTER sip:other.example:5080;transport=tls SIP/2.0\r\n"));
     CHECK(has(b, "To: <sip:bob@example.com>\r\n"));
@@ -548,6 +549,23 @@ static void test_redirect(void)
     pass(b, 60000);
     CHECK_INT(b->opens, 1);
     CHECK_TEXT(b->target.host, "example.com");
+    CHECK(!addr_is_set(&b->target.sent_by));
+    bench_end(b);
+}
+
+/* What answers one registrar's challenge is not shown to the next. */
+static void test_redirect_after_a_challenge(void)
+{
+    struct bench *b = bench_of("sip:bob@example.com;transport=tcp", "rec", "secret");
+    pull(b);
+    open_flow(b, 7, SIP_PROTOCOL_TCP);
+    answer(b, "401 Unauthorized",
+           "WWW-Authenticate: Digest realm=\"example.com\", nonce=\"n1\", qop=\"auth\"\r\n");
+    CHECK(has(b, "Authorization: "));
+    answer(b, "302 Moved Temporarily", "Contact: <sip:other.example;transport=tcp>\r\n");
+    open_flow(b, 8, SIP_PROTOCOL_TCP);
+    CHECK(has(b, "REGISTER sip:other.example"));
+    CHECK(!strstr(b->request, "Authorization"));
     bench_end(b);
 }
 
@@ -725,6 +743,7 @@ int main(void)
     RUN(test_expired);
     RUN(test_refused);
     RUN(test_redirect);
+    RUN(test_redirect_after_a_challenge);
     RUN(test_stun);
     RUN(test_options);
     RUN(test_silent_registrar);

@@ -330,11 +330,17 @@ static void test_alternate_servers(void)
     CHECK_INT(servers[2].allocates, 1);
     CHECK(turn_pool_lend(pool, now(), 1, &slot));
     /* Not into a network that only the server is in, and not in circles. */
-    begin(1, 0);
-    servers[0].code = 300;
-    servers[0].alternate = addr_v4(10, 0, 0, 1, 3478);
-    run(1000);
-    CHECK_INT(told(TURN_POOL_SERVER_DOWN), 1);
+    static const uint8_t barred[][4] = {{10, 0, 0, 1},      {127, 0, 0, 1},   {169, 254, 169, 254},
+                                        {168, 63, 129, 16}, {192, 0, 0, 192}, {240, 0, 0, 1},
+                                        {0, 0, 0, 1},       {224, 0, 0, 1},   {255, 255, 255, 255}};
+    for (size_t i = 0; i < sizeof barred / sizeof *barred; i++) {
+        const uint8_t *ip = barred[i];
+        begin(1, 0);
+        servers[0].code = 300;
+        servers[0].alternate = addr_v4(ip[0], ip[1], ip[2], ip[3], 3478);
+        run(1000);
+        CHECK_INT(told(TURN_POOL_SERVER_DOWN), 1);
+    }
     begin(1, 0);
     servers[0].code = servers[2].code = 300;
     servers[0].alternate = third;

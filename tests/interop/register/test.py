@@ -235,6 +235,22 @@ def refusals():
                    "and names the problem", told["problems"])
 
 
+def redirects():
+    """A registrar may send us to another one, but not to whom nobody may make us talk."""
+    import re
+    with Kamailio() as sbc, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as first:
+        first.bind(("127.0.0.1", 0))
+        first.settimeout(30)
+        for contact, outcome in ((f"sip:recorder@127.0.0.1:{sbc.plain};transport=tcp", "registered uri="),
+                                 ("sip:recorder@169.254.169.254:80;transport=tcp", "169.254.169.254: no redirect")):
+            with recorder(f"sip:recorder@127.0.0.1:{first.getsockname()[1]};transport=udp") as srs:
+                request, whom = first.recvfrom(65536)
+                headers = re.findall(r"(?m)^(?:Via|From|To|Call-ID|CSeq):.*$", request.decode().replace("\r", ""))
+                first.sendto(("\r\n".join(["SIP/2.0 302 Moved Temporarily", *headers, f"Contact: <{contact}>",
+                                           "Content-Length: 0", "", ""])).encode(), whom)
+                tap.ok(wait_for(lambda: outcome in srs.log(), 30), f"a redirect to {contact}: {outcome}", srs.log()[-2000:])
+
+
 def proxied():
     """A host that only the proxy can reach: CONNECT, then TLS inside."""
     port = free_port()
@@ -305,6 +321,6 @@ def blocked(sbc, port):
         run("ip", "netns", "del", name)
 
 
-tap.together(lambda: transports("MD5"), lambda: transports("SHA-256"), proxied, dead_flows, two_flows, renewal, refreshes, stun_flow, refusals,
+tap.together(lambda: transports("MD5"), lambda: transports("SHA-256"), proxied, dead_flows, two_flows, renewal, refreshes, stun_flow, refusals, redirects,
              at_once=6)
 tap.done()

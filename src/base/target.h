@@ -1,8 +1,8 @@
 /* target: may our media ports send to an address that somebody else named?
  * Not here: how many packets and bytes (keepalive.h, media).
  * DESIGN.md, sip.allow; RFC 6890, RFC 6052 §2.2 (NAT64), RFC 3056 §2 (6to4), RFC 4291 §2.5.5. Pure. */
-#ifndef NAT_TARGET_H
-#define NAT_TARGET_H
+#ifndef BASE_TARGET_H
+#define BASE_TARGET_H
 
 #include "base/addr.h"
 

@@ -1,5 +1,5 @@
 /* Whom nobody may make us send to: RFC 6890's ranges, plain and inside IPv6. */
-#include "nat/target.h"
+#include "base/target.h"
 
 #include "tap.h"
 

@@ -1,7 +1,7 @@
 /* target: whom nobody may make us send to.
  * Not here: counting.
  * RFC 6890, 6052, 3056. */
-#include "nat/target.h"
+#include "base/target.h"
 
 #include <string.h>
 

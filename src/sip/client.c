@@ -112,8 +112,10 @@ struct sip_transaction *sip_client_send(struct sip *sip, struct tick now, struct
     t->dialog = d->id;
     t->offers = is_sdp(out->content_type, out->body);
     t->refresh = out->refresh;
+    t->keepalive = out->keepalive;
     sip_transaction_send(sip, t, packet);
-    sip_trace_sent(sip, d, &path.flow, packet);
+    if (!t->keepalive)
+        sip_trace_sent(sip, d, &path.flow, packet);
     return t;
 }
 
@@ -509,6 +511,10 @@ static void receive_failure(struct sip *sip, struct tick now, struct sip_transac
         sip_dialog_end(sip, d, d->end, status);
         return;
     }
+    if (t->keepalive) {
+        d->peer_is_mute = true;
+        return;
+    }
     keep_offer(d, t, false);
     if (!t->refresh || t->method == SIP_METHOD_INVITE)
         tell(sip, SIP_EVENT_RESPONSE, t, flow, m, status);
@@ -584,7 +590,12 @@ void sip_client_receive(struct sip *sip, struct tick now, const struct sip_flow 
 
     if (actions & SIP_DO_ACK)
         ack_failure(sip, t, m);
-    if (actions & SIP_DO_PASS) {
+    if ((actions & SIP_DO_PASS) && t->keepalive) {
+        /* Whatever it says: it came out through the NAT. */
+        struct sip_dialog *d = sip_dialog_find(sip, t->dialog);
+        if (d)
+            sip_dialog_hear(d, m, flow);
+    } else if (actions & SIP_DO_PASS) {
         if (input == SIP_INPUT_PROVISIONAL)
             receive_provisional(sip, now, flow, t, m);
         else if (input == SIP_INPUT_FAILURE)

@@ -4,6 +4,7 @@
 #include "sip/dialog.h"
 
 #include "base/writer.h"
+#include "sip/keepalive.h"
 #include "sip/transaction.h"
 #include "sip/via.h"
 
@@ -68,6 +69,7 @@ void sip_dialog_hear(struct sip_dialog *d, const struct sip_message *m, const st
         d->update_allowed = sip_message_lists(m, VIEW_LIT("Allow"), VIEW_LIT("UPDATE"))
                                 ? SIP_ALLOWED_YES
                                 : SIP_ALLOWED_NO;
+    sip_keepalive_look(d, m, flow);
     read_session_id(d, m);
 }
 

@@ -71,6 +71,10 @@ struct sip_dialog {
     enum sip_end end;     /* why our BYE is out */
     struct sip_flow flow; /* of the last message from the peer */
     bool translated;      /* a NAT stands between: only the flow leads back */
+    bool behind_nat;      /* the peer's UDP flow is to be kept open (keepalive.h) ... */
+    bool peer_keeps;      /* ...which it does itself: RFC 6223 */
+    bool peer_is_mute;    /* it answers no OPTIONS */
+    struct tick keep_at;
     uint32_t local_cseq, remote_cseq;
     bool has_remote_cseq;
 

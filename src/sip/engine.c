@@ -4,6 +4,7 @@
 #include "sip/engine.h"
 
 #include "base/limits.h"
+#include "sip/keepalive.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -135,10 +136,16 @@ static bool is_blank(struct view bytes)
     return true;
 }
 
+void sip_hear(struct sip *sip, struct tick now, const struct sip_flow *flow)
+{
+    sip->now = now;
+    sip_keepalive_hear(sip, flow);
+}
+
 void sip_input_datagram(struct sip *sip, struct tick now, const struct sip_flow *flow,
                         struct view bytes, bool truncated)
 {
-    sip->now = now;
+    sip_hear(sip, now, flow);
     if (is_blank(bytes))
         return; /* keeps a NAT's mapping open and asks for nothing */
     sip_receive(

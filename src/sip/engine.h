@@ -43,6 +43,7 @@ struct sip_transaction {
 
     /* client */
     bool refresh;   /* of the session timer: the user did not ask for it */
+    bool keepalive; /* nor for this (keepalive.h), whose answer changes nothing */
     bool cancelled; /* sip_cancel() was called; CANCEL goes out after the first provisional */
     bool provisional;
     uint32_t last_rseq;
@@ -56,6 +57,14 @@ struct sip_connection {
     struct sip_flow flow;
     struct sip_stream stream;
     bool closing; /* we asked for its end */
+};
+
+/* When something came from a peer last, by a hash of its address: of two that meet one is forgotten. */
+enum { SIP_HEARD = 256 };
+struct sip_heard {
+    struct addr peer;
+    uint32_t listener;
+    struct tick at;
 };
 
 struct sip {
@@ -73,6 +82,7 @@ struct sip {
     bool available;
     uint32_t retry_after_s;
     struct log_limit malformed_log, truncated_log, full_log, refused_log;
+    struct sip_heard heard[SIP_HEARD];
     uint8_t tag_secret[16]; /* tags of answers that leave no state behind */
 };
 
@@ -137,6 +147,7 @@ struct sip_outgoing {
     enum sip_method method;
     struct view headers, content_type, body;
     bool refresh;
+    bool keepalive; /* nobody is told of it, and the journal keeps none */
 };
 /* NULL: no room or no memory. */
 struct sip_transaction *sip_client_send(struct sip *sip, struct tick now, struct sip_dialog *d,

@@ -2,6 +2,7 @@
  * Not here: what they hold (dialog.c), messages (server.c, client.c).
  * RFC 3261 §12, 13.3.1.4, 15; RFC 3262 §3; RFC 4028 §10. */
 #include "sip/engine.h"
+#include "sip/keepalive.h"
 
 #include <stdlib.h>
 
@@ -60,7 +61,7 @@ struct sip_dialog *sip_dialog_open(struct sip *sip)
         return NULL;
     d->timed.kind = SIP_TIMED_DIALOG;
     d->id = id;
-    d->session.refresh_at = d->session.expire_at = TICK_NEVER;
+    d->session.refresh_at = d->session.expire_at = d->keep_at = TICK_NEVER;
     for (size_t i = 0; i < SIP_SESSION_ID_LEN; i++)
         d->session_id[i] = digits[rng_below(&sip->rng, 16)];
     metric_add(METRIC_SIP_DIALOGS, 1);
@@ -186,11 +187,12 @@ void sip_bye(struct sip *sip, struct tick now, uint64_t dialog, struct view head
 static struct tick deadline(const struct sip_dialog *d)
 {
     struct tick t = tick_min(sip_repeated_deadline(&d->ok), sip_repeated_deadline(&d->early));
-    return tick_min(t, sip_session_timer_deadline(&d->session));
+    return tick_min(tick_min(t, d->keep_at), sip_session_timer_deadline(&d->session));
 }
 
 void sip_dialog_settle(struct sip *sip, struct sip_dialog *d)
 {
+    sip_keepalive_plan(sip, d);
     timers_set(&sip->timers, &d->timed.timer, deadline(d));
 }
 
@@ -275,6 +277,8 @@ void sip_dialog_expire(struct sip *sip, struct tick now, struct sip_dialog *d)
     }
     if (d->session.interval_s > 0 && tick_due(d->session.refresh_at, now))
         refresh(sip, now, d);
+    if (tick_due(d->keep_at, now))
+        sip_keepalive_send(sip, now, d);
     sip_dialog_settle(sip, d);
 }
 

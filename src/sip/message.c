@@ -351,13 +351,13 @@ static bool read_start_line(struct sip_message *m, struct view line)
 }
 
 /* Parameter names are case-insensitive (RFC 3261 §7.3.1); sofia's are not always. */
-static bool asks_rport(const struct sip_message *m)
+static bool via_has(const struct sip_message *m, struct view parameter)
 {
     struct view value = sip_message_header(m, VIEW_LIT("Via")), top, param;
     if (!sip_list_next(&value, &top))
         return false;
     while (view_cut(&top, ';', &param))
-        if (view_equal_nocase(view_trim(param), VIEW_LIT("rport")))
+        if (view_equal_nocase(view_trim(param), parameter))
             return true;
     return false;
 }
@@ -369,7 +369,8 @@ static void read_via(struct sip_message *m, const struct sip_sofia *s)
                    (s->via_port.len == 0 || view_parse_u16(s->via_port, &m->via.port));
     m->via.branch = s->via_branch;
     m->via.maddr = s->via_maddr;
-    m->via.rport_asked = asks_rport(m);
+    m->via.rport_asked = via_has(m, VIEW_LIT("rport"));
+    m->via.keep_asked = via_has(m, VIEW_LIT("keep"));
     if (!m->via.valid)
         fault(m, 400, "Malformed Via");
 }

@@ -29,6 +29,7 @@ struct sip_via {
     struct view branch; /* empty: none */
     struct view maddr;
     bool rport_asked; /* ";rport" without a value, RFC 3581 §4 */
+    bool keep_asked;  /* ";keep" without a value, RFC 6223 §4.1 */
 };
 
 /* A name-addr header's URI, as far as requests are routed by it. */

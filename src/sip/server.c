@@ -207,6 +207,7 @@ static void receive_invite(struct sip *sip, struct tick now, const struct sip_fl
         return;
     }
     sip_dialog_hear(d, m, flow);
+    d->peer_keeps = m->via.keep_asked; /* the answers' Via takes it at its word */
     t->dialog = d->id;
     t->terms = terms;
     d->invite_in = t->id;

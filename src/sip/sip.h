@@ -42,6 +42,8 @@ void sip_destroy(struct sip *sip);
  * call. */
 void sip_input_datagram(struct sip *sip, struct tick now, const struct sip_flow *flow,
                         struct view bytes, bool truncated);
+/* Something that is no SIP came on a UDP flow, such as STUN: its NAT has it in mind still. */
+void sip_hear(struct sip *sip, struct tick now, const struct sip_flow *flow);
 /* The next bytes of a connection, in pieces of any size. */
 void sip_input_stream(struct sip *sip, struct tick now, const struct sip_flow *flow,
                       struct view bytes);

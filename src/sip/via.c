@@ -94,6 +94,9 @@ static void write_params(struct writer *w, const struct sip_message *request, st
         writer_string(w, ";");
         if (request->via.rport_asked && view_equal_nocase(name, VIEW_LIT("rport")))
             writer_printf(w, "rport=%u", from->peer.port);
+        else if (request->via.keep_asked && request->method == SIP_METHOD_INVITE &&
+                 view_equal_nocase(name, VIEW_LIT("keep")))
+            writer_printf(w, "keep=%d", SIP_VIA_KEEP_S);
         else
             write_raw(w, param);
     }

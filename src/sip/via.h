@@ -8,6 +8,10 @@
 #include "sip/flow.h"
 #include "sip/message.h"
 
+/* What we answer to a "keep" (RFC 6223 §7): keepalives come after 80 to 100 % of it, which NATs that
+ * forget after 30 s bear. */
+#define SIP_VIA_KEEP_S 25
+
 /* The flow of the request with peer replaced by where its response goes. On a connection that is
  * the connection itself, id included. */
 struct sip_flow sip_via_route(const struct sip_via *via, const struct sip_flow *from,

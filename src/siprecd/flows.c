@@ -128,7 +128,9 @@ static void flows_take_stun(struct flows *flows, const struct datagram *datagram
     struct writer w = writer_of(answer, sizeof answer);
     struct stun_message message;
     struct stun_server server = {.local = datagram->to};
+    struct sip_flow flow = {.listener = datagram->socket, .peer = datagram->from};
     int error = 0;
+    sip_hear(flows->config.sip, io_clock_tick(), &flow);
     if (stun_message_decode(datagram->bytes, &message) != STUN_DECODED)
         return;
     if (message.class != STUN_REQUEST && flows->outbound)

@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 """Hosts with several addresses: what leaves on a stream comes from the address that its SRC was told, whatever the
 kernel's own choice would be, and the recording says where its packets arrived."""
+import json
+import time
+
 import lab
-from harness import Tap, near
+from harness import Tap, built, near, wait_for
 
 lab.enter()
 tap = Tap()
@@ -102,6 +105,26 @@ def second_card_v6():
              arguments=["--sip.listen=udp:[::]:5060,tcp:[::]:5060,udp:0.0.0.0:5060,tcp:0.0.0.0:5060"])
 
 
+def sip_through_a_forgetful_nat():
+    """A call over UDP, its SRC behind a NAT that forgets flows after 26 s: our BYE after 34 s without SIP arrives."""
+    with lab.World(src=["masquerade"]) as world:
+        world.routers["src"][0].space.sysctl(net__netfilter__nf_conntrack_udp_timeout=26,
+                                             net__netfilter__nf_conntrack_udp_timeout_stream=26)
+        with world.siprecd(environment=NOBODY) as srs:
+            log = world.folder / "call.json"
+            call = world.src.start(built("siprec-call"), f"sip:srs@5.5.5.1:{lab.SIP};transport=udp", "--json", "--seconds",
+                                   "90", log=log)
+            wait_for(lambda: any(r["state"] == "active" for r in srs.recordings()), 20)
+            began = time.monotonic()
+            wait_for(lambda: time.monotonic() - began > 34, 40, every=0.5)  # the NAT's time is real
+            srs.stop()
+            ended = wait_for(lambda: call.poll() is not None, 20)
+            tap.ok(ended, "call of half a minute over UDP: our BYE still finds its way through the SRC's NAT", srs.log()[-3000:])
+            report = json.loads(log.read_text())["results"][0] if ended else {}
+            tap.ok(report.get("code") == 200, "and the call had been one", report)
+
+
+sip_through_a_forgetful_nat()
 second_card()
 bridge()
 tunnel()

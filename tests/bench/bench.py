@@ -211,11 +211,12 @@ def bench_answers(folder):
 
 
 def bench_journal(_):
-    tool = BUILD / "tests/bench/bench_journal"
-    for line in subprocess.run([tool], capture_output=True, text=True).stdout.splitlines():
-        found = re.match(r"(.*?) +([\d.]+) +([\d.]+)$", line)
-        if found:
-            row("a packet: " + found.group(1), found.group(2) + " ns", "", f"{found.group(3)} times a memcpy of its bytes")
+    for tool in ("bench_journal", "bench_media"):
+        for line in subprocess.run([BUILD / "tests/bench" / tool], capture_output=True, text=True).stdout.splitlines():
+            found = re.match(r"(.*?) +([\d.]+) +([\d.]+)$", line)
+            if found:
+                row("a packet: " + found.group(1), found.group(2) + " ns", "",
+                    f"{found.group(3)} times a memcpy of its bytes")
 
 
 def bench_nat(_):

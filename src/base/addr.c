@@ -34,16 +34,6 @@ static size_t ip_len(const struct addr *a)
     return a->family == ADDR_V4 ? 4 : a->family == ADDR_V6 ? 16 : 0;
 }
 
-bool addr_equal_ip(const struct addr *a, const struct addr *b)
-{
-    return a->family == b->family && memcmp(a->ip, b->ip, ip_len(a)) == 0 && a->scope == b->scope;
-}
-
-bool addr_equal(const struct addr *a, const struct addr *b)
-{
-    return a->port == b->port && addr_equal_ip(a, b);
-}
-
 void addr_key(const struct addr *a, uint8_t key[ADDR_KEY_SIZE])
 {
     memset(key, 0, ADDR_KEY_SIZE);

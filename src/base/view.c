@@ -12,11 +12,6 @@ int view_printf_len(struct view v)
     return v.len > INT_MAX ? INT_MAX : (int)v.len;
 }
 
-struct view view_of(const void *bytes, size_t len)
-{
-    return (struct view){bytes, len};
-}
-
 struct view view_of_string(const char *s)
 {
     return s ? (struct view){s, strlen(s)} : VIEW_NONE;
@@ -72,18 +67,6 @@ size_t view_find(struct view v, struct view needle)
         return 0;
     const char *hit = v.len ? memmem(v.at, v.len, needle.at, needle.len) : NULL;
     return hit ? (size_t)(hit - v.at) : v.len;
-}
-
-struct view view_skip(struct view v, size_t n)
-{
-    if (n >= v.len)
-        return (struct view){v.at ? v.at + v.len : NULL, 0};
-    return (struct view){v.at + n, v.len - n};
-}
-
-struct view view_take(struct view v, size_t n)
-{
-    return (struct view){v.at, n < v.len ? n : v.len};
 }
 
 bool view_cut(struct view *rest, char c, struct view *head)

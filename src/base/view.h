@@ -32,7 +32,11 @@ struct view {
 int view_printf_len(struct view v);
 
 /* Borrows bytes or a NUL-terminated string (NULL gives an empty view). */
-struct view view_of(const void *bytes, size_t len);
+static inline struct view view_of(const void *bytes, size_t len)
+{
+    return (struct view){bytes, len};
+}
+
 struct view view_of_string(const char *s);
 
 bool view_equal(struct view a, struct view b);
@@ -48,8 +52,17 @@ size_t view_find_char(struct view v, char c);
 size_t view_find(struct view v, struct view needle);
 
 /* v without its first n bytes (empty when n >= len); its first n bytes (all when n >= len). */
-struct view view_skip(struct view v, size_t n);
-struct view view_take(struct view v, size_t n);
+static inline struct view view_skip(struct view v, size_t n)
+{
+    if (n >= v.len)
+        return (struct view){v.at ? v.at + v.len : NULL, 0};
+    return (struct view){v.at + n, v.len - n};
+}
+
+static inline struct view view_take(struct view v, size_t n)
+{
+    return (struct view){v.at, n < v.len ? n : v.len};
+}
 
 /* Takes what stands before the first c off the front of *rest, and c with it. Without c it takes
  * all. Returns false, *head empty, when *rest was exhausted (!at) before the call; after the

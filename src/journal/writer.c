@@ -88,7 +88,7 @@ static uint8_t *begin_packet(struct journal_writer *w, uint32_t interface, struc
 {
     size_t options = comment.len ? option_size(comment) + 4 : 0;
     size_t total = JOURNAL_PACKET_HEAD + JOURNAL_PADDED(data_len) + options + 4;
-    assert(interface < w->interfaces);
+    assert(interface < w->interfaces && data_len > 0);
     if (total > room(w))
         return NULL;
     uint8_t *at = (uint8_t *)w->out.buffer + w->out.len;
@@ -102,7 +102,7 @@ static uint8_t *begin_packet(struct journal_writer *w, uint32_t interface, struc
     at = store_u32(at, (uint32_t)ns);
     at = store_u32(at, (uint32_t)data_len);
     at = store_u32(at, (uint32_t)data_len);
-    store_zeros(at + data_len, JOURNAL_PADDED(data_len) - data_len);
+    store_u32(at + JOURNAL_PADDED(data_len) - 4, 0); /* the padding, once the data is in */
     if (comment.len) {
         tail = store_option(tail, JOURNAL_OPTION_COMMENT, comment);
         tail = store_zeros(tail, 4);

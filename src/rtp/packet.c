@@ -22,43 +22,48 @@ enum rtp_packet_result rtp_packet_decode(struct rtp_packet *packet, struct view 
     if (first >> 6 != 2)
         return RTP_PACKET_VERSION;
     struct view rest = view_skip(datagram, RTP_HEADER_SIZE);
+    struct view extension = VIEW_NONE;
     size_t csrc_len = (size_t)(first & 0x0f) * 4;
+    uint16_t extension_profile = 0;
+    uint8_t padding = 0;
     if (csrc_len > rest.len)
         return RTP_PACKET_CSRC;
-    struct rtp_packet p = {
-        .payload_type = second & 0x7f,
-        .marker = second & 0x80,
-        .has_extension = first & 0x10,
-        .seq = load_u16(at + 2),
-        .timestamp = load_u32(at + 4),
-        .ssrc = load_u32(at + 8),
-        .csrc = view_take(rest, csrc_len),
-    };
     rest = view_skip(rest, csrc_len);
-    if (p.has_extension) {
+    if (first & 0x10) {
         /* §5.3.1: 16 bits of the profile's choice, then a length in words that does not count
          * these four bytes; zero is valid. */
         if (rest.len < 4)
             return RTP_PACKET_EXTENSION;
         size_t extension_len = (size_t)load_u16(rest.at + 2) * 4;
-        p.extension_profile = load_u16(rest.at);
+        extension_profile = load_u16(rest.at);
         rest = view_skip(rest, 4);
         if (extension_len > rest.len)
             return RTP_PACKET_EXTENSION;
-        p.extension = view_take(rest, extension_len);
+        extension = view_take(rest, extension_len);
         rest = view_skip(rest, extension_len);
     }
     if (first & 0x20) {
         /* §5.1: the last byte counts the padding, itself included. */
         if (rest.len == 0)
             return RTP_PACKET_PADDING;
-        p.padding = (uint8_t)rest.at[rest.len - 1];
-        if (p.padding == 0 || p.padding > rest.len)
+        padding = (uint8_t)rest.at[rest.len - 1];
+        if (padding == 0 || padding > rest.len)
             return RTP_PACKET_PADDING;
-        rest = view_take(rest, rest.len - p.padding);
+        rest = view_take(rest, rest.len - padding);
     }
-    p.payload = rest;
-    *packet = p;
+    *packet = (struct rtp_packet){
+        .payload_type = second & 0x7f,
+        .marker = second & 0x80,
+        .has_extension = first & 0x10,
+        .seq = load_u16(at + 2),
+        .timestamp = load_u32(at + 4),
+        .ssrc = load_u32(at + 8),
+        .csrc = view_take(view_skip(datagram, RTP_HEADER_SIZE), csrc_len),
+        .extension_profile = extension_profile,
+        .extension = extension,
+        .payload = rest,
+        .padding = padding,
+    };
     return RTP_PACKET_OK;
 }
 

@@ -34,12 +34,21 @@ static void leave_port(struct media *media, struct media_stream *stream, uint32_
     media_lend_release(media, port, generation);
 }
 
+static void plan_leaving(struct media_stream *stream)
+{
+    struct tick next = stream->spare.until;
+    for (unsigned i = 0; i < MEDIA_STREAM_RELAYS; i++)
+        next = tick_min(next, stream->relays[i].until);
+    stream->leaves_at = next;
+}
+
 static void leave_spare(struct media *media, struct media_stream *stream)
 {
     if (stream->spare.held)
         leave_port(media, stream, stream->spare.port, stream->spare.generation);
     stream->spare.held = false;
     stream->spare.until = TICK_NEVER;
+    plan_leaving(stream);
 }
 
 static void enter_port(struct media *media, struct media_stream *stream, struct tick now)
@@ -73,6 +82,7 @@ void media_lend_replace(struct media *media, struct media_stream *stream, struct
         stream->spare.port = before->port;
         stream->spare.generation = before->generation;
         stream->spare.until = tick_add_ms(now, SPARE_MS);
+        plan_leaving(stream);
     }
     enter_port(media, stream, now);
 }
@@ -100,6 +110,7 @@ static void leave_relay(struct media *media, struct media_stream *stream,
         media->left[at] = (struct media_port){relay->slot, relay->generation};
     }
     *relay = (struct media_lent_relay){.until = TICK_NEVER};
+    plan_leaving(stream);
     unwant(stream);
 }
 
@@ -163,6 +174,7 @@ bool media_lend_relays(struct media *media, struct media_stream *stream, struct 
     bool there = !way->relay.held || take_relay(media, stream, &way->relay, false);
     if (way->relay_rtcp.held)
         (void)!take_relay(media, stream, &way->relay_rtcp, true); /* RTCP alone: not worth a path */
+    plan_leaving(stream);
     return there;
 }
 
@@ -292,6 +304,8 @@ void media_lend_give_back(struct media *media, struct media_stream *stream)
 
 void media_lend_arrived(struct media_stream *stream, struct tick now, uint32_t socket)
 {
+    if (tick_is_never(stream->leaves_at))
+        return;
     struct tick soon = tick_add_ms(now, MOVED_MS);
     bool ours = !MEDIA_SOCKET_IS_RELAY(socket) && !MEDIA_SOCKET_SHARED(socket) &&
                 MEDIA_SOCKET_PORT(socket) == stream->facts.port;
@@ -303,18 +317,13 @@ void media_lend_arrived(struct media_stream *stream, struct tick now, uint32_t s
         if (left && MEDIA_SOCKET_IS_RELAY(socket) && relay->slot == MEDIA_RELAY_SLOT(socket))
             relay->until = soon;
     }
-}
-
-struct tick media_lend_deadline(const struct media_stream *stream)
-{
-    struct tick next = stream->spare.until;
-    for (unsigned i = 0; i < MEDIA_STREAM_RELAYS; i++)
-        next = tick_min(next, stream->relays[i].until);
-    return next;
+    plan_leaving(stream);
 }
 
 void media_lend_expire(struct media *media, struct media_stream *stream, struct tick now)
 {
+    if (!tick_due(stream->leaves_at, now))
+        return;
     if (stream->spare.held && tick_due(stream->spare.until, now))
         leave_spare(media, stream);
     for (unsigned i = 0; i < MEDIA_STREAM_RELAYS; i++) {

@@ -185,7 +185,7 @@ void media_stream_arm(struct media *media, struct media_stream *stream)
 {
     struct tick next = tick_min(stream->silent_at, stream->control_at);
     next = tick_min(next, tick_min(stream->look_at, media_ice_deadline(stream)));
-    next = tick_min(next, tick_min(media_course_deadline(stream), media_lend_deadline(stream)));
+    next = tick_min(next, tick_min(media_course_deadline(stream), stream->leaves_at));
     timers_set(&media->timers, &stream->timer.timer, tick_min(next, stream->drop_at));
 }
 
@@ -257,8 +257,14 @@ static struct media_stream *new_stream(struct media *media, struct media_recordi
 static void allow_codecs(struct media_stream *stream)
 {
     rtp_source_allow_none(&stream->source);
-    for (unsigned i = 0; i < stream->facts.codec_count; i++)
-        rtp_source_allow(&stream->source, stream->facts.codecs[i].payload_type);
+    memset(stream->digit_types, 0, sizeof stream->digit_types);
+    for (unsigned i = 0; i < stream->facts.codec_count; i++) {
+        const struct media_codec *codec = &stream->facts.codecs[i];
+        rtp_source_allow(&stream->source, codec->payload_type);
+        if (codec->kind == MEDIA_DIGITS)
+            stream->digit_types[codec->payload_type >> 6 & 1] |= UINT64_C(1)
+                                                                 << (codec->payload_type & 63);
+    }
     if (addr_is_set(&stream->facts.signalled))
         rtp_source_trust(&stream->source, &stream->facts.signalled);
 }
@@ -463,6 +469,8 @@ static void note_dropped(struct media *media, struct media_stream *stream,
                          const struct datagram *datagram)
 {
     unsigned which = MEDIA_SOCKET_RTCP(datagram->socket);
+    if (stream->dropped_seen[which] && datagram->dropped == stream->dropped[which])
+        return; /* nearly always */
     if (MEDIA_SOCKET_IS_RELAY(datagram->socket) || stream->spare.held)
         return; /* another socket's count */
     bool more = stream->dropped_seen[which] && datagram->dropped > stream->dropped[which];

@@ -57,7 +57,7 @@ void media_stream_start(struct media *media, struct media_stream *stream, struct
     rtp_source_init(&stream->source, &stream->facts.offered);
     stream->our_ssrc = rng_u32(&media->rng);
     stream->silent_at = stream->control_at = stream->drop_at = stream->look_at = TICK_NEVER;
-    stream->spare.until = TICK_NEVER;
+    stream->spare.until = stream->leaves_at = TICK_NEVER;
     for (unsigned i = 0; i < MEDIA_STREAM_RELAYS; i++)
         stream->relays[i].until = TICK_NEVER;
     stream->our_seq = (uint16_t)rng_u32(&media->rng);
@@ -100,9 +100,10 @@ void media_stream_digits(struct media *media, struct media_stream *stream, struc
 static void take_digits(struct media *media, struct media_stream *stream, struct tick now,
                         const struct rtp_packet *packet, struct wall at)
 {
-    const struct media_codec *codec = codec_of(stream, packet->payload_type);
-    if (!codec || codec->kind != MEDIA_DIGITS)
+    uint8_t type = packet->payload_type;
+    if (!(stream->digit_types[type >> 6] >> (type & 63) & 1))
         return;
+    const struct media_codec *codec = codec_of(stream, type);
     if (stream->digits.clock_rate != codec->clock_hz)
         rtp_dtmf_init(&stream->digits, codec->clock_hz ? codec->clock_hz : 8000);
     struct rtp_digit digits[RTP_DTMF_DIGITS_MAX];

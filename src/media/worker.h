@@ -47,45 +47,50 @@ struct media_switch {
 };
 
 struct media_stream {
-    struct pool_id id;
+    /* What each packet looks at, in few cache lines: with thousands of streams, each looked at every
+     * 100 ms, waiting for memory is most of what a packet costs. */
     struct media_recording *recording;
-    struct media_stream_facts facts;
-    bool lent;           /* has its port */
-    struct tick drop_at; /* removed by the SRC: the port goes then; TICK_NEVER: not */
-    struct wall lent_at; /* what arrived before that was for the port's previous call */
-    struct media_switch switches[MEDIA_SWITCHES];
-    unsigned switch_count;
-    struct tick switched; /* long after that only the last switch counts, wherever the clock went */
-
-    uint32_t interface, apart; /* in the journal; MEDIA_NO_INTERFACE: not yet */
-    struct journal_flow flow;  /* from the accepted source */
-    uint32_t apart_bytes;
-
-    struct media_ice *ice;       /* NULL: none */
-    struct ice_mux_agent *share; /* on sockets that it shares; NULL: none */
-
-    struct rtp_source source;
-    struct rtp_sequence sequence; /* of the SSRC that is accepted now */
-    uint64_t lost_before;         /* by SSRCs before it */
-    uint64_t taken_in;            /* packets that were held apart and counted as lost by sequence */
-    uint16_t held_first;          /* that came before sequence began, and were held apart */
-    uint32_t ssrc;                /* theirs */
-    struct rtp_dtmf digits;
-    struct media_counters counters, told;
-    bool foreign_told;
-    uint32_t dropped[2]; /* the kernel's counts for its sockets, as last seen */
+    struct media_ice *ice; /* NULL: none */
+    struct wall lent_at;   /* what arrived before that was for the port's previous call */
+    uint32_t dropped[2];   /* the kernel's counts for its sockets, as last seen */
     bool dropped_seen[2], overflow_told;
-
-    /* Its way in (course.c), and what it stands on (lend.c). */
-    struct way way;
-    bool on_way;            /* not with ICE */
-    struct tick confirm_at; /* another path is offered: taken for agreed then */
-    bool barred;            /* the source that is accepted may get nothing from us */
-    uint8_t unasked;        /* packets to it before anything came from it */
-    uint16_t our_seq;
+    bool on_way;     /* has a way in, not ICE (course.c) */
+    bool barred;     /* the source that is accepted may get nothing from us */
+    bool before_due; /* the report of before_at is due */
     uint32_t heard_socket;
     struct tick heard_at;
     struct wall last_at, gap_from; /* ns 0: no gap */
+    struct wall before_at;   /* the report that tells how many packets went by before our first */
+    struct tick leaves_at;   /* when a port or relay that is being left goes; TICK_NEVER: none */
+    uint64_t digit_types[2]; /* bit set: a payload type of digits */
+    struct tick switched; /* long after that only the last switch counts, wherever the clock went */
+    unsigned switch_count;
+    struct media_switch switches[MEDIA_SWITCHES];
+    struct media_counters counters;
+    struct journal_flow flow;     /* from the accepted source */
+    uint64_t lost_before;         /* by SSRCs before it */
+    uint64_t taken_in;            /* packets that were held apart and counted as lost by sequence */
+    uint16_t held_first;          /* that came before sequence began, and were held apart */
+    struct rtp_sequence sequence; /* of the SSRC that is accepted now */
+    struct rtp_source source;     /* begins with what each packet looks at, and so does way */
+    struct way way;               /* its way in */
+    struct media_timer timer;     /* the earliest of what it waits for */
+
+    struct pool_id id;
+    struct media_stream_facts facts;
+    bool lent;                 /* has its port */
+    struct tick drop_at;       /* removed by the SRC: the port goes then; TICK_NEVER: not */
+    uint32_t interface, apart; /* in the journal; MEDIA_NO_INTERFACE: not yet */
+    uint32_t apart_bytes;
+    struct ice_mux_agent *share; /* on sockets that it shares; NULL: none */
+    uint32_t ssrc;               /* theirs */
+    struct rtp_dtmf digits;
+    struct media_counters told;
+    bool foreign_told;
+
+    struct tick confirm_at; /* another path is offered: taken for agreed then */
+    uint8_t unasked;        /* packets to it before anything came from it */
+    uint16_t our_seq;
     enum way_reason gap_why;
     unsigned alarms; /* enum verdict_security, told */
     unsigned strays; /* since strays_from */
@@ -106,14 +111,12 @@ struct media_stream {
     double control_average;  /* RFC 3550 §6.3.3 */
     uint32_t control_socket; /* and where it arrived */
     uint32_t sr_packets;
-    bool before_told, before_due; /* how many packets went by before our first: asked once */
-    struct wall before_at;        /* the report that tells it */
+    bool before_told; /* how many packets went by before our first: asked once */
     bool control_due, control_refused, control_barred;
     uint8_t reports_unheard; /* reports before anything came */
     struct list ready;       /* in media.ready: has something to send */
 
     struct tick silent_at, control_at, look_at;
-    struct media_timer timer; /* the earliest of these and drop_at */
 };
 
 /* Journal bytes that did not fit into the buffer: SIP messages, mostly. */
@@ -124,6 +127,17 @@ struct media_chunk {
 };
 
 struct media_recording {
+    /* What each packet looks at, as in a stream. */
+    bool failed;                        /* its bytes could not be written: nothing more is kept */
+    bool closing, ended;                /* MEDIA_CLOSE came; "ended" is in the journal */
+    bool heard;                         /* RTP of the SRC's on any stream */
+    bool opened;                        /* its first bytes were handed out */
+    bool written;                       /* and, as far as we heard, written */
+    uint64_t credit_bytes, spent_bytes; /* its requests and media brought; we sent */
+    struct list dirty;                  /* in media.dirty: has bytes, or its end, to hand out */
+    struct media_chunk *chunks, **chunks_end;
+    struct journal_writer journal;
+
     struct pool_id id; /* here; `name` is recorder's */
     struct pool_id name;
     struct map_node node;
@@ -131,21 +145,11 @@ struct media_recording {
     struct media_stream *streams[LIMIT_STREAMS_PER_RECORDING];
     char cname[24]; /* RFC 7022 §4.2: 96 random bits of its own */
     bool confirmed;
-    bool heard;                         /* RTP of the SRC's on any stream */
-    unsigned unasked;                   /* packets to an unlisted SRC before that and the ACK */
-    uint64_t credit_bytes, spent_bytes; /* its requests and media brought; we sent */
-    bool ice_works;                     /* the SRC answered a check */
-    unsigned ice_checks;                /* sent before that */
-
+    unsigned unasked;    /* packets to an unlisted SRC before it was heard and the ACK */
+    bool ice_works;      /* the SRC answered a check */
+    unsigned ice_checks; /* sent before that */
     char *buffer;
-    struct journal_writer journal;
-    struct media_chunk *chunks, **chunks_end;
-    struct list dirty; /* in media.dirty: has bytes, or its end, to hand out */
-    bool opened;       /* its first bytes were handed out */
-    bool written;      /* and, as far as we heard, written */
-    bool failed;       /* they could not be written: nothing more is kept */
 
-    bool closing, ended; /* MEDIA_CLOSE came; "ended" is in the journal */
     struct tick close_latest;
     struct media_timer timer; /* closing: when to stop waiting for the tail */
     struct wall closed_at;
@@ -306,7 +310,6 @@ void media_lend_arrived(struct media_stream *stream, struct tick now, uint32_t s
 void media_lend_give_back(struct media *media, struct media_stream *stream);
 /* A port that no stream took. */
 void media_lend_release(struct media *media, uint32_t port, uint32_t generation);
-struct tick media_lend_deadline(const struct media_stream *stream);
 void media_lend_expire(struct media *media, struct media_stream *stream, struct tick now);
 
 /* ---- media.c -------------------------------------------------------------------------------- */

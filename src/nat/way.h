@@ -73,20 +73,11 @@ struct way_event {
 
 /* For its owner to embed; what is in it is nobody else's. */
 struct way {
-    struct way_facts facts;
-    struct keepalive rounds;
-    struct ladder ladder;
-    struct tick stun_at, migrate_at, back_at, leave_at, suspect_at,
-        twice_at; /* TICK_NEVER: not planned */
-    struct tick suspected;
-    struct tick last_raw, last_relayed; /* packets' arrival; TICK_NEVER: none */
-    struct addr peer, bound;
-    uint16_t due_raw, due_relayed; /* a bit for each target, and one for peer */
-    uint16_t told, permitted, denied, refusing;
-    unsigned failed; /* 1 << code: nothing ever came by it */
-    uint8_t sent;    /* before anything came */
+    /* What a packet of a path that works touches, before what it does not. */
     bool confirmed, heard, flows /* since the last change */, held, ended, by_relay, peer_barred,
         relay_may_send, relay_alone, mapping_stands;
+    uint8_t event_first, event_count;
+    uint8_t sent; /* before anything came */
     enum way_migration {
         WAY_NOT_YET,
         WAY_PROBING, /* punched from the raw socket; its mapping is being asked for */
@@ -94,8 +85,18 @@ struct way {
         WAY_MOVED,
         WAY_DONE, /* for good or bad: once a call */
     } migration;
+    unsigned failed; /* 1 << code: nothing ever came by it */
+    struct addr peer, bound;
+    struct tick last_raw, last_relayed; /* packets' arrival; TICK_NEVER: none */
+    struct tick stun_at, migrate_at, back_at, leave_at, suspect_at,
+        twice_at; /* TICK_NEVER: not planned */
+    struct keepalive rounds;
+    struct ladder ladder;
+    struct way_facts facts;
+    struct tick suspected;
+    uint16_t due_raw, due_relayed; /* a bit for each target, and one for peer */
+    uint16_t told, permitted, denied, refusing;
     struct way_event events[WAY_EVENTS];
-    uint8_t event_first, event_count;
     uint32_t events_lost;
 };
 

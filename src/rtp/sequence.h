@@ -34,25 +34,26 @@ struct rtp_position {
 struct rtp_sequence {
     uint32_t clock_rate;
     bool started;
-    /* Appendix A.1's state, exactly. */
-    uint8_t probation; /* packets in a row still wanted until the source is valid */
-    uint16_t base_seq, max_seq;
-    uint32_t bad_seq;
+    uint8_t probation; /* A.1: packets in a row still wanted until the source is valid */
+    uint16_t max_seq;  /* A.1, and so the next two */
     uint32_t cycles;
-    uint64_t received, received_prior, expected_prior;
-    /* Ours. */
+    uint64_t received;
     int64_t max_ext;       /* the highest position's sequence number */
     int64_t max_timestamp; /* its timestamp */
     int64_t run_first;     /* the lowest of this run; a restart begins another */
     uint64_t run_unique;   /* packets of this run without duplicates */
     uint64_t seen[2];      /* bit i: max_ext - i was seen */
     uint64_t packets;      /* all that came, duplicates and strays too */
-    uint64_t duplicates, late, jumps, restarts;
-    uint64_t lost_before; /* losses of the runs before a restart */
+    uint64_t lost_before;  /* losses of the runs before a restart */
     /* A.8. */
+    struct wall first_arrival;
     uint32_t transit;
     uint32_t jitter16; /* 16 times the jitter */
-    struct wall first_arrival;
+    /* What an ordinary packet does not touch: the rest of A.1's state, and our counters. */
+    uint16_t base_seq;
+    uint32_t bad_seq;
+    uint64_t received_prior, expected_prior;
+    uint64_t duplicates, late, jumps, restarts;
 };
 
 /* clock_rate in Hz, > 0: the RTP clock of the payload (8000 for G.722 too, RFC 3551 §4.5.2). */

@@ -113,7 +113,7 @@ static struct rtp_source_rival *find_rival(struct rtp_source *s, const struct ad
         if (oldest->used && (!r->used || tick_before(r->last, oldest->last)))
             oldest = r;
     }
-    *is_new = true;
+    *is_new = s->has_rivals = true;
     *oldest = (struct rtp_source_rival){.from = *from, .ssrc = ssrc, .used = true};
     return oldest;
 }
@@ -176,7 +176,8 @@ static struct rtp_source_verdict accept_known(struct rtp_source *s, const struct
         s->last_timestamp = packet->timestamp;
         if (s->fresh)
             s->fresh--;
-        break_alternates(s);
+        if (s->has_rivals)
+            break_alternates(s);
     }
     s->last = now;
     s->accepted_packets++;

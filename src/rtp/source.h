@@ -79,24 +79,27 @@ struct rtp_source_rival {
 };
 
 struct rtp_source {
+    /* What each packet looks at stands together; the rest is for those who are not known yet. */
+    struct addr accepted; /* who is recorded now; unset: nobody yet */
+    uint32_t ssrc;        /* of the accepted, when has_ssrc */
+    uint32_t last_timestamp;
+    uint16_t last_seq;
+    bool has_ssrc;
+    bool exact;       /* signalled is where it sends from, to the port (RFC 7866 §8.1.8) */
+    bool has_rivals;  /* some of rivals are, or were, used */
+    uint8_t fresh;    /* after a re-INVITE: accepted packets until the old rules hold again */
+    struct tick last; /* arrival of the newest accepted packet */
+    uint64_t accepted_packets;
     struct addr signalled;                   /* SDP's; unset or unspecified: none */
     struct addr trusted[RTP_SOURCE_TRUSTED]; /* IPs only */
     struct addr proven[RTP_SOURCE_PROVEN];   /* by checks; a ring */
     uint8_t proven_at;                       /* where the next goes */
-    struct addr accepted;                    /* who is recorded now; unset: nobody yet */
-    uint32_t ssrc;                           /* of the accepted, when has_ssrc */
-    uint16_t last_seq;
-    uint32_t last_timestamp;
-    struct tick last; /* arrival of the newest accepted packet */
-    bool exact;       /* signalled is where it sends from, to the port (RFC 7866 §8.1.8) */
-    bool has_ssrc;
-    uint8_t fresh; /* after a re-INVITE: accepted packets until the old rules hold again */
-    uint64_t payload_types[2]; /* bit set: agreed */
+    uint64_t payload_types[2];               /* bit set: agreed */
     uint32_t stale[RTP_SOURCE_STALE];
     uint8_t stale_count;
     struct rtp_source_rival rivals[RTP_SOURCE_RIVALS];
     /* What happened, for metrics and the verdict. */
-    uint64_t accepted_packets, quarantined, foreign, dropped;
+    uint64_t quarantined, foreign, dropped;
     uint32_t epochs, moves;
 };
 

@@ -426,7 +426,7 @@ void way_refused(struct way *w, struct tick now, const struct addr *to)
     if (!w->confirmed || !bits || (w->refusing & bits) == bits)
         return;
     w->refusing |= bits;
-    if ((bits & PEER) || !addr_is_set(&w->peer))
+    if ((bits & PEER) || ((bits & 1u) && !addr_is_set(&w->peer)))
         put(w, now, (struct way_event){.kind = WAY_REFUSES, .peer = *to});
 }
 

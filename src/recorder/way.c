@@ -6,6 +6,8 @@
 #include "base/target.h"
 #include "recorder/call.h"
 
+enum { FARM_BITS = 3 }; /* eight addresses: so many are trusted, and can be punched */
+
 static unsigned family_of(const struct recorder_lease *lease)
 {
     return lease->ticket.bound.family == ADDR_V6;
@@ -360,11 +362,46 @@ static void put_permitted(const struct targets *t, const struct recorder_call *c
     }
 }
 
+/* One more address that this SRC's media may come from: trusted, let in by the relay, and sent to where our NAT filters.
+ * Its port is the offered one: whatever it is, a filter by address opens. */
+static void put_source(const struct targets *t, const struct addr *offered, const struct addr *ip,
+                       struct media_way *way)
+{
+    struct addr to = addr_with_port(*ip, offered->port);
+    add(way->known, &way->known_count, MEDIA_KNOWN, addr_with_port(*ip, 0));
+    if (ip->family != offered->family || !may_get(t, &to))
+        return;
+    add(way->permitted, &way->permitted_count, MEDIA_PERMITTED, addr_with_port(*ip, 0));
+    if (way->choice.punches && offered->port != 0)
+        add(way->targets, &way->target_count, MEDIA_TARGETS, to);
+}
+
+/* A network in sip.allow of a few addresses, this SRC's among them, is its media farm. */
+static void put_farm(const struct targets *t, const struct addr *offered, struct media_way *way)
+{
+    const struct recorder_prefixes *allow = &t->recorder->settings.allow;
+    for (uint32_t i = 0; i < allow->count; i++) {
+        const struct addr_prefix *network = &allow->list[i];
+        size_t last = network->base.family == ADDR_V6 ? 15 : 3;
+        unsigned free_bits = (unsigned)(last + 1) * 8 - network->bits;
+        struct addr one = network->base;
+        if (free_bits == 0 || free_bits > FARM_BITS ||
+            !(addr_prefix_contains(network, &t->rule.signalled) ||
+              addr_prefix_contains(network, offered)))
+            continue;
+        for (unsigned n = 0; n < 1u << free_bits; n++) {
+            one.ip[last] = (uint8_t)((network->base.ip[last] & ~((1u << free_bits) - 1u)) | n);
+            put_source(t, offered, &one, way);
+        }
+    }
+}
+
 /* What earlier calls taught beside the choice itself. */
-static void put_known(const struct src_profile *profile, struct media_way *way)
+static void put_known(const struct targets *t, const struct addr *offered,
+                      const struct src_profile *profile, struct media_way *way)
 {
     for (uint8_t i = 0; i < profile->media_count; i++)
-        add(way->known, &way->known_count, MEDIA_KNOWN, addr_with_port(profile->media[i], 0));
+        put_source(t, offered, &profile->media[i], way);
     way->one_port = src_profile_believes(profile, SRC_ONE_PORT);
     if (src_profile_believes(profile, SRC_REINVITES) == PATH_NO)
         way->may_reinvite = false;
@@ -388,7 +425,8 @@ void recorder_way_fill(const struct recorder *recorder, const struct recorder_ca
     put_targets(&t, &stream->offered_rtcp, way->targets_rtcp, &way->target_rtcp_count);
     put_permitted(&t, call, stream, lease->ticket.bound.family, way);
     if (call->knows_src)
-        put_known(&call->src_profile, way);
+        put_known(&t, &stream->offered, &call->src_profile, way);
+    put_farm(&t, &stream->offered, way);
     if (lease->has_relay)
         way->relay = (struct media_way_relay){.held = true,
                                               .slot = lease->relay.slot,

@@ -10,6 +10,9 @@ TCP = dict(TURN, TURN_SERVERS=f"turn:{lab.SERVERS}.1:3478?transport=tcp")
 TCP443 = dict(TURN, TURN_SERVERS=f"turn:{lab.SERVERS}.1:443?transport=tcp")
 
 
+EDGE = "edge"  # no way without one: unreachable, and why
+
+
 def box(mapping, filtering, *more, scope="mapping"):
     """The simulator's NAT box by the table's words."""
     words = {"E": "independent", "A": "address", "AP": "address-port"}
@@ -33,31 +36,32 @@ ROWS = [
     Row("forwarded range, address set", ["forwarded"], {"EXTERNAL_IP": f"{lab.SRS}.1", "BEHIND_NAT": "true"}, any="static"),
     Row("PCP", ["pcp"], {}, any="mapped"),
     Row("EIM+EIF", [box("E", "E")], FULL, any="stun"),
-    Row("EIM+ADF", [box("E", "A")], dict(FULL, **UDP), any="stun", B5=None, B3=None),
-    Row("EIM+APDF", [box("E", "AP")], dict(FULL, **UDP), B1="stun", B6="stun", B2="relay", B4="relay", B3=None, B5=None),
+    Row("EIM+ADF", [box("E", "A")], dict(FULL, **UDP), any="stun", B5=EDGE),
+    Row("EIM+APDF", [box("E", "AP")], dict(FULL, **UDP), B1="stun", B6="stun", B2="relay", B3="relay", B4="relay", B5=EDGE),
     Row("masquerade, default, no relay", ["masquerade"], {}, B1="stun", B6="stun"),
     # Linux moves our port to where the SRC's packets come from when they reach it before our punch, and over a cable they
     # may: then it is the relay.
-    Row("masquerade, default, relay", ["masquerade"], UDP, B1=None, B6=None, B2="relay", B4="relay", B3=None),
-    Row("EDM+ADF", [box("A", "A")], dict(FULL, **UDP), B1="relay", B2="relay", B4="relay", B6=None, B3=None),
-    Row("EDM+APDF", ["symmetric"], dict(FULL, **UDP), B1="relay", B2="relay", B4="relay", B6=None, B3=None),
+    Row("masquerade, default, relay", ["masquerade"], UDP, B1=None, B6=None, B2="relay", B3="relay", B4="relay", B5=EDGE),
+    Row("EDM+ADF", [box("A", "A")], dict(FULL, **UDP), B1="relay", B2="relay", B3="relay", B4="relay", B5=EDGE, B6=None),
+    Row("EDM+APDF", ["symmetric"], dict(FULL, **UDP), B1="relay", B2="relay", B3="relay", B4="relay", B5=EDGE, B6=None),
     Row("EDM+EIF", [box("AP", "E")], FULL, any="stun"),
-    Row("CGN, EIM+APDF", ["masquerade", box("E", "E")], dict(FULL, **UDP), B1=None, B4="relay"),
-    Row("CGN, EDM", ["masquerade", "symmetric"], dict(FULL, **UDP), B1="relay", B4="relay"),
-    Row("UDP blocked", ["tcp-only"], TCP, B1="relay", B2="relay", B4="relay"),
-    Row("443 only", ["443-only"], TCP443, B1="relay", B2="relay", B4="relay"),
+    Row("CGN, EIM+APDF", ["masquerade", box("E", "E")], dict(FULL, **UDP), B1=None, B2="relay", B3="relay", B4="relay", B5=EDGE),
+    Row("CGN, EDM", ["masquerade", "symmetric"], dict(FULL, **UDP), B1="relay", B2="relay", B3="relay", B4="relay", B5=EDGE, B6=None),
+    Row("UDP blocked", ["tcp-only"], TCP, B1="relay", B2="relay", B3="relay", B4="relay", B5=EDGE, B6="relay"),
+    Row("443 only", ["443-only"], TCP443, B1="relay", B2="relay", B3="relay", B4="relay", B5=EDGE, B6="relay"),
 ]
 
 
 class Column:
-    def __init__(self, name, chain=(), call=()):
-        self.name, self.chain, self.call = name, chain, call
+    def __init__(self, name, chain=(), call=(), settings=()):
+        self.name, self.chain, self.call, self.settings = name, chain, call, settings
 
 
 COLUMNS = [
     Column("B1"),
     Column("B2", call=["--send-from", "port"]),
-    Column("B3", call=["--send-from", "5.5.6.9"]),
+    # The set is known: a farm's network stands in sip.allow.
+    Column("B3", call=["--send-from", "5.5.6.6"], settings=["--sip.allow=5.5.6.0/29"]),
     Column("B4", chain=[box("E", "AP")]),
     Column("B5", chain=[box("E", "AP", "pool=8", "arbitrary=1")]),
     Column("B6", call=["--latch"]),
@@ -96,6 +100,12 @@ class Played:
         self.path = "/".join(sorted({s["path"] for s in self.streams}))
         self.report = report
 
+    def told_why(self):
+        """Every stream that was not heard has a reason and a cure in its verdict."""
+        verdicts = [s.get("verdict") or {} for s in self.streams]
+        silent = [v.get("unreachable") or {} for s, v in zip(self.streams, verdicts) if not s.get("packets")]
+        return bool(self.streams) and all(u.get("reason") and u.get("cure") for u in silent)
+
     def first_ms(self):
         times = [(s.get("verdict") or {}).get("first_packet_ms") for s in self.streams]
         return max((t for t in times if t is not None), default=None)
@@ -107,9 +117,9 @@ def play(row, column, calls=2, seconds=6):
         world.coturn()
         world.classic_stun()
         if not column.chain:
-            world.src.run("ip", "addr", "add", "5.5.6.9/32", "dev", "eth")
-            lab.run("ip", "route", "replace", "5.5.6.9", "dev", "c-src")
-        with world.siprecd(environment=row.settings) as srs:
+            world.src.run("ip", "addr", "add", "5.5.6.6/32", "dev", "eth")
+            lab.run("ip", "route", "replace", "5.5.6.6", "dev", "c-src")
+        with world.siprecd(*column.settings, environment=row.settings) as srs:
             # Discovery and allocations take a moment; nobody calls in the very second that a recorder starts.
             lab.harness.wait_for(lambda: (srs.nat() or {}).get("state") == "known", 10)
             for _ in range(calls):

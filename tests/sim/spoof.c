@@ -146,6 +146,40 @@ static void test_the_listed(void)
     end(play);
 }
 
+/* A network of a few addresses with the SRC in it is its media farm: each of them may get through a NAT that filters, and
+ * a relay, the others of the list may not; nor may those of a network that is too large. */
+static void test_a_farm(void)
+{
+    static const struct {
+        const char *networks[2];
+        struct addr other;
+        bool may;
+    } cases[] = {
+        {{"192.0.2.8/29", NULL}, {.family = ADDR_V4, .ip = {192, 0, 2, 15}}, true},
+        {{"192.0.2.13/29", NULL}, {.family = ADDR_V4, .ip = {192, 0, 2, 8}}, true},
+        {{"192.0.2.8/29", NULL}, {.family = ADDR_V4, .ip = {192, 0, 2, 16}}, false},
+        {{"192.0.2.0/28", NULL}, {.family = ADDR_V4, .ip = {192, 0, 2, 15}}, false},
+        {{"192.0.2.10", "203.0.113.64/30"}, {.family = ADDR_V4, .ip = {203, 0, 113, 65}}, false},
+        {{"192.0.2.10", "192.0.2.11"}, {.family = ADDR_V4, .ip = {192, 0, 2, 11}}, false},
+    };
+    static const char *const names[2] = {"192.0.2.10", "192.0.2.10"};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        for (int symmetric = 0; symmetric < 2; symmetric++) {
+            struct recorder_prefixes allow = {0};
+            size_t asked;
+            for (int n = 0; n < 2 && cases[i].networks[n]; n++)
+                CHECK(addr_prefix_parse(view_of_string(cases[i].networks[n]),
+                                        &allow.list[allow.count++]));
+            struct play *play = call(behind_a_nat(&allow, symmetric), names, true, &asked);
+            struct sum there = sum_of(&play->srs, &cases[i].other, false);
+            CHECK((there.permissions > 0) == cases[i].may);
+            CHECK(symmetric || (there.packets > 0) == cases[i].may);
+            CHECK(there.packets <= 2 * 20);
+            end(play);
+        }
+    }
+}
+
 /* The limits are the call's, not the stream's: thirty m-lines bring no more than one. */
 static void test_many_streams_are_one_call(void)
 {
@@ -167,6 +201,7 @@ int main(void)
 {
     RUN(test_the_unlisted);
     RUN(test_the_listed);
+    RUN(test_a_farm);
     RUN(test_many_streams_are_one_call);
     return tap_done();
 }

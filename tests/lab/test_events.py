@@ -78,8 +78,7 @@ def srs_reboot():
 
 
 def srs_box_reboot():
-    Play("our NAT reboots and hands out other ports", [box()], settings=dict(STUN, **TURN), disturb=reboot("srs"), seconds=20,
-         transport="tcp")  # the box takes no fragments
+    Play("our NAT reboots and hands out other ports", [box()], settings=dict(STUN, **TURN), disturb=reboot("srs"), seconds=20)
 
 
 def src_reboot():

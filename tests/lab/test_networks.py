@@ -105,6 +105,18 @@ for transport in ("udp", "tcp", "tls"):
          register=f"sip:recorder@{SBC}{port};transport={transport}", paths=("relay", "relay"), relay_over="udp")
 Play("masquerade, called down a registration, punched", ["masquerade"], settings=UDP, warm=True, sip=False,
      register=f"sip:recorder@{SBC}:5060;transport=tcp")
+# An INVITE that does not fit one packet.
+BOX = ("box", "mapping=independent", "filtering=address-port", "ports=random")
+
+
+def went_in_pieces(play, world, _):
+    names, values = (line.split() for line in world.src.run("cat", "/proc/net/snmp").splitlines() if line.startswith("Ip:"))
+    made = int(values[names.index("FragCreates")])
+    tap.ok(made >= 4, f"{play.name}: two fragments at the least a call", made)
+
+
+Play("NATs on both sides, SIP over UDP in fragments", [BOX], [BOX], settings=dict(UDP, STUN_SERVERS=f"{lab.SERVERS}.1:3478"), transport="udp",
+     warm=True, check=went_in_pieces)
 # ICE with a mapping.
 Play("PCP, the SRC speaks ICE", ["pcp"], call=["--ice", "full"], paths=("mapped", "mapped"))
 

@@ -29,7 +29,11 @@ def check(row, column, path):
 
 # Without a relay there is nothing to fall back on where the SRC, a cable away, sends before our NAT has seen our punch:
 # the kernel's then moves our port (doc/nat.md 1, "clashes"). `make lab-matrix` plays it.
-here = [cell for cell in rows.cells() if cell[1].name in ("B1", "B4") and "no relay" not in cell[0].name]
+MORE = {("1:1, address set", "B3"), ("EIM+EIF", "B5"), ("EIM+ADF", "B2"), ("EIM+ADF", "B3"), ("EIM+APDF", "B2"), ("EIM+APDF", "B5"),
+        ("masquerade, default, relay", "B2"), ("EDM+ADF", "B6"), ("EDM+APDF", "B3"), ("EDM+APDF", "B6"),
+        ("CGN, EIM+APDF", "B3"), ("UDP blocked", "B2"), ("443 only", "B6")}  # what each class asks of a kind of row
+here = [cell for cell in rows.cells() if "no relay" not in cell[0].name
+        and (cell[1].name in ("B1", "B4") or (cell[0].name, cell[1].name) in MORE)]
 if wanted:
     here = [cell for cell in rows.cells() if cell[0].name == wanted[0] and cell[1].name in wanted[1:]]
 for row, column, path in here[part::parts]:

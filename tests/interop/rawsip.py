@@ -13,10 +13,10 @@ hosts = itertools.count(2)
 class Talk:
     """One SRC: a socket of its own, on an address of its own, so that answers sent to the Via's port find it."""
 
-    def __init__(self, srs, transport, message=""):
+    def __init__(self, srs, transport, message="", to=None):
         self.srs, self.transport, self.buffer = srs, transport, b""
         if transport == "tcp":
-            self.socket = socket.create_connection(("127.0.0.1", srs.port), timeout=60)
+            self.socket = socket.create_connection(to or ("127.0.0.1", srs.port), timeout=60)
             return
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         sent_by = re.match(r"SIP/2.0/\w+\s+[^:;\s]+:?(\d+)?", header(message, "Via", "v"))

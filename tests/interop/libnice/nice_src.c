@@ -2,7 +2,8 @@
  * its path is ready. Its SIP is said by test_libnice_src.py, which speaks with this program by lines:
  * out "ufrag I X", "pwd I X", "candidate I a=candidate:...", "described", "ready", "failed",
  * "sent I PACKETS"; in "remote I UFRAG PWD", "candidate I a=candidate:...", "restart", "role 0|1",
- * "quit". Use: nice_src STREAMS COMPONENTS ROLE NOMINATION [relay PORT | tcp]
+ * "quit". Use: nice_src STREAMS COMPONENTS ROLE NOMINATION [OPTION ...]; options: address=IP (of
+ * ours; several; 127.0.0.1), stun=IP:PORT, turn=IP:PORT, user=U, password=P, relay-only, tcp
  * Not here: siprecd's own ICE code: nothing of this project is linked. */
 #include <agent.h>
 #include <fcntl.h>
@@ -16,7 +17,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STREAMS = 4, PACKET_MS = 20, SAMPLES = 160, LINE = 1024, PATIENCE_MS = 60000 };
+enum {
+    STREAMS = 4,
+    ADDRESSES = 8,
+    PACKET_MS = 20,
+    SAMPLES = 160,
+    LINE = 1024,
+    PATIENCE_MS = 60000
+};
 
 static struct {
     NiceAgent *agent;
@@ -185,11 +193,69 @@ static bool read_lines(void)
     return true;
 }
 
-static void make(char **argv, int argc)
+/* Where a server is, of "IP:PORT". */
+struct place {
+    char ip[64];
+    guint port;
+};
+
+static struct place place_of(const char *text)
 {
-    bool tcp = argc > 5 && strcmp(argv[5], "tcp") == 0, relay = argc > 6;
+    struct place place = {"", 0};
+    const char *colon = strrchr(text, ':');
+    snprintf(place.ip, sizeof place.ip, "%.*s", (int)(colon - text), text);
+    place.port = (guint)atoi(colon + 1);
+    return place;
+}
+
+static struct {
+    bool tcp, relay_only;
+    struct place stun, turn;
+    const char *user, *password, *addresses[ADDRESSES];
+    int address_count;
+} o = {.user = "tester", .password = "correct horse"};
+
+static bool read_option(const char *word)
+{
+    const char *value = strchr(word, '=');
+    value = value ? value + 1 : "";
+    if (strcmp(word, "tcp") == 0)
+        o.tcp = true;
+    else if (strcmp(word, "relay-only") == 0)
+        o.relay_only = true;
+    else if (strncmp(word, "stun=", 5) == 0)
+        o.stun = place_of(value);
+    else if (strncmp(word, "turn=", 5) == 0)
+        o.turn = place_of(value);
+    else if (strncmp(word, "user=", 5) == 0)
+        o.user = value;
+    else if (strncmp(word, "password=", 9) == 0)
+        o.password = value;
+    else if (strncmp(word, "address=", 8) == 0 && o.address_count < ADDRESSES)
+        o.addresses[o.address_count++] = value;
+    else
+        return false;
+    return true;
+}
+
+static void gather(int i)
+{
+    d.ids[i] = nice_agent_add_stream(d.agent, (guint)d.components);
+    for (int c = 1; c <= d.components; c++) {
+        nice_agent_attach_recv(d.agent, d.ids[i], (guint)c, d.context, received, NULL);
+        if (o.turn.port)
+            nice_agent_set_relay_info(d.agent, d.ids[i], (guint)c, o.turn.ip, o.turn.port, o.user,
+                                      o.password, NICE_RELAY_TYPE_TURN_UDP);
+    }
+    d.gathered = false;
+    nice_agent_gather_candidates(d.agent, d.ids[i]);
+    for (int64_t end = now_ms() + 20000; !d.gathered && now_ms() < end;)
+        (void)g_main_context_iteration(d.context, TRUE);
+}
+
+static void make(char **argv)
+{
     NiceAgentOption options = NICE_AGENT_OPTION_CONSENT_FRESHNESS;
-    NiceAddress loopback;
     if (strcmp(argv[4], "regular") == 0)
         options |= NICE_AGENT_OPTION_REGULAR_NOMINATION;
     d.streams = atoi(argv[1]);
@@ -197,32 +263,31 @@ static void make(char **argv, int argc)
     d.context = g_main_context_new();
     d.agent = nice_agent_new_full(d.context, NICE_COMPATIBILITY_RFC5245, options);
     g_object_set(d.agent, "controlling-mode", strcmp(argv[3], "controlling") == 0, "upnp", FALSE,
-                 "ice-tcp", tcp, "ice-udp", !tcp, "force-relay", relay, NULL);
+                 "ice-tcp", o.tcp, "ice-udp", !o.tcp, "force-relay", o.relay_only, NULL);
+    if (o.stun.port)
+        g_object_set(d.agent, "stun-server", o.stun.ip, "stun-server-port", o.stun.port, NULL);
     g_signal_connect(d.agent, "candidate-gathering-done", G_CALLBACK(gathering_done), NULL);
-    nice_address_init(&loopback);
-    nice_address_set_from_string(&loopback, "127.0.0.1");
-    nice_agent_add_local_address(d.agent, &loopback);
-    for (int i = 0; i < d.streams; i++) {
-        d.ids[i] = nice_agent_add_stream(d.agent, (guint)d.components);
-        for (int c = 1; c <= d.components; c++) {
-            nice_agent_attach_recv(d.agent, d.ids[i], (guint)c, d.context, received, NULL);
-            if (relay)
-                nice_agent_set_relay_info(d.agent, d.ids[i], (guint)c, "127.0.0.1",
-                                          (guint)atoi(argv[6]), "tester", "correct horse",
-                                          NICE_RELAY_TYPE_TURN_UDP);
-        }
-        d.gathered = false;
-        nice_agent_gather_candidates(d.agent, d.ids[i]);
-        for (int64_t end = now_ms() + 20000; !d.gathered && now_ms() < end;)
-            (void)g_main_context_iteration(d.context, TRUE);
+    if (o.address_count == 0)
+        o.addresses[o.address_count++] = "127.0.0.1";
+    for (int i = 0; i < o.address_count; i++) {
+        NiceAddress address;
+        nice_address_init(&address);
+        nice_address_set_from_string(&address, o.addresses[i]);
+        nice_agent_add_local_address(d.agent, &address);
     }
+    for (int i = 0; i < d.streams; i++)
+        gather(i);
 }
 
 int main(int argc, char **argv)
 {
     if (argc < 5 || atoi(argv[1]) > STREAMS)
         return 2;
-    make(argv, argc);
+    for (int i = 5; i < argc; i++) {
+        if (!read_option(argv[i]))
+            return 2;
+    }
+    make(argv);
     describe();
     fcntl(0, F_SETFL, O_NONBLOCK);
     for (bool go_on = true; go_on;) {

@@ -49,6 +49,8 @@ struct ice_pair {
     bool valid : 1, nominated : 1;
     /* the role of the check under way: a 487 counts only for it */
     bool sent_as_controlling : 1;
+    bool opens : 1; /* an opener is due */
+    bool held : 1;  /* its check gives the peer's the first word, until ice->hold */
 };
 
 /* §7.3.1.4: a check that is not sent again, but whose answer still counts. */
@@ -115,6 +117,7 @@ struct ice {
     struct ice_early early[ICE_EARLY];
 
     struct tick next_check; /* pacing: Ta after the last */
+    struct tick hold;       /* until when held pairs wait for the peer */
     struct tick started;    /* the first pair: how long a relay has to wait */
     struct tick give_up;    /* every pair failed: until here something may still come */
     size_t checks_sent;
@@ -133,6 +136,7 @@ struct ice {
 };
 
 #define ICE_TA_MS      50
+#define ICE_HOLD_MS    1000 /* for our description to arrive, and the peer's first check to leave */
 #define ICE_GIVE_UP_MS 5000 /* §7.2.5.4 leaves it open: the peer's own checks may still arrive */
 #define ICE_GIVE_UP_TRICKLE_MS                                                                     \
     30000 /* without end-of-candidates: of a peer that forgets to say so */
@@ -163,7 +167,7 @@ void ice_pairs_rank(struct ice *ice); /* after a change of role (§7.2.5.1) */
 void ice_pair_trigger(struct ice *ice, struct tick now, struct ice_pair *pair);
 /* §6.1.4.2: the triggered queue first, then the best Waiting,
  * then the best Frozen whose foundation is not busy. */
-struct ice_pair *ice_pair_next(struct ice *ice);
+struct ice_pair *ice_pair_next(struct ice *ice, struct tick now);
 void ice_pairs_unfreeze(struct ice *ice, const struct ice_pair *like);
 
 /* ---- check.c: Binding requests and what they bring ------------------------------------------ */
@@ -172,7 +176,7 @@ size_t ice_check_write(struct ice *ice, const struct ice_pair *pair);
 void ice_check_cancel(struct ice *ice, struct ice_pair *pair);
 /* Credentials of a component's selected path. */
 struct ice_credentials *ice_consent_credentials(struct ice *ice, uint8_t component);
-size_t ice_keepalive_write(struct ice *ice);
+size_t ice_keepalive_write(struct ice *ice); /* what opens a NAT says as little */
 size_t ice_consent_write(struct ice *ice, uint8_t component);
 enum ice_input_result ice_check_request(struct ice *ice, struct tick now,
                                         const struct ice_path *via, const struct stun_message *m);

@@ -160,6 +160,18 @@ struct ice_pair *ice_pair_add(struct ice *ice, uint8_t local, uint8_t remote, bo
     return ice_pair_find(ice, local, remote);
 }
 
+/* The peer's address is its NAT's, and from this base of ours only our own NAT is in the way. */
+static void open_up(struct ice *ice, struct tick now, struct ice_pair *pair)
+{
+    if (!ice->options.open_hops || !pair ||
+        ice->locals[pair->local].candidate.type != CANDIDATE_HOST ||
+        ice->locals[pair->local].candidate.transport != CANDIDATE_UDP ||
+        ice->remotes[pair->remote].type != CANDIDATE_SERVER_REFLEXIVE)
+        return;
+    pair->opens = pair->held = true;
+    ice->hold = tick_add_ms(now, ICE_HOLD_MS);
+}
+
 /* §6.1.2.2: same component, same family; and link-local only with link-local (RFC 4007 §6: scopes
  * do not mix), loopback only with loopback: what a description names there is ours, not the
  * peer's. */
@@ -221,7 +233,7 @@ void ice_pairs_form(struct ice *ice, struct tick now)
             continue; /* §6.1.2.4: a reflexive candidate is its base, which is paired itself */
         for (uint8_t r = 0; r < ice->remote_count; r++) {
             if (may_pair(&ice->locals[l].candidate, &ice->remotes[r]) && !ice_pair_find(ice, l, r))
-                (void)ice_pair_add(ice, l, r, false);
+                open_up(ice, now, ice_pair_add(ice, l, r, false));
         }
     }
     if (ice->pair_count == 0)
@@ -263,6 +275,7 @@ void ice_pair_trigger(struct ice *ice, struct tick now, struct ice_pair *pair)
     if (tick_is_never(ice->started))
         ice->started = now;
     pair->state = ICE_WAITING;
+    pair->held = false;
     if (!pair->triggered) {
         pair->triggered = true;
         pair->order = ice->triggered_count++;
@@ -283,11 +296,14 @@ static bool foundation_is_busy(const struct ice *ice, const struct ice_pair *fro
     return false;
 }
 
-struct ice_pair *ice_pair_next(struct ice *ice)
+struct ice_pair *ice_pair_next(struct ice *ice, struct tick now)
 {
     struct ice_pair *triggered = NULL, *waiting = NULL, *frozen = NULL;
+    bool hold = !tick_due(ice->hold, now);
     for (size_t i = 0; i < ice->pair_count; i++) {
         struct ice_pair *pair = &ice->pairs[i];
+        if (pair->held && hold)
+            continue;
         if (pair->triggered && (!triggered || pair->order < triggered->order))
             triggered = pair;
         if (pair->state == ICE_WAITING && (!waiting || (waiting->triggered && !pair->triggered)))

@@ -30,6 +30,14 @@ void ice_credentials_forget(struct ice_credentials *credentials)
     *credentials = (struct ice_credentials){0};
 }
 
+/* Nothing is held, or not any more. */
+static const struct tick NO_HOLD = {INT64_MIN};
+
+static bool is_held(const struct ice *ice)
+{
+    return ice->hold.ns != NO_HOLD.ns;
+}
+
 struct ice *ice_create(const struct ice_options *options)
 {
     assert(options->components >= 1 && options->components <= ICE_COMPONENTS);
@@ -44,6 +52,7 @@ struct ice *ice_create(const struct ice_options *options)
      * where it makes no difference to it (§6.1.1). */
     ice->role = options->lite ? ICE_CONTROLLED : options->role;
     ice->next_check = ice->started = ice->give_up = TICK_NEVER;
+    ice->hold = NO_HOLD;
     for (size_t c = 0; c < ICE_COMPONENTS; c++)
         ice->consents[c].next = ice->consents[c].expires = TICK_NEVER;
     rng_init(&ice->rng, options->seed);
@@ -366,6 +375,8 @@ struct tick ice_deadline(const struct ice *ice)
     struct tick first = tick_min(ice->next_check, ice->give_up);
     if (ice->locals_changed && ice->remote_known)
         return (struct tick){INT64_MIN}; /* at once */
+    if (is_held(ice))
+        first = tick_min(first, ice->hold);
     for (size_t i = 0; i < ice->pair_count; i++)
         first = tick_min(first, stun_client_deadline(&ice->pairs[i].client));
     for (size_t c = 0; c < ICE_COMPONENTS; c++)
@@ -393,7 +404,7 @@ static bool output_answer(struct ice *ice, struct ice_packet *out)
         return false;
     const struct ice_answer *answer = &ice->answers[ice->answer_first];
     memcpy(ice->packet, answer->bytes, answer->len);
-    *out = (struct ice_packet){answer->path, view_of(ice->packet, answer->len)};
+    *out = (struct ice_packet){.path = answer->path, .bytes = view_of(ice->packet, answer->len)};
     ice->answer_first = (uint8_t)((ice->answer_first + 1) % ICE_ANSWERS);
     ice->answer_count--;
     return out->bytes.len > 0;
@@ -439,9 +450,14 @@ static int64_t rto_ms(const struct ice *ice)
 
 static bool output_check(struct ice *ice, struct tick now, struct ice_packet *out)
 {
+    if (is_held(ice) && tick_due(ice->hold, now)) {
+        ice->hold = NO_HOLD;
+        if (tick_is_never(ice->next_check))
+            ice->next_check = now;
+    }
     if (tick_is_never(ice->next_check) || !tick_due(ice->next_check, now))
         return false;
-    struct ice_pair *pair = ice->state == ICE_STATE_FAILED ? NULL : ice_pair_next(ice);
+    struct ice_pair *pair = ice->state == ICE_STATE_FAILED ? NULL : ice_pair_next(ice, now);
     if (!pair) {
         ice->next_check = TICK_NEVER; /* until something is waiting again */
         return false;
@@ -461,6 +477,24 @@ static bool output_check(struct ice *ice, struct tick now, struct ice_packet *ou
     return true;
 }
 
+/* At once, whatever the pace of checks: the peer's may be under way. */
+static bool output_opener(struct ice *ice, struct ice_packet *out)
+{
+    for (size_t i = 0; i < ice->pair_count; i++) {
+        struct ice_pair *pair = &ice->pairs[i];
+        if (!pair->opens)
+            continue;
+        pair->opens = false;
+        *out = (struct ice_packet){
+            .path = {ice->locals[pair->local].base, ice->remotes[pair->remote].address},
+            .bytes = view_of(ice->packet, ice_keepalive_write(ice)),
+            .hops = ice->options.open_hops,
+        };
+        return true;
+    }
+    return false;
+}
+
 static bool output_consent(struct ice *ice, struct tick now, struct ice_packet *out)
 {
     for (uint8_t c = 1; c <= ICE_COMPONENTS; c++) {
@@ -470,7 +504,8 @@ static bool output_consent(struct ice *ice, struct tick now, struct ice_packet *
         size_t len = ice->options.lite ? ice_keepalive_write(ice) : ice_consent_write(ice, c);
         consent->next = tick_add_ms(
             now, ice->options.lite ? ICE_KEEPALIVE_MS : 4000 + (int64_t)rng_below(&ice->rng, 2001));
-        *out = (struct ice_packet){ice->selected[c - 1], view_of(ice->packet, len)};
+        *out =
+            (struct ice_packet){.path = ice->selected[c - 1], .bytes = view_of(ice->packet, len)};
         return true;
     }
     return false;
@@ -480,8 +515,8 @@ bool ice_output(struct ice *ice, struct tick now, struct ice_packet *out)
 {
     if (ice->locals_changed)
         ice_pairs_form(ice, now);
-    return output_answer(ice, out) || output_again(ice, now, out) || output_check(ice, now, out) ||
-           output_consent(ice, now, out);
+    return output_answer(ice, out) || output_opener(ice, out) || output_again(ice, now, out) ||
+           output_check(ice, now, out) || output_consent(ice, now, out);
 }
 
 struct ice_status ice_status(const struct ice *ice)

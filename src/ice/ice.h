@@ -31,7 +31,12 @@ struct ice_options {
     bool lite;          /* §2.5: host candidates only, answers checks, sends none */
     uint8_t components; /* 1 or 2 */
     int64_t ta_ms;      /* 0: 50 ms, the pace of checks (§14.2) */
-    uint8_t seed[32];   /* for credentials, tie-breaker and transactions */
+    /* Not 0: our NAT lets in whom we sent to. An opener then goes to each reflexive address of the
+     * peer's at once, with so many hops to live: through our NAT, not as far as the peer's. There
+     * it would be refused, and a NAT like Linux's would give the peer's own check another port than
+     * the one that the peer has told (doc/nat.md 5, 9). */
+    uint8_t open_hops;
+    uint8_t seed[32]; /* for credentials, tie-breaker and transactions */
 };
 
 struct ice;
@@ -110,6 +115,7 @@ void ice_path_failed(struct ice *ice, struct tick now, const struct ice_path *pa
 struct ice_packet {
     struct ice_path path;
     struct view bytes; /* borrowed until the next call */
+    uint8_t hops;      /* it is to live for; 0: as ever */
 };
 bool ice_output(struct ice *ice, struct tick now, struct ice_packet *out);
 

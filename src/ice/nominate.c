@@ -155,7 +155,7 @@ void ice_settle(struct ice *ice, struct tick now)
     bool all = true, hope = false;
     /* A pair that ended may have freed others of its foundation while nothing else was waiting
      * (§6.1.4.2). */
-    if (tick_is_never(ice->next_check) && ice_pair_next(ice))
+    if (tick_is_never(ice->next_check) && ice_pair_next(ice, now))
         ice->next_check = now;
     if (ice->state != ICE_STATE_RUNNING)
         return;

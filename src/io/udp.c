@@ -79,55 +79,70 @@ int io_udp_connect(int fd, const struct addr *peer)
     return connect(fd, (struct sockaddr *)&sa, sa_len) == 0 ? 0 : errno;
 }
 
-/* Puts "leave from this address" into a message's control buffer. */
+/* One more thing to say about a message, behind what its control buffer, zeroed, says already. */
+static void udp_say(struct msghdr *message, int level, int type, const void *what, size_t size)
+{
+    struct cmsghdr *control =
+        (struct cmsghdr *)(void *)((char *)message->msg_control + message->msg_controllen);
+    control->cmsg_level = level;
+    control->cmsg_type = type;
+    control->cmsg_len = CMSG_LEN(size);
+    memcpy(CMSG_DATA(control), what, size);
+    message->msg_controllen += CMSG_SPACE(size);
+}
+
 static void udp_set_source(struct msghdr *message, const struct addr *local)
 {
-    struct cmsghdr *control;
-    memset(message->msg_control, 0, message->msg_controllen);
-    control = CMSG_FIRSTHDR(message);
     if (local->family == ADDR_V6) {
         struct in6_pktinfo info = {0};
         memcpy(&info.ipi6_addr, local->ip, 16);
-        control->cmsg_level = IPPROTO_IPV6;
-        control->cmsg_type = IPV6_PKTINFO;
-        control->cmsg_len = CMSG_LEN(sizeof info);
-        memcpy(CMSG_DATA(control), &info, sizeof info);
-        message->msg_controllen = CMSG_SPACE(sizeof info);
+        udp_say(message, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
     } else {
         struct in_pktinfo info = {0};
         memcpy(&info.ipi_spec_dst, local->ip, 4);
-        control->cmsg_level = IPPROTO_IP;
-        control->cmsg_type = IP_PKTINFO;
-        control->cmsg_len = CMSG_LEN(sizeof info);
-        memcpy(CMSG_DATA(control), &info, sizeof info);
-        message->msg_controllen = CMSG_SPACE(sizeof info);
+        udp_say(message, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
     }
 }
 
-int io_udp_send(int fd, const struct addr *local, const struct addr *peer, struct view bytes)
+static void udp_set_hops(struct msghdr *message, const struct addr *peer, uint8_t hops)
 {
-    _Alignas(struct cmsghdr) unsigned char control[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+    int value = hops;
+    if (peer->family == ADDR_V6)
+        udp_say(message, IPPROTO_IPV6, IPV6_HOPLIMIT, &value, sizeof value);
+    else
+        udp_say(message, IPPROTO_IP, IP_TTL, &value, sizeof value);
+}
+
+int io_udp_send_near(int fd, const struct addr *local, const struct addr *peer, struct view bytes,
+                     uint8_t hops)
+{
+    _Alignas(struct cmsghdr) unsigned char
+        control[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(int))] = {0};
     struct sockaddr_storage sa;
     struct iovec vector = {.iov_base = (void *)(uintptr_t)bytes.at, .iov_len = bytes.len};
-    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1, .msg_control = control};
     if (peer) {
         message.msg_name = &sa;
         message.msg_namelen = io_sockaddr_from(peer, &sa);
     }
-    if (local && addr_is_set(local) && !addr_is_unspecified(local)) {
-        message.msg_control = control;
-        message.msg_controllen = sizeof control;
+    if (hops)
+        udp_set_hops(&message, peer, hops);
+    size_t without_source = message.msg_controllen;
+    if (local && addr_is_set(local) && !addr_is_unspecified(local))
         udp_set_source(&message, local);
-    }
     if (sendmsg(fd, &message, MSG_NOSIGNAL) >= 0)
         return 0;
     /* What the kernel says of a source that it does not have: it may be one that only others have
      * (nat.internal_ip on a container's host), or went a moment ago. */
-    if (errno != EINVAL || message.msg_controllen == 0)
+    if (errno != EINVAL || message.msg_controllen == without_source)
         return errno;
-    message.msg_control = NULL;
-    message.msg_controllen = 0;
+    message.msg_controllen = without_source;
     return sendmsg(fd, &message, MSG_NOSIGNAL) >= 0 ? 0 : errno;
+}
+
+int io_udp_send(int fd, const struct addr *local, const struct addr *peer, struct view bytes)
+{
+    return io_udp_send_near(fd, local, peer, bytes, 0);
 }
 
 int io_udp_want_local(int fd, uint8_t family, bool want)

@@ -41,6 +41,10 @@ WARN_UNUSED int io_udp_connect(int fd, const struct addr *peer);
 WARN_UNUSED int io_udp_send(int fd, const struct addr *local, const struct addr *peer,
                             struct view bytes);
 
+/* The same with so many hops to live (RFC 791 §3.2, 8200 §3); 0: as ever. peer is not NULL then. */
+WARN_UNUSED int io_udp_send_near(int fd, const struct addr *local, const struct addr *peer,
+                                 struct view bytes, uint8_t hops);
+
 /* Takes one datagram; false when there is none. bytes borrows buffer. For sockets with little to
  * read: media comes by sweep.h. */
 bool io_udp_receive(int fd, char *buffer, size_t size, struct view *bytes, struct addr *from);

@@ -232,7 +232,8 @@ static bool may_send(struct media_stream *stream, const struct ice_packet *packe
 {
     struct stun_message m;
     if (stream->facts.listed || stream->recording->ice_works ||
-        stun_message_decode(packet->bytes, &m) != STUN_DECODED || m.class != STUN_REQUEST)
+        stun_message_decode(packet->bytes, &m) != STUN_DECODED ||
+        (m.class != STUN_REQUEST && !packet->hops))
         return true;
     if (stream->recording->ice_checks < UNPROVEN_CHECKS_MAX) {
         stream->recording->ice_checks++;
@@ -251,8 +252,10 @@ bool media_ice_output(struct media *media, struct media_stream *stream, struct t
            (ice->before && ice_output(ice->before, now, &packet))) {
         if (!may_send(stream, &packet))
             continue;
-        *out = (struct media_packet){
-            .socket = packet.path.base.number, .to = packet.path.peer, .bytes = packet.bytes};
+        *out = (struct media_packet){.socket = packet.path.base.number,
+                                     .to = packet.path.peer,
+                                     .bytes = packet.bytes,
+                                     .hops = packet.hops};
         media_shared_sent(media, stream, out);
         return true;
     }

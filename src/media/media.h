@@ -227,6 +227,7 @@ struct media_packet {
     struct view bytes; /* valid until the next call */
     struct addr
         from; /* what it shall leave from; unset: as the routes have it. The port says nothing */
+    uint8_t hops;      /* it is to live for; 0: as ever */
 };
 bool media_output(struct media *media, struct tick now, struct media_packet *out);
 

@@ -186,6 +186,16 @@ int profile_levels(const struct nat_profile *p)
     return -1;
 }
 
+uint8_t profile_open_hops(const struct nat_profile *p, const struct path_us *us)
+{
+    int levels = profile_levels(p);
+    if (levels == 0 || us->is_open || us->is_static || us->is_mapped ||
+        us->behaviour.mapping != NAT_MAPPING_INDEPENDENT ||
+        us->behaviour.filtering == NAT_FILTERING_INDEPENDENT)
+        return 0;
+    return levels > 1 ? 3 : 2;
+}
+
 /* A 1:1 NAT or a forwarded range: by order, or when what was said is what STUN sees,
  * ports and all. */
 static bool is_static(const struct nat_profile *p, struct tick now)

@@ -306,6 +306,7 @@ static struct recorder_ice *make(struct recorder *recorder, const struct recorde
     /* Somebody must send checks: not both of us lite (RFC 8445 §6.1.1 allows it all the same). */
     ice->lite = options.lite = is_open(recorder, now, lease) && !recorder->theirs.ice_lite;
     ice->components = options.components;
+    options.open_hops = profile_open_hops(profile_of(recorder, &lease->ticket.bound), &lease->us);
     rng_bytes(&recorder->rng, options.seed, sizeof options.seed);
     ice->agent = ice_create(&options);
     if (!ice->agent) {

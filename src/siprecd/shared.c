@@ -370,12 +370,15 @@ static void send_tcp(struct shared *shared, struct tick now, const struct media_
 void shared_send(struct shared *shared, struct tick now, const struct media_packet *packet)
 {
     size_t i = MEDIA_SHARED_AT(packet->socket);
+    int error = 0;
     assert(i < VALUES_ADDRESSES_MAX);
     if (MEDIA_SHARED_KIND(packet->socket) != MEDIA_SHARED_UDP)
         send_tcp(shared, now, packet);
-    else if (shared->fds[i] >= 0 &&
-             io_udp_send(shared->fds[i], &packet->from, &packet->to, packet->bytes) != 0)
-        LOG_DEBUG("media", VIEW_NONE, "not sent error=\"%s\"", strerror(errno));
+    else if (shared->fds[i] >= 0)
+        error = io_udp_send_near(shared->fds[i], &packet->from, &packet->to, packet->bytes,
+                                 packet->hops);
+    if (error != 0)
+        LOG_DEBUG("media", VIEW_NONE, "not sent error=\"%s\"", strerror(error));
 }
 
 /* ---- time ----------------------------------------------------------------------------------- */

@@ -162,7 +162,7 @@ static void worker_send_raw(struct worker *worker, struct tick now,
     int fd = stock_fd(worker->stock, packet->socket);
     if (fd < 0)
         return;
-    int error = io_udp_send(fd, &packet->from, &packet->to, packet->bytes);
+    int error = io_udp_send_near(fd, &packet->from, &packet->to, packet->bytes, packet->hops);
     /* The answer to an earlier packet takes this one's place. */
     if (error == ECONNREFUSED)
         error = io_udp_send(fd, &packet->from, &packet->to, packet->bytes);

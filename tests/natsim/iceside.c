@@ -155,6 +155,14 @@ static void receive(struct natsim *sim, void *context, const struct natsim_packe
 
 /* ---- what goes out -------------------------------------------------------------------------- */
 
+/* What opens our NAT and goes no further. */
+static void put_opener(struct iceside *side, const struct ice_packet *packet)
+{
+    const struct iceside_base *b = &side->bases[packet->path.base.number];
+    assert(b->kind == ICESIDE_SOCKET);
+    (void)natsim_send_near(side->sim, side->host, b->local, packet->path.peer, packet->hops);
+}
+
 static void put_out(struct iceside *side, const struct ice_path *path, struct view bytes)
 {
     const struct iceside_base *b = &side->bases[path->base.number];
@@ -479,6 +487,8 @@ void iceside_gather(struct iceside *side, enum ice_role role)
     struct ice_options options = {
         .role = role, .lite = side->is_lite, .components = side->options.components};
     struct ice_gather_settings settings = {.lite = side->is_lite};
+    if (side->options.discovers)
+        options.open_hops = profile_open_hops(&side->profile, &us);
     rng_bytes(&side->sim->rng, options.seed, sizeof options.seed);
     ice_destroy(side->ice);
     side->base_count = 0;
@@ -535,8 +545,12 @@ static void run_ice(struct iceside *side)
     struct ice_event e;
     struct tick now = side->sim->now;
     ice_expire(side->ice, now);
-    while (ice_output(side->ice, now, &packet))
-        put_out(side, &packet.path, packet.bytes);
+    while (ice_output(side->ice, now, &packet)) {
+        if (packet.hops)
+            put_opener(side, &packet);
+        else
+            put_out(side, &packet.path, packet.bytes);
+    }
     while (ice_event(side->ice, &e)) {
         side->events[e.kind]++;
         if (e.kind == ICE_SELECTED && e.component == 1) {

@@ -164,6 +164,21 @@ bool natsim_send(struct natsim *sim, size_t host, struct addr from, struct addr 
     return natsim_send_late(sim, host, from, to, bytes, 0);
 }
 
+bool natsim_send_near(struct natsim *sim, size_t host, struct addr from, struct addr to,
+                      unsigned hops)
+{
+    struct natsim_interface *i = natsim_interface_find(sim, host, &from);
+    if (!i)
+        return false;
+    size_t realm = i->realm;
+    for (; hops > 1 && realm != 0; hops--, realm = sim->outside[realm]) {
+        if (natbox_owns(&sim->boxes[realm], &to) ||
+            !natbox_out(&sim->boxes[realm], sim->now, &from, &to))
+            break;
+    }
+    return true;
+}
+
 static struct natsim_interface *interface_at(struct natsim *sim, size_t realm,
                                              const struct addr *to)
 {

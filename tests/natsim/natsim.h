@@ -112,6 +112,9 @@ void natsim_interface_remove(struct natsim *sim, size_t host, const struct addr 
  * address (any more). */
 bool natsim_send(struct natsim *sim, size_t host, struct addr from, struct addr to,
                  struct view bytes);
+/* The same with so few hops to live that it passes one box less and is heard by nobody. */
+bool natsim_send_near(struct natsim *sim, size_t host, struct addr from, struct addr to,
+                      unsigned hops);
 /* The same, but it leaves only so much later: a slow server. */
 bool natsim_send_late(struct natsim *sim, size_t host, struct addr from, struct addr to,
                       struct view bytes, int64_t late_us);

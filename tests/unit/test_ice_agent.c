@@ -644,6 +644,51 @@ static void test_no_checks_back_once_a_path_is_chosen(void)
     CHECK(requests <= 1); /* consent */
 }
 
+/* doc/nat.md 5, 9: to a peer's address outside goes what opens our NAT and no more, at once; our own
+ * check waits until the peer's has come, or long enough. */
+static void test_openers_leave_the_peer_the_first_word(void)
+{
+    uint8_t bytes[512];
+    struct ice_packet packet;
+    struct stun_message m;
+    struct candidate reflexive = {.component = 1,
+                                  .priority = 1694498815,
+                                  .type = CANDIDATE_SERVER_REFLEXIVE,
+                                  .foundation = "1",
+                                  .address = addr_v4(203, 0, 113, 5, 2000)};
+    struct ice_path via = {{0}, reflexive.address};
+    for (int comes = 0; comes < 2; comes++) {
+        reset(13);
+        create(0, (struct ice_options){.role = ICE_CONTROLLED, .open_hops = 3});
+        add_base(0, 1, "192.168.1.2:1000", "192.0.2.1:1000", false);
+        CHECK(ice_set_remote(net.agents[0], now(), VIEW_LIT("peer"),
+                             VIEW_LIT("0123456789012345678901"), false));
+        CHECK(ice_add_remote(net.agents[0], now(), &reflexive));
+        CHECK(ice_output(net.agents[0], now(), &packet));
+        CHECK_INT(packet.hops, 3);
+        CHECK(addr_equal(&packet.path.peer, &reflexive.address));
+        CHECK_INT(stun_message_decode(packet.bytes, &m), STUN_DECODED);
+        CHECK_INT(m.class, STUN_INDICATION);
+        CHECK(!ice_output(net.agents[0], now(), &packet));
+        net.now_ms += 999;
+        ice_expire(net.agents[0], now());
+        CHECK(!ice_output(net.agents[0], now(), &packet));
+        if (comes) {
+            (void)ice_input(
+                net.agents[0], now(), &via,
+                hand_check(bytes, ice_pwd(net.agents[0]), STUN_ICE_CONTROLLING, 1, false));
+            CHECK(ice_output(net.agents[0], now(), &packet)); /* its answer */
+        } else {
+            CHECK_INT(ice_deadline(net.agents[0]).ns, now().ns + NS_PER_MS);
+            net.now_ms++;
+        }
+        CHECK(ice_output(net.agents[0], now(), &packet));
+        CHECK_INT(packet.hops, 0);
+        CHECK_INT(stun_message_decode(packet.bytes, &m), STUN_DECODED);
+        CHECK_INT(m.class, STUN_REQUEST);
+    }
+}
+
 static void test_487_by_tie_breaker(void)
 {
     uint8_t bytes[512];
@@ -730,6 +775,7 @@ int main(void)
     RUN(test_no_check_is_answered_without_integrity);
     RUN(test_ever_new_addresses_do_not_starve_the_relay);
     RUN(test_no_checks_back_once_a_path_is_chosen);
+    RUN(test_openers_leave_the_peer_the_first_word);
     RUN(test_487_by_tie_breaker);
     RUN(test_priorities_are_the_rfcs);
     RUN(test_bounds);

@@ -5,6 +5,9 @@
 #include "io/udp.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "io/batch.h"
@@ -23,9 +26,44 @@ static int open_at(struct addr at, struct addr *bound)
     return fd;
 }
 
+static struct addr loopback6(uint16_t port)
+{
+    struct addr a = {0};
+    CHECK(addr_parse(VIEW_LIT("::1"), port, &a));
+    return addr_with_port(a, port);
+}
+
 static struct addr loopback(uint16_t port)
 {
     return addr_v4(127, 0, 0, 1, port);
+}
+
+/* What the receiving kernel says of the hops that were left. */
+static void test_few_hops(void)
+{
+    struct addr at[] = {loopback(0), loopback6(0)}, a, b;
+    for (int six = 0; six < 2; six++) {
+        int from = open_at(at[six], &a), to = open_at(at[six], &b), on = 1, hops = 0;
+        unsigned char control[64];
+        char byte;
+        struct iovec piece = {&byte, 1};
+        struct msghdr message = {.msg_iov = &piece,
+                                 .msg_iovlen = 1,
+                                 .msg_control = control,
+                                 .msg_controllen = sizeof control};
+        CHECK_INT(setsockopt(to, six ? IPPROTO_IPV6 : IPPROTO_IP,
+                             six ? IPV6_RECVHOPLIMIT : IP_RECVTTL, &on, sizeof on),
+                  0);
+        CHECK_INT(io_udp_send_near(from, &a, &b, view_of("x", 1), 3), 0);
+        CHECK_INT(recvmsg(to, &message, MSG_DONTWAIT), 1);
+        for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
+            if (c->cmsg_type == (six ? IPV6_HOPLIMIT : IP_TTL))
+                memcpy(&hops, CMSG_DATA(c), sizeof hops);
+        }
+        CHECK_INT(hops, 3);
+        close(from);
+        close(to);
+    }
 }
 
 /* Loopback delivers before send returns, so that receiving needs no wait. */
@@ -328,6 +366,7 @@ static void test_local_on_wish_and_sources_that_are_not_there(void)
 int main(void)
 {
     test_local_on_wish_and_sources_that_are_not_there();
+    RUN(test_few_hops);
     RUN(test_batch);
     RUN(test_refusals);
     RUN(test_largest_datagram);

@@ -135,9 +135,12 @@ struct ice {
     uint8_t packet[ICE_PACKET_SIZE];
 };
 
-#define ICE_TA_MS      50
-#define ICE_HOLD_MS    1000 /* for our description to arrive, and the peer's first check to leave */
-#define ICE_GIVE_UP_MS 5000 /* §7.2.5.4 leaves it open: the peer's own checks may still arrive */
+#define ICE_TA_MS 50
+/* For our description to arrive, and the peer's first check to leave: where a NAT of ours keeps out
+ * whoever comes from another port, and where it costs a detour at most. */
+#define ICE_HOLD_MS       1000
+#define ICE_HOLD_SHORT_MS 300
+#define ICE_GIVE_UP_MS    5000 /* §7.2.5.4 leaves it open: the peer's own checks may still arrive */
 #define ICE_GIVE_UP_TRICKLE_MS                                                                     \
     30000 /* without end-of-candidates: of a peer that forgets to say so */
 #define ICE_KEEPALIVE_MS      15000 /* §11: Tr */

@@ -160,16 +160,21 @@ struct ice_pair *ice_pair_add(struct ice *ice, uint8_t local, uint8_t remote, bo
     return ice_pair_find(ice, local, remote);
 }
 
-/* The peer's address is its NAT's, and from this base of ours only our own NAT is in the way. */
-static void open_up(struct ice *ice, struct tick now, struct ice_pair *pair)
+/* The peer's address is its NAT's: the peer has the first word where it can reach us. A relay of ours
+ * it always can. */
+static void give_way(struct ice *ice, struct tick now, struct ice_pair *pair)
 {
-    if (!ice->options.open_hops || !pair ||
-        ice->locals[pair->local].candidate.type != CANDIDATE_HOST ||
-        ice->locals[pair->local].candidate.transport != CANDIDATE_UDP ||
-        ice->remotes[pair->remote].type != CANDIDATE_SERVER_REFLEXIVE)
+    const struct candidate *ours = pair ? &ice->locals[pair->local].candidate : NULL;
+    bool relayed = ours && ours->type == CANDIDATE_RELAYED;
+    if (!ours || ice->remotes[pair->remote].type != CANDIDATE_SERVER_REFLEXIVE ||
+        ours->transport != CANDIDATE_UDP || (!relayed && !ice->options.yields))
         return;
-    pair->opens = pair->held = true;
-    ice->hold = tick_add_ms(now, ICE_HOLD_MS);
+    pair->held = true;
+    pair->opens = !relayed && ice->options.open_hops;
+    int64_t ms = pair->opens && ice->options.open_hops > 1 ? ICE_HOLD_MS : ICE_HOLD_SHORT_MS;
+    struct tick until = tick_add_ms(now, ms);
+    if (tick_before(ice->hold, until))
+        ice->hold = until;
 }
 
 /* §6.1.2.2: same component, same family; and link-local only with link-local (RFC 4007 §6: scopes
@@ -233,7 +238,7 @@ void ice_pairs_form(struct ice *ice, struct tick now)
             continue; /* §6.1.2.4: a reflexive candidate is its base, which is paired itself */
         for (uint8_t r = 0; r < ice->remote_count; r++) {
             if (may_pair(&ice->locals[l].candidate, &ice->remotes[r]) && !ice_pair_find(ice, l, r))
-                open_up(ice, now, ice_pair_add(ice, l, r, false));
+                give_way(ice, now, ice_pair_add(ice, l, r, false));
         }
     }
     if (ice->pair_count == 0)

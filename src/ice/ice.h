@@ -31,10 +31,13 @@ struct ice_options {
     bool lite;          /* §2.5: host candidates only, answers checks, sends none */
     uint8_t components; /* 1 or 2 */
     int64_t ta_ms;      /* 0: 50 ms, the pace of checks (§14.2) */
-    /* Not 0: our NAT lets in whom we sent to. An opener then goes to each reflexive address of the
-     * peer's at once, with so many hops to live: through our NAT, not as far as the peer's. There
-     * it would be refused, and a NAT like Linux's would give the peer's own check another port than
-     * the one that the peer has told (doc/nat.md 5, 9). */
+    /* Our address outside is of use to the peer, or will be when our NAT is open: reflexive addresses
+     * of the peer's are left the first word. What comes to them before it has spoken is refused by
+     * its NAT, and one like Linux's then gives its check another port than it has told (doc/nat.md
+     * 5, 9). */
+    bool yields;
+    /* And our NAT lets in whom we sent to: an opener goes to each of them at once, with so many
+     * hops to live: through our NAT, not as far as the peer's. 0: none. */
     uint8_t open_hops;
     uint8_t seed[32]; /* for credentials, tie-breaker and transactions */
 };

@@ -186,14 +186,18 @@ int profile_levels(const struct nat_profile *p)
     return -1;
 }
 
-uint8_t profile_open_hops(const struct nat_profile *p, const struct path_us *us)
+bool profile_yields(const struct nat_profile *p, const struct path_us *us, uint8_t *hops)
 {
-    int levels = profile_levels(p);
-    if (levels == 0 || us->is_open || us->is_static || us->is_mapped ||
-        us->behaviour.mapping != NAT_MAPPING_INDEPENDENT ||
-        us->behaviour.filtering == NAT_FILTERING_INDEPENDENT)
-        return 0;
-    return levels > 1 ? 3 : 2;
+    enum nat_mapping mapping = us->behaviour.mapping;
+    bool is_reached = us->is_open || us->is_static || us->is_mapped;
+    bool is_same = mapping == NAT_MAPPING_NONE || mapping == NAT_MAPPING_INDEPENDENT;
+    *hops = 0;
+    if (is_reached || (is_same && us->behaviour.filtering == NAT_FILTERING_INDEPENDENT))
+        return true;
+    /* Where nothing translates this host's own firewall is all that can be told from what is
+     * beyond. */
+    *hops = mapping == NAT_MAPPING_NONE ? 1 : profile_levels(p) > 1 ? 3 : 2;
+    return is_same;
 }
 
 /* A 1:1 NAT or a forwarded range: by order, or when what was said is what STUN sees,

@@ -91,10 +91,10 @@ bool profile_trusts_gateway(const struct nat_profile *p);
 struct path_us profile_us(const struct nat_profile *p, struct tick now, bool has_stun,
                           bool has_mapping);
 
-/* The routers that a datagram has to pass to open our NATs to somebody, and one more, which it does
- * not (doc/nat.md 5, 9): what to set its hops to. 0: our NATs need no opening, or it would be no
- * use: others see us at another port than STUN does. */
-uint8_t profile_open_hops(const struct nat_profile *p, const struct path_us *us);
+/* Whether others can send to our address outside, be it after a packet of ours: an SRC with ICE is
+ * then left the first word (doc/nat.md 5, 9). hops: what that packet needs to live for to pass our
+ * NATs and no more; 0: it is not needed. */
+bool profile_yields(const struct nat_profile *p, const struct path_us *us, uint8_t *hops);
 
 /* What an operator should know, most pressing first; false when there is none at this place. */
 struct profile_problem {

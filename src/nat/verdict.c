@@ -3,6 +3,8 @@
  * doc/nat.md 12. */
 #include "nat/verdict.h"
 
+#include <string.h>
+
 void verdict_begin(struct verdict *v, struct tick now, const struct path_us *us,
                    const struct path_src *src, const struct path_choice *choice)
 {
@@ -44,6 +46,22 @@ void verdict_switch(struct verdict *v, struct tick now, enum verdict_event event
     v->choice = *choice;
     v->switches++;
     verdict_note(v, now, event, &(struct addr){0});
+}
+
+void verdict_ice(struct verdict *v, bool has_ice)
+{
+    memset(v->pair, 0, sizeof v->pair);
+    if (has_ice)
+        (void)view_copy(VIEW_LIT("none"), v->pair, sizeof v->pair);
+}
+
+void verdict_ice_chose(struct verdict *v, struct tick now, const char *pair,
+                       const struct addr *peer)
+{
+    v->switches += v->pair[0] && strcmp(v->pair, "none") != 0;
+    (void)view_copy(view_of_string(pair), v->pair, sizeof v->pair);
+    v->unreachable = false;
+    verdict_note(v, now, VERDICT_ICE, peer);
 }
 
 void verdict_alarm(struct verdict *v, enum verdict_security what)
@@ -140,12 +158,28 @@ static void print_alternatives(const struct verdict *v, struct writer *w)
     }
 }
 
+/* With ICE the choice was only what the m-line names. */
+static void print_path(const struct verdict *v, struct writer *w)
+{
+    writer_string(w, "\",\"path\":\"");
+    if (v->pair[0]) {
+        bool looks = strcmp(v->pair, "none") == 0;
+        writer_printf(w, "%s\",\"why\":\"%s\",\"alternatives\":[", v->pair,
+                      looks ? "the checks of ICE have found no path yet"
+                            : "the checks of ICE chose it");
+        return;
+    }
+    path_print(w, &v->choice);
+    writer_printf(w, "\",\"why\":\"%s\",\"alternatives\":[", v->choice.why);
+    print_alternatives(v, w);
+}
+
 static void print_trail(const struct verdict *v, struct writer *w)
 {
-    static const char *const names[] = {"answered",     "punched", "permitted",       "denied",
-                                        "first-packet", "latched", "followed",        "rebound",
-                                        "migrated",     "retried", "address-changed", "relay-lost",
-                                        "silent"};
+    static const char *const names[] = {
+        "answered",        "punched",    "permitted", "denied",     "first-packet",
+        "latched",         "followed",   "rebound",   "migrated",   "retried",
+        "address-changed", "relay-lost", "silent",    "ice-chosen", "ice-consent-lost"};
     _Static_assert(sizeof names / sizeof *names == VERDICT_EVENTS, "one name each");
     for (size_t i = 0; i < v->count; i++) {
         const struct verdict_step *step = &v->trail[i];
@@ -185,10 +219,7 @@ void verdict_print(const struct verdict *v, struct writer *w)
     writer_printf(w, "{\"src_class\":%s%s%s,\"our_class\":\"", quote,
                   src_class ? src_class : "null", quote);
     verdict_our_class(&v->us, w);
-    writer_string(w, "\",\"path\":\"");
-    path_print(w, &v->choice);
-    writer_printf(w, "\",\"why\":\"%s\",\"alternatives\":[", v->choice.why);
-    print_alternatives(v, w);
+    print_path(v, w);
     writer_string(w, "],\"trail\":[");
     print_trail(v, w);
     if (v->first_packet_ms >= 0)

@@ -21,7 +21,9 @@ enum verdict_event {
     VERDICT_RETRIED,  /* the ladder took the next path */
     VERDICT_ADDRESS_CHANGED, /* ours */
     VERDICT_RELAY_LOST,
-    VERDICT_SILENT, /* nothing for a while although the call is up */
+    VERDICT_SILENT,  /* nothing for a while although the call is up */
+    VERDICT_ICE,     /* its checks chose a path */
+    VERDICT_CONSENT, /* and the path answers no more (RFC 7675) */
     VERDICT_EVENTS,
 };
 
@@ -39,6 +41,7 @@ struct verdict_step {
 };
 
 enum {
+    VERDICT_PAIR = 8,
     VERDICT_LEARNED = 192,
     VERDICT_TRAIL = 32
 }; /* a punch is told once: this is enough for every step of the ladder, twice */
@@ -48,6 +51,7 @@ struct verdict {
     struct path_us us;
     struct path_src src;
     struct path_choice choice; /* the present one */
+    char pair[VERDICT_PAIR];   /* the one of ICE; "none" before it has; empty: without ICE */
     struct verdict_step trail[VERDICT_TRAIL];
     uint8_t count;
     uint32_t untold; /* beyond the trail's end */
@@ -70,6 +74,11 @@ void verdict_first_packet(struct verdict *v, struct tick now, const struct addr 
 /* Another path is in use: VERDICT_MIGRATED or VERDICT_RETRIED. */
 void verdict_switch(struct verdict *v, struct tick now, enum verdict_event event,
                     const struct path_choice *choice);
+/* The stream has ICE from now on, or not any more; what its checks chose before is forgotten. */
+void verdict_ice(struct verdict *v, bool has_ice);
+/* They chose: a cell of doc/nat.md 3 ("S-Rs"). */
+void verdict_ice_chose(struct verdict *v, struct tick now, const char *pair,
+                       const struct addr *peer);
 void verdict_alarm(struct verdict *v, enum verdict_security what);
 
 /* src_profile_say()'s words; cut where too long. */

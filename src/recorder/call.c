@@ -283,6 +283,8 @@ static void note_oddities(const struct recorder *recorder, struct recorder_call 
     case RECORDER_NOT_ODD:
         break;
     case RECORDER_PRIVATE_SDP:
+        if (recorder_ice_runs(call, number))
+            break; /* one candidate of several */
         recorder_record_warn(&call->record, at, "private-sdp",
                              "the SDP names %s, an address of the SRC's own network, while its SIP "
                              "comes from %s: tell the SRC its address outside",
@@ -321,9 +323,9 @@ static void carry_out(struct recorder *recorder, struct exchange *x, bool answer
             recorder_note_holder(recorder, call, &by_line[i].ticket);
             tell_story(recorder, call, (unsigned)number, x->ticket_of[i] >= 0, now);
             if (answered)
-                note_oddities(recorder, call, (unsigned)number, at);
-            if (answered)
                 recorder_ice_settle(recorder, call, i, (unsigned)number);
+            if (answered)
+                note_oddities(recorder, call, (unsigned)number, at);
             recorder_post_stream(recorder, call, (unsigned)number, at, false);
             if (answered)
                 recorder_ice_post_more(recorder, call, i, (unsigned)number, at);

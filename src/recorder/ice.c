@@ -3,6 +3,7 @@
  * RFC 8839 §4.2.5 (mismatch), §4.4 (later offers), §5.4; 8445 §6.1.1 (roles); DESIGN: sip.allow. */
 #include "recorder/ice.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -306,7 +307,8 @@ static struct recorder_ice *make(struct recorder *recorder, const struct recorde
     /* Somebody must send checks: not both of us lite (RFC 8445 §6.1.1 allows it all the same). */
     ice->lite = options.lite = is_open(recorder, now, lease) && !recorder->theirs.ice_lite;
     ice->components = options.components;
-    options.open_hops = profile_open_hops(profile_of(recorder, &lease->ticket.bound), &lease->us);
+    options.yields =
+        profile_yields(profile_of(recorder, &lease->ticket.bound), &lease->us, &options.open_hops);
     rng_bytes(&recorder->rng, options.seed, sizeof options.seed);
     ice->agent = ice_create(&options);
     if (!ice->agent) {
@@ -462,6 +464,12 @@ void recorder_ice_settle(struct recorder *recorder, struct recorder_call *call, 
     recorder_ice_destroy(call->ices[number]);
     call->ices[number] = plan->fresh;
     plan->fresh = NULL;
+    recorder_story_ice(&call->record.streams[number].story, recorder_ice_runs(call, number));
+}
+
+bool recorder_ice_runs(const struct recorder_call *call, unsigned number)
+{
+    return call->ices[number] && !call->ices[number]->mismatch;
 }
 
 void recorder_ice_post(struct recorder_call *call, unsigned number,
@@ -523,6 +531,28 @@ static const char *path_of(const struct recorder_lease *lease, const struct medi
     return news->local_type == CANDIDATE_HOST ? "host" : "stun";
 }
 
+/* As doc/nat.md 3 writes it, from our side. */
+static void pair_of(const struct recorder_lease *lease, const struct media_ice_news *news,
+                    enum addr_family family, char pair[VERDICT_PAIR])
+{
+    static const char *const theirs[] = {[CANDIDATE_HOST] = "D",
+                                         [CANDIDATE_SERVER_REFLEXIVE] = "S",
+                                         [CANDIDATE_PEER_REFLEXIVE] = "P",
+                                         [CANDIDATE_RELAYED] = "Rs"};
+    const char *six = family == ADDR_V6 ? "6" : "", *path = path_of(lease, news);
+    const char *ours = theirs[news->local_type];
+    if (news->over_tcp)
+        ours = "T";
+    else if (strcmp(path, "static") == 0 || strcmp(path, "mapped") == 0)
+        ours = "M";
+    else if (news->local_type == CANDIDATE_RELAYED)
+        ours = lease->relay.transport == RECORDER_RELAY_UDP ? "Rw" : "Rt";
+    if (news->local_type == CANDIDATE_RELAYED && news->remote_type == CANDIDATE_RELAYED)
+        (void)snprintf(pair, VERDICT_PAIR, "Rb%s", six);
+    else
+        (void)snprintf(pair, VERDICT_PAIR, "%s%s-%s%s", ours, six, theirs[news->remote_type], six);
+}
+
 static const char *type_name(enum candidate_type type)
 {
     static const char *const names[] = {
@@ -550,8 +580,13 @@ bool recorder_ice_hear(struct recorder *recorder, struct recorder_call *call,
     journal_event_put_text(&line, "ice", view_of_string(whats[news->kind]));
     if (news->kind == MEDIA_ICE_SELECTED) {
         const char *path = path_of(&call->leases[event->stream], news);
-        if (news->component == 1)
+        if (news->component == 1) {
+            char pair[VERDICT_PAIR];
             stream->ice_path = path;
+            pair_of(&call->leases[event->stream], news, event->addr.family, pair);
+            recorder_story_ice_chose(&stream->story, event->at, path, pair,
+                                     &call->leases[event->stream], &event->addr);
+        }
         journal_event_put_number(&line, "component", news->component);
         journal_event_put_text(&line, "path", view_of_string(path));
         journal_event_put_addr(&line, "local", &news->local);
@@ -561,10 +596,12 @@ bool recorder_ice_hear(struct recorder *recorder, struct recorder_call *call,
     } else if (news->kind == MEDIA_ICE_FAILED && stream->ice_path) {
         return false; /* RTP has its path; what failed is RTCP's */
     } else if (news->kind == MEDIA_ICE_FAILED) {
+        recorder_story_ice_lost(&stream->story, event->at, false, &event->addr);
         recorder_record_warn(&call->record, event->at, "ice-failed",
                              "ICE found no path for the stream with label %s",
                              stream->label[0] ? stream->label : "-");
     } else {
+        recorder_story_ice_lost(&stream->story, event->at, true, &event->addr);
         recorder_record_warn(&call->record, event->at, "ice-consent-lost",
                              "the path to %s of the stream with label %s answers no more",
                              addr_print(&event->addr).s, stream->label[0] ? stream->label : "-");

@@ -36,6 +36,8 @@ void recorder_ice_undo(struct recorder *recorder);
 /* The answer left: line is stream `number` from now on. Before the stream's MEDIA_STREAM. */
 void recorder_ice_settle(struct recorder *recorder, struct recorder_call *call, size_t line,
                          unsigned number);
+/* The stream's paths are ICE's. */
+bool recorder_ice_runs(const struct recorder_call *call, unsigned number);
 /* Hands the agent over with the stream's facts. */
 void recorder_ice_post(struct recorder_call *call, unsigned number,
                        struct media_stream_facts *facts);

@@ -181,7 +181,9 @@ static void take_first(struct recorder_record *record, struct recorder_stream *s
     stream->has_first = true;
     stream->first = event->at;
     stream->observed = event->addr;
-    if (addr_is_set(&stream->offered) && !addr_equal_ip(&stream->offered, &event->addr))
+    /* With ICE that is no more than its first candidate. */
+    if (addr_is_set(&stream->offered) && !addr_equal_ip(&stream->offered, &event->addr) &&
+        !stream->ice_path)
         recorder_record_warn(record, event->at, "source-differs",
                              "the SDP says %s, the packets come from %s",
                              addr_print(&stream->offered).s, addr_print(&event->addr).s);

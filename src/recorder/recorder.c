@@ -686,6 +686,12 @@ void recorder_media(struct recorder *recorder, struct recorder_now now, uint32_t
 
 /* ---- Looking at it -------------------------------------------------------------------------- */
 
+static bool is_relayed(const struct recorder_call *call, unsigned number)
+{
+    const char *by_ice = call->record.streams[number].ice_path;
+    return by_ice ? strcmp(by_ice, "relay") == 0 : recorder_way_is_relayed(&call->leases[number]);
+}
+
 struct recorder_usage recorder_usage(const struct recorder *recorder)
 {
     struct recorder_usage usage = recorder->ledger;
@@ -697,7 +703,7 @@ struct recorder_usage recorder_usage(const struct recorder *recorder)
     while ((call = pool_next(recorder->calls, &index, &id))) {
         for (unsigned i = 0; i < call->record.stream_count; i++) {
             usage.streams += call->leases[i].held;
-            usage.relayed += call->leases[i].held && recorder_way_is_relayed(&call->leases[i]);
+            usage.relayed += call->leases[i].held && is_relayed(call, i);
         }
     }
     return usage;

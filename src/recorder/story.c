@@ -15,14 +15,13 @@ void recorder_story_finish(struct recorder_story *story)
     story->recalled = NULL;
 }
 
-static void take_lease(struct recorder_story *story, const struct recorder_lease *lease)
+static void take_relay(struct recorder_story *story, const struct recorder_lease *lease)
 {
     static const char *const transports[] = {"udp", "tcp", "tls"};
     const struct recorder_relay *relay = &lease->relay;
     struct writer w = writer_of(story->relay, sizeof story->relay);
     memset(story->relay, 0, sizeof story->relay);
-    (void)view_copy(view_of_string(recorder_way_name(lease)), story->path, sizeof story->path);
-    if (recorder_way_is_relayed(lease) && lease->has_relay) {
+    if (lease->has_relay) {
         writer_printf(&w, "{\"server\":\"%s\",\"transport\":\"%s\",\"rtt_ms\":",
                       addr_print(&relay->server_address).s, transports[relay->transport]);
         if (relay->rtt_ms >= 0)
@@ -30,6 +29,15 @@ static void take_lease(struct recorder_story *story, const struct recorder_lease
         else
             writer_string(&w, "null}");
     }
+}
+
+static void take_lease(struct recorder_story *story, const struct recorder_lease *lease)
+{
+    (void)view_copy(view_of_string(recorder_way_name(lease)), story->path, sizeof story->path);
+    if (recorder_way_is_relayed(lease))
+        take_relay(story, lease);
+    else
+        memset(story->relay, 0, sizeof story->relay);
 }
 
 void recorder_story_begin(struct recorder_story *story, struct tick now, struct wall at,
@@ -62,6 +70,38 @@ void recorder_story_turn(struct recorder_story *story, struct tick now, enum ver
 static struct tick tick_of(const struct recorder_story *story, struct wall at)
 {
     return tick_add_ms(story->verdict.began, wall_diff_ms(at, story->answered));
+}
+
+void recorder_story_ice(struct recorder_story *story, bool has_ice)
+{
+    if (has_ice == (story->verdict.pair[0] != 0))
+        return;
+    verdict_ice(&story->verdict, has_ice);
+    if (has_ice) {
+        (void)view_copy(VIEW_LIT("none"), story->path, sizeof story->path);
+        memset(story->relay, 0, sizeof story->relay);
+    }
+}
+
+void recorder_story_ice_chose(struct recorder_story *story, struct wall at, const char *path,
+                              const char *pair, const struct recorder_lease *lease,
+                              const struct addr *peer)
+{
+    verdict_ice_chose(&story->verdict, tick_of(story, at), pair, peer);
+    (void)view_copy(view_of_string(path), story->path, sizeof story->path);
+    if (strcmp(path, "relay") == 0)
+        take_relay(story, lease);
+    else
+        memset(story->relay, 0, sizeof story->relay);
+}
+
+void recorder_story_ice_lost(struct recorder_story *story, struct wall at, bool consent,
+                             const struct addr *peer)
+{
+    if (consent)
+        verdict_note(&story->verdict, tick_of(story, at), VERDICT_CONSENT, peer);
+    else
+        verdict_unreachable(&story->verdict, tick_of(story, at));
 }
 
 bool recorder_story_media(struct recorder_story *story, const struct media_event *event)

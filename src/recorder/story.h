@@ -43,6 +43,15 @@ void recorder_story_begin(struct recorder_story *story, struct tick now, struct 
  * ours. */
 void recorder_story_turn(struct recorder_story *story, struct tick now, enum verdict_event event,
                          const struct recorder_lease *lease);
+/* ICE begins on the stream, or has ended. */
+void recorder_story_ice(struct recorder_story *story, bool has_ice);
+/* ICE chose: by this path, by its name; pair as verdict_ice_chose() has it. */
+void recorder_story_ice_chose(struct recorder_story *story, struct wall at, const char *path,
+                              const char *pair, const struct recorder_lease *lease,
+                              const struct addr *peer);
+/* It found nothing, or what it found is gone. */
+void recorder_story_ice_lost(struct recorder_story *story, struct wall at, bool consent,
+                             const struct addr *peer);
 /* What media says. True when that changes what is told. */
 bool recorder_story_media(struct recorder_story *story, const struct media_event *event);
 

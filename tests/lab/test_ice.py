@@ -1,44 +1,127 @@
 #!/usr/bin/env python3
-"""SRCs that speak ICE, between real hosts: a row of doc/nat.md's table A for each kind of network of ours. Each plays a
-call and hears it; the path is what the table says. Use: test_ice.py BUILD [PLAY ...]."""
+"""SRCs that speak ICE, between real hosts: rows of doc/nat.md's table A for each kind of network of ours. Each plays a
+call and hears it; the pair that ICE chose is the table's. The SRC is libnice; where it is siprec-call the play says so.
+Use: test_ice.py BUILD [PART | PLAY ...]."""
 import sys
 
 import lab
-from harness import Tap, near
+from harness import Tap, near, wait_for
+from nicesrc import NiceCall, Source
 
 lab.enter()
 tap = Tap()
-TURN = {"TURN_USERNAME": lab.TURN_USER, "TURN_PASSWORD": lab.TURN_PASSWORD, "TURN_SERVERS": f"turn:{lab.SERVERS}.1:3478"}
-STUN = {"STUN_SERVERS": f"{lab.SERVERS}.1:3478"}
+SERVER = f"{lab.SERVERS}.1"
+TURN = {"TURN_USERNAME": lab.TURN_USER, "TURN_PASSWORD": lab.TURN_PASSWORD, "TURN_SERVERS": f"turn:{SERVER}:3478"}
+TCP = dict(TURN, TURN_SERVERS=f"turn:{SERVER}:3478?transport=tcp")
+TCP443 = dict(TURN, TURN_SERVERS=f"turn:{SERVER}:443?transport=tcp")
+STUN = {"STUN_SERVERS": f"{SERVER}:3478"}
+STATIC = {"EXTERNAL_IP": f"{lab.SRS}.1", "BEHIND_NAT": "true"}
+RELAY = [f"turn={SERVER}:3478", f"user={lab.TURN_USER}", f"password={lab.TURN_PASSWORD}"]
+HEARD = 200  # packets: four seconds
 
 
-def play(name, srs=(), src=(), settings=None, ice="full", joined=()):
-    """joined: the types of ours that the path may begin with."""
-    if sys.argv[2:] and name not in sys.argv[2:]:
-        return
+def box(mapping, filtering):
+    words = {"E": "independent", "A": "address", "AP": "address-port"}
+    return ("box", f"mapping={words[mapping]}", f"filtering={words[filtering]}", "scope=mapping", "ports=random")
+
+
+class Play:
+    """pairs: what the table allows; has_relay: libnice has a TURN server of its own; tcp: it speaks TCP and nothing else."""
+
+    def __init__(self, name, pairs, srs=(), src=(), settings=None, arguments=(), has_relay=False, tcp=False, own=None):
+        self.name, self.pairs = name, pairs
+        with lab.World(srs, src) as world:
+            world.coturn()
+            world.classic_stun()
+            with world.siprecd(*arguments, environment=settings) as recorder:
+                recorder.uri = f"sip:srs@{lab.SRS}.1:{lab.SIP}"
+                wait_for(lambda: (recorder.nat() or {}).get("state") == "known", 10)
+                relays = bool(settings and "TURN_SERVERS" in settings)
+                wait_for(lambda: not relays or recorder.metric("siprecd_relays_ready"), 20)
+                own = "192.168.20.2" if src else f"{lab.SRC}.1"
+                more = ["tcp"] if tcp else [f"stun={SERVER}:3478"]
+                source = Source(2, 1, "controlling", "regular", f"address={own}", *more, *(RELAY if has_relay else []),
+                                enter=world.src.enter)
+                with world.src.inside():
+                    call = NiceCall(recorder, source, to=(f"{lab.SRS}.1", lab.SIP), own=own)
+                outcome = source.outcome()
+                comes = outcome == "ready" and call.hears(HEARD, 30)
+                call.end()
+                recording = recorder.recording(call.call_id, seconds=30) or {}
+                self.judge(recorder, recording, call, outcome, comes)
+
+    def judge(self, recorder, recording, call, outcome, comes):
+        heard = recorder.heard(recording, 1) if recording.get("id") else []
+        self.streams = recording.get("streams", [])
+        self.verdicts = [s.get("verdict") or {} for s in self.streams]
+        self.details = (outcome, heard, self.streams, recording.get("warnings"), call.request, call.answer, recorder.nat(),
+                        recorder.log()[-2000:])
+        tap.ok(comes and len(heard) == 2 and near(heard[0], 440) and near(heard[1], 660), f"{self.name}: the call is heard",
+               *self.details)
+        found = {v.get("path") for v in self.verdicts}
+        tap.ok(found and found <= set(self.pairs), f"{self.name}: by {found}", f"want {self.pairs}", *self.details)
+
+    def relayed(self, transport):
+        """The verdict names the relay, and how far it is."""
+        relays = [s.get("relay") or {} for s in self.streams]
+        tap.ok(relays and all(r.get("server", "").startswith(SERVER) and r.get("transport") == transport
+                              and r.get("rtt_ms") is not None for r in relays),
+               f"{self.name}: the relay is named, with its round trip", relays, *self.details)
+        tap.ok(all(s["path"] == "relay" for s in self.streams), f"{self.name}: the path is a relay", *self.details)
+
+
+def tool(name, paths, srs=(), src=(), settings=None, ice="full"):
+    """siprec-call, which knows nobody but its host."""
     with lab.World(srs, src) as world:
         world.coturn()
         world.classic_stun()
         with world.siprecd(environment=settings) as recorder:
-            lab.harness.wait_for(lambda: (recorder.nat() or {}).get("state") == "known", 10)
+            wait_for(lambda: (recorder.nat() or {}).get("state") == "known", 10)
             status, report = world.call("--ice", ice, seconds=6)
             recording = (status == 0 and recorder.recording(report["call_id"], seconds=30)) or {}
             heard = recorder.heard(recording, 3) if recording.get("id") else []
-            streams = recording.get("streams", [])
             details = (heard, report, recording, recorder.nat(), recorder.log()[-3000:])
             tap.ok(len(heard) == 2 and near(heard[0], 440) and near(heard[1], 660), f"{name}: the call is heard", *details)
-            paths = {s["path"] for s in streams}
-            tap.ok(paths and paths <= set(joined), f"{name}: by {paths}", f"want {joined}", *details)
+            found = {(s.get("verdict") or {}).get("path") for s in recording.get("streams", [])}
+            tap.ok(found and found <= set(paths), f"{name}: by {found}", f"want {paths}", *details)
 
 
-PLAYS = [
-    ("open x open", dict(joined=["host"])),
-    ("open x symmetric", dict(src=["symmetric"], joined=["host"])),
-    ("open x lite", dict(ice="lite", joined=["host"])),
-    ("masquerade x open", dict(srs=["masquerade"], settings=STUN, joined=["stun", "peer-reflexive"])),
-    ("symmetric x open", dict(srs=["symmetric"], settings=TURN, joined=["peer-reflexive"])),
-    ("symmetric x symmetric", dict(srs=["symmetric"], src=["symmetric"], settings=TURN, joined=["relay"])),
+def both_symmetric():
+    """Neither sees the other's port, and the SRC has no relay: ours carries it."""
+    Play("symmetric x symmetric", ["Rw-P"], ["symmetric"], ["symmetric"], TURN).relayed("udp")
+
+
+def tcp_only():
+    Play("UDP blocked x EIM+APDF", ["Rt-S"], ["tcp-only"], ["masquerade"], TCP).relayed("tcp")
+
+
+PARTS = [
+    [("open x open", lambda n: tool(n, ["D-D"])),
+     ("open x lite", lambda n: tool(n, ["D-D"], ice="lite")),
+     ("open x EIM+APDF", lambda n: Play(n, ["D-S"], src=["masquerade"])),
+     ("open x EDM+APDF", lambda n: Play(n, ["D-P"], src=["symmetric"])),
+     ("open x UDP blocked", lambda n: Play(n, ["T-P"], src=["tcp-only"], arguments=["--rtp.tcp_port=443"], tcp=True)),
+     ("1:1 x EIM+APDF", lambda n: Play(n, ["M-S"], ["1:1"], ["masquerade"], STATIC))],
+    [("PCP x EIM+APDF", lambda n: Play(n, ["M-S"], ["pcp"], ["masquerade"])),
+     ("EIM+EIF x EDM+APDF", lambda n: Play(n, ["S-P"], [box("E", "E")], ["symmetric"], STUN)),
+     ("EIM+ADF x EDM+APDF", lambda n: Play(n, ["S-P"], [box("E", "A")], ["symmetric"], STUN)),
+     ("EIM+APDF x open", lambda n: Play(n, ["S-D"], ["masquerade"], settings=STUN)),
+     ("EIM+APDF x EIM+APDF", lambda n: Play(n, ["S-S"], ["masquerade"], ["masquerade"], dict(STUN, **TURN), has_relay=True)),
+     ("EIM+APDF x EIM+APDF, ports moved", lambda n: Play(n, ["S-S"], [box("E", "AP")], [box("E", "AP")], STUN))],
+    [("EIM+APDF x EDM+APDF", lambda n: Play(n, ["Rw-P"], ["masquerade"], ["symmetric"], dict(STUN, **TURN)).relayed("udp")),
+     ("EDM+APDF x open", lambda n: Play(n, ["P-D"], ["symmetric"], settings=TURN)),
+     ("EDM+APDF x EIM+APDF", lambda n: Play(n, ["Rw-S"], ["symmetric"], ["masquerade"], TURN).relayed("udp")),
+     ("EDM+APDF x EDM+APDF", lambda n: both_symmetric()),
+     ("EDM+APDF x EIM+ADF", lambda n: Play(n, ["P-S"], ["symmetric"], [box("E", "A")], TURN))],
+    [("CGN x EIM+APDF", lambda n: Play(n, ["S-S"], ["masquerade", box("E", "AP")], ["masquerade"], dict(STUN, **TURN))),
+     ("CGN EDM x EIM+EIF", lambda n: Play(n, ["P-S"], ["masquerade", "symmetric"], [box("E", "E")], dict(STUN, **TURN))),
+     ("UDP blocked x EIM+APDF", lambda n: tcp_only()),
+     ("443 only x open", lambda n: Play(n, ["Rt-D"], ["443-only"], settings=TCP443).relayed("tcp"))],
 ]
-for name, how in PLAYS:
-    play(name, **how)
+if len(sys.argv) > 2 and sys.argv[2].isdigit():
+    chosen = PARTS[int(sys.argv[2])]
+else:
+    chosen = [p for part in PARTS for p in part if len(sys.argv) < 3 or p[0] in sys.argv[2:]]
+for name, play in chosen:
+    play(name)
 tap.done()

@@ -488,7 +488,7 @@ void iceside_gather(struct iceside *side, enum ice_role role)
         .role = role, .lite = side->is_lite, .components = side->options.components};
     struct ice_gather_settings settings = {.lite = side->is_lite};
     if (side->options.discovers)
-        options.open_hops = profile_open_hops(&side->profile, &us);
+        options.yields = profile_yields(&side->profile, &us, &options.open_hops);
     rng_bytes(&side->sim->rng, options.seed, sizeof options.seed);
     ice_destroy(side->ice);
     side->base_count = 0;

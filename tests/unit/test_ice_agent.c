@@ -659,7 +659,7 @@ static void test_openers_leave_the_peer_the_first_word(void)
     struct ice_path via = {{0}, reflexive.address};
     for (int comes = 0; comes < 2; comes++) {
         reset(13);
-        create(0, (struct ice_options){.role = ICE_CONTROLLED, .open_hops = 3});
+        create(0, (struct ice_options){.role = ICE_CONTROLLED, .yields = true, .open_hops = 3});
         add_base(0, 1, "192.168.1.2:1000", "192.0.2.1:1000", false);
         CHECK(ice_set_remote(net.agents[0], now(), VIEW_LIT("peer"),
                              VIEW_LIT("0123456789012345678901"), false));

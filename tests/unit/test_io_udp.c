@@ -365,7 +365,7 @@ static void test_local_on_wish_and_sources_that_are_not_there(void)
 
 int main(void)
 {
-    test_local_on_wish_and_sources_that_are_not_there();
+    RUN(test_local_on_wish_and_sources_that_are_not_there);
     RUN(test_few_hops);
     RUN(test_batch);
     RUN(test_refusals);

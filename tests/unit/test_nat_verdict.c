@@ -55,6 +55,30 @@ static void test_classes_of_srcs(void)
     }
 }
 
+/* With ICE the pair is the path; what the m-line would have been is not told. */
+static void test_ice(void)
+{
+    char text[2048];
+    struct verdict v;
+    const struct addr peer = addr_v4(203, 0, 113, 4, 61000);
+    begin(&v, &eim_apdf, (struct path_src){.offered = addr_v4(10, 0, 0, 5, 4000)});
+    const char *const paths[] = {"none", "Rw-P", "S-S"};
+    verdict_ice(&v, true);
+    for (unsigned i = 0; i < 3; i++) {
+        struct writer w = writer_of(text, sizeof text);
+        if (i)
+            verdict_ice_chose(&v, later(100 * i), paths[i], &peer);
+        verdict_print(&v, &w);
+        json_t *root = json_loadb(writer_done(&w).at, writer_done(&w).len, 0, NULL);
+        CHECK(root != NULL);
+        CHECK_TEXT(json_string_value(json_object_get(root, "path")), paths[i]);
+        CHECK_INT(json_array_size(json_object_get(root, "alternatives")), 0);
+        CHECK_INT(json_array_size(json_object_get(root, "trail")), i ? 2 : 1); /* told once */
+        CHECK_INT(json_integer_value(json_object_get(root, "switches")), i == 2);
+        json_decref(root);
+    }
+}
+
 static void check_our_class(struct path_us us, const char *want)
 {
     char text[64];
@@ -182,6 +206,7 @@ static void test_unreachable(void)
 
 int main(void)
 {
+    RUN(test_ice);
     RUN(test_unreachable);
     RUN(test_classes_of_srcs);
     RUN(test_our_classes);

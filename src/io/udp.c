@@ -134,7 +134,7 @@ int io_udp_send_near(int fd, const struct addr *local, const struct addr *peer, 
         return 0;
     /* What the kernel says of a source that it does not have: it may be one that only others have
      * (nat.internal_ip on a container's host), or went a moment ago. */
-    if (errno != EINVAL || message.msg_controllen == without_source)
+    if ((errno != EINVAL && errno != ENETUNREACH) || message.msg_controllen == without_source)
         return errno;
     message.msg_controllen = without_source;
     return sendmsg(fd, &message, MSG_NOSIGNAL) >= 0 ? 0 : errno;

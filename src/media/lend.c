@@ -76,7 +76,11 @@ void media_lend_port(struct media *media, struct media_stream *stream, struct ti
 void media_lend_replace(struct media *media, struct media_stream *stream, struct tick now,
                         const struct media_stream_facts *before)
 {
-    leave_spare(media, stream);
+    bool back = stream->spare.held && stream->spare.port == stream->facts.port &&
+                stream->spare.generation == stream->facts.generation;
+    if (!back)
+        leave_spare(media, stream);
+    stream->spare.held = false;
     if (before->port != MEDIA_NO_PORT) {
         stream->spare.held = true;
         stream->spare.port = before->port;
@@ -84,7 +88,8 @@ void media_lend_replace(struct media *media, struct media_stream *stream, struct
         stream->spare.until = tick_add_ms(now, SPARE_MS);
         plan_leaving(stream);
     }
-    enter_port(media, stream, now);
+    if (!back)
+        enter_port(media, stream, now);
 }
 
 /* ---- Relay slots ---------------------------------------------------------------------------- */

@@ -240,7 +240,9 @@ void way_change(struct way *w, struct tick now, const struct way_facts *facts)
     assert(facts->target_count <= WAY_TARGETS);
     bool migrates = w->migration == WAY_OFFERED && is_relayed(w);
     w->permitted = facts->relay ? carried(&w->facts, facts, w->permitted) : 0;
-    w->refusing = carried(&w->facts, facts, w->refusing);
+    /* Who was never heard may have refused us for coming from another port than it was told, which our
+     * NAT had given us: this path is another one. */
+    w->refusing = w->heard ? carried(&w->facts, facts, w->refusing) : 0;
     w->denied = 0;
     w->facts = *facts;
     w->flows = false;

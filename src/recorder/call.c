@@ -40,12 +40,6 @@ static const struct recorder_lease *lease_of(const struct exchange *x, size_t li
 
 /* ---- Ports ---------------------------------------------------------------------------------- */
 
-/* A wildcard port of that family can be named in SDP. */
-static bool has_own(const struct recorder *recorder, unsigned v6)
-{
-    return addr_is_set(&recorder->settings.own[v6]) || addr_is_set(&recorder->profiles[v6].local);
-}
-
 static uint8_t family_of(const struct recorder *recorder, const struct exchange *x)
 {
     const struct sdp_answer *answer = &recorder->answer;
@@ -148,12 +142,9 @@ static void put_addresses(struct recorder *recorder, struct exchange *x, struct 
  * few. */
 static bool take_ports(struct recorder *recorder, struct exchange *x, struct recorder_now now)
 {
-    struct recorder_wish wish = {
-        .worker = x->first ? RECORDER_ANY_WORKER : x->call->worker,
-        .family = family_of(recorder, x),
-        .near = x->call->flow.local,
-        .has_own = {has_own(recorder, 0), has_own(recorder, 1)},
-    };
+    struct recorder_wish wish = recorder_way_wish(recorder, x->call, family_of(recorder, x));
+    if (x->first)
+        wish.worker = RECORDER_ANY_WORKER;
     count_wanted(recorder, x);
     refuse_from(recorder, x, recorder_record_room(&x->call->record));
     count_shared(recorder, x);

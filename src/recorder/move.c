@@ -19,7 +19,11 @@ enum {
     LOOK_AGAIN_MS = 250,    /* after a loss better addresses show one by one */
     ADDRESS_WAIT_MS = 3000, /* but who has none to name after this says what there is */
     TRIES = 5,
-    RESUME_MS = 300, /* of packets to and fro before media is wanted */
+    /* What we send first opens our NAT; what the SRC sends first closes it (doc/nat.md 5, rule 9). */
+    PUNCH_FIRST_MS = 100,
+    RENEWALS = 2,
+    PORT_STAYS_MS = 25000, /* media receives on the port before for a while longer */
+    RESUME_MS = 300,       /* of packets to and fro before media is wanted */
     OFFERS_PER_CALL = 30,
     SHORT_VOICES = 5,
     DATAGRAM_SDP = 750, /* what 1,300 bytes have room for beside the headers of a re-INVITE */
@@ -132,6 +136,35 @@ static bool had_relay(const struct recorder_lease *lease)
     return lease->has_relay || recorder_way_is_relayed(lease);
 }
 
+/* What was chosen comes to nothing. */
+static void undo(struct recorder *recorder, struct recorder_lease *lease,
+                 const struct recorder_lease *before)
+{
+    if (lease->has_relay && !before->has_relay)
+        recorder_way_undo(recorder, lease);
+    *lease = *before;
+}
+
+/* Nothing came, and there is no other path: the same with another port. */
+static bool renew(struct recorder *recorder, struct recorder_call *call, struct recorder_now now,
+                  unsigned number, const struct recorder_lease *before)
+{
+    struct recorder_turn *turn = &call->moves.turns[number];
+    struct recorder_lease *lease = &call->leases[number], best = *lease;
+    const struct addr *offered = &call->record.streams[number].offered;
+    if (turn->why != VERDICT_RETRIED || turn->renewed == RENEWALS ||
+        best.has_relay != before->has_relay)
+        return false;
+    *lease = *before;
+    if (!recorder_way_renew(recorder, call, now, lease, offered)) {
+        *lease = best;
+        return false;
+    }
+    turn->renewed++;
+    recorder_note_holder(recorder, call, &lease->ticket);
+    return true;
+}
+
 /* Gives the stream the way that it wants. False: there is none, or none yet. */
 static bool turn_stream(struct recorder *recorder, struct recorder_call *call,
                         struct recorder_now now, unsigned number)
@@ -142,16 +175,18 @@ static bool turn_stream(struct recorder *recorder, struct recorder_call *call,
         return false;
     *before = *lease;
     choose(recorder, call, now, number);
-    bool hopeless = lease->choice.code == PATH_BEST_EFFORT, loss = is_loss(turn->why);
+    /* The same address may have become a path that is known to work; it has brought nothing. */
+    bool same = addr_equal(&lease->advertised, &before->advertised), loss = is_loss(turn->why);
+    bool hopeless = lease->choice.code == PATH_BEST_EFFORT;
+    if (hopeless || same)
+        hopeless &= !renew(recorder, call, now, number, before);
     bool waits = loss && hopeless && tick_before(now.tick, turn->give_up) &&
                  (!lease->us.has_stun || had_relay(before));
     turn->stranded = hopeless && (loss || turn->stranded);
     /* Without an address of the family, the last one went: nothing to offer. */
     if (waits || !addr_is_set(&lease->advertised) ||
         addr_equal(&lease->advertised, &before->advertised) || (hopeless && !loss)) {
-        if (lease->has_relay && !before->has_relay)
-            recorder_way_undo(recorder, lease);
-        *lease = *before;
+        undo(recorder, lease, before);
         free(before);
         turn->wanted = waits;
         if (waits)
@@ -163,6 +198,7 @@ static bool turn_stream(struct recorder *recorder, struct recorder_call *call,
     }
     free(turn->before);
     turn->before = before;
+    turn->turned_at = now.tick;
     turn->wanted = false;
     recorder_post_stream(recorder, call, number, now.wall, false);
     return true;
@@ -260,11 +296,17 @@ void recorder_move_expire(struct recorder *recorder, struct recorder_call *call,
         schedule(recorder, call, tick_add_ms(now.tick, NOT_NOW_MS));
         return;
     }
+    bool punches = false;
     for (unsigned i = 0; i < call->record.stream_count; i++) {
-        if (moves->turns[i].wanted && !moves->turns[i].before && call->leases[i].held)
-            moves->offered |= turn_stream(recorder, call, now, i);
+        if (!moves->turns[i].wanted || moves->turns[i].before || !call->leases[i].held ||
+            !turn_stream(recorder, call, now, i))
+            continue;
+        moves->offered = true;
+        punches |= call->leases[i].choice.punches;
     }
-    if (moves->offered)
+    if (punches)
+        schedule(recorder, call, tick_add_ms(now.tick, PUNCH_FIRST_MS));
+    else if (moves->offered)
         send(recorder, call, now);
 }
 
@@ -316,6 +358,14 @@ static void settle(struct recorder *recorder, struct recorder_call *call, struct
     recorder_call_changed(recorder, call, now);
 }
 
+/* The SRC may have moved all the same, or media may have left the port that it had before. */
+static bool keeps_port(const struct recorder_turn *turn, const struct recorder_lease *lease,
+                       struct tick now, unsigned status)
+{
+    return lease->ticket.port != turn->before->ticket.port &&
+           (status == 408 || tick_diff_ms(now, turn->turned_at) > PORT_STAYS_MS);
+}
+
 /* RFC 3261 §14.1: the session stays as it was. */
 static void revert(struct recorder *recorder, struct recorder_call *call, struct recorder_now now,
                    unsigned status)
@@ -325,9 +375,11 @@ static void revert(struct recorder *recorder, struct recorder_call *call, struct
     recorder_ice_forget(call);
     metric_add(METRIC_PATH_CHANGES_REFUSED, 1);
     for (unsigned i = 0; i < call->record.stream_count; i++) {
-        if (!moves->turns[i].before || !call->leases[i].held)
+        const struct recorder_turn *turn = &moves->turns[i];
+        if (!turn->before || !call->leases[i].held ||
+            keeps_port(turn, &call->leases[i], now.tick, status))
             continue;
-        call->leases[i] = *moves->turns[i].before;
+        call->leases[i] = *turn->before;
         recorder_post_stream(recorder, call, i, now.wall, false);
     }
     conclude(call);

@@ -20,6 +20,8 @@ struct recorder_turn {
     struct addr seen;              /* MIGRATED: where its packets really come from */
     struct tick give_up;           /* of a lost address: until then better ones may show */
     struct recorder_lease *before; /* malloc'ed; NULL: nothing of it is offered */
+    struct tick turned_at;         /* with before */
+    uint8_t renewed;               /* how often it got another port for want of another path */
 };
 
 struct recorder_moves {

@@ -63,6 +63,9 @@ void recorder_story_turn(struct recorder_story *story, struct tick now, enum ver
                        &lease->choice);
     story->verdict.choice = lease->choice;
     story->turned = true;
+    /* Before anything was heard our packets may have come from a port that the SRC was not told. */
+    if (story->verdict.first_packet_ms < 0)
+        story->refuses = false;
     story->left |= event == VERDICT_RETRIED;
     take_lease(story, lease);
 }

@@ -229,6 +229,41 @@ void recorder_way_choose(struct recorder *recorder, const struct recorder_call *
     lease->advertised_rtcp = recorder_way_address(recorder, call, lease, true);
 }
 
+struct recorder_wish recorder_way_wish(const struct recorder *recorder,
+                                       const struct recorder_call *call, uint8_t family)
+{
+    struct recorder_wish wish = {
+        .worker = call->worker, .family = family, .near = call->flow.local};
+    for (unsigned v6 = 0; v6 < 2; v6++)
+        wish.has_own[v6] =
+            addr_is_set(&recorder->settings.own[v6]) || addr_is_set(&recorder->profiles[v6].local);
+    return wish;
+}
+
+bool recorder_way_renew(struct recorder *recorder, const struct recorder_call *call,
+                        struct recorder_now now, struct recorder_lease *lease,
+                        const struct addr *offered)
+{
+    struct recorder_lease other = *lease;
+    struct recorder_wish wish = recorder_way_wish(recorder, call, lease->ticket.bound.family);
+    if ((lease->choice.code != PATH_STUN && lease->choice.code != PATH_BEST_EFFORT) ||
+        lease->ticket.port == MEDIA_NO_PORT ||
+        !recorder_stock_take(&recorder->stock, &wish, &other.ticket, 1))
+        return false;
+    if (addr_is_set(&other.ticket.seen))
+        recorder_way_choose(recorder, call, now, &other, offered,
+                            lease->tried & ~(1u << PATH_STUN));
+    if (!addr_is_set(&other.ticket.seen) || other.choice.code != PATH_STUN ||
+        !other.choice.punches) {
+        if (other.has_relay && !lease->has_relay)
+            recorder_way_undo(recorder, &other);
+        recorder_return_ticket(recorder, &other.ticket);
+        return false;
+    }
+    *lease = other;
+    return true;
+}
+
 void recorder_way_direct(struct recorder *recorder, const struct recorder_call *call,
                          struct recorder_now now, struct recorder_lease *lease,
                          const struct addr *seen)
@@ -405,7 +440,8 @@ static void put_known(const struct targets *t, const struct addr *offered,
     way->one_port = src_profile_believes(profile, SRC_ONE_PORT);
     if (src_profile_believes(profile, SRC_REINVITES) == PATH_NO)
         way->may_reinvite = false;
-    if (src_profile_believes(profile, SRC_QUIET) == PATH_YES)
+    /* A path that packets of ours have to open is none without them. */
+    if (src_profile_believes(profile, SRC_QUIET) == PATH_YES && !way->choice.punches)
         way->keepalive = MEDIA_KEEPALIVE_NONE;
 }
 

@@ -6,6 +6,7 @@
 #define RECORDER_WAY_H
 
 #include "recorder/recorder.h"
+#include "recorder/stock.h"
 
 struct recorder_call;
 struct recorder_stream;
@@ -38,6 +39,15 @@ void recorder_way_direct(struct recorder *recorder, const struct recorder_call *
 /* The SRC's SDP says something else now, or says it for the first time. */
 void recorder_way_meet(const struct recorder *recorder, const struct recorder_call *call,
                        struct recorder_lease *lease, const struct addr *offered);
+/* What its calls need of a port: on their worker. */
+struct recorder_wish recorder_way_wish(const struct recorder *recorder,
+                                       const struct recorder_call *call, uint8_t family);
+/* Another port in place of the lease's, for the path that it has: our NAT has put the old one
+ * elsewhere (doc/nat.md 5, rule 9). False: that is of no use here, or there is none; nothing has
+ * changed then. */
+bool recorder_way_renew(struct recorder *recorder, const struct recorder_call *call,
+                        struct recorder_now now, struct recorder_lease *lease,
+                        const struct addr *offered);
 /* A relay to hold for a stream with ICE, whose checks decide whether it is used: unless we, or this
  * port, can be reached without one. Before anything is advertised. */
 void recorder_way_stand_by(struct recorder *recorder, const struct recorder_call *call,

@@ -6,6 +6,7 @@ import lab
 import rows
 from harness import Tap
 
+LATEST_MS = 3500  # the ladder's next path: 2.5 s after the ACK, and what offering it takes
 lab.enter()
 tap = Tap()
 part, parts = (int(sys.argv[2]), int(sys.argv[3])) if len(sys.argv) > 3 else (0, 1)
@@ -24,16 +25,19 @@ def check(row, column, path):
             continue
         tap.ok(played.good, f"{name}: {which} is heard ({played.path}, {played.first_ms()} ms)", *details)
         if number == 1 and path:
-            tap.equal(played.path, path, f"{name}: {which} by {path}", *details)
+            # Streams of one call may have come by different ways.
+            ways = set(played.path.split("/"))
+            tap.ok(ways and ways <= set(path.split(" or ")), f"{name}: {which} by {path}", played.path, *details)
+        if column.name in ("B1", "B4", "B6"):
+            first = played.first_ms()
+            tap.ok(first is not None and first < LATEST_MS, f"{name}: {which} is heard in time", *details)
 
 
-# Without a relay there is nothing to fall back on where the SRC, a cable away, sends before our NAT has seen our punch:
-# the kernel's then moves our port (doc/nat.md 1, "clashes"). `make lab-matrix` plays it.
 MORE = {("1:1, address set", "B3"), ("EIM+EIF", "B5"), ("EIM+ADF", "B2"), ("EIM+ADF", "B3"), ("EIM+APDF", "B2"), ("EIM+APDF", "B5"),
-        ("masquerade, default, relay", "B2"), ("EDM+ADF", "B6"), ("EDM+APDF", "B3"), ("EDM+APDF", "B6"),
-        ("CGN, EIM+APDF", "B3"), ("UDP blocked", "B2"), ("443 only", "B6")}  # what each class asks of a kind of row
-here = [cell for cell in rows.cells() if "no relay" not in cell[0].name
-        and (cell[1].name in ("B1", "B4") or (cell[0].name, cell[1].name) in MORE)]
+        ("masquerade, default, no relay", "B6"), ("masquerade, default, relay", "B2"), ("EDM+ADF", "B6"), ("EDM+APDF", "B3"),
+        ("EDM+APDF", "B6"), ("CGN, EIM+APDF", "B3"), ("UDP blocked", "B2"), ("443 only", "B6")}  # what each class asks of a kind of row
+here = [cell for cell in rows.cells()
+        if (cell[1].name in ("B1", "B4") or (cell[0].name, cell[1].name) in MORE)]
 if wanted:
     here = [cell for cell in rows.cells() if cell[0].name == wanted[0] and cell[1].name in wanted[1:]]
 for row, column, path in here[part::parts]:

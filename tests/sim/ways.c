@@ -282,6 +282,69 @@ static void test_the_next_path(void)
     play_free(play);
 }
 
+static const struct gate_options nat = {.outside = {.family = ADDR_V4, .ip = {203, 0, 113, 9}},
+                                        .filtering = NAT_FILTERING_ADDRESS_PORT};
+
+/* Nothing comes and there is no relay: our NAT may have moved the port, since the SRC's first packet was
+ * there before ours. Another port, and this time we send first; twice at most. */
+static void test_another_port(void)
+{
+    struct srs_options options = punching();
+    options.relays = 0;
+    options.gate = &nat;
+    struct play *play = play_begin(33, &options);
+    world_run(&play->world, 2000);
+    CHECK(src_connect(play->src, NULL));
+    struct addr first = play->a->to;
+    unsigned probes = 0;
+    bool moved = false;
+    for (int ms = 0; ms < 2800 && play->src->reinvites == 0; ms += 10) {
+        if (!moved)
+            probes = play->src->probes;
+        moved = play->srs.ways[0].mapped.port != first.port;
+        world_run(&play->world, 10);
+    }
+    CHECK_INT(play->src->reinvites, 1);
+    CHECK(moved && play->src->probes > probes);
+    CHECK_INT(play->a->to.ip[3], 9);
+    CHECK(play->a->to.port != first.port && play->b->to.port != play->a->to.port);
+    world_run(&play->world, 10000);
+    CHECK_INT(play->src->reinvites, 2);
+    CHECK_INT(m_lines(play->src->answer), 2);
+    struct addr last = play->a->to;
+    src_talk(play->src, true);
+    world_run(&play->world, 1000);
+    play_end(play);
+    CHECK_TEXT(play_text(play_stream(play, 0), "path"), "stun");
+    CHECK_TEXT(play_text(play_stream(play, 0), "advertised"), addr_print(&last).s);
+    CHECK_INT(play_number(play_stream(play, 0), "packets"), play->a->sent);
+    CHECK_INT(trail_has(play, 0, "retried"), 2);
+    play_free(play);
+}
+
+/* The SRC will not have it: what it sends to the first port is recorded still, and the other port is
+ * given back. */
+static void test_another_port_is_refused(void)
+{
+    struct srs_options options = punching();
+    options.relays = 0;
+    options.gate = &nat;
+    struct play *play = play_begin(34, &options);
+    world_run(&play->world, 2000);
+    CHECK(src_connect(play->src, NULL));
+    struct addr first = play->a->to;
+    play->src->reply = 488;
+    world_run(&play->world, 5000);
+    CHECK_INT(play->src->reinvites, 1);
+    CHECK(addr_equal(&play->a->to, &first));
+    src_talk(play->src, true);
+    world_run(&play->world, 40000);
+    play_end(play); /* and all ports are back */
+    CHECK_TEXT(play_text(play_stream(play, 0), "advertised"), addr_print(&first).s);
+    CHECK_INT(play_number(play_stream(play, 0), "packets"), play->a->sent);
+    play_free(play);
+}
+
 /* The SRC refuses: the session stays as it was (RFC 3261 §14.1), and it is not asked again. */
 static void test_a_refusal(void)
 {
@@ -721,6 +784,8 @@ int main(void)
     RUN(test_a_relay_each);
     RUN(test_relays_of_a_refused_call);
     RUN(test_the_next_path);
+    RUN(test_another_port);
+    RUN(test_another_port_is_refused);
     RUN(test_a_refusal);
     RUN(test_glare_and_silence);
     RUN(test_a_relay_is_lost);

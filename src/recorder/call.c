@@ -154,6 +154,7 @@ static bool take_ports(struct recorder *recorder, struct exchange *x, struct rec
      * the family that works than none (RFC 6157 §3.2 leaves the choice to the answerer). */
     if (recorder_stock_count(&recorder->stock, &wish) == 0)
         wish.family = wish.near.family;
+    wish.trusts_mapping = profile_trusts_gateway(&recorder->profiles[wish.family == ADDR_V6]);
     if (!x->first && !recorder->patient)
         refuse_from(recorder, x, recorder_stock_count(&recorder->stock, &wish) + x->shared);
     if (!deal_tickets(recorder, x, &wish)) {

@@ -49,13 +49,16 @@ bool recorder_stock_put(struct recorder_stock *stock, const struct recorder_tick
     return true;
 }
 
-enum { WORTH_MOST = 7 };
+enum { WORTH_MOST = 11 };
 
 /* Of two the better one is that whose address outside is known: behind a NAT it can be answered with,
- * elsewhere it is as good as the other. */
-static unsigned grade(unsigned by_address, const struct recorder_ticket *ticket)
+ * elsewhere it is as good as the other. One that the gateway maps lets everybody in, if that is the last NAT. */
+static unsigned grade(unsigned by_address, const struct recorder_ticket *ticket,
+                      const struct recorder_wish *wish)
 {
-    return 2 * by_address + (addr_is_set(&ticket->seen) || addr_is_set(&ticket->mapped));
+    bool mapped = addr_is_set(&ticket->mapped);
+    unsigned known = mapped && wish->trusts_mapping ? 2 : mapped || addr_is_set(&ticket->seen);
+    return 3 * by_address + known;
 }
 
 /* 0: of no use; else the better the higher. A port on a wildcard address can be advertised as the
@@ -68,9 +71,9 @@ static unsigned worth(const struct recorder_ticket *ticket, const struct recorde
         return 0;
     if (addr_is_unspecified(&ticket->bound))
         return wish->near.family == wish->family || wish->has_own[wish->family == ADDR_V6]
-                   ? grade(2, ticket)
+                   ? grade(2, ticket, wish)
                    : 0;
-    return grade(addr_equal_ip(&ticket->bound, &wish->near) ? 3 : 1, ticket);
+    return grade(addr_equal_ip(&ticket->bound, &wish->near) ? 3 : 1, ticket, wish);
 }
 
 uint32_t recorder_stock_count(const struct recorder_stock *stock, const struct recorder_wish *wish)

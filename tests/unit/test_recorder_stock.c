@@ -78,6 +78,13 @@ static void test_a_known_address_outside_goes_first(void)
     CHECK_INT(out[0].port, 1004);
     CHECK_INT(out[1].port, 1006);
     CHECK_INT(out[2].port, 1000);
+    put(&stock, seen);
+    put(&stock, mapped);
+    wish.trusts_mapping = true;
+    CHECK(recorder_stock_take(&stock, &wish, out, 3));
+    CHECK_INT(out[0].port, 1006);
+    CHECK_INT(out[1].port, 1004);
+    CHECK_INT(out[2].port, 1002);
     recorder_stock_finish(&stock);
 }
 

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/metrics.h"
-#include "media/worker.h"
 #include "base/target.h"
+#include "media/worker.h"
 
 /* Before an unlisted SRC's ACK or first RTP, in its whole call. */
 #define UNASKED_MAX KEEPALIVE_LIMIT_UNLISTED
@@ -80,8 +80,7 @@ static void tell(struct media *media, const struct media_stream *stream, enum me
                                     .tried = event->tried});
 }
 
-/* From here to the next packet nothing is recorded, and the journal shall say why. */
-static void begin_gap(struct media_stream *stream, enum way_reason reason)
+void media_course_gap(struct media_stream *stream, enum way_reason reason)
 {
     if (stream->counters.packets == 0 || stream->gap_from.ns || reason == WAY_DIRECT)
         return;
@@ -122,7 +121,7 @@ static void take_event(struct media *media, struct media_stream *stream, struct 
         media_lend_want(media, stream, false, MEDIA_RELAY_SUSPECT, NULL);
         return;
     case WAY_WANT_PATH:
-        begin_gap(stream, event->reason);
+        media_course_gap(stream, event->reason);
         if (!is_known_to_recorder(stream, event->reason))
             tell(media, stream,
                  event->reason == WAY_DIRECT ? MEDIA_EVENT_MIGRATE : MEDIA_EVENT_NEXT_PATH, event);

@@ -69,6 +69,8 @@ void media_ice_set(struct media *media, struct media_stream *stream, struct tick
     }
     struct media_ice *ice = stream->ice;
     if (ice->agent && carries(ice->agent)) {
+        /* RFC 8445 §9: somebody's address is another one now. */
+        media_course_gap(stream, WAY_ADDRESS_CHANGED);
         ice_destroy(ice->before);
         ice->before = ice->agent;
     } else {
@@ -117,6 +119,8 @@ static void tell(struct media *media, struct media_stream *stream, const struct 
         break;
     case ICE_CONSENT_LOST:
         told.ice.kind = MEDIA_ICE_CONSENT_LOST;
+        if (event->component == 1)
+            media_course_gap(stream, WAY_WENT_SILENT);
         metric_add(METRIC_ICE_CONSENT_LOST, 1);
         break;
     case ICE_COMPLETED:

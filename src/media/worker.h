@@ -253,6 +253,8 @@ void media_course_set(struct media *media, struct media_stream *stream, struct t
                       const struct media_stream_facts *before);
 void media_course_confirm(struct media *media, struct media_stream *stream, struct tick now);
 void media_course_end(struct media_stream *stream);
+/* From the last packet to the next nothing is recorded, and the journal shall say why. */
+void media_course_gap(struct media_stream *stream, enum way_reason reason);
 /* An RTP packet of its was accepted; RTCP said that none is being sent; ICMP said that nobody
  * listens at datagram->from; STUN said what its socket looks like from outside. */
 void media_course_hear(struct media *media, struct media_stream *stream, struct tick now,

@@ -67,7 +67,8 @@ void recorder_story_turn(struct recorder_story *story, struct tick now, enum ver
     if (story->verdict.first_packet_ms < 0)
         story->refuses = false;
     story->left |= event == VERDICT_RETRIED;
-    take_lease(story, lease);
+    if (!story->verdict.pair[0])
+        take_lease(story, lease);
 }
 
 static struct tick tick_of(const struct recorder_story *story, struct wall at)

@@ -103,13 +103,15 @@ class NiceCall:
 
     number = 0
 
-    def __init__(self, srs, source, to=None, own="127.0.0.1", trickle=False, candidates=True, mux=True, more=()):
+    def __init__(self, srs, source, to=None, own="127.0.0.1", trickle=False, candidates=True, mux=True, more=(),
+                 transport="tcp"):
         NiceCall.number += 1
         self.srs, self.source, self.own, self.trickle, self.mux = srs, source, own, trickle, mux
         self.call_id = f"nice{NiceCall.number}x{srs.port}"
         self.version = self.cseq = 1
         self.responses, self.served, self.told = queue.Queue(), [], {}
-        self.talk = Talk(srs, "tcp", to=to)
+        self.transport = transport
+        self.talk = Talk(srs, transport, to=to, own=own)
         self.ended, self.counted = False, srs.metric("siprecd_rtp_packets_received_total")
         self.request = self.invite(description(source, 1, own, trickle, candidates, mux, more))
         self.talk.send(self.request.encode())
@@ -129,9 +131,9 @@ class NiceCall:
         body = (f"--b\r\nContent-Type: application/sdp\r\n\r\n{sdp}\r\n--b\r\n"
                 f"Content-Type: application/rs-metadata+xml\r\nContent-Disposition: recording-session\r\n\r\n{METADATA}\r\n"
                 "--b--\r\n")
-        return (f"INVITE {self.srs.uri} SIP/2.0\r\nVia: SIP/2.0/TCP {at}:{port};branch=z9hG4bK{self.call_id}\r\n"
+        return (f"INVITE {self.srs.uri} SIP/2.0\r\nVia: SIP/2.0/{self.transport.upper()} {at}:{port};branch=z9hG4bK{self.call_id}\r\n"
                 f"Max-Forwards: 70\r\nFrom: <sip:src@{at}>;tag=f{self.call_id}\r\nTo: <{self.srs.uri}>\r\n"
-                f"Call-ID: {self.call_id}\r\nCSeq: 1 INVITE\r\nContact: <sip:src@{at}:{port};transport=tcp>;+sip.src\r\n"
+                f"Call-ID: {self.call_id}\r\nCSeq: 1 INVITE\r\nContact: <sip:src@{at}:{port};transport={self.transport}>;+sip.src\r\n"
                 f"Require: siprec\r\n{supported}Content-Type: multipart/mixed;boundary=b\r\n"
                 f"Content-Length: {len(body)}\r\n\r\n{body}")
 
@@ -160,6 +162,11 @@ class NiceCall:
         """A request of the SRS's in the dialog."""
         method, _, body = request.split()[0], *request.partition("\r\n\r\n")[1:]
         sdp = ""
+        if self.transport == "udp":
+            self.talk.to = self.talk.source
+        if method in ("INVITE", "UPDATE"):  # RFC 3261 12.2.2: it may be reached elsewhere now
+            contact = re.search(r"(?mi)^(Contact|m)[ \t]*:[^\r\n]*\r\n", request).group(0)
+            self.response = re.sub(r"(?mi)^(Contact|m)[ \t]*:[^\r\n]*\r\n", lambda _: contact, self.response, count=1)
         if method in ("INVITE", "UPDATE") and "m=" in body:
             names = [re.search(r"(?m)^a=ice-ufrag:(\S+)", s) for s in sections(body)]
             if any(n and self.told.get(i) != n.group(1) for i, n in enumerate(names)):

@@ -13,12 +13,17 @@ hosts = itertools.count(2)
 class Talk:
     """One SRC: a socket of its own, on an address of its own, so that answers sent to the Via's port find it."""
 
-    def __init__(self, srs, transport, message="", to=None):
+    def __init__(self, srs, transport, message="", to=None, own=None):
+        """own: over UDP the address to send from, to `to`."""
         self.srs, self.transport, self.buffer = srs, transport, b""
+        self.to = to or ("127.0.0.1", srs.port)
         if transport == "tcp":
-            self.socket = socket.create_connection(to or ("127.0.0.1", srs.port), timeout=60)
+            self.socket = socket.create_connection(self.to, timeout=60)
             return
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        if own:
+            self.socket.bind((own, 0))
+            return
         sent_by = re.match(r"SIP/2.0/\w+\s+[^:;\s]+:?(\d+)?", header(message, "Via", "v"))
         port = int(sent_by.group(1) or 5060) if sent_by else 5060
         n = next(hosts)
@@ -32,14 +37,15 @@ class Talk:
         if self.transport == "tcp":
             self.socket.sendall(data)
         else:
-            self.socket.sendto(data, ("127.0.0.1", self.srs.port))
+            self.socket.sendto(data, self.to)
 
     def receive(self, seconds):
         """The next whole message, or None."""
         self.socket.settimeout(max(seconds, 0.01))
         try:
             if self.transport == "udp":
-                return self.socket.recv(65536).decode("utf-8", "replace")
+                data, self.source = self.socket.recvfrom(65536)
+                return data.decode("utf-8", "replace")
             while True:
                 self.buffer = self.buffer.lstrip(b"\r\n")
                 head, gap, rest = self.buffer.partition(b"\r\n\r\n")

@@ -3,6 +3,7 @@
 call and hears it; the pair that ICE chose is the table's. The SRC is libnice; where it is siprec-call the play says so.
 Use: test_ice.py BUILD [PART | PLAY ...]."""
 import sys
+import time
 
 import lab
 from harness import Tap, near, wait_for
@@ -18,6 +19,8 @@ STUN = {"STUN_SERVERS": f"{SERVER}:3478"}
 STATIC = {"EXTERNAL_IP": f"{lab.SRS}.1", "BEHIND_NAT": "true"}
 RELAY = [f"turn={SERVER}:3478", f"user={lab.TURN_USER}", f"password={lab.TURN_PASSWORD}"]
 HEARD = 200  # packets: four seconds
+WITHOUT = 1.5  # seconds without any address
+RETURNS = 6  # seconds: two until media is there again (doc/nat.md 9), the rest for counting and for a busy machine
 
 
 def box(mapping, filtering):
@@ -86,6 +89,66 @@ def tool(name, paths, srs=(), src=(), settings=None, ice="full"):
             tap.ok(found and found <= set(paths), f"{name}: by {found}", f"want {paths}", *details)
 
 
+def trail(stream):
+    return [step["event"] for step in (stream.get("verdict") or {}).get("trail", [])]
+
+
+def restarted(name, change, pairs, srs=(), settings=None):
+    """Our address changes in mid-call: we offer anew, ICE restarts, and it is one recording, with its gap."""
+    with lab.World(srs) as world:
+        world.coturn()
+        world.classic_stun()
+        with world.siprecd(environment=settings) as recorder:
+            recorder.uri = f"sip:srs@{lab.SRS}.1:{lab.SIP}"
+            wait_for(lambda: (recorder.nat() or {}).get("state") == "known", 10)
+            source = Source(2, 1, "controlling", "regular", f"address={lab.SRC}.1", f"stun={SERVER}:3478", enter=world.src.enter)
+            with world.src.inside():
+                call = NiceCall(recorder, source, to=(f"{lab.SRS}.1", lab.SIP), own=f"{lab.SRC}.1", transport="udp")
+            before = source.outcome() == "ready" and call.hears(HEARD, 30)
+            change(world)
+            changed = time.monotonic()
+            anew = wait_for(lambda: any(r.startswith("INVITE") for r in call.served), 20)
+            after = anew and source.outcome() == "ready" and call.hears(25, 20)
+            took = time.monotonic() - changed
+            call.hears(HEARD, 20)
+            call.end()
+            recording = recorder.recording(call.call_id, seconds=30) or {}
+            all_of_it = [r for r in recorder.recordings() if r.get("call_id") == call.call_id]
+            streams = recording.get("streams", [])
+            length = recording.get("duration_ms", 0) / 1000
+            heard = recorder.heard(recording, max(length - 3, 0)) if recording.get("id") else []
+            details = (before, anew, after, took, heard, call.served, streams, recording.get("warnings"), source.states,
+                       recorder.log()[-3000:])
+            tap.ok(before and after, f"{name}: heard before and after", *details)
+            tap.ok(took < RETURNS, f"{name}: within {RETURNS} s: {took:.1f}", *details)
+            tap.ok(len(heard) == 2 and near(heard[0], 440) and near(heard[1], 660), f"{name}: the tones go on", *details)
+            tap.equal(len(all_of_it), 1, f"{name}: one recording", *details)
+            found = {(s.get("verdict") or {}).get("path") for s in streams}
+            tap.ok(found and found <= set(pairs), f"{name}: by {found}", f"want {pairs}", *details)
+            tap.ok(streams and all("address-changed" in trail(s) for s in streams), f"{name}: the verdict tells it", *details)
+            # From a second on it is a gap; below that, packets lost.
+            lost = [s["lost"] for s in streams]
+            tap.ok(all(0 < n < 50 for n in lost) or any("gap" in str(w) for w in recording.get("warnings", [])),
+                   f"{name}: what is missing is stated", *details)
+
+
+def move_in_public(world):
+    host = world.srs
+    lab.run("ip", "route", "add", f"{lab.SRS}.3", "dev", "c-srs")
+    host.run("ip", "addr", "del", f"{lab.SRS}.1/32", "dev", "eth")
+    time.sleep(WITHOUT)
+    host.run("ip", "addr", "add", f"{lab.SRS}.3/32", "dev", "eth")
+    host.run("ip", "route", "replace", lab.CORE, "dev", "eth")
+    host.run("ip", "route", "replace", "default", "via", lab.CORE, "dev", "eth", "src", f"{lab.SRS}.3")
+
+
+def move_in_lan(world):
+    host = world.srs
+    host.run("ip", "addr", "del", "192.168.10.2/24", "dev", "eth")
+    host.run("ip", "addr", "add", "192.168.10.7/24", "dev", "eth")
+    host.run("ip", "route", "replace", "default", "via", "192.168.10.1")
+
+
 def both_symmetric():
     """Neither sees the other's port, and the SRC has no relay: ours carries it."""
     Play("symmetric x symmetric", ["Rw-P"], ["symmetric"], ["symmetric"], TURN).relayed("udp")
@@ -117,6 +180,8 @@ PARTS = [
      ("CGN EDM x EIM+EIF", lambda n: Play(n, ["P-S"], ["masquerade", "symmetric"], [box("E", "E")], dict(STUN, **TURN))),
      ("UDP blocked x EIM+APDF", lambda n: tcp_only()),
      ("443 only x open", lambda n: Play(n, ["Rt-D"], ["443-only"], settings=TCP443).relayed("tcp"))],
+    [("our public address changes", lambda n: restarted(n, move_in_public, ["D-D"])),
+     ("our LAN address changes", lambda n: restarted(n, move_in_lan, ["S-D", "P-D"], ["masquerade"], STUN))],
 ]
 if len(sys.argv) > 2 and sys.argv[2].isdigit():
     chosen = PARTS[int(sys.argv[2])]

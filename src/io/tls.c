@@ -121,6 +121,15 @@ bool io_tls_load(struct io_tls *tls, const struct io_tls_files *files, char *err
     return true;
 }
 
+bool io_tls_check(const struct io_tls_files *files, char *error, size_t error_size)
+{
+    struct io_trust trust;
+    if (!io_trust_init(&trust, files, error, error_size))
+        return false;
+    io_trust_finish(&trust);
+    return true;
+}
+
 struct wall io_tls_certificate_ends(const struct io_tls *tls)
 {
     return tls->trust.ends;

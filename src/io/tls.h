@@ -31,6 +31,9 @@ void io_tls_destroy(struct io_tls *tls);
 WARN_UNUSED bool io_tls_load(struct io_tls *tls, const struct io_tls_files *files, char *error,
                              size_t error_size);
 
+/* The same files, read and forgotten: is all well with them? */
+WARN_UNUSED bool io_tls_check(const struct io_tls_files *files, char *error, size_t error_size);
+
 /* As io_tcp_listen, for connections that begin with a handshake. */
 WARN_UNUSED int io_tls_listen(struct io_tls *tls, const struct addr *local, uint32_t listener,
                               struct addr *bound);

@@ -5,18 +5,44 @@
 #include "io/trust.h"
 
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
+/* In an operator's words, where OpenSSL's need its manual. */
+static const char *trust_reason(unsigned long code, const char *what)
+{
+    const char *reason;
+    if (ERR_SYSTEM_ERROR(code))
+        return strerror(ERR_GET_REASON(code));
+    if (ERR_GET_LIB(code) == ERR_LIB_X509 && ERR_GET_REASON(code) == X509_R_KEY_VALUES_MISMATCH)
+        return "it is not the certificate's key";
+    if (ERR_GET_REASON(code) == ERR_R_INTERRUPTED_OR_CANCELLED) /* by trust_no_passphrase() */
+        return "it has a passphrase, for which nobody can be asked";
+    if ((ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE) ||
+        ERR_GET_LIB(code) == ERR_LIB_OSSL_DECODER)
+        return strcmp(what, "key") == 0 ? "there is no key in it (PEM)"
+                                        : "there is no certificate in it (PEM)";
+    reason = ERR_reason_error_string(code);
+    return reason ? reason : "it cannot be used";
+}
+
 static bool trust_fail(char *error, size_t error_size, const char *what, const char *file)
 {
-    unsigned long code = ERR_get_error();
-    const char *reason = code != 0 ? ERR_reason_error_string(code) : NULL;
-    snprintf(error, error_size, "%s %s: %s", what, file, reason ? reason : "it cannot be used");
+    unsigned long code = ERR_peek_error();
+    snprintf(error, error_size, "%s %s: %s", what, file,
+             code ? trust_reason(code, what) : "it cannot be used");
     ERR_clear_error();
     return false;
+}
+
+/* Without this OpenSSL asks whoever sits at the terminal. */
+static int trust_no_passphrase(char *text, int size, int writing, void *context)
+{
+    (void)text, (void)size, (void)writing, (void)context;
+    return -1;
 }
 
 static SSL_CTX *trust_context(const SSL_METHOD *method)
@@ -29,6 +55,7 @@ static SSL_CTX *trust_context(const SSL_METHOD *method)
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
     /* A connection at rest holds no buffers. */
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY);
+    SSL_CTX_set_default_passwd_cb(context, trust_no_passphrase);
     return context;
 }
 
@@ -55,17 +82,24 @@ static bool trust_check_dates(struct io_trust *trust, const char *file, char *er
                               size_t error_size)
 {
     const X509 *certificate = SSL_CTX_get0_certificate(trust->server);
-    struct tm tm = {0};
+    struct tm from = {0}, to = {0};
+    char day[32];
+    if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &to) != 1 ||
+        ASN1_TIME_to_tm(X509_get0_notBefore(certificate), &from) != 1) {
+        snprintf(error, error_size, "certificate %s: its dates cannot be read", file);
+        return false;
+    }
     if (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0) {
-        snprintf(error, error_size, "certificate %s: it has expired", file);
+        strftime(day, sizeof day, "%Y-%m-%d %H:%M", &to);
+        snprintf(error, error_size, "certificate %s: it expired at %s UTC", file, day);
         return false;
     }
     if (X509_cmp_current_time(X509_get0_notBefore(certificate)) > 0) {
-        snprintf(error, error_size, "certificate %s: it is not valid yet", file);
+        strftime(day, sizeof day, "%Y-%m-%d %H:%M", &from);
+        snprintf(error, error_size, "certificate %s: it is not valid before %s UTC", file, day);
         return false;
     }
-    if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &tm) == 1)
-        trust->ends.ns = (int64_t)timegm(&tm) * NS_PER_S;
+    trust->ends.ns = (int64_t)timegm(&to) * NS_PER_S;
     return true;
 }
 

@@ -15,6 +15,7 @@
 #include "io/clock.h"
 #include "io/file.h"
 #include "io/logger.h"
+#include "io/tls.h"
 #include "siprecd/daemon.h"
 #include "siprecd/notify.h"
 #include "siprecd/settings.h"
@@ -97,6 +98,20 @@ static void main_print_errors(const struct settings *settings)
 {
     for (size_t i = 0; i < settings_errors(settings); i++)
         fprintf(stderr, "%s\n", settings_error(settings, i));
+}
+
+/* -t: the files that the settings name, too. Said on stderr. */
+static bool main_check_files(const struct settings *settings)
+{
+    char error[512];
+    struct io_tls_files files = {.certificate =
+                                     settings_text(settings, SETTING_SIP_TLS_CERTIFICATE),
+                                 .key = settings_text(settings, SETTING_SIP_TLS_KEY),
+                                 .ca = settings_text(settings, SETTING_SIP_TLS_CA)};
+    if (io_tls_check(&files, error, sizeof error))
+        return true;
+    fprintf(stderr, "siprecd: %s\n", error);
+    return false;
 }
 
 /* ---- arguments ------------------------------------------------------------------------------ */
@@ -266,7 +281,7 @@ int main(int argc, char **argv)
         if (settings_errors(current.settings) > 0)
             code = MAIN_BAD_SETTINGS;
         else if (options.check)
-            code = MAIN_DONE;
+            code = main_check_files(current.settings) ? MAIN_DONE : MAIN_BAD_SETTINGS;
     }
     if (options.print && current.settings) {
         settings_print(current.settings, stdout);

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """SIP over TLS: openssl and Python's ssl shake hands with siprecd, siprec-call has a call recorded, certificates change
 while it runs, clients are known by theirs."""
+import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -174,7 +176,38 @@ def clients():
 
 
 def bad_files():
+    """Found by -t and at the start, in words that say which file and why; nobody is asked for a passphrase."""
     authority.leaf("old", "DNS:old.example", days=-1)
+    authority.leaf("good", "DNS:good.example")
+    authority.openssl("ec", "-in", "good.key", "-aes128", "-passout", "pass:secret", "-out", "locked.key")
+    (here / "empty.pem").write_text("no PEM at all\n")
+    (here / "secret").mkdir()
+    (here / "secret" / "good.key").write_bytes((here / "good.key").read_bytes())
+    files = [("absent.pem", "good.key", "", "certificate .*/absent.pem: No such file or directory"),
+             ("empty.pem", "good.key", "", "certificate .*/empty.pem: there is no certificate in it"),
+             ("good.pem", "empty.pem", "", "key .*/empty.pem: there is no key in it"),
+             ("good.pem", "old.key", "", "key .*/old.key: it is not the certificate's key"),
+             ("good.pem", "locked.key", "", "key .*/locked.key: it has a passphrase"),
+             ("good.pem", "good.key", "empty.pem", "certificates in .*/empty.pem: "),
+             ("good.pem", "good.key", "absent.pem", "certificates in .*/absent.pem: No such file"),
+             ("old.pem", "old.key", "", r"certificate .*/old.pem: it expired at \d{4}-\d\d-\d\d \d\d:\d\d UTC"),
+             ("good.pem", "good.key", "ca.pem", "the settings are good")]
+    for certificate, key, ca, words in files:
+        settings = [f"--sip.listen=tls:127.0.0.1:{free_port()}", f"--sip.tls_certificate={here}/{certificate}",
+                    f"--sip.tls_key={here}/{key}", *([f"--sip.tls_ca={here}/{ca}"] if ca else [])]
+        done = run(built("siprecd"), "-t", *settings, timeout=60)
+        tap.ok(done.returncode == (0 if "good" in words and not words.startswith(("cert", "key")) else 1) and
+               re.fullmatch(f"siprecd: {words}.*\n", done.stderr), f"-t: {words}", done.returncode, done.stderr)
+    # root reads everything; nobody else shall need to be root.
+    unreadable = here / "secret" / "good.key"
+    unreadable.chmod(0)
+    with_rights = ["setpriv", "--inh-caps=-all", "--bounding-set=-all", "--reuid=65534", "--clear-groups"]
+    if os.geteuid() == 0:
+        here.chmod(0o755)
+        done = run(*with_rights, built("siprecd"), "-t", f"--sip.tls_certificate={here}/good.pem", f"--sip.tls_key={unreadable}",
+                   timeout=60)
+        tap.ok(done.returncode == 1 and f"key {unreadable}: Permission denied" in done.stderr, "-t: a key that may not be read",
+               done.returncode, done.stderr)
     for name, words in (("old", "expired"), ("absent", "absent.pem")):
         done = run(built("siprecd"), f"--sip.listen=tls:127.0.0.1:{free_port()}", f"--sip.tls_certificate={here}/{name}.pem",
                    f"--sip.tls_key={here}/{name}.key", f"--http.listen=127.0.0.1:{free_port()}",

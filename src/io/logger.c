@@ -59,8 +59,24 @@ static size_t logger_utf8(struct view bytes)
     return len;
 }
 
-/* In text, control bytes and foreign encodings become \xNN; in JSON they become \u00NN. Leaves room
- * for the end of the line; what does not fit is cut. */
+/* Of a well-formed sequence, the character if it could command a terminal or turn the direction of
+ * writing: C1 controls (U+0080 to U+009F), U+202A to U+202E, U+2066 to U+2069. 0: it cannot. */
+static unsigned logger_command(struct view sequence)
+{
+    const unsigned char *at = (const unsigned char *)sequence.at;
+    unsigned character = 0;
+    if (sequence.len == 2)
+        character = (at[0] & 0x1fu) << 6 | (at[1] & 0x3fu);
+    if (sequence.len == 3)
+        character = (at[0] & 0x0fu) << 12 | (at[1] & 0x3fu) << 6 | (at[2] & 0x3fu);
+    bool is_command = (character >= 0x80 && character <= 0x9f) ||
+                      (character >= 0x202a && character <= 0x202e) ||
+                      (character >= 0x2066 && character <= 0x2069);
+    return is_command ? character : 0;
+}
+
+/* In text, control bytes and foreign encodings become \xNN, other controls \uNNNN; in JSON they
+ * become \u00NN and \uNNNN. Leaves room for the end of the line; what does not fit is cut. */
 static void logger_escape(struct writer *out, struct view text, bool json)
 {
     while (text.len > 0 && out->len + LOGGER_ESCAPED_MAX + 8 < out->size) {
@@ -69,6 +85,8 @@ static void logger_escape(struct writer *out, struct view text, bool json)
         if (len == 0 || (len == 1 && (byte < 0x20 || byte == 0x7f))) {
             writer_printf(out, json ? "\\u00%02x" : "\\x%02x", byte);
             len = 1;
+        } else if (logger_command(view_take(text, len))) {
+            writer_printf(out, "\\u%04x", logger_command(view_take(text, len)));
         } else if (json && (byte == '"' || byte == '\\')) {
             writer_u8(out, '\\');
             writer_u8(out, byte);

@@ -104,7 +104,27 @@ def test_names_cannot_command_the_terminal(w):
     assert code == 0 and "?]0;owned??Jä?ö" in out and "a?b: c?[2Jd" in out, out
     code, out, _ = w.ctl("recordings", "--limit", "1")
     assert code == 0 and "(!)" in out
+    out = w.ctl("recordings", uuid(40), "--json")[1]
+    assert out.isascii() and "\x1b" not in out and json.loads(out)["participants"][0]["name"] == "\x1b]0;owned\x07\u009bJä\u202eö"
     assert w.ctl("recordings", uuid(40), "--delete")[0] == 0
+    # Nor can what servers said of themselves, a registrar's reason for one, or a problem's text.
+    def spoil(value):
+        if isinstance(value, dict):
+            return {key: spoil(one) for key, one in value.items()}
+        if isinstance(value, list):
+            return [spoil(one) for one in value]
+        return value + "\x1b[\u009b\n\u202e" if isinstance(value, str) else value
+    nat = {"state": "odd", "interfaces": [{"name": "eth0", "kind": "bridge", "up": True, "default": True, "addresses": ["10.0.0.1"]}],
+           "external": [{"address": "203.0.113.7", "source": "stun", "age_s": 3}], "behind_nat": True, "levels": 2,
+           "mapping": None, "filtering": None, "lifetime_s": None, "hairpin": None, "cloud": "gcp", "ipv6": None,
+           "portmap": {"protocol": "upnp", "gateway": "192.168.1.1", "external": "100.64.0.9", "mapped": 5, "wanted": 66},
+           "relays": [{"server": "x", "transport": "udp", "state": "refuses"}], "stock": {"ready": 32, "streams": 2},
+           "registrations": [{"uri": "sip:a", "state": "refused", "why": "Forbidden", "transport": "tcp", "proxy": None}],
+           "stun_servers": [{"server": "y", "answers": True, "rtt_ms": 12}],
+           "problems": [{"code": "double_nat", "text": "text", "cure": "cure"}]}
+    w.ask("nat " + json.dumps(spoil(nat)))
+    code, out, _ = w.ctl("nat")
+    assert code == 0 and out.count("?[???") == 18, (out.count("?[???"), out)
 
 
 def test_sessions(w):

@@ -47,6 +47,20 @@ static void test_nothing_is_forged(void)
           "\"call_id\":\"a\\u000a\",\"text\":\"\\u00ff\xc3\xa9\\u00e0\\u0080\\u0080\"}\n");
 }
 
+/* Controls that are no single byte: C1 (CSI is U+009B) and those that turn the direction of writing. */
+static void test_terminals_are_not_commanded(void)
+{
+    check(
+        IO_LOGGER_TEXT,
+        "a\xc2\x9b"
+        "2J",
+        "x\xe2\x80\xaey\xe2\x81\xa6 \xc2\xa0\xe2\x82\xac",
+        "2026-03-01T12:00:00.123Z warn  sip: [a\\u009b2J] x\\u202ey\\u2066 \xc2\xa0\xe2\x82\xac\n");
+    check(IO_LOGGER_JSON, "", "x\xc2\x85y",
+          "{\"time\":\"2026-03-01T12:00:00.123Z\",\"level\":\"warn\",\"module\":\"sip\","
+          "\"text\":\"x\\u0085y\"}\n");
+}
+
 /* A Call-ID of 10,000 bytes and a line that does not fit: cut, still one whole line. */
 static void test_long(void)
 {
@@ -69,6 +83,7 @@ int main(void)
     RUN(test_text);
     RUN(test_json);
     RUN(test_nothing_is_forged);
+    RUN(test_terminals_are_not_commanded);
     RUN(test_long);
     return tap_done();
 }

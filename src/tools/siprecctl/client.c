@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/siprecctl/show.h"
+
 /* A page of a thousand recordings is some megabytes. */
 #define ANSWER_MAX (256 * 1024 * 1024)
 
@@ -110,7 +112,9 @@ static enum ctl_answer refused(long status, const json_t *problem)
         fprintf(stderr, "siprecctl: status %ld, and no reason: is that siprecd?\n", status);
         return CTL_ANSWER_UNREACHABLE;
     }
-    fprintf(stderr, "siprecctl: %s\n", detail ? detail : title);
+    fputs("siprecctl: ", stderr);
+    ctl_show_text(stderr, detail ? detail : title);
+    fputc('\n', stderr);
     return CTL_ANSWER_BAD;
 }
 

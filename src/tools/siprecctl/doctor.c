@@ -156,8 +156,7 @@ enum ctl_answer ctl_doctor(struct ctl_client *client, const struct ctl_options *
         answer = path ? ctl_client_request(client, "GET", path, &report) : CTL_ANSWER_BAD;
     *is_healthy = json_is_true(json_object_get(report, "healthy"));
     if (answer == CTL_ANSWER_OK && options->json) {
-        json_dumpf(report, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-        putchar('\n');
+        ctl_show_json(stdout, report);
     } else if (answer == CTL_ANSWER_OK) {
         show(report, firewall);
     }

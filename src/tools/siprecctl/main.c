@@ -14,12 +14,6 @@
 /* The API's own bound. */
 #define PAGE_MAX 1000
 
-static void print_json(const json_t *json)
-{
-    json_dumpf(json, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-    putchar('\n');
-}
-
 static char *page_path(struct ctl_client *client, const struct ctl_options *options, unsigned limit,
                        const char *cursor)
 {
@@ -65,7 +59,7 @@ static enum ctl_answer list_recordings(struct ctl_client *client, const struct c
     json_t *all = NULL;
     enum ctl_answer answer = read_pages(client, options, &all);
     if (answer == CTL_ANSWER_OK && options->json) {
-        print_json(all);
+        ctl_show_json(stdout, all);
     } else if (answer == CTL_ANSWER_OK) {
         ctl_show_recordings(stdout, json_object_get(all, "recordings"));
         if (json_is_string(json_object_get(all, "next")))
@@ -89,7 +83,7 @@ static enum ctl_answer one_recording(struct ctl_client *client, const struct ctl
     else if (options->delete_it)
         printf("Deleted %s.\n", options->id);
     else if (options->json)
-        print_json(body);
+        ctl_show_json(stdout, body);
     else
         ctl_show_recording(stdout, body);
     json_decref(body);
@@ -103,7 +97,7 @@ static enum ctl_answer sessions(struct ctl_client *client, const struct ctl_opti
     enum ctl_answer answer = ctl_client_request(client, "GET", "/v1/sessions", &body);
     clock_gettime(CLOCK_REALTIME, &t);
     if (answer == CTL_ANSWER_OK && options->json)
-        print_json(body);
+        ctl_show_json(stdout, body);
     else if (answer == CTL_ANSWER_OK)
         ctl_show_sessions(stdout, json_object_get(body, "sessions"),
                           (struct wall){t.tv_sec * NS_PER_S + t.tv_nsec});
@@ -130,7 +124,7 @@ static enum ctl_answer list_srcs(struct ctl_client *client, const struct ctl_opt
     } while (answer == CTL_ANSWER_OK && json_is_string(next));
     json_t *all = json_pack("{s:o}", "srcs", list);
     if (answer == CTL_ANSWER_OK && options->json)
-        print_json(all);
+        ctl_show_json(stdout, all);
     else if (answer == CTL_ANSWER_OK)
         ctl_show_srcs(stdout, list);
     json_decref(next);
@@ -157,7 +151,7 @@ static enum ctl_answer nat(struct ctl_client *client, const struct ctl_options *
     json_t *body = NULL;
     enum ctl_answer answer = ctl_client_request(client, "GET", "/v1/nat", &body);
     if (answer == CTL_ANSWER_OK && options->json)
-        print_json(body);
+        ctl_show_json(stdout, body);
     else if (answer == CTL_ANSWER_OK)
         ctl_show_nat(stdout, body);
     json_decref(body);
@@ -169,7 +163,7 @@ static enum ctl_answer drain(struct ctl_client *client, const struct ctl_options
     json_t *body = NULL;
     enum ctl_answer answer = ctl_client_request(client, "POST", "/v1/drain", &body);
     if (answer == CTL_ANSWER_OK && options->json)
-        print_json(body);
+        ctl_show_json(stdout, body);
     else if (answer == CTL_ANSWER_OK)
         printf("Draining: no more calls are taken, %lld still going on.\n",
                (long long)json_integer_value(json_object_get(body, "sessions")));

@@ -60,6 +60,12 @@ void ctl_show_text(FILE *out, const char *text)
         text = put_character(out, text);
 }
 
+void ctl_show_json(FILE *out, const json_t *json)
+{
+    json_dumpf(json, out, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII);
+    fputc('\n', out);
+}
+
 /* At most columns characters; returns how many it were. */
 static size_t put_cut(FILE *out, const char *text, size_t columns)
 {

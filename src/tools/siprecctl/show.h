@@ -19,6 +19,9 @@ void ctl_show_sessions(FILE *out, const json_t *sessions, struct wall now);
 /* srcs: an array of the API's SRC profiles. */
 void ctl_show_srcs(FILE *out, const json_t *srcs);
 
+/* For programs, all in ASCII: what a terminal gets to see of it commands nothing either. */
+void ctl_show_json(FILE *out, const json_t *json);
+
 /* Without what could command the terminal. */
 void ctl_show_text(FILE *out, const char *text);
 

@@ -3,6 +3,7 @@
  * RFC 4787 (the words for NATs). */
 #include "tools/siprecctl/show_nat.h"
 
+#include <stdarg.h>
 #include <string.h>
 
 #include "tools/siprecctl/show.h"
@@ -12,6 +13,23 @@
 static const char *text_of(const json_t *object, const char *key)
 {
     return json_string_value(json_object_get(object, key));
+}
+
+/* Words of ours and texts of others', which cannot command the terminal. NULL ends them. */
+static void put(FILE *out, ...) __attribute__((sentinel));
+static void put(FILE *out, ...)
+{
+    const char *text;
+    va_list texts;
+    va_start(texts, out);
+    while ((text = va_arg(texts, const char *)))
+        ctl_show_text(out, text);
+    va_end(texts);
+}
+
+static const char *or_dash(const char *text)
+{
+    return text && *text ? text : "-";
 }
 
 static long long number_of(const json_t *object, const char *key)
@@ -50,8 +68,9 @@ static void show_state(FILE *out, const json_t *nat)
     else if (state && strcmp(state, "offline") == 0)
         fprintf(out, "OFFLINE: no interface has an address");
     else
-        fprintf(out, "%s", state ? state : "unknown");
-    fprintf(out, "%s%s\n", cloud ? ", in the cloud of " : "", cloud ? cloud : "");
+        put(out, state ? state : "unknown", NULL);
+    put(out, cloud ? ", in the cloud of " : "", cloud ? cloud : "", NULL);
+    fputc('\n', out);
 }
 
 static void show_interfaces(FILE *out, const json_t *nat)
@@ -68,10 +87,10 @@ static void show_interfaces(FILE *out, const json_t *nat)
         put_label(out, label);
         label = "";
         json_array_foreach(addresses, k, address)
-            fprintf(out, "%s%s", k > 0 ? ", " : "", json_string_value(address));
-        fprintf(out, " on %s", text_of(link, "name"));
+            put(out, k > 0 ? ", " : "", or_dash(json_string_value(address)), NULL);
+        put(out, " on ", or_dash(text_of(link, "name")), NULL);
         if (kind)
-            fprintf(out, " (%s)", kind);
+            put(out, " (", kind, ")", NULL);
         fprintf(out, "%s\n",
                 json_is_true(json_object_get(link, "default")) ? ", the way to the world" : "");
     }
@@ -87,8 +106,8 @@ static void show_external(FILE *out, const json_t *nat)
     {
         put_label(out, label);
         label = "";
-        fprintf(out, "%s %s, %lld s ago\n", text_of(one, "address"),
-                source_words(text_of(one, "source")), number_of(one, "age_s"));
+        put(out, or_dash(text_of(one, "address")), " ", source_words(text_of(one, "source")), NULL);
+        fprintf(out, ", %lld s ago\n", number_of(one, "age_s"));
     }
     if (json_array_size(list) == 0) {
         put_label(out, label);
@@ -162,9 +181,10 @@ static void show_portmap(FILE *out, const json_t *nat)
     }
     fprintf(out, "%lld of %lld ports mapped", number_of(map, "mapped"), number_of(map, "wanted"));
     if (protocol)
-        fprintf(out, " by %s", protocol);
-    fprintf(out, " at %s", text_of(map, "gateway") ? text_of(map, "gateway") : "no gateway");
-    fprintf(out, "%s%s\n", outside ? ", outside " : "", outside ? outside : "");
+        put(out, " by ", protocol, NULL);
+    put(out, " at ", text_of(map, "gateway") ? text_of(map, "gateway") : "no gateway", NULL);
+    put(out, outside ? ", outside " : "", outside ? outside : "", NULL);
+    fputc('\n', out);
 }
 
 static void show_servers(FILE *out, const json_t *nat)
@@ -177,7 +197,7 @@ static void show_servers(FILE *out, const json_t *nat)
         const json_t *rtt = json_object_get(server, "rtt_ms");
         put_label(out, label);
         label = "";
-        fprintf(out, "%s ", text_of(server, "server"));
+        put(out, or_dash(text_of(server, "server")), " ", NULL);
         if (!json_is_true(json_object_get(server, "answers")))
             fprintf(out, "does not answer\n");
         else
@@ -200,8 +220,9 @@ static void show_relays(FILE *out, const json_t *nat)
         const char *state = text_of(relay, "state");
         put_label(out, label);
         label = "";
-        fprintf(out, "%s%s%s%s%s\n", server ? server : "-", transport ? " over " : "",
-                transport ? transport : "", state ? ": " : "", state ? state : "");
+        put(out, or_dash(server), transport ? " over " : "", transport ? transport : "",
+            state ? ": " : "", state ? state : "", NULL);
+        fputc('\n', out);
     }
     if (*label) {
         put_label(out, label);
@@ -221,14 +242,14 @@ static void show_registrations(FILE *out, const json_t *nat)
         bool stands = state && strcmp(state, "registered") == 0;
         put_label(out, label);
         label = "";
-        fprintf(out, "%s: %s", text_of(one, "uri"), stands ? "yes" : "no");
+        put(out, or_dash(text_of(one, "uri")), ": ", stands ? "yes" : "no", NULL);
         if (stands && transport)
-            fprintf(out, ", over %s", transport);
+            put(out, ", over ", transport, NULL);
         if (stands && proxy)
-            fprintf(out, " through the proxy %s", proxy);
+            put(out, " through the proxy ", proxy, NULL);
         if (!stands && why && *why)
-            fprintf(out, ", %s", why);
-        fprintf(out, "\n");
+            put(out, ", ", why, NULL);
+        fputc('\n', out);
     }
 }
 
@@ -245,8 +266,11 @@ static void show_problems(FILE *out, const json_t *nat)
     fprintf(out, "Problems\n");
     json_array_foreach(list, i, problem)
     {
-        fprintf(out, "  %s: %s\n", text_of(problem, "code"), text_of(problem, "text"));
-        fprintf(out, "    %s\n", text_of(problem, "cure"));
+        put(out, "  ", or_dash(text_of(problem, "code")), ": ", or_dash(text_of(problem, "text")),
+            NULL);
+        fputc('\n', out);
+        put(out, "    ", or_dash(text_of(problem, "cure")), NULL);
+        fputc('\n', out);
     }
 }
 

@@ -34,16 +34,18 @@ class Case:
     """One world, one call, and what the doctor is to say of it: causes alone (all of them certain), or among others."""
 
     def __init__(self, name, causes, settings, among=(), srs=(), src=(), call=(), script=None, before=None, during=None,
-                 seconds=3, to=None, live=False, arguments=(), as_root=True, calls=True, transport="tcp", check=None, settle=False, full=False, **world):
+                 seconds=3, to=None, live=False, arguments=(), as_root=True, calls=True, transport="tcp", check=None, settle=False, full=False, coturn=(),
+                 asked=None, **world):
         self.name, self.causes, self.among, self.settings, self.srs, self.src = name, causes, among, settings, srs, src
         self.call, self.script, self.before, self.during, self.seconds = call, script, before, during, seconds
         self.to, self.live, self.arguments, self.as_root, self.calls = to, live, arguments, as_root, calls
         self.transport, self.check, self.settle, self.full, self.world_options = transport, check, settle, full, world
+        self.coturn, self.asked = coturn, asked
 
     def play(self):
         with lab.World(self.srs, self.src, **self.world_options) as self.world:
             six = ["-L", f"{lab.SERVERS6}1", "-E", f"{lab.SERVERS6}1"] if self.world_options.get("v6") else []
-            self.world.coturn(f"{SERVER}", f"{lab.SERVERS}.2", *six)
+            self.world.coturn(f"{SERVER}", f"{lab.SERVERS}.2", *six, *self.coturn)
             self.world.classic_stun()
             if not self.src and not self.world_options.get("lan_src"):
                 self.world.src.run("ip", "addr", "add", f"{ELSEWHERE}/32", "dev", "eth")
@@ -82,15 +84,22 @@ class Case:
         if self.during:
             self.during(self)
         if self.live:
-            time.sleep(self.seconds / 2)  # media, or none, takes its time
+            before = self.src_has_sent()
+            wait_for(lambda: self.src_has_sent() > before + 50, 20)  # half a second of both streams
             report = self.report()
         calling.join()
         self.called = result["call"]
         if self.live:
             return report
-        call_id = self.called["call_id"]
+        call_id = self.asked or self.called["call_id"]
         wait_for(lambda: not any(r["state"] != "finished" for r in self.recorder.recordings()), 20)
         return self.report(call_id)
+
+    def src_has_sent(self):
+        """UDP datagrams, as its host's kernel counts."""
+        counts = self.world.src.run("sh", "-c", "grep ^Udp: /proc/net/snmp; grep Udp6OutDatagrams /proc/net/snmp6").splitlines()
+        v4 = dict(zip(counts[0].split(), counts[1].split()))["OutDatagrams"]
+        return int(v4) + int(counts[2].split()[1])
 
     def streams(self):
         """Of the newest recording."""
@@ -147,6 +156,10 @@ def host_drops(rules):
                                      + rules + "\n}\n}\n")
 
 
+STATEFUL = ("table inet mine { chain from-outside { type filter hook input priority 0; policy drop;\niif lo accept\n"
+            "ct state established,related accept\ntcp dport 5060 accept\nudp dport 5060 accept\n}\n}\n")
+
+
 def core_drops(rules):
     """A packet filter that is neither's: a cloud's security group, a provider's firewall."""
     def do(c):
@@ -160,6 +173,32 @@ def src_translates(rules):
     """The SRC's media goes elsewhere than it believes. Without conntrack, which takes it for answers to what we sent."""
     return lambda c: c.world.src.nft("table inet wrong { chain out { type filter hook output priority 0; policy accept;\n"
                                      + rules + "\n}\n}\n")
+
+
+def in_call_translates(of_stream, to):
+    """Once the ports are known; both streams are to be mute until then."""
+    def do(c):
+        ports = [s["advertised"].rpartition(":")[2] for s in c.streams()]
+        src_translates(f"ip daddr 5.5.5.1 udp dport {ports[of_stream]} udp dport set {to(ports)}")(c)
+    return do
+
+
+def in_call_drops(of_stream):
+    """This host's firewall drops what comes to that stream's RTP port, and nothing else."""
+    def do(c):
+        host_drops(f"udp dport {c.streams()[of_stream]['bound'].rpartition(':')[2]} drop")(c)
+    return do
+
+
+def paste(c, report):
+    """The rule that doctor prints lets the next call be heard."""
+    said = c.siprecctl("doctor").stdout
+    rules = [line.strip() for line in said.splitlines() if line.startswith("    nft ")]
+    tap.ok(len(rules) == 1 and "as root" not in said, f"{c.name}: a rule to paste", said)
+    c.world.srs.run("sh", "-c", rules[0])
+    c.script, c.live = None, False
+    again = c.report_of_call()
+    tap.ok(again["healthy"], f"{c.name}: pasted, the next call is heard", json.dumps(again, indent=1), rules)
 
 
 def both(*deeds):
@@ -332,7 +371,10 @@ def hairpin_sip(c):
 case("nobody calls", "no-sip", RELAY, calls=False)
 case("nobody calls, behind a NAT", "no-sip", STUN, calls=False, srs=["masquerade"])
 case("SIP is not forwarded", "no-sip", STUN, srs=["masquerade"], sip=False, call=["--timeout", "2"])
+case("a call that nobody knows", "no-sip", RELAY, asked="nobody@example.com")
+case("no call that sip.allow lets in", "refused", RELAY, arguments=["--sip.allow=192.0.2.1"])
 case("all is well", "", RELAY)
+case("all is well with a stateful firewall, which what we send opens", "", NOBODY, before=lambda c: c.world.srs.nft(STATEFUL))
 case("all is well in mid-call", "", RELAY, live=True, seconds=4)
 
 for name, rules in (("a port range", "udp dport 10000-10199 drop"), ("all of UDP", "iif lo accept\nmeta l4proto udp drop"),
@@ -360,10 +402,17 @@ case("the range is not forwarded, the SRC sends from another port", "not-forward
 among("the range is not forwarded, nobody can look", "not-forwarded host-firewall", STATIC, srs=["masquerade"],
       src=["symmetric"], as_root=False, check=lambda c, _: tap.ok(
           "run this there as root" in c.siprecctl("doctor").stdout, "without the right to read the ruleset doctor says so"))
-case("as root the ruleset is read", "host-firewall", NOBODY, before=host_drops("udp dport 10000-10199 drop"), check=lambda c, _:
-     tap.ok("nft insert rule" in (said := c.siprecctl("doctor").stdout) and "as root" not in said, "a rule to paste", said))
+case("the range is not forwarded, looked at through a relay", "not-forwarded", of(STATIC, RELAY), srs=["masquerade"], src=["symmetric"])
+case("as root the ruleset is read", "host-firewall", NOBODY, before=host_drops("udp dport 10000-10199 drop"), check=paste)
+case("the ruleset is read where its policy is to drop", "host-firewall", NOBODY, check=paste, src=["symmetric"], before=lambda c: c.world.srs.nft(STATEFUL))
 
 case("the SRC names a private address", "src-private-address", STUN, srs=["masquerade"], src=["symmetric"])
+case("the SRC names a private address, SIP by UDP", "src-private-address", STUN, srs=["masquerade"], src=["symmetric"], transport="udp")
+case("the SRC names a private address behind two NATs", "src-private-address", STUN, srs=["masquerade", "masquerade"], src=["symmetric"])
+case("the SRC in the open names a private address", "src-private-address", STUN, srs=["masquerade"],
+     call=["--say", "192.168.77.7", "--send-from", "port"], before=mutes_reports)
+case("we name a private address behind a symmetric NAT, SIP by UDP", "own-private-address", of(STUN, BEHIND_NAT="false"), srs=["symmetric"],
+     transport="udp")
 case("we name a private address", "own-private-address", of(STUN, BEHIND_NAT="false"), srs=["masquerade"])
 case("we name a private address behind 1:1 NAT", "own-private-address", of(RELAY, BEHIND_NAT="false"), srs=["1:1"])
 
@@ -376,6 +425,12 @@ case("the SRC sends to another address, and its RTCP here", "src-sends-elsewhere
      before=src_translates("ip daddr 5.5.5.1 udp dport { " + ", ".join(map(str, range(*lab.RTP, 2))) + " } ip daddr set 5.5.7.9"),
      seconds=8)
 
+case("the SRC sends both streams to one port", "src-sends-elsewhere", RELAY, during=in_call_translates(1, lambda ports: ports[0]),
+     script="mute;wait 2s;talk;wait 5s", seconds=8)
+among("the SRC sends RTP and RTCP to another address", "src-silent src-sends-elsewhere", RELAY,
+      before=src_translates("ip daddr 5.5.5.1 udp dport 10000-10199 ip daddr set 5.5.7.9"), seconds=5)
+among("the SRC sends RTP and RTCP to another address, looked at by STUN", "src-silent src-sends-elsewhere", STUN,
+      before=src_translates("ip daddr 5.5.5.1 udp dport 10000-10199 ip daddr set 5.5.7.9"), seconds=5)
 case("one stream is mute", "one-leg", RELAY, script="mute 1;wait 4s")
 case("one stream is mute, behind a NAT", "one-leg", of(STATIC, STUN), srs=["forwarded"], script="mute 1;wait 5s")
 case("one stream is mute, by relay", "one-leg", of(STUN, RELAY), srs=["symmetric"], script="mute 1;wait 6s")
@@ -392,7 +447,10 @@ case("symmetric NAT, no relay", "symmetric-nat", STUN, srs=["symmetric"])
 case("two NATs, symmetric, no relay", "symmetric-nat", STUN, srs=["masquerade", "symmetric"])
 case("symmetric NATs at both ends, no relay", "symmetric-nat", STUN, srs=["symmetric"], src=["symmetric"])
 
-among("no UDP gets out", "udp-blocked", STUN, srs=["tcp-only"])
+case("no UDP gets out", "udp-blocked", STUN, srs=["tcp-only"])
+case("no UDP gets out to STUN on 443, SIP by TCP", "udp-blocked", {"STUN_SERVERS": f"{SERVER}:443"}, srs=["443-only"])
+case("no UDP gets out, and no TURN server is there", "udp-blocked", of(STUN, RELAY, TURN_SERVERS="turn:5.5.7.9:3478"), srs=["tcp-only"])
+case("no UDP gets out, but a relay by TCP does for all", "", of(STUN, RELAY), srs=["tcp-only"])
 among("no UDP gets out but by default settings", "udp-blocked", NOBODY, srs=["443-only"])
 case("the TURN password is wrong", "turn-credentials", of(STUN, RELAY, TURN_PASSWORD="no"), srs=["symmetric"])
 case("the TURN user is wrong, TCP", "turn-credentials",
@@ -402,6 +460,11 @@ case("the TURN password is wrong where no UDP gets out", "turn-credentials",
 case("the TURN server is down", "turn-down", of(STUN, RELAY, TURN_SERVERS="turn:5.5.7.9:3478"), srs=["symmetric"], seconds=6)
 case("the TURN server is down, TCP", "turn-down", of(STUN, RELAY, TURN_SERVERS="turn:5.5.7.9:3478?transport=tcp"),
      srs=["symmetric"], seconds=6)
+case("the TURN server is down, TLS", "turn-down", of(STUN, RELAY, TURN_SERVERS="turns:5.5.7.9:443"), srs=["symmetric"], seconds=6)
+case("the relay does not let the SRC's other address in, TCP", "relay-permission",
+     of(RELAY, TURN_SERVERS=f"turn:{SERVER}:443?transport=tcp"), srs=["443-only"], call=["--send-from", ELSEWHERE], seconds=7)
+case("the relay does not let the SRC in at all", "relay-permission", of(STUN, RELAY), srs=["symmetric"], seconds=5,
+     coturn=[f"--denied-peer-ip={THEM}"])
 case("the relay does not let the SRC's other address in", "relay-permission", of(STUN, RELAY), srs=["symmetric"],
      call=["--send-from", ELSEWHERE], seconds=7)
 
@@ -419,7 +482,10 @@ case("no codec in common, behind a NAT", "codec", of(STATIC, STUN), srs=["forwar
 case("an INVITE cut short", "invite-truncated", RELAY, calls=False, before=says(lambda c: invite("cut", "0", "PCMU/8000")[:-90], "udp"))
 case("an INVITE cut short behind a NAT", "invite-truncated", STUN, srs=["masquerade"], calls=False,
      before=says(lambda c: invite("cut", "0", "PCMU/8000")[:-90], "udp"))
-for name, how in (("", {}), (" over IPv6", {"v6": True, "to": f"{lab.SRS6}1", "arguments": LISTEN6})):
+case("an INVITE cut short, IPv6", "invite-truncated", STUN, calls=False, v6=True, to=f"{lab.SRS6}1", arguments=LISTEN6,
+     before=says(lambda c: invite("cut", "0", "PCMU/8000")[:-90], "udp"))
+for name, how in (("", {}), (" over IPv6", {"v6": True, "to": f"{lab.SRS6}1", "arguments": LISTEN6}),
+                  (" behind the SRC's NAT", {"src": ["masquerade"]})):
     case("fragments are lost" + name, "invite-fragments", STUN, calls=False, before=both(
         core_drops("ip daddr 5.5.5.1 ip frag-off & 0x1fff != 0 drop\nfrag frag-off != 0 drop"), forget_fragments,
         says(lambda c: invite("big", "0", "PCMU/8000", pad=3000), "udp"), wait_for_fragments), **how)
@@ -436,11 +502,26 @@ case("the disk gets full in mid-call behind a NAT", "disk-full", of(STATIC, STUN
 case("our gateway is itself behind a NAT", "double-nat", STUN, srs=["pcp", "masquerade"], src=["symmetric"], settle=True)
 case("our gateway is itself behind a NAT, an SRC that sends from another port", "double-nat", STUN, srs=["pcp", "masquerade"],
      call=["--send-from", "port"], settle=True)
+case("our gateway is itself behind a NAT, SIP by UDP", "double-nat", STUN, srs=["pcp", "masquerade"],
+     src=["symmetric"], settle=True, transport="udp")
+among("our gateway is itself behind a NAT, and the SRC is silent", "double-nat", STUN, srs=["pcp", "masquerade"],
+      before=src_translates("ip daddr 5.5.5.1 udp dport 1024-65535 ip daddr set 5.5.7.9"), settle=True)
+for name, how in ((", SIP by UDP", of(STATIC, STUN)), (" of a NAT that forwards nothing, SIP by UDP", STUN)):
+    case("the SRC is a neighbour and calls the outside address" + name, "hairpin", of(how, SIPRECD_NAT_LOCAL_NETWORKS=""),
+         srs=["forwarded" if "EXTERNAL_IP" in how else "masquerade"], lan_src=True, before=hairpin_sip, transport="udp", settle=True)
 case("the SRC is a neighbour and calls the outside address", "hairpin", of(STATIC, STUN, SIPRECD_NAT_LOCAL_NETWORKS=""), srs=["forwarded"], lan_src=True,
      before=hairpin_sip)
 
 # Two at once.
 case("the host's firewall and a mute stream", "host-firewall", RELAY, before=host_drops("udp dport 10000-10199 drop"), script="mute 1;wait 4s")
+case("the host's firewall and a wrong external address", "host-firewall external-address-wrong",
+     of(STUN, EXTERNAL_IP="5.5.5.77", BEHIND_NAT="true"), srs=["forwarded"], before=host_drops("udp dport 10000-10199 drop"))
+case("the host's firewall and a wrong TURN password", "host-firewall turn-credentials", of(STUN, RELAY, TURN_PASSWORD="no"),
+     srs=["symmetric"], before=host_drops("udp dport 10000-10199 drop"))
+case("the host's firewall on one stream, and the other mute", "host-firewall src-silent", RELAY, during=in_call_drops(0),
+     script="mute;wait 2s;talk 0;wait 5s", seconds=8, check=lambda c, report: tap.equal(
+         sorted((f["cause"], f["streams"]) for f in report["findings"]), [("host-firewall", ["1"]), ("src-silent", ["2"])],
+         "each stream by its own cause"))
 case("the disk is full and a foreign sender", "disk-full foreign-sender", RELAY, full=True, during=both(stranger(), fill_disk), seconds=7)
 case("a foreign sender and a mute stream", "foreign-sender one-leg", RELAY, script="mute 1;wait 5s", during=stranger(), seconds=5)
 case("a foreign sender and a clock apart", "foreign-sender clocks", RELAY, before=mutes_reports, during=both(stranger(), reports(-3600)), seconds=6)

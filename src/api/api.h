@@ -14,13 +14,23 @@
 struct api;
 
 /* Why is there no media? */
+enum { API_QUESTION_STREAMS = 16, API_QUESTION_NAME = 64 };
+
 struct api_question {
     const char *call_id;   /* NULL: of no call */
+    bool was_asked;        /* for that very call; else it is the latest */
     const char *document;  /* its recording; NULL: there is none */
     const char *directory; /* of the recording, below root */
     struct wall started;
-    const char *network;       /* as GET /v1/nat has it; NULL: not known */
-    enum path_answer firewall; /* whether this host's drops media, as the asker could see */
+    struct wall ended;   /* ns 0: it goes on */
+    const char *network; /* as GET /v1/nat has it; NULL: not known */
+    /* Whether this host's firewall drops what comes to each stream's port, as the asker could see,
+     * and which chain of nftables does. */
+    enum path_answer firewall[API_QUESTION_STREAMS];
+    bool lets_answers_in[API_QUESTION_STREAMS]; /* it drops only what begins a flow */
+    struct api_chain {
+        char family[8], table[API_QUESTION_NAME], name[API_QUESTION_NAME];
+    } chain;
 };
 
 struct api_options {

@@ -15,7 +15,12 @@ struct examination {
     struct api *api;
     struct http_exchange *exchange;
     char *call_id; /* NULL: the latest */
-    enum path_answer firewall;
+    bool was_asked;
+    struct firewall {
+        enum path_answer drops[API_QUESTION_STREAMS];
+        bool lets_answers_in[API_QUESTION_STREAMS];
+    } firewall;
+    struct api_chain chain;
     struct catalog_record record; /* as the catalogue has it; zeroed: it has none */
     char *report;
 };
@@ -64,14 +69,19 @@ static void take_live(struct examination *e)
 static void run(struct api_job *job)
 {
     struct examination *e = container_of(job, struct examination, job);
-    struct api_question question = {.call_id = e->call_id, .firewall = e->firewall};
+    struct api_question question = {
+        .call_id = e->call_id, .was_asked = e->was_asked, .chain = e->chain};
     char *network = api_board_nat(e->api->board, DOCTOR_ASK_MS);
+    memcpy(question.firewall, e->firewall.drops, sizeof question.firewall);
+    memcpy(question.lets_answers_in, e->firewall.lets_answers_in, sizeof question.lets_answers_in);
     take_live(e);
     if (e->record.document) {
         question.call_id = e->record.call_id;
         question.document = e->record.document;
         question.directory = e->record.directory;
         question.started = (struct wall){e->record.started_ms * NS_PER_MS};
+        if (e->record.ended_ms > 0)
+            question.ended = (struct wall){e->record.ended_ms * NS_PER_MS};
     }
     question.network = network;
     e->report = e->api->examine(e->api->doctor, &question);
@@ -109,19 +119,68 @@ static bool find_record(struct api *api, struct http_exchange *exchange, struct 
     return true;
 }
 
-static bool read_firewall(struct http_exchange *exchange, enum path_answer *out)
+static bool parse_firewall(struct view word, enum path_answer *drops, bool *lets_answers_in)
 {
-    struct view value;
-    *out = PATH_UNKNOWN;
+    static const struct {
+        const char *word;
+        enum path_answer drops;
+        bool lets_answers_in;
+    } words[] = {{"open", PATH_NO, true},
+                 {"closed", PATH_YES, false},
+                 {"stateful", PATH_YES, true},
+                 {"unknown", PATH_UNKNOWN, false}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (view_equal(word, view_of_string(words[i].word))) {
+            *drops = words[i].drops;
+            *lets_answers_in = words[i].lets_answers_in;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One word for each stream in the order of the recording, the last also for those behind it. */
+static bool read_firewall(struct http_exchange *exchange, struct firewall *out)
+{
+    struct view value, word;
+    enum path_answer drops = PATH_UNKNOWN;
+    bool lets_answers_in = false;
     if (!http_exchange_query(exchange, "firewall", &value))
         return true;
-    if (view_equal(value, VIEW_LIT("closed")))
-        *out = PATH_YES;
-    else if (view_equal(value, VIEW_LIT("open")))
-        *out = PATH_NO;
-    else if (!view_equal(value, VIEW_LIT("unknown"))) {
-        http_exchange_problem(exchange, 400, "bad_firewall",
-                              "firewall is open, closed or unknown.");
+    for (size_t i = 0; i < API_QUESTION_STREAMS; i++) {
+        if (view_cut(&value, ',', &word) && !parse_firewall(word, &drops, &lets_answers_in)) {
+            http_exchange_problem(exchange, 400, "bad_firewall",
+                                  "firewall is a list of open, closed, stateful and unknown.");
+            return false;
+        }
+        out->drops[i] = drops;
+        out->lets_answers_in[i] = lets_answers_in;
+    }
+    return true;
+}
+
+static bool is_name(struct view word)
+{
+    for (size_t i = 0; i < word.len; i++) {
+        char c = word.at[i];
+        if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
+            c != '_' && c != '-' && c != '.')
+            return false;
+    }
+    return word.len > 0;
+}
+
+/* "inet/filter/input": goes into a command that somebody pastes. */
+static bool read_chain(struct http_exchange *exchange, struct api_chain *out)
+{
+    struct view value, family, table;
+    if (!http_exchange_query(exchange, "chain", &value))
+        return true;
+    if (!view_cut(&value, '/', &family) || !view_cut(&value, '/', &table) || !is_name(family) ||
+        !is_name(table) || !is_name(value) || !view_copy(family, out->family, sizeof out->family) ||
+        !view_copy(table, out->table, sizeof out->table) ||
+        !view_copy(value, out->name, sizeof out->name)) {
+        http_exchange_problem(exchange, 400, "bad_chain", "chain is FAMILY/TABLE/CHAIN.");
         return false;
     }
     return true;
@@ -132,8 +191,9 @@ void api_doctor_get(struct http_exchange *exchange, void *context)
     struct api *api = context;
     struct examination *e;
     struct view call_id;
-    enum path_answer firewall;
-    if (!read_firewall(exchange, &firewall))
+    struct firewall firewall = {0};
+    struct api_chain chain = {0};
+    if (!read_firewall(exchange, &firewall) || !read_chain(exchange, &chain))
         return;
     e = calloc(1, sizeof *e);
     if (!e || !api->examine) {
@@ -141,10 +201,17 @@ void api_doctor_get(struct http_exchange *exchange, void *context)
         api_busy_problem(exchange);
         return;
     }
-    *e = (struct examination){
-        .job = {.run = run, .done = done}, .api = api, .exchange = exchange, .firewall = firewall};
-    if (http_exchange_query(exchange, "call_id", &call_id) && call_id.len > 0)
-        e->call_id = strndup(call_id.at, call_id.len);
+    *e = (struct examination){.job = {.run = run, .done = done},
+                              .api = api,
+                              .exchange = exchange,
+                              .firewall = firewall,
+                              .chain = chain};
+    e->was_asked = http_exchange_query(exchange, "call_id", &call_id) && call_id.len > 0;
+    if (e->was_asked && !(e->call_id = strndup(call_id.at, call_id.len))) {
+        api_busy_problem(exchange);
+        forget(e);
+        return;
+    }
     http_exchange_extend(exchange, DOCTOR_SECONDS);
     if (!find_record(api, exchange, e)) {
         forget(e);

@@ -9,8 +9,9 @@
 
 #include "base/writer.h"
 
-enum { SENDERS = 32 };
+enum { SENDERS = 64 };
 
+/* Somebody's datagrams to one port of ours. */
 struct sender {
     struct addr from, to;
     struct wall first, last;
@@ -24,11 +25,16 @@ static _Atomic uint64_t awaited, come;
 /* Only what belongs together counts: a sender that was silent for a minute begins anew. */
 enum { FORGET_MS = 60000 };
 
-static struct sender *find_place(const struct addr *from)
+static bool is_of(const struct sender *s, const struct addr *from, const struct addr *to)
+{
+    return addr_equal_ip(&s->from, from) && addr_equal(&s->to, to);
+}
+
+static struct sender *find_place(const struct addr *from, const struct addr *to)
 {
     struct sender *oldest = &senders[0];
     for (size_t i = 0; i < SENDERS; i++) {
-        if (addr_equal_ip(&senders[i].from, from))
+        if (is_of(&senders[i], from, to))
             return &senders[i];
         if (senders[i].last.ns < oldest->last.ns)
             oldest = &senders[i];
@@ -41,8 +47,8 @@ void sightings_stray(const struct addr *from, const struct addr *to, struct wall
     struct sender *s;
     if (pthread_mutex_trylock(&lock) != 0)
         return;
-    s = find_place(from);
-    if (!addr_equal_ip(&s->from, from) || at.ns - s->last.ns > FORGET_MS * NS_PER_MS)
+    s = find_place(from, to);
+    if (!is_of(s, from, to) || at.ns - s->last.ns > FORGET_MS * NS_PER_MS)
         *s = (struct sender){.first = at};
     s->from = *from;
     s->to = *to;
@@ -51,53 +57,62 @@ void sightings_stray(const struct addr *from, const struct addr *to, struct wall
     pthread_mutex_unlock(&lock);
 }
 
+/* Its share of the count, where it was at it before; they come evenly. */
+static uint64_t count_since(const struct sender *s, struct wall since)
+{
+    if (s->first.ns >= since.ns || s->last.ns <= s->first.ns)
+        return s->count;
+    double share = (double)(s->last.ns - since.ns) / (double)(s->last.ns - s->first.ns);
+    return (uint64_t)((double)s->count * share);
+}
+
 uint64_t sightings_count(const struct addr *ip, struct wall since, struct addr *to)
 {
-    uint64_t count = 0;
+    uint64_t most = 0;
     pthread_mutex_lock(&lock);
     for (size_t i = 0; i < SENDERS; i++) {
         const struct sender *s = &senders[i];
-        if (s->count > 0 && addr_equal_ip(&s->from, ip) && s->last.ns >= since.ns) {
-            count = s->count;
+        if (s->count == 0 || !addr_equal_ip(&s->from, ip) || s->last.ns < since.ns)
+            continue;
+        if (count_since(s, since) > most) {
+            most = count_since(s, since);
             *to = s->to;
         }
     }
     pthread_mutex_unlock(&lock);
-    return count;
+    return most;
 }
 
 /* ---- Refused INVITEs ------------------------------------------------------------------------- */
 
-enum { REFUSALS = 64, CALL_ID_SIZE = 128 };
+enum { REFUSALS = 64 };
 
-/* A longer Call-ID is kept as far as it goes. */
-static struct {
-    char call_id[CALL_ID_SIZE];
-    unsigned status;
-} refusals[REFUSALS];
+static struct sightings_refusal refusals[REFUSALS];
 static size_t refusal_count; /* ever */
 
-void sightings_refused(struct view call_id, unsigned status)
+void sightings_refused(struct view call_id, unsigned status, const char *why, struct wall at)
 {
     pthread_mutex_lock(&lock);
-    size_t at = refusal_count++ % REFUSALS;
-    (void)view_copy(view_take(call_id, CALL_ID_SIZE - 1), refusals[at].call_id, CALL_ID_SIZE);
-    refusals[at].status = status;
+    struct sightings_refusal *r = &refusals[refusal_count++ % REFUSALS];
+    *r = (struct sightings_refusal){.status = status, .at = at};
+    (void)view_copy(view_take(call_id, sizeof r->call_id - 1), r->call_id, sizeof r->call_id);
+    (void)view_copy(view_take(view_of_string(why), sizeof r->why - 1), r->why, sizeof r->why);
     pthread_mutex_unlock(&lock);
 }
 
-unsigned sightings_refusal(struct view call_id)
+bool sightings_refusal(struct view call_id, struct sightings_refusal *out)
 {
-    struct view wanted = view_take(call_id, CALL_ID_SIZE - 1);
-    unsigned status = 0;
+    struct view wanted = view_take(call_id, SIGHTINGS_CALL_ID_SIZE - 1);
+    bool found = false;
     pthread_mutex_lock(&lock);
-    for (size_t i = 0; i < REFUSALS && i < refusal_count && status == 0; i++) {
-        size_t at = (refusal_count - 1 - i) % REFUSALS;
-        if (wanted.len == 0 || view_equal(view_of_string(refusals[at].call_id), wanted))
-            status = refusals[at].status;
+    for (size_t i = 0; i < REFUSALS && i < refusal_count && !found; i++) {
+        const struct sightings_refusal *r = &refusals[(refusal_count - 1 - i) % REFUSALS];
+        found = wanted.len == 0 || view_equal(view_of_string(r->call_id), wanted);
+        if (found)
+            *out = *r;
     }
     pthread_mutex_unlock(&lock);
-    return status;
+    return found;
 }
 
 /* ---- Probes ---------------------------------------------------------------------------------- */

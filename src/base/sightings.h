@@ -13,15 +13,23 @@
  * at the table it is not told. */
 void sightings_stray(const struct addr *from, const struct addr *to, struct wall at);
 
-/* How many strays have come from ip (its port does not matter) since then, and where the last one
- * went. Of few senders at a time: the one longest silent is forgotten first. */
+/* How many strays have come from ip (its port does not matter) to one of our ports since then, of
+ * the port that got most: *to. Of few senders at a time: the one longest silent is forgotten first. */
 uint64_t sightings_count(const struct addr *ip, struct wall since, struct addr *to);
 
-/* An INVITE was refused. */
-void sightings_refused(struct view call_id, unsigned status);
-/* The status that the call's last INVITE was refused with, of the last few dozen; without a call id
- * the last INVITE's of all. 0: none. */
-unsigned sightings_refusal(struct view call_id);
+/* An INVITE was refused. why: in a few words. */
+void sightings_refused(struct view call_id, unsigned status, const char *why, struct wall at);
+
+enum { SIGHTINGS_CALL_ID_SIZE = 128, SIGHTINGS_WHY_SIZE = 64 };
+struct sightings_refusal {
+    char call_id[SIGHTINGS_CALL_ID_SIZE]; /* a longer one is cut */
+    unsigned status;
+    char why[SIGHTINGS_WHY_SIZE];
+    struct wall at;
+};
+/* The call's last INVITE that was refused, of the last few dozen; without a call id the last of all.
+ * False: there was none. */
+bool sightings_refusal(struct view call_id, struct sightings_refusal *out);
 
 /* Probes: the bytes of one, for a number nobody can guess, and whether such a one has come. One is
  * awaited at a time. */

@@ -4,8 +4,8 @@
 #include "doctor/diagnosis.h"
 
 /* Of datagrams to no port: more than late answers and other people's mistakes, less than a second of
- * media. */
-enum { MISSED = 20 };
+ * media; and in a longer call so many a second. */
+enum { MISSED = 20, MISSED_A_SECOND = 5 };
 
 enum judgement {
     NO,
@@ -16,8 +16,7 @@ enum judgement {
 
 /* ---- What follows from the evidence ---------------------------------------------------------- */
 
-/* Media is due on the stream, and none came. */
-static bool is_dead(const struct doctor_stream *s)
+bool doctor_stream_is_dead(const struct doctor_stream *s)
 {
     return s->expects_media && s->packets == 0;
 }
@@ -31,7 +30,7 @@ static size_t count_dead(const struct doctor_evidence *e)
 {
     size_t dead = 0;
     for (size_t i = 0; i < e->stream_count; i++)
-        dead += is_dead(&e->streams[i]);
+        dead += doctor_stream_is_dead(&e->streams[i]);
     return dead;
 }
 
@@ -41,6 +40,14 @@ static size_t count_alive(const struct doctor_evidence *e)
     for (size_t i = 0; i < e->stream_count; i++)
         alive += e->streams[i].expects_media && e->streams[i].packets > 0;
     return alive;
+}
+
+/* So many datagrams went astray that they may be a stream's. */
+static bool is_media(const struct doctor_evidence *e, uint64_t datagrams)
+{
+    int64_t seconds = e->lasted_ms / 1000;
+    return datagrams >= MISSED &&
+           (seconds <= 0 || datagrams / (uint64_t)seconds >= MISSED_A_SECOND);
 }
 
 static bool is_public(const struct addr *a)
@@ -84,10 +91,30 @@ static bool is_filtered(const struct doctor_evidence *e, const struct doctor_str
     return is_stun && !is_untranslated(e, s) && e->behaviour.filtering != NAT_FILTERING_INDEPENDENT;
 }
 
-/* Nothing is sent out and answered by UDP, and this host's own rules would drop what comes. */
-static bool is_shut_here(const struct doctor_evidence *e)
+/* No way in stands for the stream, as far as our own network knows: what would have given it one
+ * failed. */
+static bool lacks_way(const struct doctor_evidence *e, const struct doctor_stream *s)
 {
-    return e->stun_is_asked && e->stun_is_silent && e->firewall == PATH_YES;
+    if (is_relayed(s))
+        return e->relay != DOCTOR_RELAY_READY; /* it was answered with one that is gone */
+    return (s->path == PATH_STUN && is_filtered(e, s)) ||
+           (s->path == PATH_BEST_EFFORT && !e->external_is_set);
+}
+
+static bool any_lacks_way(const struct doctor_evidence *e)
+{
+    for (size_t i = 0; i < e->stream_count; i++) {
+        if (doctor_stream_is_dead(&e->streams[i]) && lacks_way(e, &e->streams[i]))
+            return true;
+    }
+    return false;
+}
+
+/* Nobody can tell before where its packets come from: its SIP comes through a NAT, and its SDP names
+ * an address behind that. */
+static bool is_unforeseeable(const struct doctor_evidence *e, const struct doctor_stream *s)
+{
+    return addr_is_private(&s->offered) && is_public(&e->signalled);
 }
 
 /* The gateway that would map ports for us is itself behind a NAT. */
@@ -106,6 +133,24 @@ static bool needs_relay(const struct doctor_evidence *e)
            e->behaviour.scope != NAT_SCOPE_ENDPOINT;
 }
 
+/* This host's own rules drop the SRC's media, wherever it comes from. We have sent to where its SDP
+ * says, so that rules which let answers in drop it only when it comes from elsewhere. */
+static bool is_dropped_here(const struct doctor_evidence *e, const struct doctor_stream *s)
+{
+    return s->firewall == PATH_YES &&
+           (!s->lets_answers_in || s->src_sends == PATH_YES || is_unforeseeable(e, s));
+}
+
+/* Nothing is sent out and answered by UDP, and this host's own rules would drop what comes. */
+static bool is_shut_here(const struct doctor_evidence *e)
+{
+    for (size_t i = 0; i < e->stream_count; i++) {
+        if (e->streams[i].firewall == PATH_YES && !e->streams[i].lets_answers_in)
+            return e->stun_is_asked && e->stun_is_silent;
+    }
+    return false;
+}
+
 /* ---- Causes of the call or the host as a whole ----------------------------------------------- */
 
 static enum judgement judge_disk(const struct doctor_evidence *e)
@@ -120,16 +165,31 @@ static enum judgement judge_truncated(const struct doctor_evidence *e)
 
 static enum judgement judge_fragments(const struct doctor_evidence *e)
 {
-    if (e->has_call || e->refused_status != 0 || e->reassembly_failures == 0)
+    if (e->has_call || e->refused_status != 0 || e->invites_truncated > 0)
         return NO;
-    return e->invites == 0 ? CERTAIN : LIKELY;
+    if (e->reassembly_failures > 0)
+        return e->invites == 0 ? CERTAIN : LIKELY;
+    /* Other requests of somebody's arrive, which are shorter. */
+    return e->sip_received > 0 && e->invites == 0 ? POSSIBLE : NO;
 }
 
 static enum judgement judge_no_sip(const struct doctor_evidence *e)
 {
-    if (e->has_call || e->invites > 0 || e->reassembly_failures > 0 || e->invites_truncated > 0)
+    if (e->has_call || e->refused_status != 0 || e->invites_truncated > 0)
         return NO;
-    return CERTAIN;
+    if (e->invites > 0 && !e->was_asked)
+        return NO;
+    if (e->reassembly_failures > 0)
+        return e->invites > 0 ? LIKELY : NO;
+    return e->sip_received > 0 && e->invites == 0 ? LIKELY : CERTAIN;
+}
+
+static enum judgement judge_refused(const struct doctor_evidence *e)
+{
+    /* What was cut short cannot but be malformed. */
+    if (e->refused_status == 400 && e->invites_truncated > 0)
+        return NO;
+    return e->refused_status != 0 && e->refused_status != 488 ? CERTAIN : NO;
 }
 
 static enum judgement judge_codec(const struct doctor_evidence *e)
@@ -142,32 +202,44 @@ static enum judgement judge_alg(const struct doctor_evidence *e)
     return e->alg_is_suspected ? CERTAIN : NO;
 }
 
+/* A relay is no matter where another way in stands. */
 static enum judgement judge_credentials(const struct doctor_evidence *e)
 {
-    return e->relay == DOCTOR_RELAY_REFUSED ? CERTAIN : NO;
+    return e->relay == DOCTOR_RELAY_REFUSED && any_lacks_way(e) ? CERTAIN : NO;
 }
 
 static enum judgement judge_turn_down(const struct doctor_evidence *e)
 {
+    if (!any_lacks_way(e))
+        return NO;
     if (e->relay == DOCTOR_RELAY_FAILED)
         return CERTAIN;
     if (e->relay != DOCTOR_RELAY_SILENT || is_shut_here(e))
         return NO;
     /* Where STUN is answered UDP goes out: then it is the server that is silent. */
-    return e->stun_is_asked && e->stun_is_silent ? LIKELY : CERTAIN;
+    if (!e->stun_is_asked || !e->stun_is_silent)
+        return CERTAIN;
+    if (e->turn_by_tcp == PATH_YES)
+        return NO;
+    return e->stun_by_tcp == PATH_YES ? POSSIBLE : LIKELY;
 }
 
 static enum judgement judge_udp_blocked(const struct doctor_evidence *e)
 {
     if (!e->stun_is_asked || !e->stun_is_silent || e->behind_nat == PATH_NO || is_shut_here(e))
         return NO;
-    /* A relay over TCP works: there is a way out, but not for UDP. */
-    return e->relay == DOCTOR_RELAY_READY ? CERTAIN : LIKELY;
+    if (!any_lacks_way(e))
+        return e->relay == DOCTOR_RELAY_READY ? NO : POSSIBLE;
+    /* The servers are there, and can be reached, but not by UDP. */
+    return e->relay == DOCTOR_RELAY_READY || e->stun_by_tcp == PATH_YES ||
+                   e->turn_by_tcp == PATH_YES
+               ? CERTAIN
+               : LIKELY;
 }
 
 static enum judgement judge_symmetric(const struct doctor_evidence *e)
 {
-    return needs_relay(e) && e->relay == DOCTOR_RELAY_NONE ? CERTAIN : NO;
+    return needs_relay(e) && e->relay == DOCTOR_RELAY_NONE && any_lacks_way(e) ? CERTAIN : NO;
 }
 
 /* ---- Causes of one dead stream --------------------------------------------------------------- */
@@ -186,23 +258,38 @@ static enum judgement judge_our_private(const struct doctor_evidence *e,
 
 static enum judgement judge_external(const struct doctor_evidence *e, const struct doctor_stream *s)
 {
-    return is_stale(e, s) ? CERTAIN : NO;
+    /* What the gateway calls its address is another matter: a NAT behind it. */
+    if (!is_stale(e, s) || (!e->external_is_set && has_inner_gateway(e)))
+        return NO;
+    /* STUN's word was fresh when it was told, and a NAT may have several addresses. */
+    return s->path == PATH_STUN ? LIKELY : CERTAIN;
 }
 
 static enum judgement judge_double_nat(const struct doctor_evidence *e,
                                        const struct doctor_stream *s)
 {
-    if (!has_inner_gateway(e) || s->src_sends == PATH_NO)
+    if (!has_inner_gateway(e) || s->src_sends == PATH_NO || s->probe == PATH_YES)
         return NO;
-    return s->path == PATH_MAPPED || s->path == PATH_BEST_EFFORT || is_filtered(e, s) ? CERTAIN
-                                                                                      : NO;
+    if (is_filtered(e, s)) {
+        /* Only what a mapping at the outer NAT would let in can come; the SRC's cannot, wherever it
+         * sends from. */
+        bool shuts_out = e->behaviour.filtering == NAT_FILTERING_ADDRESS_PORT &&
+                         (is_unforeseeable(e, s) || (s->src_sends == PATH_YES && s->rtcp > 0));
+        return shuts_out ? CERTAIN : LIKELY;
+    }
+    if (s->path != PATH_MAPPED && s->path != PATH_BEST_EFFORT)
+        return NO;
+    return s->probe == PATH_NO && s->firewall == PATH_NO ? CERTAIN : LIKELY;
 }
 
 static enum judgement judge_hairpin(const struct doctor_evidence *e, const struct doctor_stream *s)
 {
-    if (!is_same_place(e, s))
+    if (!is_same_place(e, s) || e->behaviour.hairpin == NAT_HAIRPIN_EXTERNAL ||
+        e->behaviour.hairpin == NAT_HAIRPIN_INTERNAL)
         return NO;
-    return e->behaviour.hairpin == NAT_HAIRPIN_NONE || s->probe == PATH_YES ? CERTAIN : LIKELY;
+    if (e->behaviour.hairpin == NAT_HAIRPIN_NONE)
+        return CERTAIN;
+    return s->probe == PATH_YES && s->src_sends == PATH_YES ? CERTAIN : LIKELY;
 }
 
 static enum judgement judge_permission(const struct doctor_evidence *e,
@@ -213,20 +300,18 @@ static enum judgement judge_permission(const struct doctor_evidence *e,
         return CERTAIN;
     if (!is_relayed(s) || s->src_sends == PATH_NO)
         return NO;
-    /* The relay is reached, for those it lets in; and the SRC says that it sends. */
-    if (s->src_sends == PATH_YES)
-        return CERTAIN;
-    return s->probe == PATH_YES ? LIKELY : POSSIBLE;
+    /* The relay is reached by those it lets in, as the SRC's RTCP shows; and it says that it sends. */
+    return s->src_sends == PATH_YES && s->rtcp > 0 ? CERTAIN : POSSIBLE;
 }
 
 static enum judgement judge_host_firewall(const struct doctor_evidence *e,
                                           const struct doctor_stream *s)
 {
-    if (is_relayed(s) || e->firewall == PATH_NO)
+    if (is_relayed(s) || s->firewall == PATH_NO)
         return NO;
     /* Its rules may drop the SRC's datagrams and let a probe in. */
-    if (e->firewall == PATH_YES)
-        return CERTAIN;
+    if (s->firewall == PATH_YES)
+        return is_dropped_here(e, s) ? CERTAIN : LIKELY;
     if (s->probe == PATH_YES)
         return NO;
     if (s->probe == PATH_NO)
@@ -241,7 +326,7 @@ static enum judgement judge_router_firewall(const struct doctor_evidence *e,
     if (is_relayed(s) || s->probe == PATH_YES || !is_untranslated(e, s))
         return NO;
     if (s->probe == PATH_NO)
-        return e->firewall == PATH_NO ? CERTAIN : LIKELY;
+        return s->firewall == PATH_NO ? CERTAIN : LIKELY;
     return POSSIBLE;
 }
 
@@ -255,8 +340,10 @@ static enum judgement judge_not_forwarded(const struct doctor_evidence *e,
         return s->src_sends == PATH_YES ? LIKELY : POSSIBLE;
     if (s->path != PATH_MAPPED && s->path != PATH_BEST_EFFORT)
         return NO;
+    if (s->probe == PATH_NO && has_inner_gateway(e))
+        return POSSIBLE; /* not by the outer one, which is another cause */
     if (s->probe == PATH_NO)
-        return e->firewall == PATH_NO ? CERTAIN : LIKELY;
+        return s->firewall == PATH_NO ? CERTAIN : LIKELY;
     return POSSIBLE;
 }
 
@@ -265,10 +352,13 @@ static enum judgement judge_src_private(const struct doctor_evidence *e,
                                         const struct doctor_stream *s)
 {
     bool must_know = s->path == PATH_STUN || is_relayed(s) || s->path == PATH_BEST_EFFORT;
-    if (!addr_is_private(&s->offered) || !is_public(&e->signalled))
+    if (!is_unforeseeable(e, s))
         return NO;
     /* Its RTCP got in: its NAT keeps ports, and its address was found by SIP. */
     if (!must_know || s->is_ice || s->rtcp > 0)
+        return NO;
+    /* A neighbour's private address is as good as ours. */
+    if (is_same_place(e, s))
         return NO;
     if (e->behaviour.filtering == NAT_FILTERING_ADDRESS_PORT && is_filtered(e, s) &&
         !has_inner_gateway(e))
@@ -276,58 +366,74 @@ static enum judgement judge_src_private(const struct doctor_evidence *e,
     return s->src_sends == PATH_YES ? LIKELY : POSSIBLE;
 }
 
+/* The SRC's packets come, and are of a type that nobody agreed to. */
+static enum judgement judge_stream_codec(const struct doctor_evidence *e,
+                                         const struct doctor_stream *s)
+{
+    (void)e;
+    return s->apart_is_unagreed && s->apart >= MISSED ? CERTAIN : NO;
+}
+
 static enum judgement judge_elsewhere(const struct doctor_evidence *e,
                                       const struct doctor_stream *s)
 {
     if (s->src_sends == PATH_NO)
         return NO;
-    if (e->strays > 0)
+    if (addr_is_set(&s->led_to) || is_media(e, e->strays))
         return CERTAIN;
-    if (is_relayed(s) || e->firewall == PATH_YES || e->disk_is_full)
+    if (is_relayed(s) || is_dropped_here(e, s) || e->disk_is_full || s->apart >= MISSED)
         return NO;
     if (s->probe == PATH_NO)
         return POSSIBLE;
     /* It says that it sends, what is sent here arrives, and this does not. */
     if (s->src_sends == PATH_YES && is_reached(s))
         return is_filtered(e, s) ? LIKELY : CERTAIN;
-    if (e->no_ports >= MISSED && s->probe == PATH_YES)
-        return CERTAIN;
-    return e->no_ports >= MISSED ? LIKELY : POSSIBLE;
+    if (is_media(e, e->no_ports))
+        return s->probe == PATH_YES ? CERTAIN : LIKELY;
+    return POSSIBLE;
 }
 
 static enum judgement judge_silent(const struct doctor_evidence *e, const struct doctor_stream *s)
 {
     /* Of one stream beside others that come it is one leg that is missing. */
-    if (s->src_sends == PATH_YES || e->strays > 0 || e->firewall == PATH_YES || count_alive(e) > 0)
+    if (s->src_sends == PATH_YES || count_alive(e) > 0)
         return NO;
     if (s->src_sends == PATH_NO)
         return CERTAIN;
-    /* What came may not have been written down. */
-    if (e->disk_is_full)
+    /* What came may not have been written down, or comes and is not taken. */
+    if (e->disk_is_full || is_dropped_here(e, s) || s->apart >= MISSED || is_media(e, e->strays) ||
+        addr_is_set(&s->led_to))
         return NO;
     /* The way from outside is not the way of a neighbour. */
     if (s->probe == PATH_YES && !is_same_place(e, s))
-        return e->no_ports >= MISSED ? NO : CERTAIN;
+        return is_media(e, e->no_ports) ? NO : LIKELY;
     return POSSIBLE;
 }
 
-static enum judgement judge_one_leg(const struct doctor_evidence *e, const struct doctor_stream *s)
+/* Another stream comes by the same way. */
+static bool has_good_neighbour(const struct doctor_evidence *e, const struct doctor_stream *s)
 {
-    if (count_alive(e) == 0 || s->src_sends == PATH_YES)
-        return NO;
-    if (s->src_sends == PATH_NO)
-        return CERTAIN;
-    /* What came of it may not have been written down. */
-    if (e->disk_is_full)
-        return NO;
-    /* The others come by the same way: the way is good, unless only this port's is not. */
     for (size_t i = 0; i < e->stream_count; i++) {
         const struct doctor_stream *other = &e->streams[i];
         if (other->packets > 0 && other->path == s->path &&
             addr_equal_ip(&other->advertised, &s->advertised))
-            return s->probe == PATH_NO ? NO : CERTAIN;
+            return true;
     }
-    return LIKELY;
+    return false;
+}
+
+static enum judgement judge_one_leg(const struct doctor_evidence *e, const struct doctor_stream *s)
+{
+    if (count_alive(e) == 0 || s->src_sends == PATH_YES || addr_is_set(&s->led_to))
+        return NO;
+    if (s->src_sends == PATH_NO)
+        return CERTAIN;
+    /* What came of it may not have been written down, or came and was not taken. */
+    if (e->disk_is_full || is_dropped_here(e, s) || s->apart >= MISSED || s->probe == PATH_NO ||
+        is_media(e, e->strays) || is_media(e, e->no_ports))
+        return NO;
+    /* The way is good, unless only this port's is not. */
+    return s->probe == PATH_YES && has_good_neighbour(e, s) ? CERTAIN : LIKELY;
 }
 
 /* ---- What is wrong although media comes ------------------------------------------------------ */
@@ -357,6 +463,7 @@ static const struct {
     {DOCTOR_INVITE_TRUNCATED, judge_truncated, false},
     {DOCTOR_INVITE_FRAGMENTS, judge_fragments, false},
     {DOCTOR_NO_SIP, judge_no_sip, false},
+    {DOCTOR_REFUSED, judge_refused, false},
     {DOCTOR_CODEC, judge_codec, false},
     {DOCTOR_SIP_ALG, judge_alg, true},
     {DOCTOR_TURN_CREDENTIALS, judge_credentials, true},
@@ -369,40 +476,59 @@ static const struct {
 static const struct {
     enum doctor_cause cause;
     enum judgement (*judge)(const struct doctor_evidence *e, const struct doctor_stream *s);
+    bool stands_alone; /* its evidence is its own, whatever else is wrong with the call */
 } of_stream[] = {
-    {DOCTOR_OUR_PRIVATE, judge_our_private},
-    {DOCTOR_EXTERNAL_WRONG, judge_external},
-    {DOCTOR_DOUBLE_NAT, judge_double_nat},
-    {DOCTOR_HAIRPIN, judge_hairpin},
-    {DOCTOR_RELAY_PERMISSION, judge_permission},
-    {DOCTOR_NOT_FORWARDED, judge_not_forwarded},
-    {DOCTOR_HOST_FIREWALL, judge_host_firewall},
-    {DOCTOR_ROUTER_FIREWALL, judge_router_firewall},
-    {DOCTOR_SRC_PRIVATE, judge_src_private},
-    {DOCTOR_SRC_ELSEWHERE, judge_elsewhere},
-    {DOCTOR_ONE_LEG, judge_one_leg},
-    {DOCTOR_SRC_SILENT, judge_silent},
+    {DOCTOR_OUR_PRIVATE, judge_our_private, false},
+    {DOCTOR_EXTERNAL_WRONG, judge_external, true},
+    {DOCTOR_DOUBLE_NAT, judge_double_nat, false},
+    {DOCTOR_HAIRPIN, judge_hairpin, false},
+    {DOCTOR_RELAY_PERMISSION, judge_permission, false},
+    {DOCTOR_CODEC, judge_stream_codec, true},
+    {DOCTOR_NOT_FORWARDED, judge_not_forwarded, false},
+    {DOCTOR_HOST_FIREWALL, judge_host_firewall, true},
+    {DOCTOR_ROUTER_FIREWALL, judge_router_firewall, false},
+    {DOCTOR_SRC_PRIVATE, judge_src_private, false},
+    {DOCTOR_ONE_LEG, judge_one_leg, true},
+    {DOCTOR_SRC_SILENT, judge_silent, true},
+    {DOCTOR_SRC_ELSEWHERE, judge_elsewhere, false},
 };
 
 #define COUNT(list) (sizeof(list) / sizeof *(list))
 
-static bool has_cause(const struct doctor_diagnosis *d, enum doctor_cause cause,
-                      enum doctor_certainty certainty)
+size_t doctor_finding_stream(const struct doctor_finding *f)
 {
-    for (size_t i = 0; i < d->count; i++) {
-        if (d->findings[i].cause == cause && d->findings[i].certainty >= certainty)
+    for (size_t i = 0; i < DOCTOR_STREAMS; i++) {
+        if (f->streams & 1u << i)
+            return i;
+    }
+    return DOCTOR_STREAMS;
+}
+
+bool doctor_is_ours(const struct doctor_evidence *e, const struct addr *a)
+{
+    for (size_t i = 0; i < e->ours_count; i++) {
+        if (addr_equal_ip(&e->ours[i], a))
             return true;
     }
     return false;
 }
 
+/* streams: 0 for a cause of the call. What is the same for several streams is one finding. */
 static void add(struct doctor_diagnosis *d, enum doctor_cause cause, enum judgement judgement,
-                size_t stream)
+                uint32_t streams)
 {
     enum doctor_certainty certainty = (enum doctor_certainty)(judgement - POSSIBLE);
-    if (judgement == NO || d->count == DOCTOR_FINDINGS || has_cause(d, cause, certainty))
+    if (judgement == NO)
         return;
-    d->findings[d->count++] = (struct doctor_finding){cause, certainty, stream};
+    for (size_t i = 0; i < d->count; i++) {
+        struct doctor_finding *f = &d->findings[i];
+        if (f->cause == cause && f->certainty == certainty && (f->streams == 0) == (streams == 0)) {
+            f->streams |= streams;
+            return;
+        }
+    }
+    if (d->count < DOCTOR_FINDINGS)
+        d->findings[d->count++] = (struct doctor_finding){cause, certainty, streams};
 }
 
 static bool has_certain(const struct doctor_diagnosis *d)
@@ -414,59 +540,85 @@ static bool has_certain(const struct doctor_diagnosis *d)
     return false;
 }
 
-/* The likelier first, in the tables' order among equals; the weaker of one cause told twice goes;
- * beside a certain one what is merely possible is noise. */
-static void settle(struct doctor_diagnosis *d)
+/* The likelier first, in the tables' order among equals. */
+static void sort(struct doctor_diagnosis *d)
 {
     struct doctor_diagnosis sorted = {.is_healthy = d->is_healthy};
-    enum doctor_certainty least = has_certain(d) ? DOCTOR_CERTAIN : DOCTOR_POSSIBLE;
-    for (int certainty = DOCTOR_CERTAIN; certainty >= (int)least; certainty--) {
+    for (int certainty = DOCTOR_CERTAIN; certainty >= DOCTOR_POSSIBLE; certainty--) {
         for (size_t i = 0; i < d->count; i++) {
-            const struct doctor_finding *f = &d->findings[i];
-            if ((int)f->certainty == certainty && !has_cause(&sorted, f->cause, DOCTOR_POSSIBLE))
-                sorted.findings[sorted.count++] = *f;
+            if ((int)d->findings[i].certainty == certainty)
+                sorted.findings[sorted.count++] = d->findings[i];
         }
     }
     *d = sorted;
 }
 
-/* Why no media comes. Roots explain what grows from them: where the whole call's cause is certain,
- * that of each stream is not looked for. */
-static void diagnose_dead(const struct doctor_evidence *e, struct doctor_diagnosis *d)
+/* One stream's causes; beside a certain one what is merely possible is noise. is_explained: the
+ * call's own cause is certain, and what grows from it is not looked for. False: nothing certain. */
+static bool diagnose_stream(const struct doctor_evidence *e, size_t stream, bool is_explained,
+                            struct doctor_diagnosis *d)
 {
+    const struct doctor_stream *s = &e->streams[stream];
+    enum judgement judged[COUNT(of_stream)], least = POSSIBLE;
+    for (size_t i = 0; i < COUNT(of_stream); i++) {
+        judged[i] = of_stream[i].judge(e, s);
+        if (is_explained && !of_stream[i].stands_alone)
+            judged[i] = NO;
+        if (judged[i] == CERTAIN)
+            least = CERTAIN;
+    }
+    bool is_certain = least == CERTAIN;
+    /* Where nothing was written down only what is certain can be told. */
+    if (is_explained || e->disk_is_full)
+        least = CERTAIN;
+    for (size_t i = 0; i < COUNT(of_stream); i++) {
+        if (judged[i] >= least)
+            add(d, of_stream[i].cause, judged[i], 1u << stream);
+    }
+    return is_certain;
+}
+
+static void merge(struct doctor_diagnosis *into, const struct doctor_diagnosis *from,
+                  enum doctor_certainty least)
+{
+    for (size_t i = 0; i < from->count; i++) {
+        const struct doctor_finding *f = &from->findings[i];
+        if (f->certainty >= least)
+            add(into, f->cause, (enum judgement)((int)f->certainty + POSSIBLE), f->streams);
+    }
+}
+
+/* Why no media comes. Roots explain what grows from them. */
+static void diagnose_dead(const struct doctor_evidence *e, struct doctor_diagnosis *out)
+{
+    struct doctor_diagnosis whole = {0}, single = {0};
     for (size_t i = 0; i < COUNT(of_call); i++) {
         if (of_call[i].needs_dead)
-            add(d, of_call[i].cause, of_call[i].judge(e), DOCTOR_STREAMS);
+            add(&whole, of_call[i].cause, of_call[i].judge(e), 0);
     }
-    bool is_explained = has_certain(d) && count_alive(e) == 0;
-    for (size_t i = 0; i < e->stream_count && !is_explained; i++) {
-        const struct doctor_stream *s = &e->streams[i];
-        for (size_t j = 0; j < COUNT(of_stream) && is_dead(s); j++)
-            add(d, of_stream[j].cause, of_stream[j].judge(e, s), i);
+    bool is_explained = has_certain(&whole) && count_alive(e) == 0, all_certain = true;
+    for (size_t i = 0; i < e->stream_count; i++) {
+        if (doctor_stream_is_dead(&e->streams[i]) && !diagnose_stream(e, i, is_explained, &single))
+            all_certain = false;
     }
-    settle(d);
+    merge(out, &whole,
+          is_explained || all_certain || e->disk_is_full ? DOCTOR_CERTAIN : DOCTOR_POSSIBLE);
+    merge(out, &single, DOCTOR_POSSIBLE);
 }
 
 void doctor_diagnose(const struct doctor_evidence *e, struct doctor_diagnosis *out)
 {
-    struct doctor_diagnosis dead = {0};
     *out = (struct doctor_diagnosis){0};
     for (size_t i = 0; i < COUNT(of_call); i++) {
         if (!of_call[i].needs_dead)
-            add(out, of_call[i].cause, of_call[i].judge(e), DOCTOR_STREAMS);
+            add(out, of_call[i].cause, of_call[i].judge(e), 0);
     }
     for (size_t i = 0; i < e->stream_count; i++) {
-        add(out, DOCTOR_FOREIGN_SENDER, judge_foreign(&e->streams[i]), i);
-        add(out, DOCTOR_CLOCKS, judge_clocks(&e->streams[i]), i);
+        add(out, DOCTOR_FOREIGN_SENDER, judge_foreign(&e->streams[i]), 1u << i);
+        add(out, DOCTOR_CLOCKS, judge_clocks(&e->streams[i]), 1u << i);
     }
-    settle(out);
     if (count_dead(e) > 0)
-        diagnose_dead(e, &dead);
-    for (size_t i = 0; i < dead.count; i++) {
-        const struct doctor_finding *f = &dead.findings[i];
-        if (e->disk_is_full && f->certainty != DOCTOR_CERTAIN)
-            continue;
-        add(out, f->cause, (enum judgement)((int)f->certainty + POSSIBLE), f->stream);
-    }
+        diagnose_dead(e, out);
+    sort(out);
     out->is_healthy = out->count == 0 && count_dead(e) == 0;
 }

@@ -11,7 +11,10 @@
 enum {
     DOCTOR_STREAMS = 16,
     DOCTOR_LABEL_SIZE = 32,
-    DOCTOR_FINDINGS = 12,
+    DOCTOR_FINDINGS = 48,
+    DOCTOR_OURS = 24,
+    DOCTOR_WHY_SIZE = 64,
+    DOCTOR_NAME_SIZE = 64,
     DOCTOR_CLOCK_MS = 2000, /* the SRC's SR against our clock */
     DOCTOR_DRIFT_PPM = 500, /* its RTP clock against our clock */
 };
@@ -21,6 +24,7 @@ enum doctor_cause {
     DOCTOR_INVITE_TRUNCATED,
     DOCTOR_INVITE_FRAGMENTS,
     DOCTOR_NO_SIP,
+    DOCTOR_REFUSED,
     DOCTOR_CODEC,
     DOCTOR_SIP_ALG,
     DOCTOR_OUR_PRIVATE,
@@ -55,14 +59,30 @@ struct doctor_stream {
     bool expects_media; /* neither on hold nor removed, and the SRC is to send */
     bool is_ice;
     uint64_t packets, rtcp;
-    /* The SRC's own word, by RTCP: it has sent packets since the answer. UNKNOWN: no report came. */
+    /* The SRC's own word, by RTCP or in its BYE: it has sent packets since the answer. UNKNOWN: it
+     * has said nothing. */
     enum path_answer src_sends;
+    uint64_t src_sent; /* how many, by its last report; 0: it has not said */
+    /* RTP that came to the port from addresses of the SRC's and is not the stream's: how much, and
+     * its payload type. */
+    uint64_t apart;
+    uint8_t apart_type;
+    bool apart_is_unagreed; /* nobody agreed to that type */
+    /* Another stream's address, where the SRC sends this one's media, too; unset: it does not. */
+    struct addr led_to;
+    /* This host's ruleset drops what comes to the port; or, where it lets answers in, what does not
+     * come from where we have sent to. UNKNOWN: it could not be read. */
+    enum path_answer firewall;
+    bool lets_answers_in;
     /* A datagram from outside to the advertised address arrived. UNKNOWN: nobody could send one. */
     enum path_answer probe;
     bool clock_is_known, drift_is_known;
     int64_t clock_ms; /* the SRC's SR time less ours */
     int64_t drift_ppm;
 };
+
+/* Media is due on the stream, and none came. */
+bool doctor_stream_is_dead(const struct doctor_stream *s);
 
 enum doctor_relay {
     DOCTOR_RELAY_NONE, /* no TURN server is set */
@@ -72,12 +92,22 @@ enum doctor_relay {
     DOCTOR_RELAY_FAILED,  /* they answer, and none allocates: quota, capacity */
 };
 
+/* Where this host's ruleset drops: "inet", "filter", "input". Empty: not known. */
+struct doctor_chain {
+    char family[8], table[DOCTOR_NAME_SIZE], name[DOCTOR_NAME_SIZE];
+};
+
 struct doctor_evidence {
     /* The call; has_call false: nobody knows it, or none was asked for. */
-    bool has_call;
+    bool has_call, is_v6;
+    bool was_asked;          /* for a certain call, which may be none that is known */
     unsigned refused_status; /* an INVITE that was refused; 0: it was not */
-    struct addr signalled;   /* where its SIP came from */
-    bool alg_is_suspected;   /* the SDP is not what the SRC can have written */
+    char refused_why[DOCTOR_WHY_SIZE];
+    int64_t lasted_ms; /* the call, up to now; 0: not known */
+    bool farewell_is_known;
+    uint64_t farewell_sent; /* packets of all streams, as the SRC's BYE says */
+    struct addr signalled;  /* where its SIP came from */
+    bool alg_is_suspected;  /* the SDP is not what the SRC can have written */
     struct doctor_stream streams[DOCTOR_STREAMS];
     size_t stream_count;
 
@@ -96,13 +126,18 @@ struct doctor_evidence {
     bool external_is_set; /* by the settings */
     int levels;           /* -1: not known */
     struct nat_behaviour behaviour;
+    /* All addresses of this host and of what stands before it, as far as known now. */
+    struct addr ours[DOCTOR_OURS];
+    size_t ours_count;
     bool stun_is_silent, stun_is_asked;
+    /* Servers that are silent over UDP take a TCP connection at the same port. UNKNOWN: none does,
+     * or none was tried. */
+    enum path_answer stun_by_tcp, turn_by_tcp;
     struct addr gateway; /* what the gateway calls its address outside; unset: it says nothing */
     enum doctor_relay relay;
-    char relay_server[64];     /* of the failure, or the one in use */
-    enum path_answer firewall; /* this host's ruleset drops what comes to the ports. UNKNOWN: it
-                                  could not be read */
-    uint16_t port_min, port_max;
+    char relay_server[64]; /* of the failure, or the one in use */
+    struct doctor_chain chain;
+    uint16_t port_min, port_max, sip_port; /* sip_port 0: not known */
     bool disk_is_full;
 };
 
@@ -116,24 +151,37 @@ enum doctor_certainty {
 struct doctor_finding {
     enum doctor_cause cause;
     enum doctor_certainty certainty;
-    size_t stream; /* DOCTOR_STREAMS: of the call as a whole */
+    uint32_t streams; /* bit i: of stream i; 0: of the call as a whole */
 };
+
+/* The first of a finding's streams; DOCTOR_STREAMS: it is the call's. */
+size_t doctor_finding_stream(const struct doctor_finding *f);
 
 struct doctor_diagnosis {
     bool is_healthy; /* every stream that should have media has it, and nothing else is wrong */
-    struct doctor_finding findings[DOCTOR_FINDINGS]; /* the likeliest first; certain ones alone */
+    /* The likeliest first. Of what a certain one explains no other is named, unless it is certain,
+     * too. */
+    struct doctor_finding findings[DOCTOR_FINDINGS];
     size_t count;
 };
 
 void doctor_diagnose(const struct doctor_evidence *e, struct doctor_diagnosis *out);
 
-/* One sentence; what to change and where; and, where a finding does not stand alone, the one command
- * that decides. */
+/* An address that is ours now, or that we are known by: somebody outside may be asked to send there,
+ * and nowhere else. */
+bool doctor_is_ours(const struct doctor_evidence *e, const struct addr *a);
+
+/* One sentence; and what to change and where. */
 void doctor_print_sentence(const struct doctor_evidence *e, const struct doctor_finding *f,
                            struct writer *w);
 void doctor_print_cure(const struct doctor_evidence *e, const struct doctor_finding *f,
                        struct writer *w);
+/* The command or the lines of settings to paste; nothing where there is no such. */
+void doctor_print_command(const struct doctor_evidence *e, const struct doctor_finding *f,
+                          struct writer *w);
+/* Where findings do not stand alone: the one command that decides, and in a sentence where to run it
+ * and how to read it. */
 void doctor_print_decision(const struct doctor_evidence *e, const struct doctor_diagnosis *d,
-                           struct writer *w);
+                           struct writer *command, struct writer *reading);
 
 #endif

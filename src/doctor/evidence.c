@@ -120,8 +120,16 @@ void doctor_read_recording(const char *text, struct doctor_evidence *e)
         if (e->stream_count < DOCTOR_STREAMS)
             read_stream(one, e);
     }
+    /* NATs and firewalls of the two families are different ones. */
+    e->is_v6 = e->stream_count > 0 && e->streams[0].advertised.family == ADDR_V6;
     e->disk_is_full |= tells_of_full_disk(json_object_get(root, "warnings"));
     json_decref(root);
+}
+
+static void add_ours(struct doctor_evidence *e, const struct addr *a)
+{
+    if (addr_is_set(a) && e->ours_count < DOCTOR_OURS)
+        e->ours[e->ours_count++] = *a;
 }
 
 static enum nat_mapping mapping_of(const char *word)
@@ -149,20 +157,24 @@ static enum nat_filtering filtering_of(const char *word)
 
 static void read_externals(const json_t *list, struct doctor_evidence *e)
 {
+    enum addr_family family = e->is_v6 ? ADDR_V6 : ADDR_V4;
     size_t i;
     const json_t *one;
     json_array_foreach(list, i, one)
     {
         const char *source = text_of(one, "source");
-        if (strcmp(source, "stun") == 0 && !addr_is_set(&e->external))
-            e->external = addr_in(one, "address");
-        e->external_is_set |= strcmp(source, "setting") == 0;
+        struct addr a = addr_in(one, "address");
+        if (strcmp(source, "stun") == 0 && !addr_is_set(&e->external) && a.family == family)
+            e->external = a;
+        e->external_is_set |= strcmp(source, "setting") == 0 && a.family == family;
+        add_ours(e, &a);
     }
 }
 
 /* Our own address is that of the interface by which the default route leaves. */
 static void read_interfaces(const json_t *list, struct doctor_evidence *e)
 {
+    enum addr_family family = e->is_v6 ? ADDR_V6 : ADDR_V4;
     size_t i, k;
     const json_t *one, *address;
     json_array_foreach(list, i, one)
@@ -170,9 +182,13 @@ static void read_interfaces(const json_t *list, struct doctor_evidence *e)
         json_array_foreach(json_object_get(one, "addresses"), k, address)
         {
             struct addr a;
+            if (!json_is_string(address) ||
+                !addr_parse_ip(view_of_string(json_string_value(address)), &a) ||
+                addr_is_link_local(&a))
+                continue;
+            add_ours(e, &a);
             if (json_is_true(json_object_get(one, "default")) && !addr_is_set(&e->local) &&
-                addr_parse_ip(view_of_string(json_string_value(address)), &a) &&
-                !addr_is_link_local(&a))
+                a.family == family)
                 e->local = a;
         }
     }
@@ -208,24 +224,32 @@ static void read_relays(const json_t *list, struct doctor_evidence *e)
     }
 }
 
+/* What stands between us and the world. */
+static void read_nat(const json_t *nat, struct doctor_evidence *e)
+{
+    const json_t *levels = json_object_get(nat, "levels");
+    const json_t *hairpin = json_object_get(nat, "hairpin");
+    e->behind_nat = answer_of(json_object_get(nat, "behind_nat"));
+    e->levels = json_is_integer(levels) ? (int)json_integer_value(levels) : -1;
+    e->behaviour.mapping = mapping_of(text_of(nat, "mapping"));
+    e->behaviour.filtering = filtering_of(text_of(nat, "filtering"));
+    if (json_is_boolean(hairpin))
+        e->behaviour.hairpin = json_is_true(hairpin) ? NAT_HAIRPIN_EXTERNAL : NAT_HAIRPIN_NONE;
+}
+
 void doctor_read_network(const char *text, struct doctor_evidence *e)
 {
     json_t *root = json_loads(text, 0, NULL);
     const json_t *servers = json_object_get(root, "stun_servers"), *one;
-    const json_t *portmap = json_object_get(root, "portmap");
-    const json_t *levels = json_object_get(root, "levels");
-    const json_t *hairpin = json_object_get(root, "hairpin");
+    const json_t *v6 = json_object_get(root, "ipv6");
     size_t i;
-    e->behind_nat = answer_of(json_object_get(root, "behind_nat"));
-    e->levels = json_is_integer(levels) ? (int)json_integer_value(levels) : -1;
-    e->behaviour.mapping = mapping_of(text_of(root, "mapping"));
-    e->behaviour.filtering = filtering_of(text_of(root, "filtering"));
-    if (json_is_boolean(hairpin))
-        e->behaviour.hairpin = json_is_true(hairpin) ? NAT_HAIRPIN_EXTERNAL : NAT_HAIRPIN_NONE;
+    read_nat(e->is_v6 && json_is_object(v6) ? v6 : root, e);
     read_externals(json_object_get(root, "external"), e);
     read_interfaces(json_object_get(root, "interfaces"), e);
     read_relays(json_object_get(root, "relays"), e);
-    e->gateway = addr_in(portmap, "external");
+    if (!e->is_v6)
+        e->gateway = addr_in(json_object_get(root, "portmap"), "external");
+    add_ours(e, &e->gateway);
     e->stun_is_asked = json_array_size(servers) > 0;
     e->stun_is_silent = e->stun_is_asked;
     json_array_foreach(servers, i, one)
@@ -240,9 +264,27 @@ void doctor_read_network(const char *text, struct doctor_evidence *e)
 
 enum { SENTENCE_SIZE = 1024 };
 
+/* What peers wrote need not be UTF-8, and what was cut need not be any more. */
+static json_t *string_of(struct view text)
+{
+    char plain[SENTENCE_SIZE];
+    json_t *string = json_stringn(text.at, text.len);
+    if (string)
+        return string;
+    text = view_take(text, sizeof plain);
+    for (size_t i = 0; i < text.len; i++)
+        plain[i] = (unsigned char)text.at[i] < 0x80 ? text.at[i] : '?';
+    return json_stringn(plain, text.len);
+}
+
 static json_t *text_or_null(const struct writer *w)
 {
-    return w->len > 0 && !w->failed ? json_stringn(w->buffer, w->len) : json_null();
+    return w->len > 0 && !w->failed ? string_of(view_of(w->buffer, w->len)) : json_null();
+}
+
+static json_t *label_of(const struct doctor_stream *s)
+{
+    return string_of(view_of_string(s->label));
 }
 
 static json_t *word_of_answer(enum path_answer answer)
@@ -250,25 +292,41 @@ static json_t *word_of_answer(enum path_answer answer)
     return answer == PATH_UNKNOWN ? json_null() : json_boolean(answer == PATH_YES);
 }
 
+static json_t *labels_of(const struct doctor_evidence *e, const struct doctor_finding *f)
+{
+    json_t *labels = json_array();
+    for (size_t i = 0; i < e->stream_count; i++) {
+        if (f->streams & 1u << i)
+            json_array_append_new(labels, label_of(&e->streams[i]));
+    }
+    return labels;
+}
+
 static json_t *finding_of(const struct doctor_evidence *e, const struct doctor_finding *f)
 {
     static const char *const certainties[] = {"possible", "likely", "certain"};
-    char text[SENTENCE_SIZE], cure[SENTENCE_SIZE];
+    char text[SENTENCE_SIZE], cure[SENTENCE_SIZE], command[SENTENCE_SIZE];
     struct writer w = writer_of(text, sizeof text), c = writer_of(cure, sizeof cure);
+    struct writer paste = writer_of(command, sizeof command);
+    size_t stream = doctor_finding_stream(f);
     doctor_print_sentence(e, f, &w);
     doctor_print_cure(e, f, &c);
-    return json_pack("{s:s,s:s,s:o,s:o,s:o}", "cause", doctor_cause_name(f->cause), "certainty",
-                     certainties[f->certainty], "stream",
-                     f->stream < e->stream_count ? json_string(e->streams[f->stream].label)
-                                                 : json_null(),
-                     "text", text_or_null(&w), "cure", text_or_null(&c));
+    doctor_print_command(e, f, &paste);
+    return json_pack("{s:s,s:s,s:o,s:o,s:o,s:o,s:o}", "cause", doctor_cause_name(f->cause),
+                     "certainty", certainties[f->certainty], "stream",
+                     stream < e->stream_count ? label_of(&e->streams[stream]) : json_null(),
+                     "streams", labels_of(e, f), "text", text_or_null(&w), "cure", text_or_null(&c),
+                     "command", text_or_null(&paste));
 }
 
 static json_t *evidence_of_stream(const struct doctor_stream *s)
 {
-    return json_pack("{s:s,s:I,s:I,s:o,s:o,s:o,s:o}", "label", s->label, "packets",
+    return json_pack("{s:o,s:I,s:I,s:o,s:o,s:o,s:I,s:o,s:o,s:o}", "label", label_of(s), "packets",
                      (json_int_t)s->packets, "rtcp", (json_int_t)s->rtcp, "src_says_it_sends",
-                     word_of_answer(s->src_sends), "reached_from_outside", word_of_answer(s->probe),
+                     word_of_answer(s->src_sends), "src_says_it_sent",
+                     s->src_sent ? json_integer((json_int_t)s->src_sent) : json_null(),
+                     "reached_from_outside", word_of_answer(s->probe), "not_taken",
+                     (json_int_t)s->apart, "firewall_drops", word_of_answer(s->firewall),
                      "clock_ms", s->clock_is_known ? json_integer(s->clock_ms) : json_null(),
                      "drift_ppm", s->drift_is_known ? json_integer(s->drift_ppm) : json_null());
 }
@@ -278,11 +336,21 @@ static json_t *evidence_of(const struct doctor_evidence *e)
     json_t *streams = json_array();
     for (size_t i = 0; i < e->stream_count; i++)
         json_array_append_new(streams, evidence_of_stream(&e->streams[i]));
-    return json_pack("{s:o,s:I,s:I,s:I,s:I,s:I,s:o}", "streams", streams, "invites",
+    return json_pack("{s:o,s:I,s:I,s:I,s:I,s:I,s:o,s:o}", "streams", streams, "invites",
                      (json_int_t)e->invites, "invites_truncated", (json_int_t)e->invites_truncated,
                      "reassembly_failures", (json_int_t)e->reassembly_failures, "no_ports",
-                     (json_int_t)e->no_ports, "strays", (json_int_t)e->strays, "firewall_drops",
-                     word_of_answer(e->firewall));
+                     (json_int_t)e->no_ports, "strays", (json_int_t)e->strays,
+                     "stun_servers_by_tcp", word_of_answer(e->stun_by_tcp), "turn_servers_by_tcp",
+                     word_of_answer(e->turn_by_tcp));
+}
+
+static bool expects_any(const struct doctor_evidence *e)
+{
+    for (size_t i = 0; i < e->stream_count; i++) {
+        if (e->streams[i].expects_media)
+            return true;
+    }
+    return false;
 }
 
 /* The one sentence: of what is certain, or that it is not. */
@@ -290,33 +358,37 @@ static json_t *verdict_of(const struct doctor_evidence *e, const struct doctor_d
 {
     char text[SENTENCE_SIZE];
     struct writer w = writer_of(text, sizeof text);
-    if (d->is_healthy)
-        writer_string(&w, e->has_call ? "Media comes as it should." : "Nothing is wrong here.");
+    if (d->is_healthy && e->has_call)
+        writer_string(&w, expects_any(e) ? "Media comes as it should."
+                                         : "No media is due: no stream of this call is to send any "
+                                           "(hold, or removed).");
+    else if (d->is_healthy)
+        writer_string(&w, "Nothing is wrong here, as far as can be seen without a call.");
     else if (d->count == 0)
         writer_string(&w, "No media comes, and nothing that can be seen here says why.");
     else if (d->findings[0].certainty == DOCTOR_CERTAIN)
         doctor_print_sentence(e, &d->findings[0], &w);
     else
         writer_printf(&w,
-                      "No media comes, and from here %zu causes are left, the likeliest first: "
-                      "what \"decide\" says tells them apart.",
-                      d->count);
+                      "%s, and from here %zu causes are left, the likeliest first; one command "
+                      "tells them apart.",
+                      e->has_call ? "No media comes" : "No call comes", d->count);
     return text_or_null(&w);
 }
 
 char *doctor_print_report(const struct doctor_evidence *e, const struct doctor_diagnosis *d,
                           const char *call_id)
 {
-    char text[SENTENCE_SIZE];
-    struct writer w = writer_of(text, sizeof text);
+    char command[SENTENCE_SIZE], reading[SENTENCE_SIZE];
+    struct writer c = writer_of(command, sizeof command), r = writer_of(reading, sizeof reading);
     json_t *findings = json_array(), *root;
     for (size_t i = 0; i < d->count; i++)
         json_array_append_new(findings, finding_of(e, &d->findings[i]));
-    doctor_print_decision(e, d, &w);
-    root = json_pack("{s:o,s:b,s:o,s:o,s:o,s:o}", "call_id",
-                     call_id ? json_string(call_id) : json_null(), "healthy", d->is_healthy,
-                     "verdict", verdict_of(e, d), "findings", findings, "decide", text_or_null(&w),
-                     "evidence", evidence_of(e));
+    doctor_print_decision(e, d, &c, &r);
+    root = json_pack("{s:o,s:b,s:o,s:o,s:o,s:o,s:o}", "call_id",
+                     call_id ? string_of(view_of_string(call_id)) : json_null(), "healthy",
+                     d->is_healthy, "verdict", verdict_of(e, d), "findings", findings, "decide",
+                     text_or_null(&c), "decide_by", text_or_null(&r), "evidence", evidence_of(e));
     char *out = json_dumps(root, JSON_COMPACT | JSON_PRESERVE_ORDER);
     json_decref(root);
     return out;

@@ -13,8 +13,8 @@ void doctor_read_recording(const char *text, struct doctor_evidence *e);
 /* The network: our side of the evidence. */
 void doctor_read_network(const char *text, struct doctor_evidence *e);
 
-/* {"call_id","healthy","verdict","findings":[{"cause","certainty","stream","text","cure"}],
- * "decide","evidence":{...}}; malloc'ed, NULL when memory is out. call_id NULL: of no call. */
+/* {"call_id","healthy","verdict","findings":[{"cause","certainty","stream","streams","text",
+ * "cure","command"}],"decide","decide_by","evidence":{...}}; malloc'ed, NULL when memory is out. call_id NULL: of no call. */
 char *doctor_print_report(const struct doctor_evidence *e, const struct doctor_diagnosis *d,
                           const char *call_id);
 

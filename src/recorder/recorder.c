@@ -480,7 +480,8 @@ void recorder_take_in(struct recorder *recorder, struct recorder_now now,
     if (event->kind == SIP_EVENT_INVITE) {
         recorder_take_invite(recorder, now, event);
     } else if (event->kind == SIP_EVENT_REFUSED) {
-        recorder_count_refused(recorder, now, event, event->status, "sip");
+        recorder_count_refused(recorder, now, event, event->status,
+                               "what it says cannot be taken (RFC 3261)");
     } else {
         struct recorder_call *call = find_call(recorder, event->dialog);
         if (call)

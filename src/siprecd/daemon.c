@@ -313,6 +313,8 @@ static bool daemon_start_disk(struct siprecd *daemon, char *error, size_t error_
                                    .written = &daemon->written};
 
     daemon->mailbox = io_mailbox_create(sizeof(struct signalling_mail), DAEMON_MAILS);
+    const struct values_listeners *listeners =
+        &settings_meaning(daemon->settings, SETTING_SIP_LISTEN)->listeners;
     if (!daemon->mailbox)
         return daemon_fail(error, error_size, "mailbox: %s", strerror(errno));
     daemon->catalog = catalog_create(&catalog);
@@ -322,7 +324,8 @@ static bool daemon_start_disk(struct siprecd *daemon, char *error, size_t error_
     keeper.signalling = daemon->mailbox;
     daemon->doctor = doctor_create(
         daemon->root, (uint16_t)settings_number(daemon->settings, SETTING_RTP_PORT_MIN),
-        (uint16_t)settings_number(daemon->settings, SETTING_RTP_PORT_MAX));
+        (uint16_t)settings_number(daemon->settings, SETTING_RTP_PORT_MAX),
+        listeners->count ? listeners->list[0].bind.port : 0);
     if (!daemon->doctor)
         return daemon_fail(error, error_size, "no memory");
     keeper.doctor = daemon->doctor;

@@ -14,6 +14,7 @@
 #include "doctor/evidence.h"
 #include "doctor/kernel.h"
 #include "doctor/recorded.h"
+#include "io/clock.h"
 #include "io/file.h"
 #include "siprecd/outside.h"
 
@@ -30,7 +31,7 @@ struct sample {
 
 struct doctor {
     char *root;
-    uint16_t port_min, port_max;
+    uint16_t port_min, port_max, sip_port;
     pthread_mutex_t lock; /* of what follows */
     struct doctor_kernel first;
     struct sample samples[SAMPLES];
@@ -54,7 +55,8 @@ static struct doctor_kernel read_kernel(void)
     return kernel;
 }
 
-struct doctor *doctor_create(const char *root, uint16_t port_min, uint16_t port_max)
+struct doctor *doctor_create(const char *root, uint16_t port_min, uint16_t port_max,
+                             uint16_t sip_port)
 {
     struct doctor *doctor = calloc(1, sizeof *doctor);
     if (!doctor)
@@ -62,6 +64,7 @@ struct doctor *doctor_create(const char *root, uint16_t port_min, uint16_t port_
     doctor->root = strdup(root);
     doctor->port_min = port_min;
     doctor->port_max = port_max;
+    doctor->sip_port = sip_port;
     pthread_mutex_init(&doctor->lock, NULL);
     pthread_mutex_init(&doctor->looking, NULL);
     doctor->first = read_kernel();
@@ -101,7 +104,7 @@ void doctor_know(struct doctor *doctor, const struct worker_network *network)
 
 /* ---- Evidence -------------------------------------------------------------------------------- */
 
-/* What the kernel had counted when the call began: the last sample before it. With the lock. */
+/* What the kernel had counted at that time: the last sample before it. With the lock. */
 static struct doctor_kernel kernel_at(const struct doctor *doctor, struct wall at)
 {
     struct doctor_kernel found = doctor->first;
@@ -116,14 +119,20 @@ static struct doctor_kernel kernel_at(const struct doctor *doctor, struct wall a
     return found;
 }
 
-static void take_kernel(struct doctor *doctor, struct wall since, struct doctor_evidence *e)
+/* Of the time of the call, as far back as samples reach. */
+static void take_kernel(struct doctor *doctor, const struct api_question *question,
+                        struct doctor_evidence *e)
 {
-    struct doctor_kernel now = read_kernel(), then;
+    struct doctor_kernel now = read_kernel(), then, end = now;
+    /* The sample after the end has what came up to it. */
+    struct wall after = wall_add_ms(question->ended, 2 * 1000);
     pthread_mutex_lock(&doctor->lock);
-    then = kernel_at(doctor, since);
+    then = kernel_at(doctor, question->started);
+    if (question->ended.ns != 0 && after.ns < io_clock_wall().ns)
+        end = kernel_at(doctor, after);
     e->reassembly_failures = now.reassembly_failures - doctor->first.reassembly_failures;
     pthread_mutex_unlock(&doctor->lock);
-    e->no_ports = now.no_ports - then.no_ports;
+    e->no_ports = end.no_ports - then.no_ports;
 }
 
 static void take_counters(struct doctor_evidence *e)
@@ -146,6 +155,23 @@ static void take_journal(struct doctor *doctor, const char *directory, struct do
     io_file_unmap(bytes);
 }
 
+static void take_call(struct doctor *doctor, const struct api_question *question,
+                      struct doctor_evidence *e)
+{
+    struct wall end = question->ended.ns ? question->ended : io_clock_wall();
+    doctor_read_recording(question->document, e);
+    e->lasted_ms = wall_diff_ms(end, question->started);
+    for (size_t i = 0; i < e->stream_count && i < API_QUESTION_STREAMS; i++) {
+        e->streams[i].firewall = question->firewall[i];
+        e->streams[i].lets_answers_in = question->lets_answers_in[i];
+    }
+    (void)view_copy(view_of_string(question->chain.family), e->chain.family,
+                    sizeof e->chain.family);
+    (void)view_copy(view_of_string(question->chain.table), e->chain.table, sizeof e->chain.table);
+    (void)view_copy(view_of_string(question->chain.name), e->chain.name, sizeof e->chain.name);
+    take_journal(doctor, question->directory, e);
+}
+
 /* Only what is the SRC's counts: its addresses by SIP and SDP. */
 static void take_strays(struct wall since, struct doctor_evidence *e)
 {
@@ -159,12 +185,37 @@ static void take_strays(struct wall since, struct doctor_evidence *e)
         e->stray_to = to;
 }
 
+/* The INVITE that was refused, if the question is about that one, or it is the latest call of all:
+ * but not where it may be a scanner's, of which every public address has many.
+ * Returns its Call-ID, in *refusal; NULL: there is none. */
+static const char *take_refusal(const struct api_question *question,
+                                struct sightings_refusal *refusal, struct doctor_evidence *e)
+{
+    struct view call_id = question->was_asked ? view_of_string(question->call_id) : VIEW_NONE;
+    if (!sightings_refusal(call_id, refusal))
+        return NULL;
+    bool is_ours_to_mend = refusal->status == 488 || refusal->status == 503;
+    if (question->document &&
+        (refusal->at.ns < question->started.ns || !(question->was_asked || is_ours_to_mend)))
+        return NULL;
+    e->refused_status = refusal->status;
+    (void)view_copy(view_of_string(refusal->why), e->refused_why, sizeof e->refused_why);
+    return refusal->call_id;
+}
+
 /* ---- The look from outside ------------------------------------------------------------------- */
 
-/* Where a NAT's filter must let nobody in but the SRC, a stranger's probe that fails says nothing. */
+/* Nobody is asked to send to an address that is not ours, now, whatever a setting or an old recording
+ * says. Where a NAT's filter must let nobody in but the SRC, a stranger's probe that fails says
+ * nothing. */
 static bool can_be_looked_at(const struct doctor_evidence *e, const struct doctor_stream *s)
 {
-    return s->expects_media && s->packets == 0 && !s->is_ice &&
+    bool is_elsewhere = addr_is_set(&e->external) && !addr_is_private(&s->advertised) &&
+                        s->advertised.family == e->external.family &&
+                        !addr_equal_ip(&s->advertised, &e->external) &&
+                        !addr_equal_ip(&s->advertised, &e->local);
+    return doctor_stream_is_dead(s) && !s->is_ice && doctor_is_ours(e, &s->advertised) &&
+           !is_elsewhere &&
            (s->path == PATH_DIRECT || s->path == PATH_MAPPED ||
             (s->path == PATH_BEST_EFFORT && e->external_is_set));
 }
@@ -183,6 +234,8 @@ static void look(struct doctor *doctor, struct doctor_evidence *e)
         if (can_be_looked_at(e, s))
             s->probe = outside_look(network, &s->advertised, &s->bound);
     }
+    if (e->has_call && e->stun_is_silent)
+        outside_ask_by_tcp(network, e->is_v6, &e->stun_by_tcp, &e->turn_by_tcp);
     pthread_mutex_unlock(&doctor->looking);
     explicit_bzero(network, sizeof *network);
     free(network);
@@ -191,23 +244,30 @@ static void look(struct doctor *doctor, struct doctor_evidence *e)
 char *doctor_examine(void *context, const struct api_question *question)
 {
     struct doctor *doctor = context;
-    struct doctor_evidence e = {.levels = -1,
-                                .port_min = doctor->port_min,
-                                .port_max = doctor->port_max,
-                                .firewall = question->firewall};
+    struct sightings_refusal refusal;
+    struct doctor_evidence *e = calloc(1, sizeof *e);
     struct doctor_diagnosis diagnosis;
-    if (question->document)
-        doctor_read_recording(question->document, &e);
+    const char *refused, *call_id = question->call_id;
+    if (!e)
+        return NULL;
+    *e = (struct doctor_evidence){.levels = -1,
+                                  .was_asked = question->was_asked,
+                                  .port_min = doctor->port_min,
+                                  .port_max = doctor->port_max,
+                                  .sip_port = doctor->sip_port};
+    refused = take_refusal(question, &refusal, e);
+    if (refused)
+        call_id = refused;
+    else if (question->document)
+        take_call(doctor, question, e);
     if (question->network)
-        doctor_read_network(question->network, &e);
-    if (question->document)
-        take_journal(doctor, question->directory, &e);
-    take_counters(&e);
-    if (question->call_id || !e.has_call)
-        e.refused_status = sightings_refusal(view_of_string(question->call_id));
-    take_kernel(doctor, question->started, &e);
-    take_strays(question->started, &e);
-    look(doctor, &e);
-    doctor_diagnose(&e, &diagnosis);
-    return doctor_print_report(&e, &diagnosis, question->call_id);
+        doctor_read_network(question->network, e);
+    take_counters(e);
+    take_kernel(doctor, question, e);
+    take_strays(question->started, e);
+    look(doctor, e);
+    doctor_diagnose(e, &diagnosis);
+    char *report = doctor_print_report(e, &diagnosis, call_id);
+    free(e);
+    return report;
 }

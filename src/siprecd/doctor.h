@@ -11,7 +11,8 @@
 struct doctor;
 
 /* root: recordings.directory. NULL when memory is out. */
-struct doctor *doctor_create(const char *root, uint16_t port_min, uint16_t port_max);
+struct doctor *doctor_create(const char *root, uint16_t port_min, uint16_t port_max,
+                             uint16_t sip_port);
 void doctor_destroy(struct doctor *doctor); /* NULL is fine */
 
 /* Once a second or so: the kernel's counters are remembered for an hour, so that a call's share of

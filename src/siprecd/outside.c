@@ -23,6 +23,8 @@ enum {
     AGAIN_MS = 300,   /* datagrams get lost */
     RECEIVE_MS = 400, /* a worker's sweep, and the wire */
     DATAGRAM_SIZE = 2048,
+    OUTSIDE_TCP_SERVERS = (int)WORKER_STUN_SERVERS > (int)WORKER_TURN_SERVERS ? WORKER_STUN_SERVERS
+                                                                              : WORKER_TURN_SERVERS,
 };
 
 static int open_udp(const struct addr *local)
@@ -318,4 +320,72 @@ enum path_answer outside_look(const struct worker_network *network, const struct
     for (size_t i = 0; i < network->turn_count && answer == PATH_UNKNOWN; i++)
         answer = look_by_relay(network, &network->turn[i], advertised, bound);
     return answer != PATH_UNKNOWN ? answer : look_by_stun(network, advertised, bound);
+}
+
+/* ---- By TCP ---------------------------------------------------------------------------------- */
+
+enum { TCP_MS = 1500 };
+
+/* -1: nothing to wait for. */
+static int begin_tcp(const struct addr *server)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = io_sockaddr_from(server, &sa);
+    int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&sa, len) != 0 && errno != EINPROGRESS) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static bool stands(int fd)
+{
+    int error = 0;
+    socklen_t len = sizeof error;
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error == 0;
+}
+
+static enum path_answer ask_by_tcp(const struct addr *servers, size_t count)
+{
+    struct pollfd waiting[OUTSIDE_TCP_SERVERS];
+    struct tick until = tick_add_ms(io_clock_tick(), TCP_MS);
+    enum path_answer answer = PATH_UNKNOWN;
+    nfds_t left = 0;
+    for (size_t i = 0; i < count; i++) {
+        int fd = begin_tcp(&servers[i]);
+        if (fd >= 0)
+            waiting[left++] = (struct pollfd){.fd = fd, .events = POLLOUT};
+    }
+    while (left > 0 && answer != PATH_YES && tick_before(io_clock_tick(), until)) {
+        (void)poll(waiting, left, (int)(tick_diff_ms(until, io_clock_tick()) + 1));
+        for (nfds_t i = left; i-- > 0;) {
+            if (!waiting[i].revents)
+                continue;
+            if (stands(waiting[i].fd))
+                answer = PATH_YES;
+            close(waiting[i].fd);
+            waiting[i] = waiting[--left];
+        }
+    }
+    while (left > 0)
+        close(waiting[--left].fd);
+    return answer;
+}
+
+void outside_ask_by_tcp(const struct worker_network *network, bool v6, enum path_answer *stun,
+                        enum path_answer *turn)
+{
+    struct addr servers[OUTSIDE_TCP_SERVERS];
+    size_t count = 0;
+    for (size_t i = 0; i < WORKER_STUN_SERVERS && addr_is_set(&network->stun[v6][i]); i++)
+        servers[count++] = network->stun[v6][i];
+    *stun = ask_by_tcp(servers, count);
+    count = 0;
+    for (size_t i = 0; i < network->turn_count; i++) {
+        const struct worker_turn_server *server = &network->turn[i];
+        if (server->transport == WORKER_TURN_UDP && addr_is_set(&server->address[v6]))
+            servers[count++] = server->address[v6];
+    }
+    *turn = ask_by_tcp(servers, count);
 }

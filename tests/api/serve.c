@@ -34,11 +34,16 @@ static void say(void *context, const struct log_line *line)
 /* The real rules on what the question brings: no journal, no look from outside. */
 static char *examine(void *doctor, const struct api_question *question)
 {
-    struct doctor_evidence evidence = {.levels = -1, .firewall = question->firewall};
+    struct doctor_evidence evidence = {.levels = -1, .was_asked = question->was_asked};
     struct doctor_diagnosis diagnosis;
     (void)doctor;
     if (question->document)
         doctor_read_recording(question->document, &evidence);
+    for (size_t i = 0; i < evidence.stream_count; i++)
+        evidence.streams[i].firewall = question->firewall[i],
+        evidence.streams[i].lets_answers_in = question->lets_answers_in[i];
+    (void)view_copy(view_of_string(question->chain.name), evidence.chain.name,
+                    sizeof evidence.chain.name);
     doctor_diagnose(&evidence, &diagnosis);
     return doctor_print_report(&evidence, &diagnosis, question->call_id);
 }

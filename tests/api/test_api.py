@@ -516,8 +516,23 @@ def test_doctor(w, c):
     assert [f["cause"] for f in report["findings"]] == ["host-firewall"], report
     report = json.loads(c.check("GET", "/v1/doctor?call_id=silent%40example.com", 200)[1])
     assert len(report["findings"]) > 1 and report["decide"], report
+    # A word for each stream: each has its own cause, and the rule names the chain that drops.
+    silent["streams"] = [dict(silent["streams"][0], label=label) for label in "12"]
+    w.ask("sessions " + json.dumps([silent]))
+    report = json.loads(c.check("GET", "/v1/doctor?call_id=silent%40example.com&firewall=closed,open&chain=inet/filter/web-in", 200)[1])
+    certain = [f for f in report["findings"] if f["certainty"] == "certain"]
+    assert [(f["cause"], f["streams"]) for f in certain] == [("host-firewall", ["1"])], report
+    assert "web-in" in certain[0]["command"], report
+    assert len(report["findings"]) > 2 and all(f["streams"] == ["2"] for f in report["findings"][1:]), report
+    # A label that is no UTF-8 once it is cut breaks nothing.
+    silent["streams"] = [dict(silent["streams"][0], label="x" * 30 + "\u20ac")]
+    w.ask("sessions " + json.dumps([silent]))
+    report = json.loads(c.check("GET", "/v1/doctor?call_id=silent%40example.com&firewall=closed", 200)[1])
+    assert report["findings"][0]["stream"].startswith("x" * 30) and report["verdict"], report
     w.ask("sessions []")
-    c.check("GET", "/v1/doctor?firewall=maybe", 400)
+    for query in ("firewall=maybe", "firewall=open,maybe", "chain=x", "chain=inet/filter/in%3Bput", "chain=inet//input",
+                  "chain=inet/filter/" + 70 * "x"):
+        c.check("GET", "/v1/doctor?" + query, 400)
 
 
 def test_sessions(w, c):

@@ -166,6 +166,27 @@ def test_nat(w):
     assert code == 0 and "OFFLINE" in out and "null" not in out, out
 
 
+def test_doctor(w):
+    silent = document(80, state="active", call_id="evil\x1b[2J\u009b2J\u202e@example.com")
+    silent["streams"] = [dict(silent["streams"][0], packets=0, direction="recvonly", path="host", label=label)
+                         for label in ("1\x1b[2J\n", "2")]
+    w.ask("sessions " + json.dumps([silent]))
+    code, out, err = w.ctl("doctor")
+    assert code == 1 and not err and "?[2J" in out and "What decides:" in out and "tcpdump" in out, (code, out, err)
+    lines = out.splitlines()
+    assert all(len(line) <= 80 or line.startswith("    ") for line in lines), out
+    assert not any(line.endswith(" ") for line in lines)
+    code, out, _ = w.ctl("doctor", silent["call_id"], "--json")
+    assert code == 1 and out.isascii() and json.loads(out)["call_id"] == silent["call_id"]
+    w.ask("sessions []")
+    code, out, _ = w.ctl("doctor", "nobody@example.com")
+    assert code == 1 and "Call nobody@example.com" in out and "No SIP has arrived" in out, out
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        code, out, err = w.ctl("doctor", url=f"http://127.0.0.1:{s.getsockname()[1]}")
+        assert code == 3 and out == "" and "cannot reach" in err and "systemctl status siprecd" in err, err
+
+
 def test_delete(w):
     w.put(document(60, state="active"))
     assert w.ctl("recordings", uuid(60), "--delete")[0] == 1

@@ -11,11 +11,12 @@ int main(int count, char **words)
     static const char *const answers[] = {
         [PATH_UNKNOWN] = "unknown", [PATH_YES] = "dropped", [PATH_NO] = "let in"};
     struct ctl_datagram datagram;
+    struct ctl_chain chain;
     json_t *ruleset = json_loadf(stdin, 0, NULL);
     if (count != 3 || !ruleset || !addr_parse(view_of_string(words[1]), 0, &datagram.from) ||
         !addr_parse(view_of_string(words[2]), 0, &datagram.to))
         return 2;
-    puts(answers[ctl_ruleset_drops(ruleset, &datagram)]);
+    puts(answers[ctl_ruleset_drops(ruleset, &datagram, &chain)]);
     json_decref(ruleset);
     return 0;
 }

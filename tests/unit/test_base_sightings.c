@@ -17,33 +17,42 @@ static void test_strays(void)
     sightings_stray(&a, &one, at_s(100));
     sightings_stray(&a, &two, at_s(101));
     sightings_stray(&b, &one, at_s(102));
-    a.port = 9; /* its port does not matter */
+    a.port = 9;                                        /* its port does not matter */
+    CHECK_INT(sightings_count(&a, at_s(100), &to), 1); /* by ports: a stream has one */
+    CHECK(addr_equal(&to, &one));
+    sightings_stray(&a, &two, at_s(101));
     CHECK_INT(sightings_count(&a, at_s(100), &to), 2);
     CHECK(addr_equal(&to, &two));
     CHECK_INT(sightings_count(&a, at_s(102), &to), 0); /* before the call */
-    sightings_stray(&a, &one, at_s(200));
+    sightings_stray(&a, &two, at_s(200));
     CHECK_INT(sightings_count(&a, at_s(100), &to), 1); /* a new spell */
-    for (int i = 0; i < 40; i++) {
+    for (int i = 0; i <= 100; i++)
+        sightings_stray(&b, &two, at_s(200 + i / 10));
+    CHECK_INT(sightings_count(&b, at_s(205), &to), 50); /* half of the spell is the call's */
+    for (int i = 0; i < 80; i++) {
         struct addr other = addr_v4(198, 51, 100, (uint8_t)i, 5000);
         sightings_stray(&other, &one, at_s(300 + i));
     }
     CHECK_INT(sightings_count(&b, at_s(0), &to), 0); /* long silent: forgotten */
     CHECK_INT(
-        sightings_count(&(struct addr){.family = ADDR_V4, .ip = {198, 51, 100, 39}}, at_s(0), &to),
+        sightings_count(&(struct addr){.family = ADDR_V4, .ip = {198, 51, 100, 79}}, at_s(0), &to),
         1);
 }
 
 static void test_refusals(void)
 {
-    CHECK_INT(sightings_refusal(VIEW_NONE), 0);
-    sightings_refused(VIEW_LIT("a"), 488);
-    sightings_refused(VIEW_LIT("b"), 503);
-    CHECK_INT(sightings_refusal(VIEW_LIT("a")), 488);
-    CHECK_INT(sightings_refusal(VIEW_LIT("c")), 0);
-    CHECK_INT(sightings_refusal(VIEW_NONE), 503);
+    struct sightings_refusal r;
+    CHECK(!sightings_refusal(VIEW_NONE, &r));
+    sightings_refused(VIEW_LIT("a"), 488, "no codec", at_s(1));
+    sightings_refused(VIEW_LIT("b"), 503, "full", at_s(2));
+    CHECK(sightings_refusal(VIEW_LIT("a"), &r) && r.status == 488 && r.at.ns == at_s(1).ns);
+    CHECK_TEXT(r.why, "no codec");
+    CHECK(!sightings_refusal(VIEW_LIT("c"), &r));
+    CHECK(sightings_refusal(VIEW_NONE, &r) && r.status == 503);
+    CHECK_TEXT(r.call_id, "b");
     for (int i = 0; i < 64; i++)
-        sightings_refused(VIEW_LIT("d"), 403);
-    CHECK_INT(sightings_refusal(VIEW_LIT("a")), 0);
+        sightings_refused(VIEW_LIT("d"), 403, "not in sip.allow", at_s(3));
+    CHECK(!sightings_refusal(VIEW_LIT("a"), &r));
 }
 
 static void test_probe(void)

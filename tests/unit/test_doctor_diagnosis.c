@@ -66,6 +66,33 @@ static bool is_among(const struct doctor_evidence *e, enum doctor_cause cause)
     return found && d.count > 1;
 }
 
+static bool has(const struct doctor_evidence *e, enum doctor_cause cause)
+{
+    struct doctor_diagnosis d;
+    bool found = false;
+    doctor_diagnose(e, &d);
+    for (size_t i = 0; i < d.count; i++)
+        found |= d.findings[i].cause == cause;
+    return found;
+}
+
+/* Both, for certain, and nothing else. */
+static bool has_both(const struct doctor_evidence *e, enum doctor_cause one,
+                     enum doctor_cause other)
+{
+    struct doctor_diagnosis d;
+    doctor_diagnose(e, &d);
+    return d.count == 2 && d.findings[0].certainty == DOCTOR_CERTAIN &&
+           d.findings[1].certainty == DOCTOR_CERTAIN && has(e, one) && has(e, other);
+}
+
+static bool is_healthy(const struct doctor_evidence *e)
+{
+    struct doctor_diagnosis d;
+    doctor_diagnose(e, &d);
+    return d.is_healthy && d.count == 0;
+}
+
 static void probe_no(struct doctor_stream *s)
 {
     s->probe = PATH_NO;
@@ -74,6 +101,16 @@ static void probe_no(struct doctor_stream *s)
 static void probe_yes(struct doctor_stream *s)
 {
     s->probe = PATH_YES;
+}
+
+static void drops(struct doctor_stream *s)
+{
+    s->firewall = PATH_YES;
+}
+
+static void lets_in(struct doctor_stream *s)
+{
+    s->firewall = PATH_NO;
 }
 
 static void go_direct(struct doctor_stream *s)
@@ -121,15 +158,15 @@ static void test_nothing_known(void)
     struct doctor_evidence e = dead_call();
     struct doctor_diagnosis d;
     doctor_diagnose(&e, &d);
-    char text[200];
-    struct writer w = writer_of(text, sizeof text);
+    char text[400], how[400];
+    struct writer w = writer_of(text, sizeof text), h = writer_of(how, sizeof how);
     bool has_certain = false;
     for (size_t i = 0; i < d.count; i++)
         has_certain |= d.findings[i].certainty == DOCTOR_CERTAIN;
     CHECK(!has_certain && d.count >= 3 &&
           !d.is_healthy); /* without evidence nothing is named alone */
-    doctor_print_decision(&e, &d, &w);
-    CHECK(w.len > 0); /* but a command that decides */
+    doctor_print_decision(&e, &d, &w, &h);
+    CHECK(w.len > 0 && h.len > 0); /* but a command that decides */
     streams(&e, heard);
     doctor_diagnose(&e, &d);
     CHECK(d.is_healthy && d.count == 0); /* a call that is heard has nothing */
@@ -141,16 +178,16 @@ static void test_doors(void)
     streams(&e, probe_no);
     CHECK(is_among(&e, DOCTOR_NOT_FORWARDED) &&
           is_among(&e, DOCTOR_HOST_FIREWALL)); /* closed, the ruleset unread: router or host */
-    e.firewall = PATH_NO;
+    streams(&e, lets_in);
     CHECK(
         is_alone(&e, DOCTOR_NOT_FORWARDED)); /* closed, the host's ruleset lets it in: the router */
-    e.firewall = PATH_YES;
+    streams(&e, drops);
     CHECK(is_alone(&e, DOCTOR_HOST_FIREWALL)); /* closed by the host's ruleset */
     e = dead_call();
     e.behind_nat = PATH_NO;
     streams(&e, go_direct);
     streams(&e, probe_no);
-    e.firewall = PATH_NO;
+    streams(&e, lets_in);
     CHECK(is_alone(&e, DOCTOR_ROUTER_FIREWALL)); /* in the open, closed before the host */
 }
 
@@ -164,7 +201,14 @@ static void test_addresses(void)
     CHECK(is_alone(&e, DOCTOR_EXTERNAL_WRONG)); /* another address than STUN sees */
     e = dead_call();
     e.gateway = at("100.64.0.7");
-    CHECK(is_alone(&e, DOCTOR_DOUBLE_NAT)); /* the gateway's own address outside is a carrier's */
+    CHECK(is_among(&e, DOCTOR_DOUBLE_NAT)); /* the gateway's own address outside is a carrier's */
+    CHECK(is_among(&e, DOCTOR_SRC_SILENT)); /* but the SRC may be silent as well */
+    streams(&e, probe_no);
+    CHECK(is_among(&e, DOCTOR_DOUBLE_NAT)); /* closed: there or by the host's firewall */
+    streams(&e, lets_in);
+    CHECK(is_alone(&e, DOCTOR_DOUBLE_NAT)); /* closed, and not by the host */
+    streams(&e, probe_yes);
+    CHECK(!is_among(&e, DOCTOR_DOUBLE_NAT)); /* open all the same: forwarded on both */
     e = dead_call();
     e.signalled = at("198.51.100.1:40000");
     e.behaviour.hairpin = NAT_HAIRPIN_NONE;
@@ -174,6 +218,14 @@ static void test_addresses(void)
     e.behaviour.mapping = NAT_MAPPING_INDEPENDENT;
     e.behaviour.filtering = NAT_FILTERING_ADDRESS_PORT;
     CHECK(is_alone(&e, DOCTOR_SRC_PRIVATE)); /* an SRC with a private address before our filter */
+    e.signalled = at("198.51.100.1:40000");
+    e.behaviour.hairpin = NAT_HAIRPIN_NONE;
+    CHECK(is_alone(&e, DOCTOR_HAIRPIN)); /* a neighbour's is no riddle */
+}
+
+static void by_filter(struct doctor_stream *s)
+{
+    s->path = PATH_STUN;
 }
 
 static void test_relays(void)
@@ -182,16 +234,32 @@ static void test_relays(void)
     e.behaviour.mapping = NAT_MAPPING_ADDRESS_PORT;
     e.behaviour.filtering = NAT_FILTERING_ADDRESS_PORT;
     e.behaviour.scope = NAT_SCOPE_MAPPING;
+    e.relay = DOCTOR_RELAY_SILENT;
+    CHECK(!has(&e, DOCTOR_SYMMETRIC_NAT) &&
+          !has(&e, DOCTOR_TURN_DOWN)); /* a mapped port needs none */
+    e.relay = DOCTOR_RELAY_NONE;
+    streams(&e, by_filter);
     CHECK(is_alone(&e, DOCTOR_SYMMETRIC_NAT)); /* symmetric, and no relay */
     e.relay = DOCTOR_RELAY_REFUSED;
     CHECK(is_alone(&e, DOCTOR_TURN_CREDENTIALS)); /* the relay's server refuses us */
+    streams(&e, drops);
+    CHECK(has_both(&e, DOCTOR_TURN_CREDENTIALS, DOCTOR_HOST_FIREWALL)); /* and our rules drop */
+    streams(&e, lets_in);
     e.relay = DOCTOR_RELAY_SILENT;
     CHECK(is_alone(&e, DOCTOR_TURN_DOWN)); /* it is silent, while STUN is answered */
+    e.relay = DOCTOR_RELAY_FAILED;
+    CHECK(is_alone(&e, DOCTOR_TURN_DOWN)); /* it answers, and has no room */
+    e.relay = DOCTOR_RELAY_SILENT;
     e.stun_is_silent = true;
     CHECK(is_among(&e, DOCTOR_TURN_DOWN) &&
           is_among(&e, DOCTOR_UDP_BLOCKED)); /* both are silent: the server or all of UDP */
+    e.turn_by_tcp = PATH_YES;
+    CHECK(is_alone(&e, DOCTOR_UDP_BLOCKED)); /* the server is there, by TCP */
+    e.turn_by_tcp = PATH_UNKNOWN;
     e.relay = DOCTOR_RELAY_READY;
     CHECK(is_alone(&e, DOCTOR_UDP_BLOCKED)); /* a relay over TCP works: UDP is blocked */
+    streams(&e, go_relayed);
+    CHECK(!has(&e, DOCTOR_UDP_BLOCKED)); /* no matter to a stream that goes over that relay */
     e = dead_call();
     e.relay = DOCTOR_RELAY_READY;
     streams(&e, go_relayed);
@@ -199,6 +267,10 @@ static void test_relays(void)
           is_among(&e, DOCTOR_SRC_SILENT)); /* relayed and silent: permission, or the SRC */
     streams(&e, says_it_sends);
     CHECK(is_alone(&e, DOCTOR_RELAY_PERMISSION)); /* relayed, and it says that it sends */
+    e = dead_call();
+    e.relay = DOCTOR_RELAY_SILENT;
+    streams(&e, go_relayed);
+    CHECK(is_alone(&e, DOCTOR_TURN_DOWN)); /* it was answered with a relay that died */
 }
 
 static void test_src(void)
@@ -208,16 +280,34 @@ static void test_src(void)
     CHECK(is_alone(&e, DOCTOR_SRC_SILENT)); /* its own reports say that it sent nothing */
     e = dead_call();
     streams(&e, probe_yes);
-    CHECK(is_alone(&e, DOCTOR_SRC_SILENT)); /* the port is open from outside, and nothing comes */
+    CHECK(is_among(&e, DOCTOR_SRC_SILENT) &&
+          is_among(&e, DOCTOR_SRC_ELSEWHERE)); /* open from outside, and nothing comes, nor RTCP */
+    e.no_ports = 500;
+    CHECK(is_alone(&e, DOCTOR_SRC_ELSEWHERE)); /* as much came to ports where nobody listens */
+    e.lasted_ms = 3600 * 1000;
+    CHECK(is_among(&e, DOCTOR_SRC_SILENT)); /* in an hour that is the usual noise */
+    e.no_ports = 0;
     streams(&e, says_it_sends);
     CHECK(is_alone(&e, DOCTOR_SRC_ELSEWHERE)); /* it says that it sends, and not to us */
     e = dead_call();
     e.strays = 3;
     e.stray_to = at("10.0.0.5:10050");
+    CHECK(is_among(&e, DOCTOR_SRC_ELSEWHERE)); /* the tail of another call */
+    e.strays = 30;
     CHECK(is_alone(&e, DOCTOR_SRC_ELSEWHERE)); /* its packets came to another port */
     e = dead_call();
     heard(&e.streams[0]);
-    CHECK(is_alone(&e, DOCTOR_ONE_LEG)); /* one of two streams is heard */
+    CHECK(is_among(&e, DOCTOR_ONE_LEG)); /* one of two streams is heard */
+    e.streams[1].probe = PATH_YES;
+    CHECK(is_alone(&e, DOCTOR_ONE_LEG)); /* and the way to the other is open */
+    e.streams[1].led_to = at("198.51.100.1:10000");
+    CHECK(is_alone(&e, DOCTOR_SRC_ELSEWHERE)); /* both came to the one's port */
+    e.streams[1] = dead_call().streams[1];
+    e.streams[1].apart = 200;
+    e.streams[1].apart_type = 97;
+    e.streams[1].apart_is_unagreed = true;
+    CHECK(is_alone(&e, DOCTOR_CODEC)); /* it came, in a format that nobody agreed to */
+    e.streams[1] = dead_call().streams[1];
     streams(&e, heard);
     e.streams[1].foreign = at("192.0.2.66:7000");
     CHECK(is_alone(&e, DOCTOR_FOREIGN_SENDER)); /* a second sender */
@@ -238,10 +328,21 @@ static void test_signalling(void)
     e.reassembly_failures = 4;
     CHECK(is_alone(&e, DOCTOR_INVITE_FRAGMENTS)); /* fragments that never were whole */
     e.reassembly_failures = 0;
+    e.sip_received = 5;
+    CHECK(is_among(&e, DOCTOR_NO_SIP) &&
+          is_among(&e, DOCTOR_INVITE_FRAGMENTS)); /* shorter requests arrive */
+    e.invites = 3;
+    CHECK(is_healthy(&e)); /* others' calls, and none that was asked for */
+    e.was_asked = true;
+    CHECK(is_alone(&e, DOCTOR_NO_SIP)); /* but not the one that was asked for */
+    e.was_asked = false;
+    e.invites = 0;
     e.invites_truncated = 1;
     CHECK(is_alone(&e, DOCTOR_INVITE_TRUNCATED)); /* a datagram cut short */
     e = (struct doctor_evidence){.invites = 1, .sip_received = 3, .refused_status = 488};
     CHECK(is_alone(&e, DOCTOR_CODEC)); /* 488 */
+    e.refused_status = 403;
+    CHECK(is_alone(&e, DOCTOR_REFUSED)); /* not allowed */
     e = dead_call();
     e.alg_is_suspected = true;
     CHECK(is_alone(&e, DOCTOR_SIP_ALG)); /* an ALG */
@@ -252,25 +353,48 @@ static void test_signalling(void)
 static void test_two_at_once(void)
 {
     struct doctor_evidence e = dead_call();
-    struct doctor_diagnosis d;
     e.disk_is_full = true;
     streams(&e, go_private);
+    CHECK(has_both(&e, DOCTOR_DISK_FULL, DOCTOR_OUR_PRIVATE)); /* a full disk, a private address */
+    e = dead_call();
+    e.external = at("198.51.100.77");
+    streams(&e, drops);
+    CHECK(has_both(&e, DOCTOR_EXTERNAL_WRONG, DOCTOR_HOST_FIREWALL)); /* of one stream */
+    e = dead_call();
+    e.streams[0].firewall = PATH_YES;
+    says_it_does_not(&e.streams[1]);
+    CHECK(has_both(&e, DOCTOR_HOST_FIREWALL, DOCTOR_SRC_SILENT)); /* of two streams */
+    struct doctor_diagnosis d;
     doctor_diagnose(&e, &d);
-    CHECK(d.count == 2 && d.findings[0].cause == DOCTOR_DISK_FULL &&
-          d.findings[1].cause == DOCTOR_OUR_PRIVATE); /* a full disk and a private address: both */
+    CHECK(d.findings[0].streams == 1 && d.findings[1].streams == 2); /* each by its own */
+    e.streams[1] = dead_call().streams[1];
+    doctor_diagnose(&e, &d);
+    CHECK(d.findings[0].cause == DOCTOR_HOST_FIREWALL && d.findings[0].streams == 1 &&
+          d.count > 2); /* what is certain of one hides nothing of the other */
+    for (size_t i = 1; i < d.count; i++)
+        CHECK(d.findings[i].streams == 2 && d.findings[i].certainty != DOCTOR_CERTAIN);
+    streams(&e, drops);
+    doctor_diagnose(&e, &d);
+    CHECK(d.count == 1 && d.findings[0].streams == 3); /* the same for both is told once */
 }
 
 static void test_beside_firewalls(void)
 {
     struct doctor_evidence e = dead_call();
-    e.firewall = PATH_YES;
+    streams(&e, drops);
     streams(&e, probe_yes);
     CHECK(is_alone(&e, DOCTOR_HOST_FIREWALL)); /* rules for the SRC's address let a probe in */
     e.stun_is_silent = true;
     e.relay = DOCTOR_RELAY_SILENT;
     CHECK(is_alone(&e, DOCTOR_HOST_FIREWALL)); /* and silence outside is its doing, too */
     e = dead_call();
-    e.firewall = PATH_NO;
+    streams(&e, drops);
+    e.streams[0].lets_answers_in = e.streams[1].lets_answers_in = true;
+    CHECK(is_among(&e, DOCTOR_HOST_FIREWALL)); /* what comes from where it says would be let in */
+    streams(&e, says_it_sends);
+    CHECK(is_alone(&e, DOCTOR_HOST_FIREWALL)); /* so it comes from elsewhere */
+    e = dead_call();
+    streams(&e, lets_in);
     streams(&e, probe_no);
     streams(&e, says_it_sends);
     CHECK(is_alone(&e, DOCTOR_NOT_FORWARDED)); /* RTCP by a hole of its own shows no way for RTP */
@@ -312,7 +436,7 @@ static void test_one_of_two(void)
     e = dead_call();
     streams(&e, probe_yes);
     e.no_ports = 3;
-    CHECK(is_alone(&e, DOCTOR_SRC_SILENT)); /* a late answer or two are no media */
+    CHECK(is_among(&e, DOCTOR_SRC_SILENT)); /* a late answer or two are no media */
 }
 
 static void test_words(void)
@@ -324,8 +448,7 @@ static void test_words(void)
         struct writer w = writer_of(text, sizeof text), c = writer_of(cure, sizeof cure);
         bool of_call = cause <= DOCTOR_SIP_ALG ||
                        (cause >= DOCTOR_TURN_CREDENTIALS && cause <= DOCTOR_SYMMETRIC_NAT);
-        struct doctor_finding f = {(enum doctor_cause)cause, DOCTOR_CERTAIN,
-                                   of_call ? DOCTOR_STREAMS : 0};
+        struct doctor_finding f = {(enum doctor_cause)cause, DOCTOR_CERTAIN, of_call ? 0 : 3};
         doctor_print_sentence(&e, &f, &w);
         doctor_print_cure(&e, &f, &c);
         /* One sentence: it ends once, with its last character. */

@@ -59,6 +59,32 @@ static void test_network(void)
     CHECK_INT(e.behaviour.hairpin, NAT_HAIRPIN_NONE);
     CHECK_INT(e.relay, DOCTOR_RELAY_REFUSED);
     CHECK_TEXT(e.relay_server, "192.0.2.40:3478");
+    struct addr ours[] = {addr_v4(203, 0, 113, 5, 1), addr_v4(198, 51, 100, 1, 2),
+                          addr_v4(172, 17, 0, 1, 3), addr_v4(100, 64, 0, 7, 4)};
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        CHECK(doctor_is_ours(&e, &ours[i]));
+    CHECK(!doctor_is_ours(&e, &(struct addr){.family = ADDR_V4, .ip = {198, 51, 100, 2}}));
+}
+
+/* Of an IPv6 call the other family's NAT says nothing. */
+static void test_the_calls_own_family(void)
+{
+    struct doctor_evidence e = {0};
+    doctor_read_recording("{\"streams\":[{\"advertised\":\"[2001:db8::5]:10000\"}]}", &e);
+    doctor_read_network(
+        "{\"behind_nat\":true,\"mapping\":\"address-dependent\",\"levels\":2,\"portmap\":{"
+        "\"external\":"
+        "\"100.64.0.7\"},\"interfaces\":[{\"default\":true,\"addresses\":[\"10.0.0.5\","
+        "\"2001:db8::5\"]}],\"external\":[{\"address\":\"198.51.100.1\",\"source\":\"stun\"},"
+        "{\"address\":\"2001:db8::6\",\"source\":\"stun\"}],\"ipv6\":{\"behind_nat\":false,"
+        "\"mapping\":\"none\",\"filtering\":\"address-dependent\",\"levels\":null}}",
+        &e);
+    CHECK(e.is_v6 && is_text(&e.local, "2001:db8::5") && is_text(&e.external, "2001:db8::6"));
+    CHECK_INT(e.behind_nat, PATH_NO);
+    CHECK_INT(e.levels, -1);
+    CHECK_INT(e.behaviour.mapping, NAT_MAPPING_NONE);
+    CHECK_INT(e.behaviour.filtering, NAT_FILTERING_ADDRESS);
+    CHECK(!addr_is_set(&e.gateway));
 }
 
 static void test_rubbish(void)
@@ -98,6 +124,7 @@ int main(void)
 {
     RUN(test_recording);
     RUN(test_network);
+    RUN(test_the_calls_own_family);
     RUN(test_rubbish);
     RUN(test_report);
     return tap_done();

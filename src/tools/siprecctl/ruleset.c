@@ -117,7 +117,7 @@ static struct subject subject_of_payload(const json_t *payload, const struct ctl
         return (struct subject){.kind = NUMBER, .number = d->to.port};
     if (is_ip && strcmp(field, "saddr") == 0)
         return (struct subject){.kind = ADDRESS, .address = &d->from};
-    if (is_ip && strcmp(field, "daddr") == 0)
+    if (is_ip && strcmp(field, "daddr") == 0 && !addr_is_unspecified(&d->to))
         return (struct subject){.kind = ADDRESS, .address = &d->to};
     if (is_ip && (strcmp(field, "protocol") == 0 || strcmp(field, "nexthdr") == 0))
         return (struct subject){.kind = WORD, .word = "udp"};
@@ -136,7 +136,7 @@ static struct subject subject_of(const json_t *left, const struct ctl_datagram *
     if (strcmp(meta, "nfproto") == 0)
         return (struct subject){.kind = WORD, .word = d->to.family == ADDR_V6 ? "ipv6" : "ipv4"};
     if (strcmp(ct, "state") == 0)
-        return (struct subject){.kind = WORD, .word = "new"};
+        return (struct subject){.kind = WORD, .word = d->is_known ? "established" : "new"};
     /* It comes from another host. */
     if (strcmp(meta, "iifname") == 0 || strcmp(meta, "iif") == 0)
         return (struct subject){.kind = NOT_KNOWN, .word = "lo"};
@@ -332,12 +332,14 @@ static enum fate walk_base(struct walk *walk, const json_t *chain)
     return walk_chain(walk, chain, 0, drops ? DROPPED : LET_IN);
 }
 
-enum path_answer ctl_ruleset_drops(const json_t *ruleset, const struct ctl_datagram *datagram)
+enum path_answer ctl_ruleset_drops(const json_t *ruleset, const struct ctl_datagram *datagram,
+                                   struct ctl_chain *out)
 {
     struct walk walk = {.items = json_object_get(ruleset, "nftables"), .datagram = datagram};
     enum path_answer result = PATH_NO;
     size_t i;
     const json_t *item;
+    *out = (struct ctl_chain){0};
     if (!json_is_array(walk.items))
         return PATH_UNKNOWN;
     /* What one base chain lets in the next may still drop: their order does not matter for whether
@@ -349,8 +351,11 @@ enum path_answer ctl_ruleset_drops(const json_t *ruleset, const struct ctl_datag
             !is_of_family(text_in(chain, "family"), &datagram->to))
             continue;
         enum fate fate = walk_base(&walk, chain);
-        if (fate == DROPPED)
+        if (fate == DROPPED) {
+            *out = (struct ctl_chain){text_in(chain, "family"), text_in(chain, "table"),
+                                      text_in(chain, "name")};
             return PATH_YES;
+        }
         if (fate == DEPENDS)
             result = PATH_UNKNOWN;
     }

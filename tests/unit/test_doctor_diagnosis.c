@@ -439,6 +439,65 @@ static void test_one_of_two(void)
     CHECK(is_among(&e, DOCTOR_SRC_SILENT)); /* a late answer or two are no media */
 }
 
+/* Certainty goes no further than the evidence does. */
+static void test_no_surer_than_that(void)
+{
+    struct doctor_evidence e = dead_call();
+    e.behaviour.mapping = NAT_MAPPING_ADDRESS_PORT;
+    e.behaviour.filtering = NAT_FILTERING_ADDRESS_PORT;
+    CHECK(!has(&e, DOCTOR_SYMMETRIC_NAT)); /* forwarded ports go round it */
+    e.relay = DOCTOR_RELAY_REFUSED;
+    CHECK(!has(&e, DOCTOR_TURN_CREDENTIALS)); /* and need no relay */
+    streams(&e, by_filter);
+    e.relay = DOCTOR_RELAY_SILENT;
+    e.stun_is_silent = true;
+    e.turn_by_tcp = PATH_YES;
+    CHECK(!has(&e, DOCTOR_TURN_DOWN)); /* a server that takes TCP is not down */
+    e = dead_call();
+    e.behaviour.filtering = NAT_FILTERING_ADDRESS;
+    e.levels = 2;
+    streams(&e, by_filter);
+    CHECK(is_among(&e, DOCTOR_DOUBLE_NAT)); /* a known address would be let in: it may be silent */
+    e = dead_call();
+    e.streams[0].apart = 200;
+    CHECK(
+        !has(&e, DOCTOR_CODEC)); /* what came was agreed to, and is not taken for another reason */
+    e = dead_call();
+    streams(&e, probe_yes);
+    e.no_ports = 500;
+    CHECK(!has(&e, DOCTOR_SRC_SILENT)); /* somebody sends as much as a stream is */
+    e = dead_call();
+    e.external = at("198.51.100.77");
+    streams(&e, by_filter);
+    CHECK(is_among(&e, DOCTOR_EXTERNAL_WRONG)); /* it was STUN's word when it was told */
+    e = dead_call();
+    e.external = at("198.51.100.77");
+    e.gateway = at("198.51.100.1");
+    CHECK(!has(&e, DOCTOR_EXTERNAL_WRONG) && has(&e, DOCTOR_DOUBLE_NAT)); /* the gateway's word */
+    e = (struct doctor_evidence){
+        .invites = 1, .sip_received = 1, .refused_status = 400, .invites_truncated = 1};
+    CHECK(is_alone(&e, DOCTOR_INVITE_TRUNCATED)); /* cut short, and so malformed: one cause */
+}
+
+/* What explains the call hides what follows from it, and nothing else. */
+static void test_roots(void)
+{
+    struct doctor_evidence e = dead_call();
+    e.alg_is_suspected = true;
+    streams(&e, go_private);
+    CHECK(is_alone(&e, DOCTOR_SIP_ALG)); /* the address told may be its doing */
+    streams(&e, says_it_does_not);
+    CHECK(has_both(&e, DOCTOR_SIP_ALG, DOCTOR_SRC_SILENT)); /* but not the SRC's own word */
+    e = dead_call();
+    e.external = (struct addr){0};
+    e.stun_is_silent = true;
+    streams(&e, by_filter);
+    CHECK(is_among(&e, DOCTOR_UDP_BLOCKED));
+    streams(&e, says_it_does_not);
+    CHECK(
+        is_alone(&e, DOCTOR_SRC_SILENT)); /* what is only likely of the call is not named beside */
+}
+
 static void test_words(void)
 {
     struct doctor_evidence e = dead_call();
@@ -471,6 +530,8 @@ int main(void)
     RUN(test_beside_firewalls);
     RUN(test_behind_filters);
     RUN(test_one_of_two);
+    RUN(test_no_surer_than_that);
+    RUN(test_roots);
     RUN(test_words);
     return tap_done();
 }

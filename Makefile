@@ -49,7 +49,7 @@ asan: deps-test
 tsan: deps-test
 	@[ -f build-tsan/build.ninja ] || meson setup build-tsan -Db_sanitize=thread -Db_lundef=false
 	ninja -C build-tsan
-	tests/run build-tsan
+	TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.suppressions tests/run build-tsan
 
 # make fuzz [FUZZ=target] [SECONDS=60]: each target for a while, from its corpus.
 FUZZ ?=

@@ -105,12 +105,14 @@ const struct cloud_request *cloud_requests(enum cloud cloud, size_t *count)
     return NULL;
 }
 
-/* Could the world send to it? Documentation's ranges count as public: labs use them. */
+/* Could the world send to it? Documentation's ranges count as public: labs use them. An IPv4 address
+ * in IPv6's clothes is nobody's. */
 static bool is_outside(const struct addr *addr)
 {
     return !addr_is_unspecified(addr) && !addr_is_loopback(addr) && !addr_is_link_local(addr) &&
-           !addr_is_private(addr) && !addr_is_multicast(addr) &&
-           !(addr->family == ADDR_V4 && (addr->ip[0] == 0 || addr->ip[0] >= 240));
+           !addr_is_private(addr) && !addr_is_multicast(addr) && !addr_is_reserved(addr) &&
+           addr_unmap(*addr).family == addr->family &&
+           !(addr->family == ADDR_V4 && addr->ip[0] == 0);
 }
 
 static bool parse_text(struct view text, enum addr_family family, struct addr *out)

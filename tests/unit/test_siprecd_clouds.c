@@ -117,6 +117,7 @@ static void test_services(void)
     CHECK(!cloud_parse_service(VIEW_LIT("0.0.0.0"), ADDR_V4, &got));
     CHECK(!cloud_parse_service(VIEW_LIT("240.0.0.1"), ADDR_V4, &got));
     CHECK(!cloud_parse_service(VIEW_LIT("fe80::1"), ADDR_V6, &got));
+    CHECK(!cloud_parse_service(VIEW_LIT("::ffff:203.0.113.4"), ADDR_V6, &got));
     CHECK(!cloud_parse_service(VIEW_LIT("203.0.113.4:80"), ADDR_V4, &got));
     CHECK(!cloud_parse_service(VIEW_LIT(""), ADDR_V4, &got));
 }

@@ -68,19 +68,25 @@ began = time.time()
 over = threading.Event()
 
 
-def play(caller, wait, seconds):
-    time.sleep(wait)
+def play(caller, begin, seconds):
+    wait_for(begin, 60)
     caller.code = caller.invite()
     caller.talk(seconds, over.is_set)
     if not over.is_set():
         caller.bye()
 
 
-playing = [threading.Thread(target=play, args=a) for a in ((short, 0.3, 1.5), (long, 0, 60), (late, 3.3, 60))]
+def talks(caller, packets):
+    """A state to wait for: so many packets of it are out, 50 a second."""
+    return lambda: len(caller.sent[0]) >= packets
+
+
+playing = [threading.Thread(target=play, args=a)
+           for a in ((short, talks(long, 15), 1.5), (long, lambda: True, 60), (late, talks(long, 165), 60))]
 for thread in playing:
     thread.start()
 finished = wait_for(lambda: any(r["state"] == "finished" for r in srs.recordings()), 60)
-time.sleep(2)
+wait_for(talks(late, 100), 60)
 ended = time.time()
 srs.process.send_signal(signal.SIGKILL)
 srs.process.wait()

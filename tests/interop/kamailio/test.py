@@ -10,6 +10,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from harness import Siprecd, Tap, free_port, near, need, ports, probe, rtp_streams, tone_hz, tshark, wait_for  # noqa: E402
+from kamailio_process import KamailioProcess  # noqa: E402
 
 need("kamailio", "baresip", "sox", "ffprobe", "tshark")
 tap = Tap()
@@ -17,41 +18,13 @@ HERE = pathlib.Path(__file__).resolve().parent
 MODULES = "/usr/lib/baresip/modules"
 
 
-class Kamailio:
+class Kamailio(KamailioProcess):
     def __init__(self, folder, srs):
-        self.port = free_port()
+        port = free_port()
         text = (HERE / "kamailio.cfg").read_text()
-        text = text.replace("listen=LISTEN", f"listen=udp:127.0.0.1:{self.port}").replace("LABEL", "1")
+        text = text.replace("listen=LISTEN", f"listen=udp:127.0.0.1:{port}").replace("LABEL", "1")
         text = text.replace("$du = SRS;", f'$du = "sip:127.0.0.1:{srs.port}";')
-        config = folder / "kamailio.cfg"
-        config.write_text(text)
-        self.log = open(folder / "kamailio.log", "wb")
-        self.process = subprocess.Popen(["kamailio", "-DD", "-E", "-f", str(config), "-m", "32", "-M", "8", "-Y", str(folder),
-                                         "-P", str(folder / "kamailio.pid")], stdout=self.log, stderr=self.log,
-                                        cwd=folder)
-        wait_for(lambda: self.answers() or self.process.poll() is not None, 60)
-
-    def answers(self):
-        """It takes OPTIONS, if only to refuse it."""
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-            s.settimeout(0.2)
-            s.bind(("127.0.0.1", 0))
-            port = s.getsockname()[1]
-            s.sendto((f"OPTIONS sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{port};branch=z9hG4bKp\r\n"
-                      "From: <sip:a@127.0.0.1>;tag=a\r\nTo: <sip:b@127.0.0.1>\r\nCall-ID: ping\r\nCSeq: 1 OPTIONS\r\n"
-                      "Max-Forwards: 5\r\nContent-Length: 0\r\n\r\n").encode(), ("127.0.0.1", self.port))
-            try:
-                return b"SIP/2.0 405" in s.recv(4096)
-            except OSError:
-                return False
-
-    def stop(self):
-        self.process.terminate()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-        self.log.close()
+        super().__init__(folder, text, port)
 
 
 class Baresip:
@@ -158,7 +131,7 @@ with tempfile.TemporaryDirectory(prefix="kamailio-test-") as name, Siprecd() as 
     folder = pathlib.Path(name)
     kamailio = Kamailio(folder, srs)
     try:
-        if tap.ok(kamailio.process.poll() is None, "Kamailio runs", (folder / "kamailio.log").read_text()[-2000:]):
+        if tap.ok(kamailio.process.poll() is None, "Kamailio runs", (folder / "log").read_text()[-2000:]):
             call(srs, folder, kamailio, "pcma/8000/1", "PCMA")
             call(srs, folder, kamailio, "opus/48000/2", "Opus")
     finally:

@@ -13,6 +13,7 @@ import threading
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from certificates import Authority  # noqa: E402
 from harness import Siprecd, Tap, free_port, need, ports, siprec_call, wait_for  # noqa: E402
+from kamailio_process import KamailioProcess  # noqa: E402
 
 need("kamailio", "tinyproxy", "openssl")
 tap = Tap()
@@ -28,11 +29,10 @@ authority.leaf("sbc", "URI:sip:localhost", "DNS:localhost", "IP:127.0.0.1")
 authority.leaf("other", "DNS:other.example")
 
 
-class Kamailio:
+class Kamailio(KamailioProcess):
     """A registrar on 127.0.0.1: plain is its port for UDP and TCP, secure that for TLS."""
 
     def __init__(self, algorithm="MD5", flow_timer=0, min_expires=10, nonce_expire=300, certificate="sbc"):
-        self.folder = pathlib.Path(tempfile.mkdtemp(dir=here))
         self.plain, self.secure = free_port(), free_port()
         text = (HERE / "kamailio.cfg").read_text()
         tls = (f'loadmodule "tls.so"\nmodparam("tls", "tls_method", "TLSv1.2+")\n'
@@ -43,51 +43,7 @@ class Kamailio:
                             ("LOADTLS", tls), ("ALGORITHM", algorithm), ("FLOW_TIMER", str(flow_timer)),
                             ("MIN_EXPIRES", str(min_expires)), ("NONCE_EXPIRE", str(nonce_expire))):
             text = "\n".join(line if line.startswith("#") else line.replace(name, value) for line in text.splitlines())
-        self.config = self.folder / "kamailio.cfg"
-        self.config.write_text(text + "\n")
-        self.start()
-
-    def start(self):
-        self.log = open(self.folder / "log", "ab")
-        self.process = subprocess.Popen(["kamailio", "-DD", "-E", "-f", str(self.config), "-m", "48", "-M", "8", "-Y",
-                                         str(self.folder), "-P", str(self.folder / "pid")], stdout=self.log,
-                                        stderr=self.log, cwd=self.folder, start_new_session=True)
-        wait_for(lambda: self.answers() or self.process.poll() is not None, 60)
-
-    def answers(self):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-            s.settimeout(0.2)
-            s.bind(("127.0.0.1", 0))
-            port = s.getsockname()[1]
-            s.sendto((f"OPTIONS sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{port};branch=z9hG4bKp\r\n"
-                      "From: <sip:a@127.0.0.1>;tag=a\r\nTo: <sip:b@127.0.0.1>\r\nCall-ID: ping\r\nCSeq: 1 OPTIONS\r\n"
-                      "Max-Forwards: 5\r\nContent-Length: 0\r\n\r\n").encode(), ("127.0.0.1", self.plain))
-            try:
-                return b"SIP/2.0 200" in s.recv(4096)
-            except OSError:
-                return False
-
-    def signal(self, sign):
-        """To it and its children: its session is its own."""
-        import os
-        os.killpg(self.process.pid, sign)
-
-    def stop(self):
-        if self.process.poll() is None:
-            self.signal(signal.SIGCONT)
-            self.process.terminate()
-            try:
-                self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                self.signal(signal.SIGKILL)
-                self.process.wait()
-        self.log.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
+        super().__init__(pathlib.Path(tempfile.mkdtemp(dir=here)), text + "\n", self.plain)
 
 
 def media_range():

@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "api/deletion.h"
 #include "api/render.h"
-#include "api/resources.h"
 #include "base/list.h"
 
 #define PAGE_DEFAULT 50
@@ -161,60 +161,27 @@ void api_recordings_get(struct http_exchange *exchange, void *context)
     catalog_record_finish(&record);
 }
 
-struct deletion {
-    struct api_job job;
-    struct api *api;
-    struct http_exchange *exchange;
-    struct uuid id;
-    char by[64]; /* for the audit line */
-    enum catalog_result result;
-};
-
-static void deletion_run(struct api_job *job)
+static enum catalog_result deletion_run(struct api *api, const struct uuid *id, const char *by)
 {
-    struct deletion *deletion = container_of(job, struct deletion, job);
-    deletion->result = catalog_delete(deletion->api->catalog, &deletion->id, deletion->by);
+    return catalog_delete(api->catalog, id, by);
 }
 
-static void deletion_done(struct api_job *job)
+static void deletion_refuse(struct http_exchange *exchange, enum catalog_result result)
 {
-    struct deletion *deletion = container_of(job, struct deletion, job);
-    struct http_exchange *exchange = deletion->exchange;
-    if (job->cancelled)
-        api_busy_problem(exchange);
-    else if (deletion->result == CATALOG_OK)
-        http_exchange_reply_empty(exchange, 204);
-    else if (deletion->result == CATALOG_NOT_FOUND)
+    if (result == CATALOG_NOT_FOUND)
         not_found(exchange);
-    else if (deletion->result == CATALOG_BUSY)
+    else if (result == CATALOG_BUSY)
         http_exchange_problem(exchange, 409, "recording_active",
                               "The recording is still going on; end the call first.");
     else
         http_exchange_problem(exchange, 500, "not_deleted",
                               "The recording's files could not be removed; the log says why.");
-    free(deletion);
 }
 
 void api_recordings_delete(struct http_exchange *exchange, void *context)
 {
-    struct api *api = context;
-    struct uuid id;
-    if (!uuid_parse(http_exchange_parameter(exchange, 0), &id)) {
-        not_found(exchange);
-        return;
-    }
-    struct deletion *deletion = calloc(1, sizeof *deletion);
-    if (deletion)
-        *deletion = (struct deletion){.job = {.run = deletion_run, .done = deletion_done},
-                                      .api = api,
-                                      .exchange = exchange,
-                                      .id = id};
-    if (deletion)
-        snprintf(deletion->by, sizeof deletion->by, "api peer=%s", http_exchange_peer(exchange));
-    if (deletion && api_work_submit(api->quick, &deletion->job))
-        return;
-    free(deletion);
-    api_busy_problem(exchange);
+    static const struct api_deletion_kind kind = {deletion_run, deletion_refuse};
+    api_deletion_start(context, exchange, &kind);
 }
 
 /* ---- its files ------------------------------------------------------------------------------ */

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/resources.h"
+#include "api/deletion.h"
 #include "base/list.h"
 
 #define PAGE_DEFAULT 50
@@ -107,55 +107,23 @@ void api_srcs_list(struct http_exchange *exchange, void *context)
 
 /* ---- forgetting ----------------------------------------------------------------------------- */
 
-struct forgetting {
-    struct api_job job;
-    struct api *api;
-    struct http_exchange *exchange;
-    struct uuid id;
-    char by[64]; /* for the audit line */
-    enum catalog_result result;
-};
-
-static void forgetting_run(struct api_job *job)
+static enum catalog_result forgetting_run(struct api *api, const struct uuid *id, const char *by)
 {
-    struct forgetting *f = container_of(job, struct forgetting, job);
     /* The signalling thread first: what it learns from now on is a new profile. */
-    api_board_forget_src(f->api->board, &f->id);
-    f->result = catalog_forget_src(f->api->catalog, &f->id, f->by);
+    api_board_forget_src(api->board, id);
+    return catalog_forget_src(api->catalog, id, by);
 }
 
-static void forgetting_done(struct api_job *job)
+static void forgetting_refuse(struct http_exchange *exchange, enum catalog_result result)
 {
-    struct forgetting *f = container_of(job, struct forgetting, job);
-    if (job->cancelled)
-        api_busy_problem(f->exchange);
-    else if (f->result == CATALOG_OK)
-        http_exchange_reply_empty(f->exchange, 204);
-    else if (f->result == CATALOG_NOT_FOUND)
-        not_found(f->exchange);
+    if (result == CATALOG_NOT_FOUND)
+        not_found(exchange);
     else
-        api_catalog_problem(f->exchange, f->result);
-    free(f);
+        api_catalog_problem(exchange, result);
 }
 
 void api_srcs_delete(struct http_exchange *exchange, void *context)
 {
-    struct api *api = context;
-    struct uuid id;
-    if (!uuid_parse(http_exchange_parameter(exchange, 0), &id)) {
-        not_found(exchange);
-        return;
-    }
-    struct forgetting *f = calloc(1, sizeof *f);
-    if (f)
-        *f = (struct forgetting){.job = {.run = forgetting_run, .done = forgetting_done},
-                                 .api = api,
-                                 .exchange = exchange,
-                                 .id = id};
-    if (f)
-        snprintf(f->by, sizeof f->by, "api peer=%s", http_exchange_peer(exchange));
-    if (f && api_work_submit(api->quick, &f->job))
-        return;
-    free(f);
-    api_busy_problem(exchange);
+    static const struct api_deletion_kind kind = {forgetting_run, forgetting_refuse};
+    api_deletion_start(context, exchange, &kind);
 }

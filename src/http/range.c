@@ -3,15 +3,6 @@
  * RFC 9110 §13, §14. */
 #include "http/range.h"
 
-static struct view trim(struct view v)
-{
-    while (v.len > 0 && (v.at[0] == ' ' || v.at[0] == '\t'))
-        v = view_skip(v, 1);
-    while (v.len > 0 && (v.at[v.len - 1] == ' ' || v.at[v.len - 1] == '\t'))
-        v.len--;
-    return v;
-}
-
 /* 1*DIGIT of any length; what does not fit 64 bits is as far as anything can be. */
 static bool read_number(struct view v, uint64_t *out)
 {
@@ -66,13 +57,13 @@ static enum http_range_result read_spec(struct view spec, uint64_t size, struct 
 
 enum http_range_result http_range_parse(struct view field, uint64_t size, struct http_range *out)
 {
-    struct view rest = trim(field), unit, piece, spec = VIEW_NONE;
+    struct view rest = view_trim(field), unit, piece, spec = VIEW_NONE;
     *out = (struct http_range){.first = 0, .len = size};
     if (view_find_char(rest, '=') == rest.len || !view_cut(&rest, '=', &unit) ||
         !view_equal_nocase(unit, VIEW_LIT("bytes")))
         return HTTP_RANGE_WHOLE;
     while (view_cut(&rest, ',', &piece)) {
-        piece = trim(piece);
+        piece = view_trim(piece);
         if (piece.len == 0)
             continue; /* a list may have empty elements (§5.6.1) */
         if (spec.len > 0)
@@ -84,7 +75,7 @@ enum http_range_result http_range_parse(struct view field, uint64_t size, struct
 
 bool http_range_if(struct view if_range, const struct http_validators *now)
 {
-    if_range = trim(if_range);
+    if_range = view_trim(if_range);
     if (if_range.len == 0)
         return true;
     if (if_range.at[0] == '"')
@@ -95,7 +86,7 @@ bool http_range_if(struct view if_range, const struct http_validators *now)
 
 bool http_range_match(struct view list, const struct http_validators *now, bool strong)
 {
-    struct view rest = trim(list);
+    struct view rest = view_trim(list);
     if (view_equal(rest, VIEW_LIT("*")))
         return true;
     while (rest.len > 0) {

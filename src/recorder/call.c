@@ -18,13 +18,13 @@ enum {
 /* One offer and its answer in the making. Until it stands, the call is not touched. */
 struct exchange {
     struct recorder_call *call;
-    bool first;                               /* the call has no streams yet */
-    bool offered;                             /* the offer is theirs */
-    int found[LIMIT_SDP_MEDIA];               /* by m-line: the stream, or SDP_MATCH_NEW */
-    int ticket_of[LIMIT_SDP_MEDIA];           /* by m-line: of fresh, or -1 */
-    bool shares[LIMIT_STREAMS_PER_RECORDING]; /* by fresh: no port of its own */
-    uint32_t shared;                          /* how many */
-    bool on_first;                            /* only worker 0 will do */
+    bool first;                                    /* the call has no streams yet */
+    bool offered;                                  /* the offer is theirs */
+    int found[LIMIT_SDP_MEDIA];                    /* by m-line: the stream, or SDP_MATCH_NEW */
+    int ticket_of[LIMIT_SDP_MEDIA];                /* by m-line: of fresh, or -1 */
+    uint8_t families[LIMIT_STREAMS_PER_RECORDING]; /* by fresh: of its port */
+    bool shares[LIMIT_STREAMS_PER_RECORDING];      /* by fresh: no port of its own */
+    bool on_first;                                 /* only worker 0 will do */
     uint32_t tickets_wanted, tickets_taken;
     struct recorder_lease fresh[LIMIT_STREAMS_PER_RECORDING]; /* with the tickets taken */
     struct sdp_origin origin;
@@ -40,7 +40,8 @@ static const struct recorder_lease *lease_of(const struct exchange *x, size_t li
 
 /* ---- Ports ---------------------------------------------------------------------------------- */
 
-static uint8_t family_of(const struct recorder *recorder, const struct exchange *x)
+/* Of the first line that names an address, for those that name none. */
+static uint8_t common_family(const struct recorder *recorder, const struct exchange *x)
 {
     const struct sdp_answer *answer = &recorder->answer;
     for (size_t i = 0; i < answer->count; i++) {
@@ -51,14 +52,76 @@ static uint8_t family_of(const struct recorder *recorder, const struct exchange 
     return x->call->flow.local.family;
 }
 
-/* Which lines need a port that the call has not got. */
+static struct recorder_wish wish_of(const struct recorder *recorder, const struct exchange *x,
+                                    uint8_t family)
+{
+    struct recorder_wish wish = recorder_way_wish(recorder, x->call, family);
+    wish.trusts_mapping = profile_trusts_gateway(&recorder->profiles[family == ADDR_V6]);
+    if (x->first)
+        wish.worker = x->on_first ? 0 : RECORDER_ANY_WORKER;
+    return wish;
+}
+
+/* An SRC may well talk IPv4 SIP and offer IPv6 media that we cannot reach: better an answer in the
+ * family that works than none (RFC 6157 §3.2 leaves the choice to the answerer). */
+static void settle_families(const struct recorder *recorder, struct exchange *x)
+{
+    for (uint32_t i = 0; i < x->tickets_wanted; i++) {
+        struct recorder_wish wish = wish_of(recorder, x, x->families[i]);
+        if (!x->shares[i] && recorder_stock_count(&recorder->stock, &wish) == 0)
+            x->families[i] = wish.near.family;
+    }
+}
+
+/* Which lines need a port that the call has not got, and of which family. */
 static void count_wanted(const struct recorder *recorder, struct exchange *x)
 {
+    uint8_t common = common_family(recorder, x);
+    uint32_t room = recorder_record_room(&x->call->record);
     for (size_t i = 0; i < recorder->answer.count; i++) {
+        const struct addr *rtp = &recorder->answer.offer->media[i].rtp;
         x->ticket_of[i] = -1;
         bool has = x->found[i] != SDP_MATCH_NEW && x->call->leases[x->found[i]].held;
-        if (recorder->answer.lines[i].reject == SDP_ACCEPTED && !has)
-            x->ticket_of[i] = (int)x->tickets_wanted++;
+        if (recorder->answer.lines[i].reject != SDP_ACCEPTED || has)
+            continue;
+        if (x->tickets_wanted < room)
+            x->families[x->tickets_wanted] = x->offered && addr_is_set(rtp) ? rtp->family : common;
+        x->ticket_of[i] = (int)x->tickets_wanted++;
+    }
+}
+
+/* RFC 4091 §4: the same media at several addresses. The one that the SRC prefers, unless there are
+ * ports of another's family only; within a call, the one that was taken. */
+static bool is_better_alternative(const struct recorder *recorder, const struct exchange *x,
+                                  size_t a, size_t b)
+{
+    size_t lines[] = {a, b};
+    bool has[2], can[2];
+    for (size_t i = 0; i < 2; i++) {
+        const struct sdp_media *media = &recorder->answer.offer->media[lines[i]];
+        int found = x->found[lines[i]];
+        struct recorder_wish wish = wish_of(recorder, x, media->rtp.family);
+        has[i] = found != SDP_MATCH_NEW && x->call->leases[found].held;
+        can[i] = addr_is_set(&media->rtp) && recorder_stock_count(&recorder->stock, &wish) > 0;
+    }
+    if (has[0] != has[1])
+        return has[0];
+    if (can[0] != can[1])
+        return can[0];
+    return recorder->answer.offer->media[a].anat_rank < recorder->answer.offer->media[b].anat_rank;
+}
+
+static void choose_alternatives(struct recorder *recorder, struct exchange *x)
+{
+    struct sdp_answer *answer = &recorder->answer;
+    for (size_t i = 0; i < answer->count && x->offered; i++) {
+        for (size_t k = 0; k < i && answer->lines[i].reject == SDP_ACCEPTED; k++) {
+            if (answer->lines[k].reject != SDP_ACCEPTED || !answer->offer->media[i].anat ||
+                answer->offer->media[i].anat != answer->offer->media[k].anat)
+                continue;
+            sdp_answer_refuse(answer, is_better_alternative(recorder, x, i, k) ? k : i,
+                              SDP_REJECT_ALTERNATIVE);
+        }
     }
 }
 
@@ -68,44 +131,89 @@ static void count_shared(const struct recorder *recorder, struct exchange *x)
     bool taken = false;
     for (size_t i = 0; i < recorder->answer.count && x->offered; i++) {
         const struct sdp_media *media = &recorder->answer.offer->media[i];
+        struct recorder_ticket ticket;
         if (x->ticket_of[i] < 0)
             continue;
         bool shares = recorder_share_may(recorder, x->call, media, taken);
-        x->shares[x->ticket_of[i]] = shares;
-        x->shared += shares;
-        taken |= shares && !recorder_ice_offered(media);
         x->on_first |= shares || (recorder->settings.tcp_port &&
                                   recorder_share_speaks_tcp(recorder->answer.offer, media));
+        shares = shares && recorder_share_ticket(recorder, x->families[x->ticket_of[i]],
+                                                 &x->call->flow.local, &ticket);
+        x->shares[x->ticket_of[i]] = shares;
+        taken |= shares && !recorder_ice_offered(media);
     }
 }
 
-/* Tickets in the order of the lines that want them. */
-static bool deal_tickets(struct recorder *recorder, struct exchange *x,
-                         const struct recorder_wish *wish)
+/* Tickets in the order of the lines that want them, all of one worker. */
+static bool deal_tickets(struct recorder *recorder, struct exchange *x)
 {
-    struct recorder_ticket own[LIMIT_STREAMS_PER_RECORDING], shared;
-    if (x->shared && !recorder_share_ticket(recorder, wish->family, &wish->near, &shared)) {
-        memset(x->shares, 0, sizeof x->shares); /* none of that family */
-        x->shared = 0;
+    struct recorder_ticket own[2][LIMIT_STREAMS_PER_RECORDING];
+    struct recorder_wish wishes[2] = {wish_of(recorder, x, ADDR_V4), wish_of(recorder, x, ADDR_V6)};
+    uint32_t needs[2] = {0, 0}, at[2] = {0, 0};
+    for (uint32_t i = 0; i < x->tickets_wanted; i++)
+        needs[x->families[i] == ADDR_V6] += !x->shares[i];
+    if (wishes[0].worker == RECORDER_ANY_WORKER && needs[0] + needs[1] > 0) {
+        wishes[0].worker = wishes[1].worker =
+            recorder_stock_worker(&recorder->stock, wishes, needs);
+        if (wishes[0].worker == RECORDER_ANY_WORKER)
+            return false;
     }
-    if (!recorder_stock_take(&recorder->stock, wish, own, x->tickets_wanted - x->shared))
-        return false;
-    for (uint32_t i = 0, at = 0; i < x->tickets_wanted; i++)
-        x->fresh[i] = (struct recorder_lease){.ticket = x->shares[i] ? shared : own[at++]};
+    for (unsigned f = 0; f < 2; f++) {
+        if (recorder_stock_count(&recorder->stock, &wishes[f]) < needs[f])
+            return false;
+    }
+    for (unsigned f = 0; f < 2; f++)
+        (void)!recorder_stock_take(&recorder->stock, &wishes[f], own[f], needs[f]);
+    for (uint32_t i = 0; i < x->tickets_wanted; i++) {
+        unsigned f = x->families[i] == ADDR_V6;
+        struct recorder_ticket shared = {0};
+        if (x->shares[i])
+            (void)!recorder_share_ticket(recorder, x->families[i], &x->call->flow.local, &shared);
+        x->fresh[i] = (struct recorder_lease){.ticket = x->shares[i] ? shared : own[f][at[f]++]};
+    }
     return true;
+}
+
+static void refuse_line(struct recorder *recorder, struct exchange *x, size_t line)
+{
+    x->ticket_of[line] = -1;
+    sdp_answer_refuse(&recorder->answer, line, SDP_REJECT_LOCAL);
+    x->refused++;
 }
 
 static void refuse_from(struct recorder *recorder, struct exchange *x, uint32_t limit)
 {
     for (size_t i = 0; i < recorder->answer.count; i++) {
-        if (x->ticket_of[i] < (int)limit)
-            continue;
-        x->ticket_of[i] = -1;
-        sdp_answer_refuse(&recorder->answer, i, SDP_REJECT_LOCAL);
-        x->refused++;
+        if (x->ticket_of[i] >= (int)limit)
+            refuse_line(recorder, x, i);
     }
     if (x->tickets_wanted > limit)
         x->tickets_wanted = limit;
+}
+
+/* Those lines, the last first, for which there is no port of their family. */
+static void refuse_short(struct recorder *recorder, struct exchange *x)
+{
+    uint32_t left[2], kept = 0;
+    for (unsigned f = 0; f < 2; f++) {
+        struct recorder_wish wish = wish_of(recorder, x, f ? ADDR_V6 : ADDR_V4);
+        left[f] = recorder_stock_count(&recorder->stock, &wish);
+    }
+    for (size_t i = 0; i < recorder->answer.count; i++) {
+        int ticket = x->ticket_of[i];
+        if (ticket < 0)
+            continue;
+        unsigned f = x->families[ticket] == ADDR_V6;
+        if (!x->shares[ticket] && left[f] == 0) {
+            refuse_line(recorder, x, i);
+            continue;
+        }
+        left[f] -= !x->shares[ticket];
+        x->families[kept] = x->families[ticket];
+        x->shares[kept] = x->shares[ticket];
+        x->ticket_of[i] = (int)kept++;
+    }
+    x->tickets_wanted = kept;
 }
 
 /* What is advertised for each line that was accepted. */
@@ -138,26 +246,18 @@ static void put_addresses(struct recorder *recorder, struct exchange *x, struct 
     }
 }
 
-/* Ports for all lines; within a call, for as many as there are once waiting is over. False: too
- * few. */
+/* Ports for all lines, each of its own family; within a call, for as many as there are once waiting
+ * is over. False: too few. */
 static bool take_ports(struct recorder *recorder, struct exchange *x, struct recorder_now now)
 {
-    struct recorder_wish wish = recorder_way_wish(recorder, x->call, family_of(recorder, x));
-    if (x->first)
-        wish.worker = RECORDER_ANY_WORKER;
+    choose_alternatives(recorder, x);
     count_wanted(recorder, x);
     refuse_from(recorder, x, recorder_record_room(&x->call->record));
     count_shared(recorder, x);
-    if (x->first && x->on_first)
-        wish.worker = 0;
-    /* An SRC may well talk IPv4 SIP and offer IPv6 media that we cannot reach: better an answer in
-     * the family that works than none (RFC 6157 §3.2 leaves the choice to the answerer). */
-    if (recorder_stock_count(&recorder->stock, &wish) == 0)
-        wish.family = wish.near.family;
-    wish.trusts_mapping = profile_trusts_gateway(&recorder->profiles[wish.family == ADDR_V6]);
+    settle_families(recorder, x);
     if (!x->first && !recorder->patient)
-        refuse_from(recorder, x, recorder_stock_count(&recorder->stock, &wish) + x->shared);
-    if (!deal_tickets(recorder, x, &wish)) {
+        refuse_short(recorder, x);
+    if (!deal_tickets(recorder, x)) {
         if (!recorder->patient)
             metric_add(METRIC_PORTS_EXHAUSTED, 1);
         return false;

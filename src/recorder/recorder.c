@@ -533,6 +533,16 @@ void recorder_expire(struct recorder *recorder, struct recorder_now now)
     }
 }
 
+void recorder_exhausted(struct recorder *recorder, bool v6, bool on)
+{
+    bool bound = false;
+    for (size_t i = 0; i < recorder->settings.binds_count; i++)
+        bound = bound || (recorder->settings.binds[i].family == ADDR_V6) == v6;
+    /* A family that no port is ever bound to is no reason: media comes by the other. */
+    on = on && bound;
+    sip_set_family_available(recorder->sip, v6, !on);
+}
+
 void recorder_refuse(struct recorder *recorder, enum recorder_refusal why, bool on)
 {
     if (on)

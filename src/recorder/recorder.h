@@ -143,6 +143,10 @@ enum recorder_refusal {
 /* Sets or clears one reason. */
 void recorder_refuse(struct recorder *recorder, enum recorder_refusal why, bool on);
 
+/* No media port of that family is to be had, though there may be of the other: OPTIONS over it gets
+ * 503, as calls with such media do. */
+void recorder_exhausted(struct recorder *recorder, bool v6, bool on);
+
 /* Ends every call with BYE: a drain that took too long. */
 void recorder_hang_up(struct recorder *recorder, struct recorder_now now);
 

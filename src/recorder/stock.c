@@ -124,6 +124,29 @@ bool recorder_stock_take(struct recorder_stock *stock, const struct recorder_wis
     return true;
 }
 
+uint32_t recorder_stock_worker(const struct recorder_stock *stock,
+                               const struct recorder_wish wishes[2], const uint32_t needs[2])
+{
+    uint32_t lent[2][WORKERS_MAX] = {{0}}, best = RECORDER_ANY_WORKER, most = 0;
+    for (unsigned f = 0; f < 2; f++) {
+        struct recorder_wish wish = wishes[f];
+        wish.worker = RECORDER_ANY_WORKER;
+        for (uint32_t i = 0; i < stock->count; i++) {
+            uint32_t worker = stock->tickets[i].worker;
+            if (worker < WORKERS_MAX && worth(&stock->tickets[i], &wish) > 0)
+                lent[f][worker]++;
+        }
+    }
+    for (uint32_t i = 0; i < WORKERS_MAX; i++) {
+        uint32_t all = lent[0][i] + lent[1][i];
+        if (lent[0][i] < needs[0] || lent[1][i] < needs[1] || all <= most)
+            continue;
+        best = i;
+        most = all;
+    }
+    return best;
+}
+
 /* ---- Relays --------------------------------------------------------------------------------- */
 
 bool recorder_stock_put_relay(struct recorder_stock *stock, const struct recorder_relay *relay)

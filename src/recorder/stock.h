@@ -39,6 +39,11 @@ WARN_UNUSED bool recorder_stock_take(struct recorder_stock *stock, const struct 
 /* How many of the wish's worker and family there are. */
 uint32_t recorder_stock_count(const struct recorder_stock *stock, const struct recorder_wish *wish);
 
+/* The worker with most to lend of those that have what is needed of both wishes (whose workers do not
+ * matter); RECORDER_ANY_WORKER: none has. */
+uint32_t recorder_stock_worker(const struct recorder_stock *stock,
+                               const struct recorder_wish wishes[2], const uint32_t needs[2]);
+
 /* Takes a relay in, or brings what is known of it up to date. False when memory is short. */
 WARN_UNUSED bool recorder_stock_put_relay(struct recorder_stock *stock,
                                           const struct recorder_relay *relay);

@@ -16,6 +16,7 @@ static const char *const reject_names[] = {
     [SDP_REJECT_PROFILE] = "profile",
     [SDP_REJECT_SECURE] = "secure",
     [SDP_REJECT_CODEC] = "codec",
+    [SDP_REJECT_ALTERNATIVE] = "alternative",
     [SDP_REJECT_LOCAL] = "local",
 };
 

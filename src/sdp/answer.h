@@ -15,7 +15,8 @@ enum sdp_reject {
     SDP_REJECT_PROFILE,     /* not RTP over UDP */
     SDP_REJECT_SECURE, /* SRTP, for which there are no keys here: never answered as plain RTP */
     SDP_REJECT_CODEC,  /* nothing in it that can be rendered */
-    SDP_REJECT_LOCAL,  /* the caller's reason */
+    SDP_REJECT_ALTERNATIVE, /* another of its a=group:ANAT was accepted (RFC 4091 §4) */
+    SDP_REJECT_LOCAL,       /* the caller's reason */
 };
 const char *sdp_reject_name(enum sdp_reject reject); /* "accepted", "removed", ... */
 

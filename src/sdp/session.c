@@ -203,9 +203,15 @@ static void read_session_attribute(struct context *c, struct view name, struct v
 {
     struct view semantics;
     if (view_equal_nocase(name, VIEW_LIT("group"))) {
-        if (next_word(&value, &semantics) && view_equal_nocase(semantics, VIEW_LIT("BUNDLE")) &&
+        bool known = next_word(&value, &semantics);
+        size_t at = 0;
+        while (at < SDP_ANAT_GROUPS && c->session->group_anat[at].len)
+            at++;
+        if (known && view_equal_nocase(semantics, VIEW_LIT("BUNDLE")) &&
             c->session->group_bundle.len == 0)
             c->session->group_bundle = value;
+        else if (known && view_equal_nocase(semantics, VIEW_LIT("ANAT")) && at < SDP_ANAT_GROUPS)
+            c->session->group_anat[at] = value;
     } else if (view_equal_nocase(name, VIEW_LIT("ice-lite"))) {
         c->session->ice_lite = true;
     }
@@ -349,6 +355,20 @@ static bool has_word(struct view list, struct view wanted)
     return false;
 }
 
+static void read_anat(const struct sdp_session *session, struct sdp_media *m)
+{
+    for (uint8_t i = 0; i < SDP_ANAT_GROUPS && m->mid.len; i++) {
+        struct view list = session->group_anat[i], word;
+        for (uint8_t rank = 0; next_word(&list, &word); rank++) {
+            if (!view_equal(word, m->mid))
+                continue;
+            m->anat = (uint8_t)(i + 1);
+            m->anat_rank = rank;
+            return;
+        }
+    }
+}
+
 /* Everything that needs the m-line's section read to its end. */
 static void finish_media(struct context *c)
 {
@@ -357,6 +377,7 @@ static void finish_media(struct context *c)
         return;
     struct addr address = c->media_has_connection ? c->media_connection : c->connection;
     m->bundled = has_word(c->session->group_bundle, m->mid);
+    read_anat(c->session, m);
     /* RFC 9143 §6: the attribute means something only in a bundled m-line with port 0. */
     m->bundle_only = c->bundle_only && m->bundled && m->port == 0;
     /* RFC 8840 §4.1.1: a trickling agent that has no address yet writes 0.0.0.0 and port 9. */

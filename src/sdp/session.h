@@ -40,6 +40,7 @@ enum sdp_direction {
 /* Pools of one description; what does not fit is counted in lost_*, never an error. */
 #define SDP_FORMATS_POOL    512
 #define SDP_CANDIDATES_POOL 64
+#define SDP_ANAT_GROUPS     8
 
 struct sdp_media {
     struct view text; /* the whole section, from its m= line on; for sdp_attribute_next */
@@ -54,8 +55,11 @@ struct sdp_media {
     bool held; /* c= is 0.0.0.0 or :: (RFC 3264 §8.4), and it is no trickle ICE (RFC 8840 §4.1.1) */
     bool direction_given; /* here or at session level; otherwise sendrecv is the default */
     bool rtcp_mux;
-    bool bundled;     /* its mid stands in an a=group:BUNDLE */
-    bool bundle_only; /* RFC 9143 §6, and only where it means something: bundled and port 0 */
+    bool bundled; /* its mid stands in an a=group:BUNDLE */
+    uint8_t anat; /* 0: in no a=group:ANAT; else the group's number, from 1 on. All of one group are
+                     the same media at other addresses: one of them is to be accepted */
+    uint8_t anat_rank; /* in it, 0 being the preferred */
+    bool bundle_only;  /* RFC 9143 §6, and only where it means something: bundled and port 0 */
     enum sdp_direction direction;
     struct view label; /* empty: none. RFC 4574 */
     struct view mid;
@@ -75,6 +79,7 @@ struct sdp_session {
     struct view origin_user, origin_id, origin_version, origin_address;
     struct view timing; /* first t=, without "t=" */
     struct view group_bundle;
+    struct view group_anat[SDP_ANAT_GROUPS]; /* RFC 4091; mids, the one preferred first */
     bool ice_lite;
     size_t media_count; /* those kept; media_count + lost_media is the number of m= lines */
     struct sdp_media media[LIMIT_SDP_MEDIA];

@@ -112,6 +112,11 @@ void sip_set_available(struct sip *sip, bool available, uint32_t retry_after_s)
     sip->retry_after_s = retry_after_s;
 }
 
+void sip_set_family_available(struct sip *sip, bool v6, bool available)
+{
+    sip->unavailable[v6] = !available;
+}
+
 /* Takes message. */
 void sip_receive(struct sip *sip, struct tick now, const struct sip_flow *flow,
                  struct sip_message *message)

@@ -79,7 +79,7 @@ struct sip {
     struct sip_queued_event *event;
     char *scratch; /* where messages are composed */
     size_t scratch_size;
-    bool available;
+    bool available, unavailable[2]; /* to everybody; not to those who ask over IPv4, IPv6 */
     uint32_t retry_after_s;
     struct log_limit malformed_log, truncated_log, full_log, refused_log;
     struct sip_heard heard[SIP_HEARD];

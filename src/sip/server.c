@@ -324,9 +324,9 @@ static void receive_info(struct sip *sip, struct tick now, const struct sip_flow
     sip_answer_final(sip, now, t, &answer);
 }
 
-static struct sip_answer health(const struct sip *sip)
+static struct sip_answer health(const struct sip *sip, const struct sip_flow *flow)
 {
-    if (sip->available)
+    if (sip->available && !sip->unavailable[flow->peer.family == ADDR_V6])
         return (struct sip_answer){.status = 200};
     return (struct sip_answer){.status = 503, .retry_after_s = sip->retry_after_s};
 }
@@ -335,7 +335,7 @@ static void receive_within(struct sip *sip, struct tick now, const struct sip_fl
                            struct sip_transaction *t, struct sip_message *m)
 {
     struct sip_dialog *d = sip_dialog_find(sip, t->dialog);
-    struct sip_answer answer = health(sip);
+    struct sip_answer answer = health(sip, flow);
     sip_dialog_hear(d, m, flow);
     switch (m->method) {
     case SIP_METHOD_INVITE:
@@ -533,7 +533,7 @@ void sip_server_receive(struct sip *sip, struct tick now, const struct sip_flow 
         receive_invite(sip, now, flow, m);
         return;
     } else if (m->method == SIP_METHOD_OPTIONS) {
-        answer = health(sip);
+        answer = health(sip, flow);
         event_of(sip, SIP_EVENT_OPTIONS, flow, m, NULL, NULL);
     }
     refuse(sip, now, flow, m, &answer);

@@ -125,6 +125,8 @@ bool sip_event(struct sip *sip, struct sip_event *out);
 /* What OPTIONS is told: 200, or 503 with Retry-After (draining, full, settling). New INVITEs are
  * the caller's business. */
 void sip_set_available(struct sip *sip, bool available, uint32_t retry_after_s);
+/* The same for those alone who ask over IPv4, or IPv6: both must be available for a 200. */
+void sip_set_family_available(struct sip *sip, bool v6, bool available);
 
 struct sip_answer {
     unsigned status;          /* 100..699 */

@@ -108,7 +108,7 @@ enum signalling_mail_kind {
     SIGNALLING_RELAYS,      /* relays, of worker: how the servers are; to be freed */
     SIGNALLING_MEDIA,       /* event, of worker */
     SIGNALLING_PORT_CLOSED, /* port: its number means nothing any more */
-    SIGNALLING_PORTS,       /* worker says whether it has a port left: on = none */
+    SIGNALLING_PORTS,       /* ports: whether worker has any left */
     SIGNALLING_DISK_FULL,   /* on or off */
     SIGNALLING_RELOAD,      /* settings, to be freed */
     SIGNALLING_DRAIN,       /* take no more calls; end when the last is over */
@@ -125,6 +125,9 @@ struct signalling_mail {
         struct recorder_relay relay;
         struct relay_report *relays;
         struct recorder_port port;
+        struct {
+            bool none[2]; /* IPv4, IPv6; also where it is bound to no address of the family */
+        } ports;
         struct media_event event;
         struct signalling_settings *settings;
     };

@@ -45,7 +45,7 @@ struct signalling {
     struct flows *flows;
     uint32_t network_change; /* what flows were made through (struct worker_network) */
     struct outbox *outboxes[SIGNALLING_WORKERS_MAX];
-    bool ports_gone[SIGNALLING_WORKERS_MAX];
+    bool ports_gone[SIGNALLING_WORKERS_MAX][2];          /* IPv4, IPv6 */
     struct relay_report *relays[SIGNALLING_WORKERS_MAX]; /* the last of each; NULL: none yet */
     unsigned board_wants;
     bool draining;
@@ -220,10 +220,29 @@ static void signalling_drain(struct signalling *signalling)
     signalling->health_at = (struct tick){0};
 }
 
+/* No worker has a port of the family left. */
+static bool signalling_has_none(const struct signalling *signalling, bool v6)
+{
+    bool none = signalling->config.workers_count > 0;
+    for (size_t i = 0; i < signalling->config.workers_count; i++)
+        none = none && signalling->ports_gone[i][v6];
+    return none;
+}
+
+static void signalling_take_ports(struct signalling *signalling, const struct signalling_mail *mail)
+{
+    bool none[2];
+    memcpy(signalling->ports_gone[mail->worker], mail->ports.none, sizeof mail->ports.none);
+    for (unsigned v6 = 0; v6 < 2; v6++)
+        none[v6] = signalling_has_none(signalling, v6);
+    for (unsigned v6 = 0; v6 < 2; v6++)
+        recorder_exhausted(signalling->recorder, v6, none[v6]);
+    recorder_refuse(signalling->recorder, RECORDER_NO_PORTS, none[0] && none[1]);
+}
+
 static void signalling_take_one(struct signalling *signalling, struct signalling_mail *mail)
 {
     struct recorder_now now = signalling_now();
-    bool none = true;
     switch (mail->kind) {
     case SIGNALLING_TICKET:
         recorder_ticket(signalling->recorder, now, &mail->ticket);
@@ -243,10 +262,7 @@ static void signalling_take_one(struct signalling *signalling, struct signalling
         recorder_media(signalling->recorder, now, mail->worker, &mail->event);
         break;
     case SIGNALLING_PORTS:
-        signalling->ports_gone[mail->worker] = mail->on;
-        for (size_t i = 0; i < signalling->config.workers_count; i++)
-            none = none && signalling->ports_gone[i];
-        recorder_refuse(signalling->recorder, RECORDER_NO_PORTS, none);
+        signalling_take_ports(signalling, mail);
         break;
     case SIGNALLING_DISK_FULL:
         keeper_disk_full(signalling->config.keeper, mail->on);
@@ -307,10 +323,8 @@ static void signalling_health(struct signalling *signalling, struct tick now)
                                 .disk_full = signalling->disk_full,
                                 .sessions = usage.recordings,
                                 .streams = usage.streams};
-    bool none = signalling->config.workers_count > 0;
-    for (size_t i = 0; i < signalling->config.workers_count; i++)
-        none = none && signalling->ports_gone[i];
-    health.full = health.full || none;
+    health.full = health.full ||
+                  (signalling_has_none(signalling, false) && signalling_has_none(signalling, true));
     api_board_set_health(signalling->config.board, &health);
     metric_set(METRIC_STREAMS_RELAYED, usage.relayed);
     metric_set(METRIC_SIP_DIALOGS, sip_dialog_count(signalling->sip));

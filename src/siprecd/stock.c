@@ -64,8 +64,8 @@ struct stock {
     size_t free_count;
     struct stock_bind binds[VALUES_ADDRESSES_MAX];
     size_t lent;
-    bool exhausted; /* and signalling knows */
-    bool blocked;   /* the last refill ended at ports that others hold: there may be more */
+    bool exhausted[2]; /* IPv4, IPv6; and signalling knows */
+    bool blocked;      /* the last refill ended at ports that others hold: there may be more */
     bool buffer_said;
     bool keep;       /* a NAT is on the way: addresses outside are worth keeping */
     uint32_t cursor; /* where the search for ports to keep goes on */
@@ -368,17 +368,28 @@ bool stock_tell(struct stock *stock, struct tick now, const struct media_port_ne
 
 static void stock_tell_exhausted(struct stock *stock)
 {
-    struct signalling_mail mail = {.kind = SIGNALLING_PORTS, .worker = stock->config.worker};
-    mail.on = true;
-    for (size_t i = 0; i < stock->config.binds_count; i++)
-        mail.on = mail.on && stock->binds[i].ready == 0 && !stock->blocked;
-    if (mail.on == stock->exhausted || !io_mailbox_post(stock->config.signalling, &mail))
+    struct signalling_mail mail = {
+        .kind = SIGNALLING_PORTS, .worker = stock->config.worker, .ports.none = {true, true}};
+    bool news = false, bound[2] = {false, false};
+    for (size_t i = 0; i < stock->config.binds_count; i++) {
+        const struct stock_bind *bind = &stock->binds[i];
+        bound[bind->address.family == ADDR_V6] = true;
+        if (bind->ready > 0 || stock->blocked)
+            mail.ports.none[bind->address.family == ADDR_V6] = false;
+    }
+    for (size_t f = 0; f < 2; f++)
+        news = news || mail.ports.none[f] != stock->exhausted[f];
+    if (!news || !io_mailbox_post(stock->config.signalling, &mail))
         return;
-    stock->exhausted = mail.on;
-    if (mail.on) {
+    for (size_t f = 0; f < 2; f++) {
+        bool ends = mail.ports.none[f] && !stock->exhausted[f] && bound[f];
+        stock->exhausted[f] = mail.ports.none[f];
+        if (!ends)
+            continue;
         metric_add(METRIC_PORTS_EXHAUSTED, 1);
-        LOG_WARN("media", VIEW_NONE, "no media port left worker=%u: widen rtp.port_min-port_max",
-                 stock->config.worker);
+        LOG_WARN("media", VIEW_NONE,
+                 "no media port left worker=%u family=IPv%d: widen rtp.port_min-port_max",
+                 stock->config.worker, f ? 6 : 4);
     }
 }
 

@@ -209,6 +209,22 @@ static void test_repeated_labels(void)
     CHECK(!sdp_media_label_repeats(&s, 2) && !sdp_media_label_repeats(&s, 3));
 }
 
+/* RFC 4091 §3: the mids in the order of preference, whatever that of the m-lines; as many groups as
+ * there are media. */
+static void test_alternatives(void)
+{
+    const struct sdp_media *m = parse("v=0\r\na=group:ANAT 2 1\r\na=group:anat 3 4\r\nt=0 0\r\n"
+                                      "m=audio 4000 RTP/AVP 0\r\na=mid:1\r\n"
+                                      "m=audio 4002 RTP/AVP 0\r\na=mid:2\r\n"
+                                      "m=audio 4004 RTP/AVP 0\r\na=mid:4\r\n"
+                                      "m=audio 4006 RTP/AVP 0\r\na=mid:5\r\n"
+                                      "m=audio 4008 RTP/AVP 0\r\n");
+    CHECK(m[0].anat == 1 && m[0].anat_rank == 1);
+    CHECK(m[1].anat == 1 && m[1].anat_rank == 0);
+    CHECK(m[2].anat == 2 && m[2].anat_rank == 1);
+    CHECK(m[3].anat == 0 && m[4].anat == 0);
+}
+
 static void test_directions(void)
 {
     CHECK(sdp_direction_reverse(SDP_SENDONLY) == SDP_RECVONLY);
@@ -234,6 +250,7 @@ int main(void)
     RUN(test_capacities);
     RUN(test_attributes_one_by_one);
     RUN(test_repeated_labels);
+    RUN(test_alternatives);
     RUN(test_directions);
     return tap_done();
 }

@@ -458,6 +458,18 @@ void sip_register_failed(struct sip_register *reg, struct tick now, size_t index
     register_wait(reg, now, r, why);
 }
 
+bool sip_register_abandon(struct sip_register *reg, size_t index)
+{
+    struct registration *r = &reg->list[index];
+    if (r->state != SIP_REGISTER_ASKING || !r->has_flow || r->flow.id != 0 || r->leaving ||
+        r->challenges || r->too_brief)
+        return false;
+    register_drop_flow(r);
+    r->request = 0; /* whatever may still come of it */
+    r->state = SIP_REGISTER_OPENING;
+    return true;
+}
+
 void sip_register_closed(struct sip_register *reg, struct tick now, uint64_t flow_id,
                          const char *why)
 {

@@ -67,6 +67,9 @@ void sip_register_opened(struct sip_register *reg, struct tick now, size_t index
                          const struct sip_flow *flow);
 /* It could not be opened; why in words. */
 void sip_register_failed(struct sip_register *reg, struct tick now, size_t index, const char *why);
+/* Nothing has come back over a UDP flow that was opened, and there is another place: true when that may
+ * be opened instead. */
+WARN_UNUSED bool sip_register_abandon(struct sip_register *reg, size_t index);
 /* A connection is gone, maybe one of ours. */
 void sip_register_closed(struct sip_register *reg, struct tick now, uint64_t flow_id,
                          const char *why);

@@ -92,13 +92,19 @@ bool lookups_answer(struct lookups *lookups, struct tick now, const struct asker
     return differs || is_first;
 }
 
-const struct addr *lookups_find(const struct lookups *lookups, size_t index,
-                                enum addr_family family)
+const struct addr *lookups_find_next(const struct lookups *lookups, size_t index,
+                                     enum addr_family family, size_t rank)
 {
     const struct lookup *lookup = &lookups->list[index];
     for (size_t i = 0; i < lookup->count; i++) {
-        if (lookup->addresses[i].family == family)
+        if (lookup->addresses[i].family == family && rank-- == 0)
             return &lookup->addresses[i];
     }
     return NULL;
+}
+
+const struct addr *lookups_find(const struct lookups *lookups, size_t index,
+                                enum addr_family family)
+{
+    return lookups_find_next(lookups, index, family, 0);
 }

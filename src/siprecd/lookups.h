@@ -43,5 +43,8 @@ bool lookups_answer(struct lookups *lookups, struct tick now, const struct asker
 /* The first address of that family, or NULL. */
 const struct addr *lookups_find(const struct lookups *lookups, size_t index,
                                 enum addr_family family);
+/* The rank-th (from 0) of that family, or NULL. */
+const struct addr *lookups_find_next(const struct lookups *lookups, size_t index,
+                                     enum addr_family family, size_t rank);
 
 #endif

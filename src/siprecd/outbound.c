@@ -29,6 +29,10 @@ enum outbound_stage {
     OUTBOUND_CONNECTING,
 };
 
+/* A name leads to several places, of either family, and some may be dead: the next is tried when one
+ * has said nothing for so long (RFC 8305 §5 in spirit; a connection and its TLS take some trips). */
+enum { OUTBOUND_CONNECT_MS = 2000, OUTBOUND_ASK_MS = 3000 };
+
 /* The way to one registrar. */
 struct outbound_way {
     enum outbound_stage stage;
@@ -36,7 +40,8 @@ struct outbound_way {
     uint64_t question; /* of dns; 0: none is out */
     struct io_dns_place places[IO_DNS_PLACES_MAX];
     size_t count, next, tried;
-    size_t rotation; /* where to begin: another each time that a flow came to nothing */
+    struct tick hasten_at; /* the next place, if this one is silent until then */
+    size_t rotation;       /* where to begin: another each time that a flow came to nothing */
     struct addr proxy_at;
     bool by_proxy;    /* this try is */
     bool proxy_first; /* the last flow that came about was: directly is known to fail */
@@ -264,15 +269,20 @@ static void outbound_ask_for_proxy(struct outbound *outbound, struct tick now, s
 static void outbound_go_on(struct outbound *outbound, struct tick now, size_t index)
 {
     struct outbound_way *way = &outbound->ways[index];
+    way->hasten_at = TICK_NEVER;
     while (way->tried < way->count) {
         const struct io_dns_place *place = &way->places[way->next];
         way->next = (way->next + 1) % way->count;
         way->tried++;
+        if (way->tried < way->count)
+            way->hasten_at = tick_add_ms(now, place->protocol == IO_DNS_UDP ? OUTBOUND_ASK_MS
+                                                                            : OUTBOUND_CONNECT_MS);
         if (place->protocol == IO_DNS_UDP
                 ? outbound_open_udp(outbound, now, index, &place->addr)
                 : outbound_connect(outbound, now, index, (enum sip_protocol)place->protocol,
                                    &place->addr))
             return;
+        way->hasten_at = TICK_NEVER;
     }
     if (outbound_may_proxy(outbound, way)) {
         outbound_ask_for_proxy(outbound, now, index);
@@ -281,6 +291,26 @@ static void outbound_go_on(struct outbound *outbound, struct tick now, size_t in
     way->stage = OUTBOUND_IDLE;
     way->proxy_first = false;
     sip_register_failed(outbound->reg, now, index, way->why);
+}
+
+static void outbound_hasten(struct outbound *outbound, struct tick now, size_t index)
+{
+    struct outbound_way *way = &outbound->ways[index];
+    uint64_t flow = way->flow;
+    way->hasten_at = TICK_NEVER;
+    if (way->stage == OUTBOUND_CONNECTING && way->tried < way->count) {
+        LOG_INFO("sip", VIEW_NONE, "registrar is silent, trying another address peer=%s",
+                 addr_print(&way->peer).s);
+        snprintf(way->why, sizeof way->why, "%s does not answer", addr_print(&way->peer).s);
+        way->flow = 0;
+        io_tls_close(outbound->config.tls, now, flow);
+        outbound_go_on(outbound, now, index);
+    } else if (way->stage == OUTBOUND_IDLE && way->tried < way->count &&
+               sip_register_abandon(outbound->reg, index)) {
+        LOG_INFO("sip", VIEW_NONE, "registrar is silent, trying another address peer=%s",
+                 addr_print(&way->peer).s);
+        outbound_go_on(outbound, now, index);
+    }
 }
 
 static void outbound_open(struct outbound *outbound, struct tick now, size_t index,
@@ -295,6 +325,7 @@ static void outbound_open(struct outbound *outbound, struct tick now, size_t ind
     way->target = *target;
     way->flow = 0;
     way->by_proxy = false;
+    way->hasten_at = TICK_NEVER;
     way->count = way->next = way->tried = 0;
     way->stage = OUTBOUND_LOOKING;
     snprintf(way->why, sizeof way->why, "the name %.120s is not known", target->host);
@@ -366,6 +397,7 @@ bool outbound_opened(struct outbound *outbound, struct tick now, const struct io
         if (way->flow != event->flow || way->stage != OUTBOUND_CONNECTING)
             continue;
         way->stage = OUTBOUND_IDLE;
+        way->hasten_at = TICK_NEVER;
         way->proxy_first = way->by_proxy;
         sip_register_opened(outbound->reg, now, i, flow);
         return true;
@@ -493,6 +525,8 @@ void outbound_expire(struct outbound *outbound, struct tick now)
     for (size_t i = 0; i < sip_register_count(outbound->reg); i++) {
         if (stun_client_is_open(&outbound->ways[i].stun))
             outbound_stun_step(outbound, now, i);
+        if (tick_due(outbound->ways[i].hasten_at, now))
+            outbound_hasten(outbound, now, i);
     }
     if (tick_due(sip_register_deadline(outbound->reg), now))
         sip_register_expire(outbound->reg, now);
@@ -503,6 +537,7 @@ struct tick outbound_deadline(const struct outbound *outbound, struct tick now)
     struct tick deadline =
         tick_min(sip_register_deadline(outbound->reg), io_dns_deadline(outbound->dns, now));
     for (size_t i = 0; i < sip_register_count(outbound->reg); i++) {
+        deadline = tick_min(deadline, outbound->ways[i].hasten_at);
         if (stun_client_is_open(&outbound->ways[i].stun))
             deadline = tick_min(deadline, stun_client_deadline(&outbound->ways[i].stun));
     }

@@ -118,10 +118,47 @@ static bool needs_relays(const struct surveyor *s, struct tick now)
     return false;
 }
 
-static void fill_relays(const struct surveyor *s, struct tick now, struct worker_network *network)
+/* Of either family in turns, IPv4 first; false: it has not so many. */
+static bool nth_address(const struct surveyor *s, size_t lookup, size_t rank, struct addr *out)
+{
+    size_t seen = 0;
+    for (size_t i = 0; i < ASKER_ADDRESSES; i++) {
+        for (size_t f = 0; f < 2; f++) {
+            const struct addr *found =
+                lookups_find_next(&s->lookups, lookup, f ? ADDR_V6 : ADDR_V4, i);
+            if (!found || !addr_is_set(&s->profiles[f].local) || seen++ < rank)
+                continue;
+            *out = *found;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void add_server(const struct surveyor *s, size_t index, size_t rank,
+                       struct worker_network *network)
 {
     static const enum worker_turn_transport transports[] = {WORKER_TURN_UDP, WORKER_TURN_TCP,
                                                             WORKER_TURN_TLS};
+    const struct survey_settings *settings = &s->config.settings;
+    const struct survey_turn *turn = &settings->turn[index];
+    struct worker_turn_server *server = &network->turn[network->turn_count];
+    struct addr address;
+    bool found = nth_address(s, settings->stun_count + index, rank, &address);
+    /* Its name may be known to the proxy alone. */
+    bool by_name = rank == 0 && network->proxy.host[0] != '\0' && turn->transport != SURVEY_UDP;
+    if (network->turn_count == WORKER_TURN_SERVERS || (!found && !by_name))
+        return;
+    if (found)
+        server->address[address.family == ADDR_V6] = address;
+    server->transport = transports[turn->transport];
+    server->port = turn->host.port;
+    (void)view_copy(view_of_string(turn->host.name), server->name, sizeof server->name);
+    network->turn_count++;
+}
+
+static void fill_relays(const struct surveyor *s, struct tick now, struct worker_network *network)
+{
     const struct survey_settings *settings = &s->config.settings;
     if (settings->proxy[0] != '\0' &&
         io_proxy_parse(view_of_string(settings->proxy), &network->proxy))
@@ -130,19 +167,11 @@ static void fill_relays(const struct surveyor *s, struct tick now, struct worker
     if (settings->turn_count == 0)
         return;
     fill_credentials(s, network->turn_username, network->turn_password);
-    for (size_t i = 0; i < settings->turn_count && i < WORKER_TURN_SERVERS; i++) {
-        const struct survey_turn *turn = &settings->turn[i];
-        struct worker_turn_server *server = &network->turn[network->turn_count];
-        fill_host(s, settings->stun_count + i, server->address);
-        server->transport = transports[turn->transport];
-        server->port = turn->host.port;
-        (void)view_copy(view_of_string(turn->host.name), server->name, sizeof server->name);
-        /* Its name may be known to the proxy alone. */
-        if (addr_is_set(&server->address[0]) || addr_is_set(&server->address[1]) ||
-            (network->proxy.host[0] != '\0' && turn->transport != SURVEY_UDP))
-            network->turn_count++;
-        else
-            memset(server, 0, sizeof *server);
+    /* All servers by their first address; then those with more, by the next: as if they were further
+     * servers, which is what the dead ones among them are found out by. */
+    for (size_t rank = 0; rank < ASKER_ADDRESSES; rank++) {
+        for (size_t i = 0; i < settings->turn_count; i++)
+            add_server(s, i, rank, network);
     }
 }
 

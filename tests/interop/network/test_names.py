@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""Names that lead to several places, some of them dead: registrars and TURN servers are found at the others, within
+seconds; and address services through the proxy that is the only way out."""
+import socket
+import threading
+import traceback
+
+from place import NOBODY, Fake, Tap, lab, need, seconds_until, told
+
+lab.enter()
+need("tinyproxy")
+tap = Tap()
+DEAD = {"5.5.7.9": "ip daddr 5.5.7.9", "2a00:7::9": "ip6 daddr 2a00:7::9"}
+
+
+def kill(world):
+    """What goes to the dead addresses is dropped without a word, where they are and on the way."""
+    rules = "\n".join(f"{match} drop" for match in DEAD.values())
+    lab.run("nft", "-f", "-", stdin="table inet dead {\nchain forward {\ntype filter hook forward priority -10; policy accept\n"
+            + rules + "\n}\n}\n")
+
+
+def names(world, **addresses):
+    for host, all_of_it in addresses.items():
+        world.name(f"{host}.example", all_of_it[0])
+    with open("/etc/hosts", "a", encoding="ascii") as hosts:
+        hosts.writelines(f"{address} {host}.example\n" for host, rest in addresses.items() for address in rest[1:])
+
+
+def registrar(space, address):
+    """Says 200 to every REGISTER, over UDP and TCP; hears is which."""
+    hears = []
+
+    def answer(text):
+        lines = text.split("\r\n")
+        kept = [line for line in lines if line.lower().startswith(("via:", "from:", "call-id:", "cseq:", "contact:"))]
+        to = next(line for line in lines if line.lower().startswith("to:"))
+        return "\r\n".join(["SIP/2.0 200 OK", *kept, to + ";tag=r", "Expires: 600", "Content-Length: 0", "", ""]).encode()
+
+    def datagrams(s):
+        while True:
+            data, peer = s.recvfrom(65536)
+            if data.startswith(b"REGISTER"):
+                hears.append("udp")
+                s.sendto(answer(data.decode()), peer)
+
+    def connection(s):
+        while data := s.recv(65536):
+            if data.startswith(b"REGISTER"):
+                hears.append("tcp")
+                s.sendall(answer(data.decode()))
+
+    def connections(s):
+        while True:
+            threading.Thread(target=connection, args=(s.accept()[0],), daemon=True).start()
+
+    with space.inside():
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        udp.bind((address, 5060))
+        tcp = socket.create_server((address, 5060))
+    threading.Thread(target=datagrams, args=(udp,), daemon=True).start()
+    threading.Thread(target=connections, args=(tcp,), daemon=True).start()
+    return hears
+
+
+def registrars():
+    with lab.World(v6=True) as world:
+        kill(world)
+        hears = registrar(world.servers, "5.5.7.1")
+        names(world, four=("5.5.7.9", "5.5.7.1"), six=("2a00:7::9", "5.5.7.1"))
+        for host in ("four.example", "six.example"):
+            for transport in ("udp", "tcp"):
+                hears.clear()
+                uri = f"sip:rec@{host};transport={transport}"
+                with world.siprecd(environment={**NOBODY, "SIPRECD_SIP_REGISTER": uri}) as srs:
+                    took = seconds_until(lambda: [r["state"] for r in srs.nat()["registrations"]] == ["registered"], 10)
+                    tap.ok(took is not None and took < 8 and set(hears) == {transport},
+                           f"{host} over {transport}: a dead address does not keep us from the other", took, hears, srs.nat(),
+                           srs.log()[-3000:])
+
+
+def relays():
+    with lab.World(["masquerade"], v6=True) as world:
+        world.coturn()
+        kill(world)
+        names(world, turn4=("5.5.7.9", "5.5.7.1"), turn6=("2a00:7::9", "5.5.7.1"))
+        for host in ("turn4.example", "turn6.example"):
+            for transport in ("udp", "tcp"):
+                settings = {**NOBODY, "STUN_SERVERS": "5.5.7.1", "TURN_SERVERS": f"turn:{host}?transport={transport}",
+                            "TURN_USERNAME": lab.TURN_USER, "TURN_PASSWORD": lab.TURN_PASSWORD}
+                with world.siprecd(environment=settings) as srs:
+                    took = seconds_until(lambda: any((r.get("ready") or 0) > 0 for r in srs.nat()["relays"]), 15)
+                    tap.ok(took is not None and took < 8, f"{host} over {transport}: a relay at the address that lives", took,
+                           srs.nat()["relays"], srs.log()[-2000:])
+
+
+def by_proxy():
+    with lab.World(["proxy-only"], sip=False) as world:
+        fake = Fake(world, "text", "5.5.7.1", 80, "5.5.5.1\n")
+        settings = {**NOBODY, "SIPRECD_NAT_IP_SERVICES": "http://5.5.7.1/", "https_proxy": "http://192.168.10.1:8888"}
+        with world.siprecd(environment=settings) as srs:
+            took = seconds_until(lambda: told(srs, "service") == ["5.5.5.1"], 15)
+            tap.ok(took is not None and fake.requests(), "an address service is asked through the proxy where nothing else gets out",
+                   took, srs.nat(), srs.log()[-2000:])
+
+
+for test in (registrars, relays, by_proxy):
+    try:
+        test()
+    except Exception:  # noqa: BLE001: reported, and the others go on
+        tap.ok(False, f"{test.__name__} ran to its end", traceback.format_exc())
+tap.done()

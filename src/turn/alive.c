@@ -12,6 +12,9 @@
 #define SUSPECT_QUESTIONS 3
 #define SUSPECT_MS        700
 #define SUSPECT_STREAM_MS 900 /* TCP sends again after 200 ms at the soonest */
+/* A server that delivers to others is busy, not dead: it is asked on, for so long at most. */
+#define SUSPECT_BUSY_STEP_MS 300
+#define SUSPECT_BUSY_MS      3000
 
 void turn_alive_plan(struct turn_pool *pool, struct tick now, struct slot *slot)
 {
@@ -33,7 +36,7 @@ void turn_alive_suspect(struct turn_pool *pool, struct tick now, struct slot *sl
         wait_ms = SUSPECT_STEP_MS + 2 * rtt_ms;
     slot->is_suspected = true;
     slot->questions = stream ? 1 : SUSPECT_QUESTIONS;
-    slot->suspect_at = now;
+    slot->suspected_at = slot->suspect_at = now;
     slot->suspect_until = tick_add_ms(now, wait_ms);
     if (!stun_client_is_open(&slot->probe)) {
         const struct stun_client_options schedule = {.reliable = true};
@@ -41,6 +44,18 @@ void turn_alive_suspect(struct turn_pool *pool, struct tick now, struct slot *sl
     }
     slot->probe_at = TICK_NEVER;
     turn_check(slot->allocation, now);
+    turn_slot_touch(pool, slot);
+}
+
+void turn_alive_deliver(struct turn_pool *pool, struct tick now, struct slot *slot)
+{
+    slot->is_heard = true;
+    if (slot->server != ORPHANS)
+        pool->servers[slot->server].delivered_at = now;
+    if (!slot->is_suspected)
+        return;
+    stun_client_stop(&slot->probe);
+    turn_alive_plan(pool, now, slot);
     turn_slot_touch(pool, slot);
 }
 
@@ -82,6 +97,12 @@ static void dead(struct turn_pool *pool, struct tick now, struct slot *slot)
     turn_stock_fill(pool, now);
 }
 
+static bool is_busy(const struct turn_pool *pool, const struct slot *slot)
+{
+    return slot->server != ORPHANS &&
+           turn_server_has_delivered(&pool->servers[slot->server], slot->suspected_at);
+}
+
 /* True when a question is to be sent; the slot may be gone afterwards. */
 static bool step_suspicion(struct turn_pool *pool, struct tick now, struct slot *slot)
 {
@@ -92,8 +113,13 @@ static bool step_suspicion(struct turn_pool *pool, struct tick now, struct slot 
         slot->probe.sent = 1; /* answers are taken from now on */
         return true;
     }
-    if (tick_due(slot->suspect_until, now))
-        dead(pool, now, slot);
+    if (!tick_due(slot->suspect_until, now))
+        return false;
+    if (is_busy(pool, slot) && tick_diff_ms(now, slot->suspected_at) < SUSPECT_BUSY_MS) {
+        slot->suspect_at = slot->suspect_until = tick_add_ms(now, SUSPECT_BUSY_STEP_MS);
+        return true;
+    }
+    dead(pool, now, slot);
     return false;
 }
 

@@ -58,8 +58,8 @@ struct turn_allocation {
     struct turn_peers peers;
     struct turn_request requests[TURN_REQUESTS];
     struct turn_status status;
-    struct tick refresh_at;
-    enum turn_action clear_action; /* TURN_CLEARING: what to say when it is over */
+    struct tick refresh_at, delivered_at; /* the latter: a datagram of a peer's */
+    enum turn_action clear_action;        /* TURN_CLEARING: what to say when it is over */
     uint16_t clear_code;
     size_t ticket_len;
     uint8_t ticket[TURN_TICKET_MAX];
@@ -76,7 +76,7 @@ struct turn_allocation *turn_create(const struct turn_options *options)
         return NULL;
     t->options = *options;
     t->options.even_port = options->even_port && !(options->want_v4 && options->want_v6);
-    t->refresh_at = TICK_NEVER;
+    t->refresh_at = t->delivered_at = TICK_NEVER;
     t->status.rtt_ms = -1;
     rng_init(&t->rng, options->seed);
     turn_peers_init(&t->peers, (uint16_t)rng_u32(&t->rng));
@@ -540,6 +540,21 @@ static void bind_failed(struct turn_allocation *t, struct tick now, uint16_t num
     channel->due = later ? tick_add_ms(now, TURN_PEER_LATER_MS) : TICK_NEVER;
 }
 
+/* A server that delivers lives, and the allocation stands: it had no time for our request. */
+static bool outlives(struct turn_allocation *t, struct tick now, const struct turn_request *r)
+{
+    if (r->forged || t->state != TURN_READY || tick_is_never(t->delivered_at) ||
+        tick_diff_ms(now, t->delivered_at) >= TURN_DELIVERS_MS)
+        return false;
+    if (r->kind == TURN_REQUEST_REFRESH)
+        t->refresh_at = now;
+    else if (r->kind == TURN_REQUEST_PERMIT)
+        permit_failed(t, now, r->permissions, 508);
+    else
+        bind_failed(t, now, r->channel, 508);
+    return true;
+}
+
 /* code 0: no answer came. */
 static void failed(struct turn_allocation *t, struct tick now, const struct turn_request *r,
                    const struct stun_message *m, uint16_t code)
@@ -547,6 +562,8 @@ static void failed(struct turn_allocation *t, struct tick now, const struct turn
     enum turn_action action = turn_error_action((uint16_t)method_of(r->kind), code);
     if (r->kind == TURN_REQUEST_DELETE)
         finish_delete(t);
+    else if (code == 0 && outlives(t, now, r))
+        return;
     else if (code == 0)
         lose(t, TURN_WAIT_SERVER, 0, r->forged);
     else if (r->kind == TURN_REQUEST_ALLOCATE)
@@ -621,6 +638,7 @@ static struct turn_input take_data(struct turn_allocation *t, struct tick now,
     if (!stun_read_address(m, STUN_XOR_PEER_ADDRESS, &in.peer) ||
         !stun_attribute_find(m, STUN_DATA_VALUE, &in.data) || !turn_is_permitted(t, now, &in.peer))
         return (struct turn_input){.kind = TURN_INPUT_NONE};
+    t->delivered_at = now;
     return in;
 }
 
@@ -637,6 +655,7 @@ struct turn_input turn_input(struct turn_allocation *t, struct tick now, struct 
         if (!channel || !tick_before(now, channel->expires) ||
             !turn_is_permitted(t, now, &channel->peer))
             return none;
+        t->delivered_at = now;
         return (struct turn_input){TURN_INPUT_DATA, channel->peer, data};
     }
     if (stun_message_decode(datagram, &m) != STUN_DECODED || m.classic)

@@ -14,6 +14,7 @@
 #define TURN_CHANNEL_REFRESH_MS    (300 * 1000)
 #define TURN_CHANNEL_REST_MS       (300 * 1000) /* §12: after expiry, before either is bound anew */
 #define TURN_PEER_LATER_MS         (10 * 1000)  /* 508: no room now */
+#define TURN_DELIVERS_MS           1000         /* whose data came so lately lives */
 
 struct turn_permission {
     struct addr ip;      /* port 0; unset: free place */

@@ -9,6 +9,7 @@
 #include "turn/slots.h"
 
 #define DOUBT_MS            5000 /* once is enough to ask all */
+#define DELIVERS_MS         600  /* less than it takes to find a server dead (alive.c) */
 #define EVENTS_BESIDE_SLOTS 64
 #define EVENTS_A_SLOT       5 /* ready or rested, withdrawn or lost, closed, and a peer */
 
@@ -359,6 +360,10 @@ void turn_slot_lost(struct turn_pool *pool, struct tick now, struct slot *slot,
     size_t server = slot->server;
     struct turn_server *s = server == ORPHANS ? NULL : &pool->servers[server];
     uint32_t at = turn_slot_index(pool, slot);
+    /* No answer, while others hear the server: this one's way there is broken, nothing else. */
+    if (s && e->action == TURN_WAIT_SERVER && e->code == 0 &&
+        turn_server_has_delivered(s, tick_add_ms(now, -DELIVERS_MS)))
+        s = NULL;
     if (s && slot->state != SLOT_CLOSING && turn_server_judge(s, now, e))
         turn_slots_tell(pool, (struct turn_pool_event){.kind = TURN_POOL_SERVER_DOWN,
                                                        .server = server,
@@ -462,7 +467,7 @@ struct turn_input turn_pool_input(struct turn_pool *pool, struct tick now, uint3
     if (!turn_alive_input(pool, now, slot, datagram))
         in = turn_input(slot->allocation, now, datagram);
     if (in.kind == TURN_INPUT_DATA)
-        slot->is_heard = true;
+        turn_alive_deliver(pool, now, slot);
     if (in.kind == TURN_INPUT_TAKEN) {
         turn_slot_touch(pool, slot);
         listen(pool, now, slot);

@@ -15,6 +15,7 @@ void turn_server_init(struct turn_server *s, const struct addr *address, bool st
                               .address = *address,
                               .stream = stream,
                               .expires = TICK_NEVER,
+                              .delivered_at = TICK_NEVER,
                               .pause_ms = DOWN_FIRST_MS};
 }
 

@@ -22,9 +22,16 @@ struct turn_server {
     uint8_t hops, mismatches;
     uint16_t code; /* why it is down; 0: no answer */
     int32_t pause_ms;
-    struct tick again;    /* while it is down */
-    struct tick doubt_at; /* not before: what stands there is asked whether it does */
+    struct tick again;        /* while it is down */
+    struct tick delivered_at; /* data, on any allocation; TICK_NEVER: none yet */
+    struct tick doubt_at;     /* not before: what stands there is asked whether it does */
 };
+
+/* Has it delivered data, on any allocation, after that? */
+static inline bool turn_server_has_delivered(const struct turn_server *s, struct tick since)
+{
+    return !tick_is_never(s->delivered_at) && tick_before(since, s->delivered_at);
+}
 
 void turn_server_init(struct turn_server *s, const struct addr *address, bool stream);
 /* False when one is too long; nothing is changed then. */

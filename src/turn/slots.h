@@ -41,7 +41,7 @@ struct slot {
     struct addr mapped; /* ours, as the server sees us; unset: just moved */
     struct stun_client probe;
     struct tick probe_at;
-    struct tick suspect_at, suspect_until;
+    struct tick suspected_at, suspect_at, suspect_until;
     struct timer timer;
     struct list dirty; /* in pool->dirty: something may have changed */
     struct turn_allocation *allocation;
@@ -107,6 +107,8 @@ void turn_stock_trim(struct turn_pool *pool, struct tick now);
 void turn_alive_plan(struct turn_pool *pool, struct tick now, struct slot *slot);
 /* Is its server there? Known within a second. */
 void turn_alive_suspect(struct turn_pool *pool, struct tick now, struct slot *slot);
+/* Data came on it: it stands, and its server lives. */
+void turn_alive_deliver(struct turn_pool *pool, struct tick now, struct slot *slot);
 /* True when the datagram is the answer to a probe; the slot may be gone afterwards. */
 bool turn_alive_input(struct turn_pool *pool, struct tick now, struct slot *slot,
                       struct view datagram);

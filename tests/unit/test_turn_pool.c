@@ -477,6 +477,67 @@ static void test_a_suspected_server(void)
     CHECK(told(TURN_POOL_READY) >= 2);
 }
 
+/* Data of a peer's on a channel would do as well: a Data indication needs no binding (RFC 8656 §11.4). */
+static void deliver(uint32_t slot)
+{
+    static const struct stun_transaction any = {{7}};
+    const struct addr peer = addr_v4(192, 0, 2, 10, 4000);
+    uint8_t bytes[128];
+    struct writer w = writer_of(bytes, sizeof bytes);
+    stun_begin(&w, STUN_INDICATION, STUN_DATA, &any);
+    stun_put_address(&w, STUN_XOR_PEER_ADDRESS, &peer);
+    stun_put(&w, STUN_DATA_VALUE, VIEW_LIT("a packet"));
+    stun_finish(&w, false);
+    CHECK_INT(turn_pool_input(pool, now(), slot, writer_done(&w)).kind, TURN_INPUT_DATA);
+}
+
+/* It drops what it has no time for, our questions too, and delivers the rest: what it would take for dead were every
+ * call at once. */
+static void test_a_busy_server(void)
+{
+    const struct addr peer = addr_v4(192, 0, 2, 10, 4000);
+    uint32_t silent, other;
+    begin(2, 1);
+    run(100);
+    CHECK(turn_pool_lend(pool, now(), 1, &silent));
+    CHECK(turn_pool_lend(pool, now(), 2, &other));
+    (void)turn_permit(turn_pool_allocation(pool, silent), now(), &peer, 1);
+    (void)turn_permit(turn_pool_allocation(pool, other), now(), &peer, 1);
+    run(100);
+    event_count = 0;
+    servers[0].silent = true;
+    turn_pool_suspect(pool, now(), silent);
+    for (int i = 0; i < 20; i++) {
+        run(100);
+        deliver(other);
+    }
+    CHECK_INT(told(TURN_POOL_LOST), 0);
+    for (int i = 0; i < 30; i++) {
+        if (i < 15)
+            deliver(silent); /* no answer, but proof; the Refresh that has none is sent again */
+        run(100);
+        deliver(other);
+    }
+    CHECK_INT(told(TURN_POOL_LOST), 0);
+
+    /* What is not heard for long goes alone, with no doubt about the others. */
+    turn_pool_suspect(pool, now(), silent);
+    for (int i = 0; i < 34; i++) {
+        run(100);
+        deliver(other);
+    }
+    CHECK_INT(told(TURN_POOL_LOST), 1);
+    CHECK_INT(last(TURN_POOL_LOST)->slot, silent);
+    CHECK_INT(told(TURN_POOL_WITHDRAWN), 0);
+    CHECK_INT(told(TURN_POOL_SERVER_DOWN), 0);
+
+    /* It delivers no more: dead, as soon as ever. */
+    turn_pool_suspect(pool, now(), other);
+    run(750);
+    CHECK_INT(told(TURN_POOL_LOST), 2);
+    CHECK_INT(told(TURN_POOL_SERVER_DOWN), 1);
+}
+
 /* The server comes up again and knows nothing: silence in one call tells, and nothing that stood there is picked. */
 static void test_a_restarted_server(void)
 {
@@ -683,6 +744,7 @@ int main(void)
     RUN(test_a_moved_mapping_is_noticed);
     RUN(test_the_very_one);
     RUN(test_a_suspected_server);
+    RUN(test_a_busy_server);
     RUN(test_a_restarted_server);
     RUN(test_new_credentials);
     RUN(test_other_servers);

@@ -53,6 +53,8 @@ struct media_ports {
     struct tick heard_at;    /* the last good answer to any of them; ns 0: none */
     uint32_t borne;          /* sockets that had mappings when another found none */
     struct tick borne_until;
+    struct tick idle_sent[MEDIA_PORT_IDLE_A_SECOND]; /* this worker's share of a second's, a ring */
+    uint32_t idle_count;
     uint64_t requests, failures, strays;
     uint8_t bytes[64];
 };
@@ -454,9 +456,22 @@ static bool send(struct media_ports *ports, struct tick now, struct socket *s,
     return true;
 }
 
+/* A request of a socket that stands ready has left: the next may go at once as long as no second sees more than there
+ * may be of all workers. The first calls after the start come before a steady pace would have looked at their ports. */
+static void pace_ready(struct media_ports *ports, struct tick now)
+{
+    uint32_t workers = ports->options.workers > 0 ? ports->options.workers : 1;
+    bool many = workers > MEDIA_PORT_IDLE_A_SECOND;
+    uint32_t share = many ? 1 : MEDIA_PORT_IDLE_A_SECOND / workers;
+    int64_t window_ms = many ? 1000 * (int64_t)workers / MEDIA_PORT_IDLE_A_SECOND : 1000;
+    ports->idle_sent[ports->idle_count++ % share] = now;
+    ports->ready_at = ports->idle_count < share
+                          ? now
+                          : tick_add_ms(ports->idle_sent[ports->idle_count % share], window_ms);
+}
+
 bool media_port_output(struct media_ports *ports, struct tick now, struct media_port_packet *out)
 {
-    int64_t gap_ms = 1000 * (int64_t)ports->options.workers / MEDIA_PORT_IDLE_A_SECOND;
     struct list *link;
     while ((link = list_first(&ports->urgent)) && tick_due(ports->urgent_at, now)) {
         if (!send(ports, now, container_of(link, struct socket, turn), out))
@@ -472,7 +487,7 @@ bool media_port_output(struct media_ports *ports, struct tick now, struct media_
     while ((link = list_first(&ports->ready)) && tick_due(ports->ready_at, now)) {
         if (!send(ports, now, container_of(link, struct socket, turn), out))
             continue;
-        ports->ready_at = tick_add_ms(now, gap_ms);
+        pace_ready(ports, now);
         return true;
     }
     return false;

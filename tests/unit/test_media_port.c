@@ -225,6 +225,22 @@ static void test_the_next_server_is_asked(void)
     end();
 }
 
+/* The first calls come soon after the start: their ports are looked at at once, and still no second sees more than ten. */
+static void test_the_first_are_not_kept_waiting(void)
+{
+    begin(4);
+    run(5);
+    CHECK_INT(sent_count, 8);
+    CHECK_INT(news_count, 4); /* of both sockets of a port at once */
+    end();
+    begin(32);
+    run(5);
+    CHECK_INT(sent_count, 10);
+    run(20000);
+    CHECK_INT(busiest_second(), 10);
+    end();
+}
+
 /* From elsewhere, of another transaction, with an address that cannot be: not believed. */
 static void test_who_lies_is_not_believed(void)
 {
@@ -406,6 +422,7 @@ static void test_a_port_that_closes(void)
 
 int main(void)
 {
+    RUN(test_the_first_are_not_kept_waiting);
     RUN(test_both_sockets_are_learned);
     RUN(test_it_is_kept);
     RUN(test_an_open_host_sends_nothing);

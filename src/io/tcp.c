@@ -503,6 +503,16 @@ void io_tcp_close(struct io_tcp *tcp, struct tick now, uint64_t flow)
         tcp_flush(tcp, now, connection);
 }
 
+void io_tcp_leave(struct io_tcp *tcp, const struct addr *local)
+{
+    for (size_t i = 0; i < tcp->limits.connections_max; i++) {
+        struct tcp_connection *connection = &tcp->connections[i];
+        if (connection->fd >= 0 && !connection->outgoing &&
+            addr_equal_ip(&connection->local, local))
+            tcp_die(tcp, connection, IO_TCP_BY_ERROR, EADDRNOTAVAIL);
+    }
+}
+
 /* ---- what the loop says --------------------------------------------------------------------- */
 
 /* Our connect came to an end. */

@@ -81,6 +81,10 @@ bool io_tcp_find(const struct io_tcp *tcp, const struct addr *peer, uint64_t *fl
 /* Sends bytes, or queues (copies) what the kernel does not take. False: there is no such flow. */
 bool io_tcp_send(struct io_tcp *tcp, struct tick now, uint64_t flow, struct view bytes);
 
+/* The address is not ours any more: what was accepted there is over (EADDRNOTAVAIL), though the kernel
+ * would go on sending for a quarter of an hour. */
+void io_tcp_leave(struct io_tcp *tcp, const struct addr *local);
+
 /* Closes a flow once its queue is sent; the CLOSED event follows. No such flow: nothing. */
 void io_tcp_close(struct io_tcp *tcp, struct tick now, uint64_t flow);
 

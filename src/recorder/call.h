@@ -14,6 +14,7 @@
 #include "recorder/record.h"
 #include "recorder/recorder.h"
 #include "recorder/stock.h"
+#include "recorder/watch.h"
 #include "recorder/way.h"
 #include "sdp/answer.h"
 #include "sip/sip.h"
@@ -54,6 +55,7 @@ struct recorder_call {
     struct wall confirmed_at; /* ns 0: not yet */
     bool by_external;         /* its Contact names our address outside, as the profile has it */
     bool stays;               /* the SRC takes no offers of ours */
+    bool unreached;           /* for it could not be told: until it is heard of */
     bool waits;               /* it was answered inactive, and is to be offered recvonly soon */
     struct recorder_record record;
     struct recorder_lease leases[LIMIT_STREAMS_PER_RECORDING]; /* by stream number */
@@ -66,6 +68,7 @@ struct recorder_call {
     bool closing;
 
     struct recorder_moves moves;
+    struct recorder_watch watch;
     struct recorder_work *work, **work_end;
     bool snapshot_wanted;
     uint64_t snapshot_request; /* our UPDATE that asks for it; 0: none is out */

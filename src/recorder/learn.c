@@ -165,7 +165,8 @@ static struct src_lesson lesson_of(const struct recorder *recorder,
         .expected = is_expected(recorder, &stream->story.first),
         .rebound = has_step(v, VERDICT_REBOUND),
         .one_port = one_port(v),
-        .reinvites = call->stays        ? PATH_NO
+        .reinvites = call->unreached    ? PATH_UNKNOWN
+                     : call->stays      ? PATH_NO
                      : call->moves.done ? PATH_YES
                                         : PATH_UNKNOWN,
         .rtcp_mux = stream->rtcp_mux ? PATH_YES : PATH_NO,

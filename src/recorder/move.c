@@ -74,6 +74,18 @@ void recorder_move_hear(struct recorder_call *call, const struct media_event *ev
         call->moves.turns[event->stream].stranded = !comes;
 }
 
+void recorder_move_reached(struct recorder *recorder, struct recorder_call *call,
+                           struct recorder_now now)
+{
+    if (!call->unreached)
+        return;
+    call->unreached = call->stays = false;
+    for (unsigned i = 0; i < call->record.stream_count; i++) {
+        if (call->moves.turns[i].stranded)
+            recorder_move_want(recorder, call, now, i, VERDICT_RELAY_LOST, &(struct addr){0});
+    }
+}
+
 void recorder_move_hope(struct recorder *recorder, struct recorder_now now, uint32_t worker)
 {
     uint32_t index = 0;
@@ -368,14 +380,16 @@ static bool keeps_port(const struct recorder_turn *turn, const struct recorder_l
 
 /* RFC 3261 §14.1: the session stays as it was. */
 static void revert(struct recorder *recorder, struct recorder_call *call, struct recorder_now now,
-                   unsigned status)
+                   unsigned status, bool reached)
 {
     struct recorder_moves *moves = &call->moves;
     call->stays = true;
+    call->unreached = !reached;
     recorder_ice_forget(call);
     metric_add(METRIC_PATH_CHANGES_REFUSED, 1);
     for (unsigned i = 0; i < call->record.stream_count; i++) {
-        const struct recorder_turn *turn = &moves->turns[i];
+        struct recorder_turn *turn = &moves->turns[i];
+        turn->stranded |= turn->before && !reached;
         if (!turn->before || !call->leases[i].held ||
             keeps_port(turn, &call->leases[i], now.tick, status))
             continue;
@@ -391,7 +405,10 @@ static void revert(struct recorder *recorder, struct recorder_call *call, struct
     }
     recorder_record_warn(&call->record, now.wall, "path-stays",
                          "the SRC %s our offer of another address (%u): media stays where it was",
-                         status == 408 ? "did not answer" : "refused", status);
+                         reached         ? "refused"
+                         : status == 408 ? "did not answer"
+                                         : "could not be sent",
+                         status);
     recorder_call_changed(recorder, call, now);
 }
 
@@ -412,12 +429,12 @@ bool recorder_move_response(struct recorder *recorder, struct recorder_call *cal
         settle(recorder, call, now, event);
     } else if (again) {
         schedule(recorder, call, tick_add_ms(now.tick, 10 + rng_below(&recorder->rng, GLARE_MS)));
-    } else if (status != 408 && !moves->by_update && facts.peer_allows_update) {
+    } else if (event->message && !moves->by_update && facts.peer_allows_update) {
         moves->by_update = true;
         moves->tries = 0;
         schedule(recorder, call, now.tick);
     } else {
-        revert(recorder, call, now, status);
+        revert(recorder, call, now, status, event->message != NULL);
     }
     /* What streams wanted meanwhile. */
     for (unsigned i = 0; i < call->record.stream_count; i++) {

@@ -43,6 +43,9 @@ void recorder_move_want(struct recorder *recorder, struct recorder_call *call,
                         const struct addr *seen);
 /* What media says of a stream: that nothing that was tried brings its packets, or that they come. */
 void recorder_move_hear(struct recorder_call *call, const struct media_event *event);
+/* The SRC that could not be told of another address has sent us a request: it can be told now. */
+void recorder_move_reached(struct recorder *recorder, struct recorder_call *call,
+                           struct recorder_now now);
 /* Something came to stand ready: stranded streams of that worker's calls shall have it. */
 void recorder_move_hope(struct recorder *recorder, struct recorder_now now, uint32_t worker);
 /* The ACK of an answer that said inactive came: once the way is open the streams are offered

@@ -222,7 +222,7 @@ void recorder_arm(struct recorder *recorder, struct recorder_call *call)
     /* Not before the ACK: an UPDATE that overtakes our 200 would be for no dialog the SRC knows. */
     if (call->snapshot_wanted && !call->snapshot_request && call->confirmed)
         next = tick_min(next, call->snapshot_at);
-    next = tick_min(next, recorder_move_deadline(call));
+    next = tick_min(next, tick_min(recorder_move_deadline(call), recorder_watch_deadline(call)));
     if (call->work)
         next = (struct tick){0}; /* as soon as the answer has left */
     timers_set(&recorder->timers, &call->timer, next);
@@ -400,6 +400,8 @@ static void take_ack(struct recorder *recorder, struct recorder_call *call, stru
     if (!call->confirmed)
         recorder_post(recorder, call, (struct media_command){.kind = MEDIA_CONFIRM, .at = now.wall},
                       NULL, 0);
+    if (!call->confirmed)
+        recorder_watch_hear(call, now.tick);
     if (!call->confirmed && call->waits)
         recorder_move_resume(recorder, call, now);
     call->confirmed = true;
@@ -420,6 +422,33 @@ static void take_ack(struct recorder *recorder, struct recorder_call *call, stru
         recorder_put_work(recorder, call, &content, now.wall);
 }
 
+/* Neither its media nor its SIP comes any more, and it answers nothing. */
+static void lose_src(struct recorder *recorder, struct recorder_call *call, struct recorder_now now)
+{
+    if (call->closing)
+        return;
+    recorder_record_warn(&call->record, now.wall, sip_end_name(SIP_END_NO_ANSWER),
+                         "nothing has come from the SRC for %" PRId64
+                         " s, and it answers nothing: we sent BYE",
+                         tick_diff_ms(now.tick, call->watch.heard_at) / 1000);
+    sip_bye(recorder->sip, now.tick, call->dialog,
+            VIEW_LIT("Reason: SIP;cause=408;text=\"no media and no answer\"\r\n"));
+    finish_call(recorder, call, now, sip_end_name(SIP_END_NO_ANSWER));
+}
+
+static void take_response(struct recorder *recorder, struct recorder_call *call,
+                          struct recorder_now now, const struct sip_event *event)
+{
+    bool gone;
+    if (recorder_move_response(recorder, call, now, event))
+        return;
+    if (!recorder_watch_response(call, now.tick, event, &gone))
+        recorder_take_response(recorder, call, now, event);
+    else if (gone)
+        lose_src(recorder, call, now);
+    recorder_arm(recorder, call);
+}
+
 static struct recorder_call *find_call(const struct recorder *recorder, uint64_t dialog)
 {
     struct map_node *node = map_find(&recorder->by_dialog, view_of(&dialog, sizeof dialog));
@@ -429,6 +458,8 @@ static struct recorder_call *find_call(const struct recorder *recorder, uint64_t
 static void take_in_dialog(struct recorder *recorder, struct recorder_call *call,
                            struct recorder_now now, const struct sip_event *event)
 {
+    if (event->request)
+        recorder_move_reached(recorder, call, now);
     switch (event->kind) {
     case SIP_EVENT_REINVITE:
     case SIP_EVENT_UPDATE:
@@ -450,8 +481,7 @@ static void take_in_dialog(struct recorder *recorder, struct recorder_call *call
         finish_call(recorder, call, now, "bye");
         break;
     case SIP_EVENT_RESPONSE:
-        if (!recorder_move_response(recorder, call, now, event))
-            recorder_take_response(recorder, call, now, event);
+        take_response(recorder, call, now, event);
         break;
     case SIP_EVENT_ENDING:
     case SIP_EVENT_ENDED:
@@ -460,6 +490,8 @@ static void take_in_dialog(struct recorder *recorder, struct recorder_call *call
         finish_call(recorder, call, now, sip_end_name(event->end));
         break;
     case SIP_EVENT_TRACE:
+        if (!event->sent)
+            recorder_watch_hear(call, now.tick);
         recorder_take_trace(recorder, call, now, event);
         break;
     case SIP_EVENT_INVITE:
@@ -522,6 +554,7 @@ void recorder_expire(struct recorder *recorder, struct recorder_now now)
             tick_due(call->snapshot_at, now.tick))
             recorder_ask_snapshot(recorder, call, now);
         recorder_move_expire(recorder, call, now);
+        recorder_watch_expire(recorder, call, now);
         if (call->document_due && tick_due(call->document_at, now.tick)) {
             call->document_due = false;
             call->document_last = now.tick;
@@ -689,6 +722,7 @@ void recorder_media(struct recorder *recorder, struct recorder_now now, uint32_t
         /* Counters alone are not worth a document each time: the last one has them. */
         if (recorder_record_media(&call->record, event))
             recorder_call_changed(recorder, call, now);
+        recorder_watch_count(call, now.tick);
         if (event->kind == MEDIA_EVENT_COUNT && event->stream < call->record.stream_count)
             recorder_learn_stream(recorder, call, event->stream, now.wall, false);
         return;

@@ -299,6 +299,17 @@ void flows_renew(struct flows *flows, struct tick now)
         outbound_renew(flows->outbound, now);
 }
 
+void flows_leave(struct flows *flows, const struct addr *local)
+{
+    struct addr there = addr_with_port(*local, 0), bound;
+    struct io_udp_options options = {0};
+    int fd = io_udp_open(&there, &options, &bound);
+    if (fd >= 0)
+        close(fd); /* another one is in use now, and this one stays */
+    else if (errno == EADDRNOTAVAIL)
+        io_tcp_leave(flows->tcp, local);
+}
+
 void flows_stop(struct flows *flows, struct tick now)
 {
     if (flows->outbound)

@@ -56,6 +56,9 @@ void flows_work(struct flows *flows, struct tick now);
 /* Carries out what sip wants. */
 void flows_send(struct flows *flows, struct tick now, const struct sip_output *output);
 
+/* This address may be ours no more: connections that came in at it are over then. */
+void flows_leave(struct flows *flows, const struct addr *local);
+
 /* Our network changed: what we registered leads nowhere, and is registered anew at once. */
 void flows_renew(struct flows *flows, struct tick now);
 /* Takes our registrations back: no call is to come any more. Their flows stay for those there are. */

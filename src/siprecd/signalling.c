@@ -44,6 +44,7 @@ struct signalling {
     struct io_loop *loop;
     struct flows *flows;
     uint32_t network_change; /* what flows were made through (struct worker_network) */
+    struct addr located[2];  /* our last addresses that were known */
     struct outbox *outboxes[SIGNALLING_WORKERS_MAX];
     bool ports_gone[SIGNALLING_WORKERS_MAX][2];          /* IPv4, IPv6 */
     struct relay_report *relays[SIGNALLING_WORKERS_MAX]; /* the last of each; NULL: none yet */
@@ -132,6 +133,14 @@ static void signalling_tell_workers(struct signalling *signalling, struct tick n
     if (network && network->change != signalling->network_change) {
         signalling->network_change = network->change;
         flows_renew(signalling->flows, now);
+    }
+    for (size_t f = 0; network && f < 2; f++) {
+        struct addr *located = &signalling->located[f];
+        if (!addr_is_set(&network->local[f]))
+            continue;
+        if (addr_is_set(located) && !addr_equal_ip(located, &network->local[f]))
+            flows_leave(signalling->flows, located);
+        *located = network->local[f];
     }
     if (network) {
         doctor_know(signalling->config.doctor, network);

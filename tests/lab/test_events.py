@@ -137,6 +137,17 @@ def lan_and_turn():
     play.gap()
 
 
+def lan_address_tcp():
+    """The connection that the SRC opened is gone with our address: it is called at its Contact."""
+    Play("our address in the LAN changes, SIP over TCP", ["symmetric"], settings=TURN, disturb=move_in_lan, seconds=20,
+         transport="tcp").told("address-changed")
+
+
+def srs_reboot_tcp():
+    """The relay's mapping and the connection are lost at once."""
+    Play("our NAT reboots, SIP over TCP", ["symmetric"], settings=TURN, disturb=reboot("srs"), seconds=22, transport="tcp").gap()
+
+
 def forgetful(world):
     for routers in world.routers.values():
         for router in routers:
@@ -181,7 +192,8 @@ PARTS = [[srs_reboot, srs_box_reboot, src_reboot, relayed_reboot],
          [public_address, silent_port, silent_port_relayed],
          [hold, hold_relayed],
          [silent_port_stun, both_symmetric],
-         [lan_address, lan_and_turn]]
+         [lan_address, lan_and_turn],
+         [lan_address_tcp, srs_reboot_tcp]]
 if len(sys.argv) > 2 and sys.argv[2].isdigit():
     chosen = PARTS[int(sys.argv[2])]
 else:

@@ -515,6 +515,49 @@ static void test_a_gap_does_not_turn_time_back(void)
     play_free(play);
 }
 
+/* Neither media nor SIP comes any more, and nobody answers: the recording ends, and says why. */
+static void test_the_src_is_gone(void)
+{
+    struct play *play = play_begin(35, NULL);
+    CHECK(src_connect(play->src, NULL));
+    src_talk(play->src, true);
+    world_run(&play->world, 5000);
+    play->src->deaf = true;
+    world_run(&play->world, 300000); /* its media comes: that is enough */
+    CHECK_INT(play->src->byes, 0);
+    src_talk(play->src, false);
+    world_run(&play->world, 55000);
+    CHECK_INT(play->src->byes, 0);
+    CHECK_INT(recorder_usage(play->srs.recorder).recordings, 1);
+    world_run(&play->world, 300000);
+    play->src->over = true;
+    play_end(play);
+    CHECK_INT(pcap_count_sip(play->pcap, "BYE "), 1);
+    CHECK_INT(pcap_count_sip(play->pcap, "OPTIONS "), 3);
+    CHECK_TEXT(play_text(play->document, "ended_why"), "no-answer");
+    CHECK_INT(play_count(play, "warnings", "code", "no-answer"), 1);
+    CHECK_INT(play_number(play_stream(play, 0), "packets"), play->a->sent);
+    play_free(play);
+}
+
+/* One that is silent and answers is there. */
+static void test_a_silent_src_is_there(void)
+{
+    struct play *play = play_begin(36, NULL);
+    CHECK(src_connect(play->src, NULL));
+    src_talk(play->src, true);
+    world_run(&play->world, 2000);
+    src_talk(play->src, false);
+    world_run(&play->world, 900000);
+    CHECK_INT(play->src->byes, 0);
+    src_talk(play->src, true);
+    world_run(&play->world, 1000);
+    play_end(play);
+    CHECK_TEXT(play_text(play->document, "ended_why"), "bye");
+    CHECK_INT(play_number(play_stream(play, 0), "packets"), play->a->sent);
+    play_free(play);
+}
+
 /* Another address of ours in mid-call: Contact and SDP name it, the recording stays one. */
 static void change_our_address(bool apart)
 {
@@ -792,6 +835,8 @@ int main(void)
     RUN(test_a_lost_relay_is_waited_for);
     RUN(test_nobody_is_told_from_nowhere);
     RUN(test_a_gap_does_not_turn_time_back);
+    RUN(test_the_src_is_gone);
+    RUN(test_a_silent_src_is_there);
     RUN(test_our_address_changes);
     RUN(test_a_while_without_address);
     RUN(test_our_mapping_changes);

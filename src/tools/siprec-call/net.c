@@ -20,6 +20,8 @@
 #include "io/sockaddr.h"
 #include "tools/siprec-call/message.h"
 
+enum { RENEWALS_MAX = 3 };
+
 bool call_net_resolve(const char *host, uint16_t port, struct addr *out, char *error, size_t size)
 {
     if (addr_parse_ip(view_of_string(host), out)) {
@@ -118,6 +120,20 @@ static bool wire_connect(struct call_wire *wire, int timeout_ms)
     return errno == EINPROGRESS && connection_wait(wire->fd, timeout_ms);
 }
 
+/* Without it the SRS has no way to us once the connection is gone, as without a Contact. */
+static void wire_listen(struct call_wire *wire)
+{
+    int on = 1;
+    wire->listener = socket_open(wire->local.family, SOCK_STREAM);
+    if (wire->listener >= 0 &&
+        setsockopt(wire->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+        socket_bind(wire->listener, &wire->local) && listen(wire->listener, 8) == 0)
+        return;
+    if (wire->listener >= 0)
+        close(wire->listener);
+    wire->listener = -1;
+}
+
 const char *call_transport_name(enum call_transport transport)
 {
     static const char *const names[] = {"udp", "tcp", "tls"};
@@ -138,6 +154,9 @@ bool call_wire_open(struct call_wire *wire, const struct addr *local,
     int on = 1, bytes = 4 * 1024 * 1024;
     wire->fd = socket_open(peer.family, wire->transport == CALL_UDP ? SOCK_DGRAM : SOCK_STREAM);
     wire->in = malloc(LIMIT_SIP_MESSAGE + 1);
+    wire->listener = -1;
+    if (wire->fd >= 0 && wire->transport == CALL_TCP)
+        (void)setsockopt(wire->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     bool good = wire->fd >= 0 && wire->in && socket_bind(wire->fd, local);
     if (good && wire->transport != CALL_UDP)
         good = wire_connect(wire, timeout_ms);
@@ -163,6 +182,8 @@ bool call_wire_open(struct call_wire *wire, const struct addr *local,
         }
     }
     wire->local = socket_local(wire->fd);
+    if (wire->transport == CALL_TCP)
+        wire_listen(wire);
     return true;
 }
 
@@ -172,10 +193,46 @@ void call_wire_close(struct call_wire *wire)
     wire->secure = NULL;
     if (wire->fd >= 0)
         close(wire->fd);
-    wire->fd = -1;
+    if (wire->listener >= 0)
+        close(wire->listener);
+    wire->fd = wire->listener = -1;
     free(wire->in);
     free(wire->out);
-    wire->in = wire->out = NULL;
+    free(wire->last);
+    wire->in = wire->out = wire->last = NULL;
+}
+
+static void wire_replace(struct call_wire *wire, int fd)
+{
+    close(wire->fd);
+    wire->fd = fd;
+    wire->fault = 0;
+    wire->in_len = wire->in_used = wire->out_len = 0;
+}
+
+bool call_wire_renew(struct call_wire *wire, int timeout_ms)
+{
+    int fd = wire->listener >= 0 ? accept4(wire->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)
+                                 : -1;
+    if (fd >= 0) {
+        wire_replace(wire, fd);
+        return true;
+    }
+    if (!wire->fault || wire->transport != CALL_TCP || !wire->last ||
+        wire->renewals == RENEWALS_MAX)
+        return false;
+    wire->renewals++;
+    fd = socket_open(wire->peer.family, SOCK_STREAM);
+    if (fd < 0)
+        return false;
+    int fault = wire->fault;
+    wire_replace(wire, fd);
+    if (!wire_connect(wire, timeout_ms)) {
+        wire->fault = fault;
+        return false;
+    }
+    call_wire_send(wire, &wire->peer, view_of(wire->last, wire->last_len));
+    return true;
 }
 
 /* Gives the kernel what it takes; the rest waits. */
@@ -197,6 +254,18 @@ static void stream_flush(struct call_wire *wire)
     }
     memmove(wire->out, wire->out + done, wire->out_len - done);
     wire->out_len -= done;
+}
+
+static void keep_last(struct call_wire *wire, struct view bytes)
+{
+    if (wire->listener < 0 || bytes.at == wire->last)
+        return;
+    char *copy = realloc(wire->last, bytes.len + 1);
+    if (!copy)
+        return;
+    memcpy(copy, bytes.at, bytes.len);
+    wire->last = copy;
+    wire->last_len = bytes.len;
 }
 
 void call_wire_send(struct call_wire *wire, const struct addr *to, struct view bytes)
@@ -227,6 +296,7 @@ void call_wire_send(struct call_wire *wire, const struct addr *to, struct view b
     }
     memcpy(wire->out + wire->out_len, bytes.at, bytes.len);
     wire->out_len += bytes.len;
+    keep_last(wire, bytes);
     stream_flush(wire);
 }
 

@@ -41,6 +41,10 @@ struct call_wire {
     struct wall received; /* when the last message came: over UDP by the kernel's clock, so that
                            * our own lateness counts for nobody's answer time */
     int fault;            /* errno of what broke it; 0 while it works */
+    int listener;         /* TCP: where the Contact says that we are; -1: nowhere */
+    char *last;           /* TCP: the last message sent, for when it met a dead connection */
+    size_t last_len;
+    unsigned renewals; /* connections after the first */
 };
 
 /* Opens towards peer, from local (port 0: any). TCP and TLS wait up to timeout_ms for the
@@ -49,6 +53,9 @@ WARN_UNUSED bool call_wire_open(struct call_wire *wire, const struct addr *local
                                 const struct call_secure_options *secure, int timeout_ms,
                                 char *error, size_t size);
 void call_wire_close(struct call_wire *wire);
+/* TCP: the SRS has opened a connection to us, or ours has broken and could be opened anew (three times at
+ * most; what was sent last goes out again). True: fd is another one. */
+WARN_UNUSED bool call_wire_renew(struct call_wire *wire, int timeout_ms);
 /* Sends a whole message; over a connection to is not looked at. */
 void call_wire_send(struct call_wire *wire, const struct addr *to, struct view bytes);
 /* The next message that has arrived; valid until the next call; false when there is none now. A

@@ -146,6 +146,8 @@ static bool wire_open(struct call_world *world, char *error, size_t size)
     world->media_ip = addr_with_port(local, 0);
     world->said_ip = addr_is_set(&world->options->say) ? world->options->say : world->media_ip;
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = 0};
+    if (wire->listener >= 0)
+        (void)epoll_ctl(world->epoll, EPOLL_CTL_ADD, wire->listener, &event);
     return epoll_ctl(world->epoll, EPOLL_CTL_ADD, wire->fd, &event) == 0;
 }
 
@@ -154,7 +156,7 @@ bool call_world_open(struct call_world *world, const struct call_options *option
 {
     *unreachable = false;
     world->options = options;
-    world->wire.fd = world->epoll = -1;
+    world->wire.fd = world->wire.listener = world->epoll = -1;
     world->ports = options->ports;
     seed_take(world);
     world->scratch = malloc(CALL_SCRATCH_BYTES);
@@ -282,6 +284,11 @@ static void wire_read(struct call_world *world)
         world->now = io_clock_tick();
         if (call)
             call_input(call, &message, &from, world->now);
+    }
+    if (call_wire_renew(&world->wire, CONNECT_MS)) {
+        struct epoll_event event = {.events = EPOLLIN, .data.u64 = 0};
+        (void)epoll_ctl(world->epoll, EPOLL_CTL_ADD, world->wire.fd, &event);
+        return;
     }
     if (!world->wire.fault)
         return;

@@ -2,6 +2,8 @@
 BUILD ?= build
 MESON_FLAGS ?=
 SIPRECD_FLAGS ?=
+# What siprecd finds in its environment under this prefix are settings.
+unexport SIPRECD_FLAGS
 COMPILE = ninja -C $(BUILD)
 
 .PHONY: all build run check bench sim sim-matrix asan tsan fuzz lab lab-matrix tidy format clean deps deps-test

@@ -162,11 +162,11 @@ class Router:
     masquerade       the kernel's usual one: EIM+APDF to its peers, ports kept
     symmetric        masquerade fully-random: EDM+APDF
     1:1              everything to and fro one host
-    forwarded        masquerade, with SIP and the RTP range forwarded
+    forwarded        masquerade, with SIP and the RTP range forwarded (option: rtp=MIN-MAX)
     pcp              masquerade with miniupnpd (options: its lines of settings)
     tcp-only         masquerade, no UDP
     443-only         masquerade, TCP to 443 only
-    proxy-only       no way out but the HTTP proxy on the router (port 8888)
+    proxy-only       no way out but the HTTP proxy on the router (port 3128)
     firewall         no translation, stateful
     box              natbox_tun with options: mapping=address filtering=independent ...
 
@@ -203,7 +203,7 @@ class Router:
         elif self.sip:
             inward = f'iifname "wan" meta l4proto {{ tcp, udp }} th dport {SIP} dnat ip to {host}'
         if self.kind == "forwarded":
-            inward += f'\n iifname "wan" udp dport {RTP[0]}-{RTP[1]} dnat ip to {host}'
+            inward += f'\n iifname "wan" udp dport {self.range()} dnat ip to {host}'
         outward = {"symmetric": 'oifname "wan" meta l4proto { tcp, udp } masquerade fully-random',
                    "firewall": ""}.get(self.kind, 'oifname "wan" masquerade')
         allowed = self.OUT.get(self.kind, 'iifname "lan" accept')
@@ -226,6 +226,9 @@ class Router:
         return ('meta nfproto ipv6 iifname "lan" accept\n meta l4proto ipv6-icmp accept\n'
                 + (f"meta nfproto ipv6 meta l4proto {{ tcp, udp }} th dport {SIP} accept\n" if self.sip else ""))
 
+    def range(self):
+        return next((o[4:] for o in self.options if o.startswith("rtp=")), f"{RTP[0]}-{RTP[1]}")
+
     def firewall_opens(self):
         return f'\n iifname "wan" meta l4proto {{ tcp, udp }} th dport {SIP} accept' if self.sip else ""
 
@@ -240,10 +243,10 @@ class Router:
 
     def proxy(self):
         settings = self.folder / "tinyproxy.conf"
-        settings.write_text("\n".join(["Port 8888", "Timeout 600", "MaxClients 200", "Allow 0.0.0.0/0",
+        settings.write_text("\n".join(["Port 3128", "Timeout 600", "MaxClients 200", "Allow 0.0.0.0/0",
                                        "LogLevel Connect", f'PidFile "{self.folder}/tinyproxy.pid"', ""]))
         self.daemon = self.space.start("tinyproxy", "-d", "-c", settings, log=self.folder / "tinyproxy.log")
-        harness.wait_for(lambda: ":8888 " in self.space.run("ss", "-tlnH"), 20)
+        harness.wait_for(lambda: ":3128 " in self.space.run("ss", "-tlnH"), 20)
 
     def box(self):
         """Packets that come from either cable go to the device; what comes out of it goes by the main table."""

@@ -2,10 +2,11 @@
 """Networks that are more than a NAT: IPv6 beside it or alone, firewalls, ways out over TCP, TLS and a proxy only, calls
 that come down a registration. Each plays two calls and hears them; the path is what doc/nat.md says.
 Use: test_networks.py BUILD [PART PARTS | PLAY ...]."""
+import re
 import sys
 
 import lab
-from harness import Tap, near, wait_for
+from harness import ROOT, Tap, near, wait_for
 
 lab.enter()
 tap = Tap()
@@ -13,18 +14,19 @@ TURN = {"TURN_USERNAME": lab.TURN_USER, "TURN_PASSWORD": lab.TURN_PASSWORD}
 UDP = dict(TURN, TURN_SERVERS=f"turn:{lab.SERVERS}.1:3478")
 NAME, SBC = "turn.example.com", "sbc.example.com"
 TLS = dict(TURN, TURN_SERVERS=f"turns:{NAME}:443")
-PROXY = {"https_proxy": "http://192.168.10.1:8888"}
+PROXY = {"https_proxy": "http://192.168.10.1:3128"}
 SIX = [f"--sip.listen=udp:[::]:{lab.SIP},tcp:[::]:{lab.SIP},udp:0.0.0.0:{lab.SIP},tcp:0.0.0.0:{lab.SIP}"]
 US6, BEHIND6, SERVER6 = f"[{lab.SRS6}1]", f"[{lab.SRS6.removesuffix(':')}1::2]", f"{lab.SERVERS6}1"
 PLAYS = []
 
 
 class Play:
-    """paths: of the first call and the next (None: any). registers: sip.register's value, and calls go to the registrar."""
+    """paths: of the first call and the next (None: any). register: sip.register's value, and calls go to the registrar.
+    names: the only ones that siprecd's host knows (lines of /etc/hosts); else all."""
 
     def __init__(self, name, srs=(), src=(), settings=None, arguments=(), call=(), paths=(None, None), to=None, tls=False,
                  register=None, transport="tcp", v6=False, relay_over=None, warm=False, before=None, seconds=5, check=None,
-                 src_v4=True, sip=True, **world):
+                 src_v4=True, sip=True, names=None, conf=None, **world):
         self.__dict__.update({k: v for k, v in locals().items() if k != "self"})
         PLAYS.append(self)
 
@@ -34,18 +36,28 @@ class Play:
             world.coturn(f"{lab.SERVERS}.1", f"{lab.SERVERS}.2", *six, tls=NAME if self.tls else None)
             world.classic_stun()
             words, to = list(self.arguments), self.to
-            if self.register:
+            if self.conf:
+                (world.folder / "siprecd.conf").write_text(self.conf)
+                words += ["-c", world.folder / "siprecd.conf"]
+            if self.register or self.conf:
                 world.kamailio()
+                to = to or f"{lab.SERVERS}.6"
+            if self.register:
                 words += [f"--sip.register={self.register}", "--sip.register_username=recorder",
                           "--sip.register_password=secret"]
-                to = to or f"{lab.SERVERS}.6"
-            if self.tls or self.register:
+            self.registers = self.register or self.conf
+            if self.tls or self.registers:
                 words.append(f"--sip.tls_ca={world.authority().pem}")
             if not self.src_v4:
                 world.src.run("ip", "-4", "address", "flush", "dev", "eth")
             if self.before:
                 self.before(world)
-            with world.siprecd(*words, environment=self.settings) as recorder:
+            recorder = world.siprecd(*words, environment=self.settings)
+            if self.names:
+                (world.folder / "few").write_text("127.0.0.1 localhost\n" + self.names)
+                blind = f'mount --bind {world.folder}/few /etc/hosts && exec "$0" "$@"'
+                recorder.arguments[len(world.srs.enter):0] = ["unshare", "-m", "sh", "-c", blind]
+            with recorder:
                 self.settled(recorder)
                 for number, path in enumerate(self.paths):
                     self.hear(world, recorder, to, path, "first call" if number == 0 else "next call")
@@ -56,12 +68,12 @@ class Play:
         wait_for(lambda: recorder.nat().get("state") == "known", 20)
         if self.warm:
             wait_for(lambda: any(r["state"] == "serving" and r.get("ready", 0) > 0 for r in recorder.nat().get("relays", [])), 30)
-        if self.register:
+        if self.registers:
             wait_for(lambda: any(r.get("state") == "registered" for r in recorder.nat().get("registrations", [])), 30)
 
     def hear(self, world, recorder, to, path, which):
         status, report = world.call(*self.call, to=to, transport=self.transport, seconds=self.seconds,
-                                    user="recorder" if self.register else "srs")
+                                    user="recorder" if self.registers else "srs")
         recording = (status == 0 and recorder.recording(report["call_id"], seconds=30)) or {}
         heard = recorder.heard(recording, 2 if self.seconds < 8 else 3) if recording.get("id") else []
         streams = recording.get("streams", [])
@@ -117,6 +129,30 @@ def went_in_pieces(play, world, _):
 
 Play("NATs on both sides, SIP over UDP in fragments", [BOX], [BOX], settings=dict(UDP, STUN_SERVERS=f"{lab.SERVERS}.1:3478"), transport="udp",
      warm=True, check=went_in_pieces)
+# The set-ups of README.md, word for word; addresses and secrets are this world's.
+
+
+def readme(words):
+    """What stands in `code` in the item that begins so."""
+    item = re.search(r"^- \*\*" + words + r"\*\*:(.*?)(?=^- |^$)", (ROOT / "README.md").read_text(), re.M | re.S).group(1)
+    return [" ".join(code.split()) for code in re.findall(r"`([^`]+)`", item)]
+
+
+def settings_of(code, **here):
+    return dict(dict(word.split("=", 1) for word in code.split()), **here)
+
+
+DEFAULTS = ["--rtp.port_min=10000", "--rtp.port_max=20000"]
+FORWARDED = ("forwarded", "rtp=10000-20000")
+by_hand, = readme("An office router")
+outside, register, password = readme("A locked-down enterprise")
+Play("README: a cloud VM", ["1:1"], arguments=DEFAULTS)
+Play("README: an office router that maps ports", ["pcp"], arguments=DEFAULTS, paths=("mapped", "mapped"))
+Play("README: an office router, forwarded by hand", [FORWARDED], arguments=DEFAULTS, paths=("static", "static"),
+     settings=settings_of(by_hand, EXTERNAL_IP=f"{lab.SRS}.1"))
+Play("README: a locked-down enterprise", ["proxy-only"], settings=settings_of(outside, TURN_PASSWORD=lab.TURN_PASSWORD), tls=True,
+     warm=True, sip=False, paths=("relay", "relay"), relay_over="tls", names="192.168.10.1 proxy\n",
+     conf=f"{register.replace('] ', ']' + chr(10))}\n{password} = secret\n")
 # ICE with a mapping.
 Play("PCP, the SRC speaks ICE", ["pcp"], call=["--ice", "full"], paths=("mapped", "mapped"))
 

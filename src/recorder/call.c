@@ -492,7 +492,9 @@ static bool print(struct recorder *recorder, struct exchange *x, struct view *sd
 static bool send(struct recorder *recorder, struct exchange *x, struct recorder_now now,
                  uint64_t request, struct view *sent)
 {
-    struct sip_answer answer = {.status = 200, .content_type = VIEW_LIT("application/sdp")};
+    struct sip_answer answer = {.status = 200,
+                                .headers = recorder_trickle_headers(x->call),
+                                .content_type = VIEW_LIT("application/sdp")};
     bool datagram = !sip_protocol_is_reliable(x->call->flow.protocol);
     if (!print(recorder, x, &answer.body))
         return false;
@@ -504,6 +506,9 @@ static bool send(struct recorder *recorder, struct exchange *x, struct recorder_
         if (sdp_answer_shorten(&recorder->answer, voices) && !print(recorder, x, &answer.body))
             return false;
     }
+    if (datagram && sip_answer_size(recorder->sip, request, &answer) > DATAGRAM_SIZE &&
+        recorder_trickle_shorten(recorder, x->call) && !print(recorder, x, &answer.body))
+        return false;
     *sent = answer.body;
     return sip_answer(recorder->sip, now.tick, request, &answer);
 }

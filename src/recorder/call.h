@@ -14,6 +14,7 @@
 #include "recorder/record.h"
 #include "recorder/recorder.h"
 #include "recorder/stock.h"
+#include "recorder/trickle.h"
 #include "recorder/watch.h"
 #include "recorder/way.h"
 #include "sdp/answer.h"
@@ -37,6 +38,7 @@ struct recorder_ice;
 struct recorder_ice_line {
     struct recorder_ice *fresh; /* begins with this answer; NULL: none does */
     bool stays;                 /* what the stream has goes on */
+    struct recorder_ice *of;    /* whose candidates are told */
     struct sdp_ice sdp;
 };
 
@@ -69,6 +71,7 @@ struct recorder_call {
 
     struct recorder_moves moves;
     struct recorder_watch watch;
+    struct recorder_trickle trickle;
     struct recorder_work *work, **work_end;
     bool snapshot_wanted;
     uint64_t snapshot_request; /* our UPDATE that asks for it; 0: none is out */

@@ -1,7 +1,7 @@
 /* ice: see ice.h.
  * Not here: which ports a call has (call.c), what of the network is known (reach.c).
  * RFC 8839 §4.2.5 (mismatch), §4.4 (later offers), §5.4; 8445 §6.1.1 (roles); DESIGN: sip.allow. */
-#include "recorder/ice.h"
+#include "recorder/ice_inside.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,26 +10,7 @@
 #include "base/metrics.h"
 #include "base/target.h"
 #include "recorder/share.h"
-
-/* Host, reflexive and relayed, of two components and two families. */
-#define TOLD 12
-
-struct recorder_ice {
-    struct recorder_ice *next; /* offered in its place, not answered yet */
-    struct ice *agent;         /* until it is posted */
-    bool mismatch;             /* the SRC's own SDP contradicts itself: no ICE on this stream */
-    bool lite;
-    bool over_tcp; /* has candidates of TCP: it shares sockets */
-    uint8_t components;
-    char ufrag[ICE_UFRAG_SIZE], pwd[ICE_PWD_SIZE];
-    struct candidate told[TOLD];
-    size_t count;
-    /* Of the SRC's last description: others are a restart. */
-    char remote_ufrag[ICE_REMOTE_CREDENTIAL_SIZE], remote_pwd[ICE_REMOTE_CREDENTIAL_SIZE];
-    uint32_t port, generation;              /* the agent's bases are of these */
-    struct addr permitted[MEDIA_PERMITTED]; /* IPs that a relay shall let in */
-    uint8_t permitted_count;
-};
+#include "recorder/trickle.h"
 
 void recorder_ice_destroy(struct recorder_ice *ice)
 {
@@ -285,6 +266,17 @@ static void add_default(struct recorder_ice *ice, const struct recorder_lease *l
                         60000);
 }
 
+/* What STUN sees of the port may come after the answer; an SRC that takes INFO is told then. */
+static bool awaits(const struct recorder *recorder, const struct recorder_call *call,
+                   const struct recorder_lease *lease)
+{
+    const struct recorder_ticket *ticket = &lease->ticket;
+    return call->trickle.speaks && !lease->us.is_open && !lease->us.is_static &&
+           !addr_is_set(&ticket->seen) && !addr_is_set(&ticket->mapped) &&
+           ticket->port != MEDIA_NO_PORT &&
+           profile_levels(profile_of(recorder, &ticket->bound)) > 0;
+}
+
 static bool is_open(const struct recorder *recorder, struct tick now,
                     const struct recorder_lease *lease)
 {
@@ -322,9 +314,10 @@ static struct recorder_ice *make(struct recorder *recorder, const struct recorde
     ice_end_local(ice->agent);
     (void)view_copy(view_of_string(ice_ufrag(ice->agent)), ice->ufrag, sizeof ice->ufrag);
     (void)view_copy(view_of_string(ice_pwd(ice->agent)), ice->pwd, sizeof ice->pwd);
-    ice->count = ice_local_candidates(ice->agent, ice->told, TOLD);
-    if (ice->count > TOLD)
-        ice->count = TOLD;
+    ice->count = ice_local_candidates(ice->agent, ice->told, RECORDER_ICE_TOLD);
+    if (ice->count > RECORDER_ICE_TOLD)
+        ice->count = RECORDER_ICE_TOLD;
+    ice->ends = !awaits(recorder, call, lease);
     ice->port = lease->ticket.port;
     ice->generation = lease->ticket.generation;
     return ice;
@@ -332,29 +325,35 @@ static struct recorder_ice *make(struct recorder *recorder, const struct recorde
 
 /* ---- Lines of an answer --------------------------------------------------------------------- */
 
-static void say(struct recorder *recorder, size_t line, const struct recorder_ice *ice)
+static void say(struct recorder *recorder, size_t line, struct recorder_ice *ice)
 {
     struct recorder_ice_line *plan = &recorder->ice_lines[line];
     bool trickles = recorder->answer.offer->media[line].ice_trickles;
     plan->sdp = (struct sdp_ice){
         .mismatch = ice->mismatch,
-        .ends = trickles,
+        .ends = trickles && ice->ends,
         .ufrag = view_of_string(ice->ufrag),
         .pwd = view_of_string(ice->pwd),
         .candidates = ice->told,
         .candidate_count = ice->count,
     };
+    plan->of = ice;
     recorder->answer.lines[line].ice = &plan->sdp;
     recorder->answer.ice_lite |= ice->lite;
     recorder->answer.ice_trickle |= trickles;
+}
+
+bool recorder_ice_is_of(const struct recorder_ice *ice, struct view ufrag, struct view pwd)
+{
+    return view_equal(ufrag, view_of_string(ice->remote_ufrag)) &&
+           view_equal(pwd, view_of_string(ice->remote_pwd));
 }
 
 static bool goes_on(const struct recorder_ice *ice, const struct sdp_media *media,
                     const struct recorder_lease *lease)
 {
     return ice && ice->port == lease->ticket.port && ice->generation == lease->ticket.generation &&
-           view_equal(media->ice_ufrag, view_of_string(ice->remote_ufrag)) &&
-           view_equal(media->ice_pwd, view_of_string(ice->remote_pwd));
+           recorder_ice_is_of(ice, media->ice_ufrag, media->ice_pwd);
 }
 
 void recorder_ice_plan(struct recorder *recorder, const struct recorder_call *call,
@@ -464,6 +463,7 @@ void recorder_ice_settle(struct recorder *recorder, struct recorder_call *call, 
     recorder_ice_destroy(call->ices[number]);
     call->ices[number] = plan->fresh;
     plan->fresh = NULL;
+    recorder_trickle_begin(call, number);
     recorder_story_ice(&call->record.streams[number].story, recorder_ice_runs(call, number));
 }
 
@@ -489,22 +489,32 @@ void recorder_ice_post(struct recorder_call *call, unsigned number,
     ice->agent = NULL;
 }
 
-void recorder_ice_post_more(struct recorder *recorder, struct recorder_call *call, size_t line,
-                            unsigned number, struct wall at)
+void recorder_ice_more(struct recorder *recorder, struct recorder_call *call, unsigned number,
+                       const struct sdp_media *media, bool end, struct wall at)
 {
-    const struct sdp_media *media = &recorder->theirs.media[line];
-    if (!recorder->ice_lines[line].stays || !call->ices[number] || call->ices[number]->mismatch ||
-        (media->candidate_count == 0 && !media->ice_ends))
-        return;
+    struct recorder_ice *ice = call->ices[number];
+    uint8_t permitted = ice->permitted_count;
     struct candidate *list = calloc(media->candidate_count + 1u, sizeof *list);
     if (!list)
         return;
     size_t count = choose(recorder, call, media, list);
+    for (size_t i = 0; i < count; i++)
+        permit(recorder, call, &list[i].address, ice);
+    if (ice->permitted_count != permitted)
+        recorder_post_stream(recorder, call, number, at, false);
     struct media_command command = {
-        .kind = MEDIA_TRICKLE,
-        .at = at,
-        .trickle = {.stream = (uint8_t)number, .end = !media->ice_trickles || media->ice_ends}};
+        .kind = MEDIA_TRICKLE, .at = at, .trickle = {.stream = (uint8_t)number, .end = end}};
     recorder_post(recorder, call, command, list, count * sizeof *list);
+}
+
+void recorder_ice_post_more(struct recorder *recorder, struct recorder_call *call, size_t line,
+                            unsigned number, struct wall at)
+{
+    const struct sdp_media *media = &recorder->theirs.media[line];
+    if (!recorder->ice_lines[line].stays || !recorder_ice_runs(call, number) ||
+        (media->candidate_count == 0 && !media->ice_ends))
+        return;
+    recorder_ice_more(recorder, call, number, media, !media->ice_trickles || media->ice_ends, at);
 }
 
 /* ---- What came of it ------------------------------------------------------------------------ */

@@ -108,6 +108,7 @@ static struct recorder_call *new_call(struct recorder *recorder, struct recorder
     call->listed = event->flow.trusted || is_listed(recorder, &event->flow.peer);
     call->by_external = is_outside(recorder, &event->flow);
     recorder_caller_init(&call->caller, event->message, &event->flow);
+    recorder_trickle_meet(call, event->message);
     recorder_learn_begin(recorder, call, now.wall);
     call->work_end = &call->work;
     call->document_last = tick_add_ms(now.tick, -RECORDER_DOCUMENT_EVERY_MS);

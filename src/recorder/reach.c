@@ -196,8 +196,10 @@ void recorder_ticket(struct recorder *recorder, struct recorder_now now,
         recorder_return_ticket(recorder, ticket);
         recorder->new_tickets = true;
     }
-    if (call && addr_is_set(&ticket->seen))
+    if (call && addr_is_set(&ticket->seen)) {
+        recorder_trickle_found(recorder, call, now, stream);
         check_address(recorder, call, now, stream);
+    }
 }
 
 bool recorder_ticket_mapped(struct recorder *recorder, struct recorder_now now,

@@ -223,6 +223,7 @@ void recorder_arm(struct recorder *recorder, struct recorder_call *call)
     if (call->snapshot_wanted && !call->snapshot_request && call->confirmed)
         next = tick_min(next, call->snapshot_at);
     next = tick_min(next, tick_min(recorder_move_deadline(call), recorder_watch_deadline(call)));
+    next = tick_min(next, recorder_trickle_deadline(call));
     if (call->work)
         next = (struct tick){0}; /* as soon as the answer has left */
     timers_set(&recorder->timers, &call->timer, next);
@@ -440,7 +441,8 @@ static void take_response(struct recorder *recorder, struct recorder_call *call,
                           struct recorder_now now, const struct sip_event *event)
 {
     bool gone;
-    if (recorder_move_response(recorder, call, now, event))
+    if (recorder_move_response(recorder, call, now, event) ||
+        recorder_trickle_response(recorder, call, now, event))
         return;
     if (!recorder_watch_response(call, now.tick, event, &gone))
         recorder_take_response(recorder, call, now, event);
@@ -472,6 +474,7 @@ static void take_in_dialog(struct recorder *recorder, struct recorder_call *call
         break;
     case SIP_EVENT_INFO:
         take_metadata(recorder, call, now, event->message);
+        recorder_trickle_take(recorder, call, now, event->message);
         break;
     case SIP_EVENT_ACK:
         take_ack(recorder, call, now, event->message);
@@ -555,6 +558,7 @@ void recorder_expire(struct recorder *recorder, struct recorder_now now)
             recorder_ask_snapshot(recorder, call, now);
         recorder_move_expire(recorder, call, now);
         recorder_watch_expire(recorder, call, now);
+        recorder_trickle_expire(recorder, call, now);
         if (call->document_due && tick_due(call->document_at, now.tick)) {
             call->document_due = false;
             call->document_last = now.tick;

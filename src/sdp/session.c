@@ -214,6 +214,8 @@ static void read_session_attribute(struct context *c, struct view name, struct v
             c->session->group_anat[at] = value;
     } else if (view_equal_nocase(name, VIEW_LIT("ice-lite"))) {
         c->session->ice_lite = true;
+    } else if (view_equal_nocase(name, VIEW_LIT("end-of-candidates"))) {
+        c->session->ice_ends = true;
     }
 }
 
@@ -475,6 +477,8 @@ void sdp_session_parse(struct sdp_session *session, struct view text)
             c.media->text.len = (size_t)(line.at + line.len - c.media->text.at);
     }
     finish_media(&c);
+    session->ice_ufrag = c.ice_ufrag;
+    session->ice_pwd = c.ice_pwd;
 }
 
 const struct sdp_format *sdp_media_format(const struct sdp_session *session,

@@ -81,6 +81,8 @@ struct sdp_session {
     struct view group_bundle;
     struct view group_anat[SDP_ANAT_GROUPS]; /* RFC 4091; mids, the one preferred first */
     bool ice_lite;
+    struct view ice_ufrag, ice_pwd; /* before the first m-line */
+    bool ice_ends;      /* a=end-of-candidates before the first m-line: for all (RFC 8840 §4.4) */
     size_t media_count; /* those kept; media_count + lost_media is the number of m= lines */
     struct sdp_media media[LIMIT_SDP_MEDIA];
     struct sdp_format formats[SDP_FORMATS_POOL];

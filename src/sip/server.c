@@ -22,7 +22,8 @@ static void event_of(struct sip *sip, enum sip_event_kind kind, const struct sip
 /* Option tags of Require that we do not have, as the value of Unsupported; false: none. */
 static bool list_unsupported(const struct sip_message *m, struct writer *w)
 {
-    static const struct view known[] = {VIEW("siprec"), VIEW("timer"), VIEW("100rel")};
+    static const struct view known[] = {VIEW("siprec"), VIEW("timer"), VIEW("100rel"),
+                                        VIEW("trickle-ice")};
     struct sip_header at = {0};
     while (sip_message_header_named(m, VIEW_LIT("Require"), &at)) {
         struct view rest = at.value, tag;
@@ -313,9 +314,12 @@ static void receive_info(struct sip *sip, struct tick now, const struct sip_flow
     struct sip_answer answer = {.status = 200};
     bool metadata = view_starts_with_nocase(m->content_type, VIEW_LIT("application/rs-metadata")) ||
                     view_starts_with_nocase(m->content_type, VIEW_LIT("multipart/"));
+    struct view package = sip_message_header(m, VIEW_LIT("Info-Package"));
+    bool ours = view_starts_with_nocase(package, VIEW_LIT("trickle-ice"));
     /* RFC 6086 §4.2.2; but metadata is never refused, whatever package it claims to be. */
-    if (sip_message_header(m, VIEW_LIT("Info-Package")).len > 0 && !metadata) {
-        answer = (struct sip_answer){.status = 469, .headers = VIEW_LIT("Recv-Info: \r\n")};
+    if (package.len > 0 && !ours && !metadata) {
+        answer =
+            (struct sip_answer){.status = 469, .headers = VIEW_LIT("Recv-Info: trickle-ice\r\n")};
         refuse_within(sip, now, flow, t, m, answer);
         return;
     }

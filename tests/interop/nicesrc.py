@@ -109,7 +109,7 @@ class NiceCall:
         self.srs, self.source, self.own, self.trickle, self.mux = srs, source, own, trickle, mux
         self.call_id = f"nice{NiceCall.number}x{srs.port}"
         self.version = self.cseq = 1
-        self.responses, self.served, self.told = queue.Queue(), [], {}
+        self.responses, self.served, self.told, self.fragments = queue.Queue(), [], {}, []
         self.transport = transport
         self.talk = Talk(srs, transport, to=to, own=own)
         self.ended, self.counted = False, srs.metric("siprecd_rtp_packets_received_total")
@@ -200,6 +200,7 @@ class NiceCall:
         return served
 
     def take_fragment(self, body):
+        self.fragments.append(body)
         for section in sections(body):
             mid = re.search(r"(?m)^a=mid:(\d+)", section)
             for line in re.findall(r"(?m)^(a=candidate:[^\r\n]*)", section):
@@ -219,6 +220,17 @@ class NiceCall:
     def offer(self, candidates=True):
         self.version += 1
         return self.again("INVITE", description(self.source, self.version, self.own, self.trickle, candidates, self.mux))
+
+    def inform(self, streams, end=False):
+        """RFC 8840: the candidates of these streams in an INFO; the status it is answered with."""
+        parts = [[f"m=audio 9 RTP/AVP 0", f"a=ice-ufrag:{self.source.ufrag[i]}", f"a=ice-pwd:{self.source.pwd[i]}", f"a=mid:{i}",
+                  *self.source.candidates.get(i, []), *(["a=end-of-candidates"] if end else [])] for i in streams]
+        body = "\r\n".join(line for part in parts for line in part) + "\r\n"
+        self.cseq += 1
+        self.talk.send(followup("INFO", self.request, self.response, self.cseq, body,
+                                "Info-Package: trickle-ice\r\nContent-Disposition: Info-Package\r\n"
+                                "Content-Type: application/trickle-ice-sdpfrag\r\n"))
+        return code_of(self.final("INFO"))
 
     def packets(self):
         """How many the SRS has recorded since this call began, which has it for itself."""

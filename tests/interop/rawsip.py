@@ -77,11 +77,11 @@ def code_of(message):
     return int(message.split()[1]) if message else None
 
 
-def followup(method, request, response, cseq=None, body=""):
+def followup(method, request, response, cseq=None, body="", headers="Content-Type: application/sdp\r\n"):
     """ACK or BYE in the dialog that request and response made."""
     target = re.search(r"<([^>]*)>", header(response, "Contact", "m") or "<sip:srs@127.0.0.1>").group(1)
     number = cseq or header(request, "CSeq").split()[0]
-    kind = "Content-Type: application/sdp\r\n" if body else ""
+    kind = headers if body else ""
     via = re.sub(r"branch=[^;\s]*", lambda m: m.group(0) + method, header(request, "Via", "v"))
     return (f"{method} {target} SIP/2.0\r\nVia: {via}\r\nMax-Forwards: 70\r\n"
             f"From: {header(request, 'From', 'f')}\r\nTo: {header(response, 'To', 't')}\r\n"

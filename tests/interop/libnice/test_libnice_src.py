@@ -83,6 +83,23 @@ def trickle(srs):
         play.hear(("host", "peer-reflexive"))
 
 
+def trickle_by_info(srs):
+    """RFC 8840: the offer has no candidate; one stream's come in an INFO, then, once more, all."""
+    source = Source(2, 1, "controlling", "regular")
+    play = Play(srs, "INFO", source, trickle=True, candidates=False)
+    if not play.good:
+        return
+    tap.ok(re.search(r"(?m)^Recv-Info: *trickle-ice", play.response) and "trickle-ice" in play.response.partition("Supported")[2],
+           "INFO: the answer says that we take it", play.response)
+    tap.equal([play.inform([0]), play.inform([0, 1], end=True)], [200, 200], "INFO: is answered")
+    stale = dict(source.ufrag)
+    if play.ready():
+        source.ufrag[0] = "elsewhere"
+        tap.equal(play.inform([0]), 200, "INFO: of another generation changes nothing")
+        source.ufrag = stale
+        play.hear(("host", "peer-reflexive"))
+
+
 with Siprecd() as srs:
     full(srs, "controlling", 2, 1, "controlling", "regular")
     full(srs, "both controlled: one gives way", 2, 1, "controlled", "regular")
@@ -90,6 +107,7 @@ with Siprecd() as srs:
     full(srs, "two components", 2, 2, "controlling", "regular", mux=False)
     restart(srs)
     trickle(srs)
+    trickle_by_info(srs)
     if is_installed():
         with tempfile.TemporaryDirectory(prefix="siprecd-libnice-") as name:
             server = Coturn(pathlib.Path(name), *LONG_TERM)

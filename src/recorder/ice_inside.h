@@ -1,0 +1,38 @@
+/* ice_inside: what a stream has of ICE, shared by ice.c and trickle.c.
+ * Not here: what the rest of the module may call (ice.h).
+ * RFC 8839 §4, 8840 §4.4. */
+#ifndef RECORDER_ICE_INSIDE_H
+#define RECORDER_ICE_INSIDE_H
+
+#include "recorder/ice.h"
+
+/* Host, reflexive and relayed, of two components and two families. */
+#define RECORDER_ICE_TOLD 12
+
+struct recorder_ice {
+    struct recorder_ice *next; /* offered in its place, not answered yet */
+    struct ice *agent;         /* until it is posted */
+    bool mismatch;             /* the SRC's own SDP contradicts itself: no ICE on this stream */
+    bool lite;
+    bool over_tcp; /* has candidates of TCP: it shares sockets */
+    uint8_t components;
+    char ufrag[ICE_UFRAG_SIZE], pwd[ICE_PWD_SIZE];
+    struct candidate
+        told[RECORDER_ICE_TOLD]; /* in the order that they were told in (RFC 8840 §4.4) */
+    size_t count;
+    bool ends; /* no more of ours will come */
+    bool owes; /* the answer had no room for all of them */
+    /* Of the SRC's last description: others are a restart. */
+    char remote_ufrag[ICE_REMOTE_CREDENTIAL_SIZE], remote_pwd[ICE_REMOTE_CREDENTIAL_SIZE];
+    uint32_t port, generation;              /* the agent's bases are of these */
+    struct addr permitted[MEDIA_PERMITTED]; /* IPs that a relay shall let in */
+    uint8_t permitted_count;
+};
+
+/* Gives the worker candidates of the SRC's, of media in recorder->theirs; its relay lets them in. */
+void recorder_ice_more(struct recorder *recorder, struct recorder_call *call, unsigned number,
+                       const struct sdp_media *media, bool end, struct wall at);
+/* media has the credentials that the stream's ICE goes by. */
+bool recorder_ice_is_of(const struct recorder_ice *ice, struct view ufrag, struct view pwd);
+
+#endif

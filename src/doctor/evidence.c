@@ -85,6 +85,9 @@ static void read_stream(const json_t *one, struct doctor_evidence *e)
     s->bound = addr_in(one, "bound");
     s->observed = addr_in(one, "observed");
     s->packets = (uint64_t)json_integer_value(json_object_get(one, "packets"));
+    /* Of a call that goes on counters come later than its first packet. */
+    if (s->packets == 0 && json_is_integer(json_object_get(verdict, "first_packet_ms")))
+        s->packets = 1;
     s->expects_media = strcmp(text_of(one, "direction"), "recvonly") == 0;
     read_path(text_of(one, "path"), s);
     read_trail(json_object_get(verdict, "trail"), s);

@@ -90,12 +90,13 @@ static void judge_pace(const struct pace *p, struct doctor_stream *s)
 
 enum { RIVALS = 8, ACCEPTED = 8 };
 
-/* Of one stream: whose packets it took, and whose it set apart. What waited until its sender was
+/* Of one stream: how many packets it took of whom, and whose it set apart. What waited until its sender was
  * believed was set apart, too, and is the stream's all the same. */
 struct senders {
     struct addr accepted[ACCEPTED];
     uint32_t accepted_ssrc[ACCEPTED];
     size_t accepted_count;
+    uint64_t taken;
     struct rival {
         struct addr from;
         uint32_t ssrc;
@@ -313,6 +314,7 @@ static void first_pass(struct journal_reader *reader, struct doctor_evidence *e,
             count_apart(&senders[record.stream], &record.source, &packet);
         } else {
             count_accepted(&senders[record.stream], &record.source, packet.ssrc);
+            senders[record.stream].taken++;
             pace_count(&paces[record.stream], &packet, record.time);
         }
     }
@@ -320,6 +322,11 @@ static void first_pass(struct journal_reader *reader, struct doctor_evidence *e,
 
 static void judge_senders(struct doctor_evidence *e, const struct senders senders[DOCTOR_STREAMS])
 {
+    /* A document that was made while the call goes on is older than its journal. */
+    for (size_t i = 0; i < e->stream_count; i++) {
+        if (e->streams[i].packets < senders[i].taken)
+            e->streams[i].packets = senders[i].taken;
+    }
     for (size_t i = 0; i < e->stream_count; i++) {
         for (size_t k = 0; k < senders[i].rival_count; k++)
             judge_rival(e, &senders[i], &e->streams[i], &senders[i].rivals[k]);

@@ -220,6 +220,30 @@ static bool can_be_looked_at(const struct doctor_evidence *e, const struct docto
             (s->path == PATH_BEST_EFFORT && e->external_is_set));
 }
 
+/* A neighbour calls our address outside: whether that leads it back in is seen from here, too. */
+static void look_back(struct doctor_evidence *e)
+{
+    for (size_t i = 0; i < e->stream_count; i++) {
+        const struct doctor_stream *s = &e->streams[i];
+        if (!doctor_stream_is_dead(s) || s->is_ice || !doctor_is_ours(e, &s->advertised) ||
+            !addr_is_set(&e->external) || !addr_equal_ip(&s->advertised, &e->external) ||
+            !addr_equal_ip(&e->signalled, &e->external) ||
+            e->behaviour.hairpin != NAT_HAIRPIN_UNKNOWN || s->firewall == PATH_YES)
+            continue;
+        switch (outside_look_back(&s->advertised, &s->bound)) {
+        case PATH_YES:
+            e->behaviour.hairpin = NAT_HAIRPIN_EXTERNAL;
+            break;
+        case PATH_NO:
+            e->behaviour.hairpin = NAT_HAIRPIN_NONE;
+            break;
+        case PATH_UNKNOWN:
+            break;
+        }
+        return;
+    }
+}
+
 static void look(struct doctor *doctor, struct doctor_evidence *e)
 {
     struct worker_network *network = malloc(sizeof *network);
@@ -234,6 +258,7 @@ static void look(struct doctor *doctor, struct doctor_evidence *e)
         if (can_be_looked_at(e, s))
             s->probe = outside_look(network, &s->advertised, &s->bound);
     }
+    look_back(e);
     if (e->has_call && e->stun_is_silent)
         outside_ask_by_tcp(network, e->is_v6, &e->stun_by_tcp, &e->turn_by_tcp);
     pthread_mutex_unlock(&doctor->looking);

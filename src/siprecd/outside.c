@@ -322,6 +322,47 @@ enum path_answer outside_look(const struct worker_network *network, const struct
     return answer != PATH_UNKNOWN ? answer : look_by_stun(network, advertised, bound);
 }
 
+/* ---- From inside ----------------------------------------------------------------------------- */
+
+static enum path_answer watch_port(int fd, int port_fd, const struct addr *target, uint64_t number,
+                                   struct view probe)
+{
+    struct tick now = io_clock_tick(), until = tick_add_ms(now, LOOK_MS / 2), again = now;
+    uint8_t bytes[DATAGRAM_SIZE];
+    struct addr from;
+    ssize_t n;
+    for (; tick_before(now, until) && !sightings_has_come(number); now = io_clock_tick()) {
+        if (tick_due(again, now)) {
+            send_to(fd, target, probe);
+            again = tick_add_ms(now, AGAIN_MS);
+        }
+        wait_for(port_fd, -1, tick_min(again, tick_add_ms(now, 20)));
+        while (port_fd >= 0 && (n = receive(port_fd, bytes, &from)) >= 0)
+            (void)sightings_probe(view_of(bytes, (size_t)n));
+    }
+    return sightings_has_come(number) ? PATH_YES : PATH_NO;
+}
+
+enum path_answer outside_look_back(const struct addr *advertised, const struct addr *bound)
+{
+    uint8_t probe[SIGHTINGS_PROBE_SIZE];
+    uint64_t number;
+    struct addr any = any_address(advertised, 0);
+    enum path_answer answer = PATH_UNKNOWN;
+    if (!addr_is_set(advertised) || getrandom(&number, sizeof number, 0) != sizeof number)
+        return PATH_UNKNOWN;
+    int fd = open_udp(&any), port_fd = open_port(bound);
+    if (fd >= 0) {
+        sightings_await(number, probe);
+        answer = watch_port(fd, port_fd, advertised, number, view_of(probe, sizeof probe));
+    }
+    if (port_fd >= 0)
+        close(port_fd);
+    if (fd >= 0)
+        close(fd);
+    return answer;
+}
+
 /* ---- By TCP ---------------------------------------------------------------------------------- */
 
 enum { TCP_MS = 1500 };

@@ -14,6 +14,10 @@
 enum path_answer outside_look(const struct worker_network *network, const struct addr *advertised,
                               const struct addr *bound);
 
+/* What a neighbour sends to our address outside: does our NAT lead it back to us? Sent from this host
+ * itself, to an address that is ours. */
+enum path_answer outside_look_back(const struct addr *advertised, const struct addr *bound);
+
 /* STUN is silent: is it the servers, or UDP? A TCP connection to each at the same port, closed at
  * once (RFC 8489 §6.2.2, 8656 §3.1). YES where one is taken. Others are asked of nobody. */
 void outside_ask_by_tcp(const struct worker_network *network, bool v6, enum path_answer *stun,

@@ -23,10 +23,13 @@ RTP = f"{lab.RTP[0]}-{lab.RTP[1]}"
 # Who can look from outside: a relay, a STUN server with two addresses, nobody.
 RELAY = {"TURN_SERVERS": f"turn:{SERVER}:3478", "TURN_USERNAME": lab.TURN_USER, "TURN_PASSWORD": lab.TURN_PASSWORD}
 STUN = {"STUN_SERVERS": f"{SERVER}:3478"}
+# With a call shorter than it takes to be answered with the relay.
+RELAY6 = {**RELAY, "STUN_SERVERS": f"[{lab.SERVERS6}1]:3478"}
 NOBODY = {}
 # The settings that forwarded ports ask for.
 STATIC = {"EXTERNAL_IP": US, "BEHIND_NAT": "true"}
 LISTEN6 = [f"--sip.listen=udp:[::]:{lab.SIP},tcp:[::]:{lab.SIP}"]
+SOMEBODY = f"{lab.SERVERS}.9"  # an address that is neither's
 ELSEWHERE = f"{lab.SRC}.9"  # another address of the SRC
 
 
@@ -199,6 +202,15 @@ def paste(c, report):
     c.script, c.live = None, False
     again = c.report_of_call()
     tap.ok(again["healthy"], f"{c.name}: pasted, the next call is heard", json.dumps(again, indent=1), rules)
+
+
+def counts_what_leaves(c):
+    """For somebody else, by siprecd or by the relay."""
+    spaces = [c.world.srs, c.world.servers]
+    for space in spaces:
+        space.nft("table ip count { chain out { type filter hook output priority -500; "
+                  f"ip daddr {SOMEBODY} counter\n}}\n}}\n")
+    c.left = lambda: sum(int(n) for space in spaces for n in re.findall(r"packets (\d+)", space.run("nft", "list", "ruleset")))
 
 
 def both(*deeds):
@@ -381,7 +393,7 @@ for name, rules in (("a port range", "udp dport 10000-10199 drop"), ("all of UDP
                     ("the SBC's address", f"ip saddr {THEM} meta l4proto udp drop")):
     case(f"the host drops {name}", "host-firewall", STUN if "all" in name else RELAY, before=host_drops(rules))
 case("the host drops a port range, looked at by STUN", "host-firewall", STUN, before=host_drops("udp dport 10000-10199 drop"))
-case("the host drops a port range, IPv6", "host-firewall", RELAY, before=host_drops("udp dport 10000-10199 drop"), v6=True,
+case("the host drops a port range, IPv6", "host-firewall", RELAY6, seconds=1, before=host_drops("udp dport 10000-10199 drop"), v6=True,
      to=f"[{lab.SRS6}1]", arguments=LISTEN6)
 case("the host drops forwarded ports", "host-firewall", of(STATIC, STUN), srs=["forwarded"], src=["symmetric"],
      before=host_drops("udp dport 10000-10199 drop"))
@@ -389,7 +401,7 @@ case("the host drops forwarded ports", "host-firewall", of(STATIC, STUN), srs=["
 case("a router drops the range", "router-firewall", RELAY, before=core_drops("ip daddr 5.5.5.1 udp dport 10000-10199 drop"))
 case("a router drops the range, looked at by STUN", "router-firewall", STUN,
      before=core_drops("ip daddr 5.5.5.1 udp dport 10000-10199 drop"))
-case("a router drops the range, IPv6", "router-firewall", RELAY, v6=True, to=f"[{lab.SRS6}1]", arguments=LISTEN6,
+case("a router drops the range, IPv6", "router-firewall", RELAY6, seconds=1, v6=True, to=f"[{lab.SRS6}1]", arguments=LISTEN6,
      before=core_drops(f"ip6 daddr {lab.SRS6}1 udp dport 10000-10199 drop"))
 case("a router drops the range in mid-call", "router-firewall", RELAY, live=True, seconds=4,
      before=core_drops("ip daddr 5.5.5.1 udp dport 10000-10199 drop"))
@@ -475,6 +487,9 @@ case("the external address is wrong behind 1:1 NAT", "external-address-wrong",
 case("the external address is wrong, symmetric SRC", "external-address-wrong",
      of(STUN, EXTERNAL_IP="5.5.5.77", BEHIND_NAT="true"), srs=["masquerade"], src=["symmetric"])
 
+case("the external address is somebody else's, who is not to be sent anything", "external-address-wrong",
+     of(STUN, RELAY, EXTERNAL_IP=SOMEBODY, BEHIND_NAT="true"), srs=["masquerade"], before=counts_what_leaves,
+     check=lambda c, _: tap.equal(c.left(), 0, "neither siprecd nor the relay sends there"))
 case("no codec in common", "codec", RELAY, calls=False, before=says(lambda c: invite("no-codec", "97", "x-unheard-of/8000")))
 case("no codec in common, UDP", "codec", STUN, calls=False, before=says(lambda c: invite("no-codec", "97", "x-unheard-of/8000"), "udp"))
 case("no codec in common, behind a NAT", "codec", of(STATIC, STUN), srs=["forwarded"], calls=False,

@@ -42,6 +42,10 @@ static void test_recording(void)
     CHECK_INT(e.streams[0].path, PATH_MAPPED);
     CHECK_INT(e.streams[1].path, PATH_RELAY);
     CHECK(is_text(&e.streams[1].denied, "192.0.2.9"));
+    doctor_read_recording("{\"streams\":[{\"packets\":0,\"verdict\":{\"first_packet_ms\":3}},"
+                          "{\"packets\":0,\"verdict\":{\"first_packet_ms\":null}}]}",
+                          &e);
+    CHECK(e.streams[2].packets > 0 && e.streams[3].packets == 0);
 }
 
 static void test_network(void)

@@ -65,6 +65,19 @@ fail:
     return -1;
 }
 
+bool io_udp_is_here(const struct addr *local)
+{
+    struct sockaddr_storage sa;
+    struct addr any_port = addr_with_port(*local, 0);
+    socklen_t sa_len = io_sockaddr_from(&any_port, &sa);
+    int fd = socket(sa.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    /* Whatever else goes wrong says nothing of the address. */
+    bool here = fd < 0 || bind(fd, (struct sockaddr *)&sa, sa_len) == 0 || errno != EADDRNOTAVAIL;
+    if (fd >= 0)
+        close(fd);
+    return here;
+}
+
 int io_udp_receive_buffer(int fd)
 {
     int value = 0;

@@ -32,6 +32,9 @@ WARN_UNUSED int io_udp_want_local(int fd, uint8_t family, bool want);
 /* The receive buffer that the kernel really gave, in bytes of its own accounting. */
 int io_udp_receive_buffer(int fd);
 
+/* Has this host the address now (or is it a wildcard)? */
+bool io_udp_is_here(const struct addr *local);
+
 /* Has fd speak with peer alone: what comes from others is dropped, and errors that the network reports come back from
  * io_udp_send. Returns 0 or an errno. */
 WARN_UNUSED int io_udp_connect(int fd, const struct addr *peer);

@@ -104,8 +104,10 @@ struct recorder {
     struct map by_dialog;
     struct timers timers;
     struct recorder_stock stock;
-    struct nat_profile profiles[2]; /* IPv4, IPv6 */
-    struct addr located[2];         /* our last address of each that was known */
+    struct nat_profile profiles[2];           /* IPv4, IPv6 */
+    struct addr here[RECORDER_ADDRESSES_MAX]; /* of this host; unset ones: not told */
+    size_t here_count;
+    struct addr located[2]; /* our last address of each that was known */
     struct recorder_srcs srcs;
     struct recorder_holders { /* of a worker's ports: the call that took it last, by port id */
         struct pool_id *calls;
@@ -183,6 +185,14 @@ void recorder_return_ticket(struct recorder *recorder, const struct recorder_tic
  * journal. */
 void recorder_call_changed(struct recorder *recorder, struct recorder_call *call,
                            struct recorder_now now);
+
+/* Is that an address of this host, as far as is known? */
+bool recorder_is_here(const struct recorder *recorder, const struct addr *address);
+
+/* The address that its media came to is gone, and there is no other port: it ends, and the SRC is
+ * told. */
+void recorder_call_lost(struct recorder *recorder, struct recorder_call *call,
+                        struct recorder_now now, const struct addr *address);
 
 /* Sets the call's timer to the earliest of what it waits for. */
 void recorder_arm(struct recorder *recorder, struct recorder_call *call);

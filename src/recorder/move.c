@@ -25,6 +25,7 @@ enum {
     PORT_STAYS_MS = 25000, /* media receives on the port before for a while longer */
     RESUME_MS = 300,       /* of packets to and fro before media is wanted */
     OFFERS_PER_CALL = 30,
+    LOST_MS = 30000, /* a call without the address that its media comes to, and no other */
     SHORT_VOICES = 5,
     DATAGRAM_SDP = 750, /* what 1,300 bytes have room for beside the headers of a re-INVITE */
 };
@@ -135,6 +136,8 @@ static void choose(struct recorder *recorder, struct recorder_call *call, struct
     const struct recorder_turn *turn = &call->moves.turns[number];
     struct recorder_lease *lease = &call->leases[number];
     const struct addr *offered = &call->record.streams[number].offered;
+    if (lease->lost && recorder_way_replace(recorder, call, lease))
+        recorder_note_holder(recorder, call, &lease->ticket);
     if (turn->why == VERDICT_MIGRATED)
         recorder_way_direct(recorder, call, now, lease, &turn->seen);
     else
@@ -177,6 +180,19 @@ static bool renew(struct recorder *recorder, struct recorder_call *call, struct 
     return true;
 }
 
+/* Its port's address went, and no other port is to be had: it may come back, but not for ever. */
+static void wait_for_port(struct recorder *recorder, struct recorder_call *call,
+                          struct recorder_now now, unsigned number)
+{
+    struct recorder_lease *lease = &call->leases[number];
+    if (tick_diff_ms(now.tick, lease->lost_at) >= LOST_MS) {
+        recorder_call_lost(recorder, call, now, &lease->ticket.bound);
+        return;
+    }
+    call->moves.turns[number].wanted = true;
+    schedule(recorder, call, tick_add_ms(now.tick, LOOK_AGAIN_MS));
+}
+
 /* Gives the stream the way that it wants. False: there is none, or none yet. */
 static bool turn_stream(struct recorder *recorder, struct recorder_call *call,
                         struct recorder_now now, unsigned number)
@@ -187,6 +203,12 @@ static bool turn_stream(struct recorder *recorder, struct recorder_call *call,
         return false;
     *before = *lease;
     choose(recorder, call, now, number);
+    if (lease->lost) {
+        undo(recorder, lease, before);
+        free(before);
+        wait_for_port(recorder, call, now, number);
+        return false;
+    }
     /* The same address may have become a path that is known to work; it has brought nothing. */
     bool same = addr_equal(&lease->advertised, &before->advertised), loss = is_loss(turn->why);
     bool hopeless = lease->choice.code == PATH_BEST_EFFORT;
@@ -311,11 +333,13 @@ void recorder_move_expire(struct recorder *recorder, struct recorder_call *call,
     bool punches = false;
     for (unsigned i = 0; i < call->record.stream_count; i++) {
         if (!moves->turns[i].wanted || moves->turns[i].before || !call->leases[i].held ||
-            !turn_stream(recorder, call, now, i))
+            call->closing || !turn_stream(recorder, call, now, i))
             continue;
         moves->offered = true;
         punches |= call->leases[i].choice.punches;
     }
+    if (call->closing)
+        return;
     if (punches)
         schedule(recorder, call, tick_add_ms(now.tick, PUNCH_FIRST_MS));
     else if (moves->offered)
@@ -395,6 +419,10 @@ static void revert(struct recorder *recorder, struct recorder_call *call, struct
             continue;
         call->leases[i] = *turn->before;
         recorder_post_stream(recorder, call, i, now.wall, false);
+        if (call->leases[i].lost) {
+            recorder_call_lost(recorder, call, now, &call->leases[i].ticket.bound);
+            break;
+        }
     }
     conclude(call);
     /* Without it nothing is ever recorded: it is asked again for as long as the call goes on. */

@@ -177,6 +177,118 @@ void recorder_know(struct recorder *recorder, struct recorder_now now,
     }
 }
 
+/* ---- Addresses that come and go ------------------------------------------------------------- */
+
+static bool has_address(const struct addr *list, size_t count, const struct addr *wanted)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (addr_equal_ip(&list[i], wanted))
+            return true;
+    }
+    return false;
+}
+
+bool recorder_is_here(const struct recorder *recorder, const struct addr *address)
+{
+    return recorder->here_count == 0 || addr_is_unspecified(address) || addr_is_loopback(address) ||
+           has_address(recorder->here, recorder->here_count, address);
+}
+
+/* Where we are then: by the route, else where ports stand ready, else anywhere. */
+static struct addr another_address(const struct recorder *recorder, const struct addr *gone)
+{
+    const struct addr *placed = &recorder->profiles[gone->family == ADDR_V6].local;
+    if (addr_is_set(placed) && has_address(recorder->here, recorder->here_count, placed))
+        return *placed;
+    for (uint32_t i = 0; i < recorder->stock.count; i++) {
+        const struct addr *bound = &recorder->stock.tickets[i].bound;
+        if (bound->family == gone->family &&
+            has_address(recorder->here, recorder->here_count, bound))
+            return addr_with_port(*bound, 0);
+    }
+    for (size_t i = 0; i < recorder->here_count; i++) {
+        if (recorder->here[i].family == gone->family && !addr_is_link_local(&recorder->here[i]))
+            return recorder->here[i];
+    }
+    return (struct addr){0};
+}
+
+static void lose_port(struct recorder *recorder, struct recorder_call *call,
+                      struct recorder_now now, unsigned stream)
+{
+    struct recorder_lease *lease = &call->leases[stream];
+    if (!lease->held || lease->lost)
+        return;
+    lease->lost = true;
+    lease->lost_at = now.tick;
+    recorder_move_want(recorder, call, now, stream, VERDICT_ADDRESS_CHANGED, &(struct addr){0});
+}
+
+static void lose_address(struct recorder *recorder, struct recorder_now now,
+                         const struct addr *gone)
+{
+    struct change change = {.v6 = gone->family == ADDR_V6,
+                            .old_local = *gone,
+                            .new_local = another_address(recorder, gone)};
+    uint32_t index = 0;
+    struct pool_id id;
+    struct recorder_call *call;
+    change.local = addr_is_set(&change.new_local);
+    while ((call = pool_next(recorder->calls, &index, &id))) {
+        if (change.local)
+            relocate(recorder, call, now, &change);
+        for (unsigned i = 0; i < call->record.stream_count; i++) {
+            if (addr_equal_ip(&call->leases[i].ticket.bound, gone))
+                lose_port(recorder, call, now, i);
+            else
+                check_address(recorder, call, now, i);
+        }
+    }
+}
+
+/* The sockets of lent ports on it work again. */
+static void find_address(struct recorder *recorder, const struct addr *back)
+{
+    uint32_t index = 0;
+    struct pool_id id;
+    struct recorder_call *call;
+    while ((call = pool_next(recorder->calls, &index, &id))) {
+        for (unsigned i = 0; i < call->record.stream_count; i++) {
+            if (addr_equal_ip(&call->leases[i].ticket.bound, back))
+                call->leases[i].lost = false;
+        }
+    }
+}
+
+void recorder_here(struct recorder *recorder, struct recorder_now now, const struct addr *list,
+                   size_t count)
+{
+    struct addr before[RECORDER_ADDRESSES_MAX];
+    size_t before_count = recorder->here_count;
+    memcpy(before, recorder->here, sizeof before);
+    recorder->here_count = count < RECORDER_ADDRESSES_MAX ? count : RECORDER_ADDRESSES_MAX;
+    memcpy(recorder->here, list, recorder->here_count * sizeof *list);
+    for (size_t i = 0; i < recorder->here_count; i++) {
+        if (!has_address(before, before_count, &list[i]))
+            find_address(recorder, &list[i]);
+    }
+    for (size_t i = 0; i < before_count; i++) {
+        if (!has_address(list, count, &before[i]))
+            lose_address(recorder, now, &before[i]);
+    }
+}
+
+void recorder_port_closed(struct recorder *recorder, struct recorder_now now,
+                          const struct recorder_port *port)
+{
+    unsigned stream = 0;
+    if (recorder_stock_drop(&recorder->stock, port))
+        return;
+    struct recorder_call *call = find_holder(recorder, port, &stream);
+    if (call && !call->closing)
+        lose_port(recorder, call, now, stream);
+}
+
 /* ---- Ports and relays ----------------------------------------------------------------------- */
 
 void recorder_ticket(struct recorder *recorder, struct recorder_now now,

@@ -642,6 +642,19 @@ static void lose_journal(struct recorder *recorder, struct recorder_call *call,
     finish_call(recorder, call, now, "journal-failed");
 }
 
+void recorder_call_lost(struct recorder *recorder, struct recorder_call *call,
+                        struct recorder_now now, const struct addr *address)
+{
+    recorder_record_warn(&call->record, now.wall, "address-gone",
+                         "%s, where media arrived, is not on this host any more, and there was no "
+                         "other port to move to",
+                         addr_print_ip(address).s);
+    if (!call->closing)
+        sip_bye(recorder->sip, now.tick, call->dialog,
+                VIEW_LIT("Reason: SIP;cause=503;text=\"media address gone\"\r\n"));
+    finish_call(recorder, call, now, "address-gone");
+}
+
 /* A router forwards to another of our addresses than was thought. */
 static void take_arrived(struct recorder_call *call, const struct media_event *event)
 {

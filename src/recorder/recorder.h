@@ -56,6 +56,12 @@ struct recorder_now {
 void recorder_know(struct recorder *recorder, struct recorder_now now,
                    const struct nat_profile profiles[2]);
 
+enum { RECORDER_ADDRESSES_MAX = 256 };
+/* The addresses of this host, loopback aside, as they are now. Streams on one that went move to ports
+ * of others; a call that cannot ends after half a minute without it. */
+void recorder_here(struct recorder *recorder, struct recorder_now now, const struct addr *list,
+                   size_t count);
+
 /* ---- Tickets: media ports that stand ready -------------------------------------------------- */
 
 /* A bound media port, lent by a worker, with what was made ready for it. Plain data; comes from io,
@@ -117,6 +123,11 @@ void recorder_src(struct recorder *recorder, const struct uuid *id, struct view 
                   struct view profile, struct wall now);
 /* Its calls to come are answered as a stranger's. */
 void recorder_forget_src(struct recorder *recorder, const struct uuid *id);
+
+/* A worker has closed the port, which nobody may have any more: its address went. A stream that was
+ * given it meanwhile moves. */
+void recorder_port_closed(struct recorder *recorder, struct recorder_now now,
+                          const struct recorder_port *port);
 
 /* ---- Input ---------------------------------------------------------------------------------- */
 

@@ -41,6 +41,17 @@ struct recorder_ticket *recorder_stock_find(struct recorder_stock *stock,
     return NULL;
 }
 
+bool recorder_stock_drop(struct recorder_stock *stock, const struct recorder_port *port)
+{
+    struct recorder_ticket *ticket = recorder_stock_find(stock, port);
+    if (!ticket)
+        return false;
+    size_t at = (size_t)(ticket - stock->tickets);
+    memmove(ticket, ticket + 1, (stock->count - at - 1) * sizeof *ticket);
+    stock->count--;
+    return true;
+}
+
 bool recorder_stock_put(struct recorder_stock *stock, const struct recorder_ticket *ticket)
 {
     if (!grow((void **)&stock->tickets, stock->count, &stock->room, sizeof *stock->tickets))

@@ -22,6 +22,9 @@ WARN_UNUSED bool recorder_stock_put(struct recorder_stock *stock,
 struct recorder_ticket *recorder_stock_find(struct recorder_stock *stock,
                                             const struct recorder_port *port);
 
+/* No more. False: it was not there. */
+bool recorder_stock_drop(struct recorder_stock *stock, const struct recorder_port *port);
+
 #define RECORDER_ANY_WORKER UINT32_MAX
 
 /* What a call needs. */

@@ -240,6 +240,24 @@ struct recorder_wish recorder_way_wish(const struct recorder *recorder,
     return wish;
 }
 
+bool recorder_way_replace(struct recorder *recorder, const struct recorder_call *call,
+                          struct recorder_lease *lease)
+{
+    struct recorder_wish wish = recorder_way_wish(recorder, call, lease->ticket.bound.family);
+    struct recorder_ticket ticket;
+    if (lease->ticket.port == MEDIA_NO_PORT ||
+        !recorder_stock_take(&recorder->stock, &wish, &ticket, 1))
+        return false;
+    /* Its worker has not withdrawn it yet. */
+    if (!recorder_is_here(recorder, &ticket.bound)) {
+        recorder_return_ticket(recorder, &ticket);
+        return false;
+    }
+    lease->ticket = ticket;
+    lease->lost = false;
+    return true;
+}
+
 bool recorder_way_renew(struct recorder *recorder, const struct recorder_call *call,
                         struct recorder_now now, struct recorder_lease *lease,
                         const struct addr *offered)

@@ -23,6 +23,8 @@ struct recorder_lease {
     unsigned used;  /* of the SRC's profile: src_profile_used() */
     unsigned tried; /* 1 << path code: this one, and those that brought nothing */
     struct addr advertised, advertised_rtcp;
+    bool lost;           /* its port's address is not on this host any more ... */
+    struct tick lost_at; /* ...since */
     struct addr arrived; /* where on this host its media arrived, if not where it was thought to */
 };
 
@@ -32,6 +34,10 @@ struct recorder_lease {
 void recorder_way_choose(struct recorder *recorder, const struct recorder_call *call,
                          struct recorder_now now, struct recorder_lease *lease,
                          const struct addr *offered, unsigned tried);
+/* A port instead of the one that is lost, of the same family and worker; no way is chosen for it yet.
+ * False: there is none. */
+bool recorder_way_replace(struct recorder *recorder, const struct recorder_call *call,
+                          struct recorder_lease *lease);
 /* The relay has shown where the SRC sends from: the direct path to there, while the relay stays. */
 void recorder_way_direct(struct recorder *recorder, const struct recorder_call *call,
                          struct recorder_now now, struct recorder_lease *lease,

@@ -163,6 +163,7 @@ static void signalling_tell_workers(struct signalling *signalling, struct tick n
 static void signalling_publish(struct signalling *signalling, struct recorder_now now)
 {
     struct surveyor_mapping mapping;
+    size_t count;
     bool settling = surveyor_is_settling(signalling->surveyor, now.tick);
     bool moved = false;
     while (surveyor_mapping(signalling->surveyor, &mapping))
@@ -171,6 +172,9 @@ static void signalling_publish(struct signalling *signalling, struct recorder_no
         surveyor_fill_network(signalling->surveyor, &signalling->network);
         signalling_tell_workers(signalling, now.tick);
         recorder_know(signalling->recorder, now, surveyor_profiles(signalling->surveyor));
+        const struct addr *here = surveyor_addresses(signalling->surveyor, &count);
+        if (here)
+            recorder_here(signalling->recorder, now, here, count);
         moved = true;
     }
     if (settling != signalling->settling) {
@@ -259,6 +263,7 @@ static void signalling_take_one(struct signalling *signalling, struct signalling
         break;
     case SIGNALLING_PORT_CLOSED:
         surveyor_port_closed(signalling->surveyor, now, &mail->port);
+        recorder_port_closed(signalling->recorder, now, &mail->port);
         break;
     case SIGNALLING_RELAY:
         recorder_relay(signalling->recorder, now, &mail->relay);

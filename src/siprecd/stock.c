@@ -53,6 +53,7 @@ struct stock_bind {
     size_t target; /* of ready */
     size_t taken;  /* since the last refill */
     size_t kept;   /* of ready */
+    bool gone;     /* this host has not got the address (any more) */
     struct kept demand;
 };
 
@@ -370,10 +371,10 @@ static void stock_tell_exhausted(struct stock *stock)
 {
     struct signalling_mail mail = {
         .kind = SIGNALLING_PORTS, .worker = stock->config.worker, .ports.none = {true, true}};
-    bool news = false, bound[2] = {false, false};
+    bool news = false, bound[2] = {false, false}; /* to an address that is here */
     for (size_t i = 0; i < stock->config.binds_count; i++) {
         const struct stock_bind *bind = &stock->binds[i];
-        bound[bind->address.family == ADDR_V6] = true;
+        bound[bind->address.family == ADDR_V6] |= !bind->gone;
         if (bind->ready > 0 || stock->blocked)
             mail.ports.none[bind->address.family == ADDR_V6] = false;
     }
@@ -393,6 +394,23 @@ static void stock_tell_exhausted(struct stock *stock)
     }
 }
 
+void stock_look(struct stock *stock, struct tick now)
+{
+    for (uint8_t i = 0; i < stock->config.binds_count; i++) {
+        struct stock_bind *bind = &stock->binds[i];
+        bool gone = !addr_is_unspecified(&bind->address) && !io_udp_is_here(&bind->address);
+        if (gone != bind->gone)
+            LOG_WARN("media", VIEW_NONE, "address %s worker=%u address=%s",
+                     gone ? "is not on this host: its media ports wait for it" : "is back",
+                     stock->config.worker, addr_print_ip(&bind->address).s);
+        bind->gone = gone;
+        for (uint32_t id = 0; gone && id < stock->ports_count; id++) {
+            if (stock->ports[id].state == STOCK_READY && stock->ports[id].bind == i)
+                stock_close(stock, now, id);
+        }
+    }
+}
+
 void stock_refill(struct stock *stock, struct tick now)
 {
     bool short_of = false;
@@ -402,9 +420,11 @@ void stock_refill(struct stock *stock, struct tick now)
     stock_adapt(stock, now);
     if (may)
         stock->blocked = false;
+    if (may && !tick_is_never(stock->retry_at))
+        stock_look(stock, now);
     for (size_t i = 0; i < stock->config.binds_count; i++) {
         struct stock_bind *bind = &stock->binds[i];
-        while (may && bind->ready < bind->target && stock_add(stock, now, bind))
+        while (may && !bind->gone && bind->ready < bind->target && stock_add(stock, now, bind))
             ;
         short_of = short_of || bind->ready < bind->target;
         if (stock->keep)

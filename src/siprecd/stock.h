@@ -37,6 +37,10 @@ void stock_destroy(struct stock *stock);
  * signalling when no port is left, and when there is again. */
 void stock_refill(struct stock *stock, struct tick now);
 
+/* The host's addresses may be others than before: ports that stand ready on one that went are closed,
+ * and opened again when it is back. Lent ones keep their sockets, which work again then. */
+void stock_look(struct stock *stock, struct tick now);
+
 /* When stock_refill should be called again although nothing happened; TICK_NEVER if not. */
 struct tick stock_deadline(const struct stock *stock);
 

@@ -22,6 +22,13 @@ const struct nat_profile *surveyor_profiles(const struct surveyor *s)
     return s->profiles;
 }
 
+const struct addr *surveyor_addresses(const struct surveyor *s, size_t *count)
+{
+    *count = s->addresses_count;
+    return s->links.count < IO_LINKS_MAX && s->addresses_count < SURVEYOR_ADDRESSES ? s->addresses
+                                                                                    : NULL;
+}
+
 bool surveyor_is_settling(const struct surveyor *s, struct tick now)
 {
     bool is_anywhere = addr_is_set(&s->profiles[0].local) || addr_is_set(&s->profiles[1].local);
@@ -196,6 +203,7 @@ struct worker_network *surveyor_worker_network(struct surveyor *s, struct tick n
     if (!network)
         return NULL;
     network->change = s->change;
+    network->addresses = s->addresses_change;
     for (size_t f = 0; f < 2; f++) {
         enum profile_source source;
         network->local[f] = s->profiles[f].local;

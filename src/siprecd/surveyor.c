@@ -240,6 +240,25 @@ static void remember(struct surveyor *s, struct recorder_now now, bool v6)
     free(text);
 }
 
+/* All addresses, of whatever link: media ports and calls may be on any of them. */
+static void list_addresses(struct surveyor *s)
+{
+    struct addr before[SURVEYOR_ADDRESSES];
+    size_t count = s->addresses_count;
+    memcpy(before, s->addresses, sizeof before);
+    memset(s->addresses, 0, sizeof s->addresses);
+    s->addresses_count = 0;
+    for (size_t i = 0; i < s->links.count; i++) {
+        const struct io_link *link = &s->links.list[i];
+        for (size_t k = 0; k < link->count && s->addresses_count < SURVEYOR_ADDRESSES; k++) {
+            if (!addr_is_loopback(&link->addresses[k]))
+                s->addresses[s->addresses_count++] = link->addresses[k];
+        }
+    }
+    if (count != s->addresses_count || memcmp(before, s->addresses, sizeof before) != 0)
+        s->addresses_change++;
+}
+
 /* Looks where we are. True when a family is somewhere else than before. */
 static bool look(struct surveyor *s, struct recorder_now now)
 {
@@ -247,6 +266,8 @@ static bool look(struct surveyor *s, struct recorder_now now)
     int error = io_netlink_links(&s->links);
     if (error)
         LOG_WARN("nat", VIEW_NONE, "interfaces not read error=\"%s\"", strerror(error));
+    else
+        list_addresses(s);
     for (size_t f = 0; f < 2; f++) {
         struct survey_place place = find_place(s, f);
         bool is_other = !addr_equal_ip(&place.gateway, &s->places[f].gateway) ||

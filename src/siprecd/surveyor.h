@@ -54,6 +54,9 @@ void surveyor_port_closed(struct surveyor *surveyor, struct recorder_now now,
 bool surveyor_has_news(struct surveyor *surveyor);
 /* IPv4 and IPv6. */
 const struct nat_profile *surveyor_profiles(const struct surveyor *surveyor);
+/* Those that this host has now, loopback aside; NULL while they are too many to be told. */
+enum { SURVEYOR_ADDRESSES = RECORDER_ADDRESSES_MAX };
+const struct addr *surveyor_addresses(const struct surveyor *surveyor, size_t *count);
 /* Calls should wait: nothing is known yet, and will be in a moment. 3 s at most. */
 bool surveyor_is_settling(const struct surveyor *surveyor, struct tick now);
 

@@ -70,7 +70,9 @@ struct surveyor {
     /* what was told */
     bool has_news;
     struct tick updated_at;
-    uint32_t change;
+    uint32_t change, addresses_change;
+    struct addr addresses[SURVEYOR_ADDRESSES]; /* of this host, loopback aside */
+    size_t addresses_count;
     struct worker_network told;
     bool has_told;
 };

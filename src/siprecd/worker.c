@@ -328,6 +328,7 @@ static void worker_know(struct worker *worker, struct tick now, const struct wor
     media_know(worker->media, now, &media);
     relays_know(worker->relays, now, network);
     stock_keep(worker->stock, network->keep_mappings);
+    stock_look(worker->stock, now);
 }
 
 /* The port and the relays of a stream, before media hears of it. */
@@ -449,6 +450,7 @@ static void *worker_run(void *argument)
     char name[16];
     snprintf(name, sizeof name, "media%u", worker->config.index);
     (void)pthread_setname_np(pthread_self(), name);
+    stock_look(worker->stock, now);
     stock_refill(worker->stock, now);
     worker->sweep_at = now;
     while (!worker->stopping) {

@@ -2,6 +2,7 @@
 """Hosts with several addresses: what leaves on a stream comes from the address that its SRC was told, whatever the
 kernel's own choice would be, and the recording says where its packets arrived."""
 import json
+import threading
 import time
 
 import lab
@@ -124,6 +125,57 @@ def sip_through_a_forgetful_nat():
             tap.ok(report.get("code") == 200, "and the call had been one", report)
 
 
+def addresses_that_go():
+    """Ports bound to an address that goes in mid-call: the call moves to another's; without another it waits for it."""
+    with lab.World() as world:
+        world.srs.run("ip", "addr", "add", "5.5.5.3/32", "dev", "eth")
+        lab.run("ip", "route", "add", "5.5.5.3", "dev", "c-srs")
+
+        def play(name, binds, disturb, at=5, seconds=16):
+            with world.siprecd(f"--rtp.bind={binds}", environment=NOBODY) as srs:
+                timer = threading.Timer(at, disturb)
+                timer.start()
+                status, report = world.call(to="5.5.5.1", seconds=seconds, transport="udp")
+                timer.join()
+                recording = (status == 0 and srs.recording(report["call_id"], seconds=30)) or {}
+                heard = [srs.heard(recording, when) if recording.get("id") else [] for when in (2, seconds - 4)]
+                tap.ok(all(len(h) == 2 and near(h[0], 440) and near(h[1], 660) for h in heard), f"{name}: heard before and after",
+                       heard, report, recording, srs.log()[-4000:])
+                return recording
+
+        def leave_by(address):
+            world.srs.run("ip", "route", "replace", lab.CORE, "dev", "eth")
+            world.srs.run("ip", "route", "replace", "default", "via", lab.CORE, "dev", "eth", "src", address)
+
+        def go():
+            world.srs.run("ip", "addr", "del", "5.5.5.1/32", "dev", "eth")
+            leave_by("5.5.5.3")
+
+        def come():
+            world.srs.run("ip", "addr", "add", "5.5.5.1/32", "dev", "eth")
+            leave_by("5.5.5.1")
+
+        recording = play("of two addresses one goes", "5.5.5.3,5.5.5.1", go)
+        tap.equal({s["bound"].rsplit(":", 1)[0] for s in recording.get("streams", [])}, {"5.5.5.3"},
+                  "its streams moved to the other", recording)
+        come()
+        play("the only address goes and comes back", "5.5.5.1", lambda: (go(), time.sleep(2), come()))
+        with world.siprecd("--rtp.bind=5.5.5.9,5.5.5.1", environment=NOBODY) as srs:
+            tap.equal(world.call(to="5.5.5.1", seconds=2)[0], 0, "an address that is not there yet keeps no call from the other")
+            world.srs.run("ip", "addr", "add", "5.5.5.9/32", "dev", "eth")
+            lab.run("ip", "route", "add", "5.5.5.9", "dev", "c-srs")
+            tap.ok(wait_for(lambda: "address is back" in srs.log(), 10), "and its ports are opened when it comes", srs.log()[-2000:])
+        with world.siprecd("--rtp.bind=5.5.5.9", environment=NOBODY) as srs:
+            tap.equal(world.call(to="5.5.5.1", seconds=2)[0], 0, "one address for media alone")
+            world.srs.run("ip", "addr", "del", "5.5.5.9/32", "dev", "eth")
+            tap.ok(wait_for(lambda: srs.get("/health/ready")[0] == 503, 10), "it goes: not ready", srs.log()[-2000:])
+            tap.equal(world.call(to="5.5.5.1", seconds=2)[1].get("code"), 503, "and 503", srs.log()[-2000:])
+            world.srs.run("ip", "addr", "add", "5.5.5.9/32", "dev", "eth")
+            tap.ok(wait_for(lambda: srs.get("/health/ready")[0] == 200, 10), "until it comes back", srs.log()[-2000:])
+            tap.equal(world.call(to="5.5.5.1", seconds=2)[0], 0, "then calls are taken", srs.log()[-2000:])
+
+
+addresses_that_go()
 sip_through_a_forgetful_nat()
 second_card()
 bridge()

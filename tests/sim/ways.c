@@ -816,8 +816,32 @@ static void test_lessons_last(void)
     play_free(play);
 }
 
+/* The only address that media can come to goes: for less than half a minute that is a gap, after that
+ * the SRC is told by a BYE. */
+static void test_the_address_of_the_ports_goes(void)
+{
+    struct play *play = play_begin(41, NULL);
+    struct addr both[] = {addr_v4(198, 51, 100, 20, 0), addr_v4(198, 51, 100, 77, 0)};
+    CHECK(src_connect(play->src, src_metadata("1", "2")));
+    recorder_here(play->srs.recorder, srs_now(&play->srs), both, 2);
+    world_run(&play->world, 1000);
+    recorder_here(play->srs.recorder, srs_now(&play->srs), both + 1, 1);
+    world_run(&play->world, 20000);
+    CHECK(!play->src->over);
+    recorder_here(play->srs.recorder, srs_now(&play->srs), both, 2);
+    world_run(&play->world, 20000);
+    CHECK(!play->src->over);
+    recorder_here(play->srs.recorder, srs_now(&play->srs), both + 1, 1);
+    world_run(&play->world, 40000);
+    CHECK(play->src->over);
+    play_end(play);
+    CHECK_TEXT(play_text(play->document, "ended_why"), "address-gone");
+    play_free(play);
+}
+
 int main(void)
 {
+    RUN(test_the_address_of_the_ports_goes);
     RUN(test_an_invite_waits_for_the_network);
     RUN(test_three_seconds_at_most);
     RUN(test_a_wait_is_cancelled);

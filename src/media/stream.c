@@ -207,6 +207,8 @@ static void turn_over(struct media *media, struct media_stream *stream,
                                 .payload_type = packet->payload_type};
     bool first = verdict->reason == RTP_SOURCE_FIRST || stream->source.epochs <= 1;
     event.kind = epoch ? (first ? MEDIA_EVENT_FIRST : MEDIA_EVENT_EPOCH) : MEDIA_EVENT_SOURCE;
+    if (event.kind == MEDIA_EVENT_FIRST)
+        event.at.ns -= verdict->held_ns; /* it came then, and is in the recording */
     media_tell(media, stream, event);
     if (epoch && verdict->moved && !first) {
         event.kind = MEDIA_EVENT_SOURCE;

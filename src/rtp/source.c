@@ -197,8 +197,10 @@ static struct rtp_source_verdict accept_new(struct rtp_source *s, const struct a
     for (size_t i = 0; i < RTP_SOURCE_RIVALS; i++) {
         struct rtp_source_rival *r = &s->rivals[i];
         if (r->used && r->ssrc == packet->ssrc && addr_equal(&r->from, from)) {
-            if (r->run > 0)
+            if (r->run > 0) {
                 v.from_seq = r->first_seq;
+                v.held_ns = tick_diff_ns(now, r->first);
+            }
             r->used = false;
         }
     }

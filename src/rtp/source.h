@@ -65,6 +65,7 @@ struct rtp_source_verdict {
     bool new_rival; /* first packet of this address and SSRC that is not the stream's: log once */
     uint16_t from_seq; /* where the run began that led to moved or EPOCH (the packet's own seq
                           otherwise) */
+    int64_t held_ns;   /* how long ago it arrived */
 };
 
 struct rtp_source_rival {

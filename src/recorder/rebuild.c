@@ -19,6 +19,7 @@
 /* What the interfaces and packets say of a stream; SDP says the rest. */
 struct seen {
     struct addr bound;
+    struct addr advertised; /* the last that stood, by answers or offers of ours */
     bool has_first;
     struct wall first;
     struct addr observed;
@@ -202,6 +203,8 @@ static void take_event(struct rebuild *r, const struct journal_record *record)
             recorder_record_warn(&r->record, at, code, "%s", text);
         break;
     case JOURNAL_EVENT_STREAM:
+        if (seen)
+            (void)!journal_event_addr(json, "advertised", &seen->advertised);
         if (seen && journal_event_text(json, "path", text, sizeof text))
             (void)view_copy(view_of_string(text), seen->story.path, sizeof seen->story.path);
         break;
@@ -304,6 +307,8 @@ static void conclude(struct rebuild *r, struct wall now)
         struct recorder_stream *stream = &record->streams[i];
         struct seen *seen = &r->seen[i];
         stream->bound = seen->bound;
+        if (addr_is_set(&seen->advertised))
+            stream->advertised = seen->advertised;
         stream->story = seen->story;
         seen->story.recalled = NULL; /* the stream owns it now */
         stream->has_first = seen->has_first;

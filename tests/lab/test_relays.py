@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Relays between real hosts: a siprecd that nobody can send to, over TURN by UDP, TCP, port 443 and through a proxy, and
 what happens when the server dies or restarts in mid-call. Each plays a call and hears it."""
+import subprocess
 import threading
-import time
 
 import lab
 from harness import Tap, near, wait_for
 
+lab.harness.need("tshark")
 lab.enter()
 tap = Tap()
 TURN = {"TURN_USERNAME": lab.TURN_USER, "TURN_PASSWORD": lab.TURN_PASSWORD}
@@ -28,6 +29,17 @@ def check_heard(what, world, recorder, report, status, channels=(440, 660), star
     return recording
 
 
+def check_control(what, recorder, recording):
+    """A relayed address has one port, and a=rtcp names it (RFC 3605): sender reports of an SRC that speaks no rtcp-mux
+    come to it, beside the RTP."""
+    for stream in recording.get("streams", []):
+        address, port = stream["advertised"].rsplit(":", 1)
+        filtered = f"rtcp.pt == 200 && ip.dst == {address} && udp.dstport == {port}"
+        seen = subprocess.run(["tshark", "-r", str(recorder.path_of(recording) / "journal.pcapng"), "-Y", filtered],
+                              capture_output=True, text=True).stdout
+        tap.ok(seen.strip(), f"{what}: reports come by the relay", stream, seen)
+
+
 def play(what, srs, servers, transport, environment=None, call=()):
     with lab.World(srs) as world:
         world.coturn()
@@ -41,6 +53,7 @@ def play(what, srs, servers, transport, environment=None, call=()):
             tap.equal({s["path"] for s in streams}, {"relay"}, f"{what}: by a relay", streams)
             tap.equal({(s.get("relay") or {}).get("transport") for s in streams}, {transport},
                       f"{what}: over {transport}", streams)
+            check_control(what, recorder, recording)
             lost = [s["verdict"].get("lost_before_first") for s in streams if s.get("verdict")]
             if not call:  # else its source has to be learned first
                 tap.ok(all(n is not None and n <= 5 for n in lost), f"{what}: a round trip to TURN is what it costs", lost)
@@ -97,7 +110,7 @@ def kill(_, server):
 
 def restart(world, server):
     kill(world, server)
-    time.sleep(0.3)
+    wait_for(lambda: not world.servers.listens(f"{lab.SERVERS}.1:3478"), 10)
     world.coturn()
 
 

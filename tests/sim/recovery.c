@@ -52,9 +52,9 @@ static json_t *rebuild(struct view journal, struct recorder_rebuilt *rebuilt)
     return json_loads(rebuilt->document, 0, &error);
 }
 
-static void test_a_closed_journal_gives_the_same_document(void)
+/* The document that the call left and the one that its journal gives; ends the play. */
+static void check_rebuilt(struct play *play, unsigned streams)
 {
-    struct play *play = play_rich();
     struct recorder_rebuilt rebuilt;
     json_t *again = rebuild(view_of(play->file->journal, play->file->journal_len), &rebuilt);
     if (!CHECK(again != NULL))
@@ -67,8 +67,8 @@ static void test_a_closed_journal_gives_the_same_document(void)
     static const char *const of_stream[] = {
         "label", "mline",    "participant", "codec",     "packets", "offered", "advertised",
         "bound", "observed", "path",        "direction", "relay",   "verdict"};
-    CHECK_INT(json_array_size(json_object_get(again, "streams")), 3);
-    for (unsigned n = 0; n < 3; n++) {
+    CHECK_INT(json_array_size(json_object_get(again, "streams")), streams);
+    for (unsigned n = 0; n < streams; n++) {
         json_t *stream = json_array_get(json_object_get(again, "streams"), n);
         for (size_t i = 0; i < sizeof of_stream / sizeof of_stream[0]; i++)
             CHECK(same(play_stream(play, n), stream, of_stream[i]));
@@ -79,6 +79,49 @@ static void test_a_closed_journal_gives_the_same_document(void)
     recorder_rebuilt_finish(&rebuilt);
     json_decref(again);
     play_free(play);
+}
+
+static void test_a_closed_journal_gives_the_same_document(void)
+{
+    check_rebuilt(play_rich(), 3);
+}
+
+/* Other addresses by offers of ours: taken up once, refused once, and a gap in between. */
+static void test_moved_media_is_told_the_same(void)
+{
+    struct nat_profile profiles[2];
+    for (int v6 = 0; v6 < 2; v6++)
+        profile_init(&profiles[v6], (struct tick){0}, PATH_UNKNOWN, (struct addr){0});
+    (void)profile_set_local(&profiles[0], (struct tick){0}, addr_v4(10, 0, 0, 7, 0));
+    struct discovery_result found = {
+        .behaviour = {.mapping = NAT_MAPPING_ADDRESS_PORT, .filtering = NAT_FILTERING_ADDRESS_PORT},
+        .external = addr_v4(203, 0, 113, 9, 0),
+        .is_natted = true,
+        .is_done = true};
+    profile_tell_behaviour(&profiles[0], (struct tick){0}, &found);
+    struct gate_options nat = {.outside = addr_v4(203, 0, 113, 9, 0),
+                               .by_destination = true,
+                               .filtering = NAT_FILTERING_ADDRESS_PORT};
+    struct srs_options options = {
+        .profiles = profiles, .seen = nat.outside, .gate = &nat, .relays = 4};
+    struct play *play = play_begin(8, &options);
+    srs_network(&play->srs, true, 1);
+    CHECK(src_connect(play->src, src_metadata("1", "2")));
+    src_talk(play->src, true);
+    world_run(&play->world, 2000);
+    srs_network(&play->srs, true, 2);
+    src_talk(play->src, false);
+    srs_relay(&play->srs, 0, true);
+    world_run(&play->world, 3000);
+    CHECK_INT(play->src->reinvites, 1);
+    src_talk(play->src, true);
+    world_run(&play->world, 2000);
+    play->src->reply = 488;
+    srs_relay(&play->srs, 1, true);
+    world_run(&play->world, 3000);
+    CHECK(play->src->reinvites > 1);
+    play_end(play);
+    check_rebuilt(play, 2);
 }
 
 /* Killed at any byte: what is there is a recording, recovered, with the gap stated. */
@@ -130,6 +173,7 @@ static void test_rubbish_is_no_recording(void)
 int main(void)
 {
     RUN(test_a_closed_journal_gives_the_same_document);
+    RUN(test_moved_media_is_told_the_same);
     RUN(test_a_journal_cut_anywhere);
     RUN(test_rubbish_is_no_recording);
     return tap_done();

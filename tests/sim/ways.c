@@ -608,6 +608,39 @@ static void test_a_while_without_address(void)
     change_our_address(true);
 }
 
+/* SIP comes by IPv6, media by IPv4, and our last IPv4 address goes: there is none to offer. */
+static void test_no_address_of_the_family(void)
+{
+    struct srs_options options = {.wildcard = true};
+    struct play *play = play_begin(37, &options);
+    struct recorder_settings settings = {.recordings = 64, .retry_after_s = 5};
+    recorder_configure(play->srs.recorder, &settings);
+    struct nat_profile profiles[2];
+    for (int v6 = 0; v6 < 2; v6++)
+        profile_init(&profiles[v6], play->world.now, PATH_UNKNOWN, (struct addr){0});
+    (void)profile_set_local(&profiles[0], play->world.now, addr_v4(198, 51, 100, 20, 0));
+    (void)profile_set_local(&profiles[1], play->world.now, addr_with_port(play->srs.address6, 0));
+    recorder_know(play->srs.recorder, srs_now(&play->srs), profiles);
+    struct src *src = src_create(&play->world);
+    src_use_ipv6(src);
+    struct src_stream *stream = src_add_stream(src, "1");
+    (void)snprintf(stream->connection, sizeof stream->connection, "192.0.2.77");
+    stream->from = addr_v4(192, 0, 2, 77, 40000);
+    CHECK(src_connect(src, NULL));
+    CHECK_INT(stream->to.ip[3], 20);
+    profiles[0].local = (struct addr){0};
+    profiles[0].told[PROFILE_STUN].address = OUTSIDE;
+    recorder_know(play->srs.recorder, srs_now(&play->srs), profiles);
+    world_run(&play->world, 6000);
+    CHECK_INT(src->reinvites, 0);
+    CHECK_INT(stream->to.ip[3], 20);
+    src_bye(src);
+    CHECK_INT(src_wait(src), 200);
+    world_run(&play->world, 5000);
+    play->src->over = true;
+    play_free(play);
+}
+
 /* Our NAT was rebooted: STUN sees the lent port elsewhere. */
 static void test_our_mapping_changes(void)
 {
@@ -863,6 +896,7 @@ int main(void)
     RUN(test_a_silent_src_is_there);
     RUN(test_our_address_changes);
     RUN(test_a_while_without_address);
+    RUN(test_no_address_of_the_family);
     RUN(test_our_mapping_changes);
     RUN(test_inactive_first);
     RUN(test_a_wrong_address_is_noted);

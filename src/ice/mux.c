@@ -194,6 +194,14 @@ bool ice_mux_proved(struct ice_mux *mux, struct tick now, struct ice_mux_agent *
     return true;
 }
 
+void ice_mux_used(struct ice_mux *mux, struct tick now, const struct ice_mux_agent *agent,
+                  const struct ice_path *path)
+{
+    struct path *known = find_path(mux, path);
+    if (known && known->agent == agent)
+        known->proved = now;
+}
+
 struct ice_mux_agent *ice_mux_find(struct ice_mux *mux, const struct ice_path *path,
                                    struct view datagram)
 {

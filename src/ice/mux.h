@@ -39,6 +39,12 @@ void ice_mux_sent(struct ice_mux *mux, struct ice_mux_agent *agent, struct view 
 bool ice_mux_proved(struct ice_mux *mux, struct tick now, struct ice_mux_agent *agent,
                     const struct ice_path *path);
 
+/* Media of the agent's peer came from there. Peers that send no consent checks (RFC 5245's, ICE-lite
+ * ones, those without ICE) prove a path once: for as long as it carries their media nobody else has
+ * it. Nothing happens when the path is another's. */
+void ice_mux_used(struct ice_mux *mux, struct tick now, const struct ice_mux_agent *agent,
+                  const struct ice_path *path);
+
 /* Whose it is; NULL: nobody's. STUN requests by the ufrag in USERNAME, then by path; answers by
  * transaction, then by path; all else by path.
  * It is a guess until the agent has checked the integrity. */

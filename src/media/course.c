@@ -5,6 +5,7 @@
 
 #include "base/metrics.h"
 #include "base/target.h"
+#include "media/shared.h"
 #include "media/worker.h"
 
 /* Before an unlisted SRC's ACK or first RTP, in its whole call. */
@@ -309,6 +310,7 @@ void media_course_hear(struct media *media, struct media_stream *stream, struct 
     stream->heard_at = now;
     stream->heard_socket = datagram->socket;
     media_lend_arrived(stream, now, datagram->socket);
+    media_shared_used(media, stream, now, datagram);
     if (!stream->on_way)
         return;
     way_hear(&stream->way, now,

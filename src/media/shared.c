@@ -62,6 +62,14 @@ bool media_shared_proved(struct media *media, struct media_stream *stream, struc
     return stream->share && ice_mux_proved(media->shared, now, stream->share, &path);
 }
 
+void media_shared_used(struct media *media, const struct media_stream *stream, struct tick now,
+                       const struct datagram *datagram)
+{
+    struct ice_path path = {{datagram->socket}, datagram->from};
+    if (stream->share && MEDIA_SOCKET_SHARED(datagram->socket))
+        ice_mux_used(media->shared, now, stream->share, &path);
+}
+
 bool media_knows_path(const struct media *media, uint32_t socket, const struct addr *peer)
 {
     struct ice_path path = {{socket}, *peer};

@@ -18,6 +18,9 @@ struct media_stream *media_shared_find(struct media *media, const struct datagra
 /* What an agent sent there, for its answer. */
 void media_shared_sent(struct media *media, struct media_stream *stream,
                        const struct media_packet *packet);
+/* The stream took a packet from there. */
+void media_shared_used(struct media *media, const struct media_stream *stream, struct tick now,
+                       const struct datagram *datagram);
 /* The stream's agent believes the sender. False: the path is another stream's. */
 bool media_shared_proved(struct media *media, struct media_stream *stream, struct tick now,
                          const struct datagram *datagram);

@@ -104,7 +104,8 @@ class NiceCall:
     number = 0
 
     def __init__(self, srs, source, to=None, own="127.0.0.1", trickle=False, candidates=True, mux=True, more=(),
-                 transport="tcp"):
+                 transport="tcp", rewrite=lambda sdp: sdp):
+        """rewrite: what somebody on the way makes of the offer."""
         NiceCall.number += 1
         self.srs, self.source, self.own, self.trickle, self.mux = srs, source, own, trickle, mux
         self.call_id = f"nice{NiceCall.number}x{srs.port}"
@@ -113,7 +114,7 @@ class NiceCall:
         self.transport = transport
         self.talk = Talk(srs, transport, to=to, own=own)
         self.ended, self.counted = False, srs.metric("siprecd_rtp_packets_received_total")
-        self.request = self.invite(description(source, 1, own, trickle, candidates, mux, more))
+        self.request = self.invite(rewrite(description(source, 1, own, trickle, candidates, mux, more)))
         self.talk.send(self.request.encode())
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()

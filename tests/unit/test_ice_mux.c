@@ -97,6 +97,15 @@ static void test_media_by_proven_path_only(void)
     /* ...but one that nobody proves any more can be had. */
     CHECK(ice_mux_proved(mux, tick_add_ms(now, 50000), b, &path));
     CHECK(ice_mux_find(mux, &path, RTP) == b);
+    /* Nor is one that was proved once, and carries media: not every peer sends checks for consent. */
+    for (int s = 1; s <= 60; s++) {
+        ice_mux_used(mux, tick_add_ms(now, 50000 + 1000 * s), b, &path);
+        ice_mux_used(mux, tick_add_ms(now, 50000 + 1000 * s), b, &other_base);
+        ice_mux_used(mux, tick_add_ms(now, 50000 + 1000 * s), a, &path); /* whose it is not */
+    }
+    CHECK(!ice_mux_proved(mux, tick_add_ms(now, 139999), a, &path));
+    CHECK(!ice_mux_find(mux, &other_base, RTP));
+    CHECK(ice_mux_proved(mux, tick_add_ms(now, 140000), a, &path));
     ice_mux_destroy(mux);
 }
 

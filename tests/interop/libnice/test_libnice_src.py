@@ -5,6 +5,7 @@ import pathlib
 import re
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "coturn"))
@@ -83,6 +84,27 @@ def trickle(srs):
         play.hear(("host", "peer-reflexive"))
 
 
+def hundreds(srs):
+    """An offer of hundreds of candidates that nobody has, better than its own by their own word: answered at once, bounded,
+    and the one that works is found."""
+    many = [f"a=candidate:x{n} 1 UDP {2130700000 + n} 127.1.{n // 200}.{n % 200 + 1} {20000 + n} typ host" for n in range(600)]
+    began = time.monotonic()
+    play = Play(srs, "hundreds of candidates", Source(1, 1, "controlling", "regular"), more=many)
+    tap.ok(time.monotonic() - began < 5, "hundreds of candidates: answered at once")
+    if play.good and play.ready():
+        play.hear(("host", "peer-reflexive"))
+
+
+def mismatch(srs):
+    """RFC 8839 4.2.5: somebody has rewritten the m-line and not the candidates. We say so, and record without ICE."""
+    play = NiceCall(srs, Source(1, 1, "controlling", "regular"),
+                    rewrite=lambda sdp: re.sub(r"m=audio (\d+)", lambda m: f"m=audio {int(m[1]) ^ 1}", sdp))
+    tap.ok(play.good and "a=ice-mismatch" in play.answer and not re.search("a=(candidate|ice-ufrag|ice-pwd)", play.answer),
+           "mismatch: said, and nothing else of ICE", play.answer)
+    play.end()
+    tap.ok((srs.recording(play.call_id) or {}).get("id"), "mismatch: the call has its recording")
+
+
 def trickle_by_info(srs):
     """RFC 8840: the offer has no candidate; one stream's come in an INFO, then, once more, all."""
     source = Source(2, 1, "controlling", "regular")
@@ -108,6 +130,8 @@ with Siprecd() as srs:
     restart(srs)
     trickle(srs)
     trickle_by_info(srs)
+    hundreds(srs)
+    mismatch(srs)
     if is_installed():
         with tempfile.TemporaryDirectory(prefix="siprecd-libnice-") as name:
             server = Coturn(pathlib.Path(name), *LONG_TERM)

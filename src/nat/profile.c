@@ -190,7 +190,8 @@ bool profile_yields(const struct nat_profile *p, const struct path_us *us, uint8
 {
     enum nat_mapping mapping = us->behaviour.mapping;
     bool is_reached = us->is_open || us->is_static || us->is_mapped;
-    bool is_same = mapping == NAT_MAPPING_NONE || mapping == NAT_MAPPING_INDEPENDENT;
+    /* Not known yet, it is most likely the same for all (RFC 4787 REQ-1). */
+    bool is_same = !nat_mapping_is_dependent(mapping);
     *hops = 0;
     if (is_reached || (is_same && us->behaviour.filtering == NAT_FILTERING_INDEPENDENT))
         return true;

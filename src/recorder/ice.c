@@ -9,8 +9,11 @@
 
 #include "base/metrics.h"
 #include "base/target.h"
+#include "ice/priority.h"
 #include "recorder/share.h"
 #include "recorder/trickle.h"
+
+enum { GUESSES = 4 };
 
 void recorder_ice_destroy(struct recorder_ice *ice)
 {
@@ -128,6 +131,36 @@ static size_t choose(const struct recorder *recorder, const struct recorder_call
     return count;
 }
 
+/* An SRC behind a NAT that asks no STUN server names nothing that can be reached. Where its NAT keeps
+ * ports (Linux's does) its checks come from the address of its SIP and the ports that it names: our
+ * NAT can be opened to those (doc/nat.md 5, 9), and no relay is needed. */
+static void guess_reflexive(const struct recorder *recorder, const struct recorder_call *call,
+                            struct tick now, const struct sdp_media *media,
+                            struct recorder_ice *ice)
+{
+    const struct addr *signalled = &call->flow.peer;
+    bool knows = addr_is_private(signalled) || addr_is_loopback(signalled);
+    unsigned guesses = 0;
+    for (size_t i = 0; i < media->candidate_count; i++) {
+        const struct candidate *c = candidate_at(&recorder->theirs, media, i);
+        knows |= c->type != CANDIDATE_HOST || addr_equal_ip(&c->address, signalled);
+    }
+    for (size_t i = 0; !knows && guesses < GUESSES && i < media->candidate_count; i++) {
+        const struct candidate *c = candidate_at(&recorder->theirs, media, i);
+        if (c->transport != CANDIDATE_UDP || c->address.family != signalled->family ||
+            !addr_is_private(&c->address) || !may_be_checked(recorder, call, signalled))
+            continue;
+        struct candidate guess = {
+            .type = CANDIDATE_SERVER_REFLEXIVE,
+            .component = c->component,
+            .priority = ice_candidate_priority(CANDIDATE_SERVER_REFLEXIVE, 0, c->component),
+            .address = addr_with_port(*signalled, c->address.port),
+            .foundation = "guess",
+        };
+        guesses += ice_add_remote(ice->agent, now, &guess);
+    }
+}
+
 static bool describe_remote(const struct recorder *recorder, const struct recorder_call *call,
                             struct tick now, const struct sdp_media *media,
                             struct recorder_ice *ice)
@@ -145,6 +178,7 @@ static bool describe_remote(const struct recorder *recorder, const struct record
         if (!ice_add_remote(ice->agent, now, &list[i]))
             metric_add(METRIC_ICE_CANDIDATES_REFUSED, 1);
     }
+    guess_reflexive(recorder, call, now, media, ice);
     if (!media->ice_trickles || media->ice_ends)
         ice_end_remote(ice->agent, now);
     return true;

@@ -104,8 +104,8 @@ class NiceCall:
     number = 0
 
     def __init__(self, srs, source, to=None, own="127.0.0.1", trickle=False, candidates=True, mux=True, more=(),
-                 transport="tcp", rewrite=lambda sdp: sdp):
-        """rewrite: what somebody on the way makes of the offer."""
+                 transport="tcp", rewrite=lambda sdp: sdp, answered=lambda: None):
+        """rewrite: what somebody on the way makes of the offer; answered: called before libnice hears the answer."""
         NiceCall.number += 1
         self.srs, self.source, self.own, self.trickle, self.mux = srs, source, own, trickle, mux
         self.call_id = f"nice{NiceCall.number}x{srs.port}"
@@ -123,6 +123,7 @@ class NiceCall:
         self.answer = self.response or ""
         if self.good:
             self.talk.send(followup("ACK", self.request, self.response))
+            answered()
             self.streams = self.tell(self.answer)
 
     def invite(self, sdp):

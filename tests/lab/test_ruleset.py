@@ -52,9 +52,11 @@ RULESETS = [
 ]
 
 
-def arrives(space, receiver, number):
+def arrives(receiver, number, known):
     sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sender.bind((THEM, 0))
+    if known:
+        receiver.sendto(b"first", sender.getsockname())
     sender.sendto(b"%d" % number, (US, PORT))
     try:
         while True:
@@ -77,10 +79,12 @@ def main():
     for number, (name, rules, may_be_unknown) in enumerate(RULESETS):
         space.nft(rules + "\n")
         text = space.run("nft", "-j", "list", "ruleset")
-        said = subprocess.run([BUILD / "tests" / "lab" / "ruleset_driver", f"{THEM}:40000", f"{US}:{PORT}"], input=text,
-                              capture_output=True, text=True).stdout.strip()
-        did = "let in" if arrives(space, receiver, number) else "dropped"
-        tap.ok(said == did or (may_be_unknown and said == "unknown"), f"{name}: {did}", f"it says {said!r}", text)
+        for known in ([], ["known"]):
+            said = subprocess.run([BUILD / "tests" / "lab" / "ruleset_driver", f"{THEM}:40000", f"{US}:{PORT}", *known], input=text,
+                                  capture_output=True, text=True).stdout.strip()
+            did = "let in" if arrives(receiver, 2 * number + len(known), known) else "dropped"
+            tap.ok(said == did or (may_be_unknown and said == "unknown"), f"{name}: {'an answer is ' if known else ''}{did}",
+                   f"it says {said!r}", text)
     space.stop()
     tap.done()
 

@@ -66,21 +66,19 @@ static uint64_t count_since(const struct sender *s, struct wall since)
     return (uint64_t)((double)s->count * share);
 }
 
-uint64_t sightings_count(const struct addr *ip, struct wall since, struct addr *to)
+bool sightings_next(const struct addr *ip, struct wall since, size_t *cursor,
+                    struct sightings_spell *out)
 {
-    uint64_t most = 0;
+    bool found = false;
     pthread_mutex_lock(&lock);
-    for (size_t i = 0; i < SENDERS; i++) {
-        const struct sender *s = &senders[i];
-        if (s->count == 0 || !addr_equal_ip(&s->from, ip) || s->last.ns < since.ns)
-            continue;
-        if (count_since(s, since) > most) {
-            most = count_since(s, since);
-            *to = s->to;
-        }
+    for (; *cursor < SENDERS && !found; ++*cursor) {
+        const struct sender *s = &senders[*cursor];
+        found = s->count > 0 && addr_equal_ip(&s->from, ip) && s->last.ns >= since.ns;
+        if (found)
+            *out = (struct sightings_spell){s->to, s->first, s->last, count_since(s, since)};
     }
     pthread_mutex_unlock(&lock);
-    return most;
+    return found;
 }
 
 /* ---- Refused INVITEs ------------------------------------------------------------------------- */

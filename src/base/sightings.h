@@ -13,9 +13,17 @@
  * at the table it is not told. */
 void sightings_stray(const struct addr *from, const struct addr *to, struct wall at);
 
-/* How many strays have come from ip (its port does not matter) to one of our ports since then, of
- * the port that got most: *to. Of few senders at a time: the one longest silent is forgotten first. */
-uint64_t sightings_count(const struct addr *ip, struct wall since, struct addr *to);
+/* What came from one address to one of our ports. Of few at a time: the one longest silent is
+ * forgotten first. */
+struct sightings_spell {
+    struct addr to;
+    struct wall first, last;
+    uint64_t count; /* of those since the time asked for */
+};
+/* The next spell of strays from ip (its port does not matter) that lasted at least until since;
+ * *cursor begins as 0. False: there are no more. */
+bool sightings_next(const struct addr *ip, struct wall since, size_t *cursor,
+                    struct sightings_spell *out);
 
 /* An INVITE was refused. why: in a few words. */
 void sightings_refused(struct view call_id, unsigned status, const char *why, struct wall at);

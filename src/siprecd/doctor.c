@@ -172,17 +172,36 @@ static void take_call(struct doctor *doctor, const struct api_question *question
     take_journal(doctor, question->directory, e);
 }
 
-/* Only what is the SRC's counts: its addresses by SIP and SDP. */
-static void take_strays(struct wall since, struct doctor_evidence *e)
+static bool is_own_port(const struct doctor_evidence *e, uint16_t port)
 {
-    struct addr to = {0};
-    e->strays = addr_is_set(&e->signalled) ? sightings_count(&e->signalled, since, &to) : 0;
-    for (size_t i = 0; i < e->stream_count && e->strays == 0; i++) {
-        if (addr_is_set(&e->streams[i].offered))
-            e->strays = sightings_count(&e->streams[i].offered, since, &to);
+    for (size_t i = 0; i < e->stream_count; i++) {
+        if (e->streams[i].bound.port == port || e->streams[i].bound.port + 1 == port)
+            return true;
     }
-    if (e->strays > 0)
-        e->stray_to = to;
+    return false;
+}
+
+/* Only what is the SRC's counts, by its address, and of the time of the call; what comes to the
+ * call's own ports is its tail. */
+static void take_strays_of(const struct addr *ip, const struct api_question *question,
+                           struct doctor_evidence *e)
+{
+    struct sightings_spell spell;
+    size_t cursor = 0;
+    while (addr_is_set(ip) && sightings_next(ip, question->started, &cursor, &spell)) {
+        if (is_own_port(e, spell.to.port) || spell.count <= e->strays ||
+            (question->ended.ns != 0 && spell.first.ns > question->ended.ns))
+            continue;
+        e->strays = spell.count;
+        e->stray_to = spell.to;
+    }
+}
+
+static void take_strays(const struct api_question *question, struct doctor_evidence *e)
+{
+    take_strays_of(&e->signalled, question, e);
+    for (size_t i = 0; i < e->stream_count; i++)
+        take_strays_of(&e->streams[i].offered, question, e);
 }
 
 /* The INVITE that was refused, if the question is about that one, or it is the latest call of all:
@@ -289,7 +308,7 @@ char *doctor_examine(void *context, const struct api_question *question)
         doctor_read_network(question->network, e);
     take_counters(e);
     take_kernel(doctor, question, e);
-    take_strays(question->started, e);
+    take_strays(question, e);
     look(doctor, e);
     doctor_diagnose(e, &diagnosis);
     char *report = doctor_print_report(e, &diagnosis, call_id);

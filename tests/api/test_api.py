@@ -510,7 +510,8 @@ def test_doctor(w, c):
     assert [f["cause"] for f in report["findings"]] == ["no-sip"] and report["findings"][0]["cure"]
     # The call as it is this moment, not as the catalogue had it; the firewall by the asker's word.
     silent = dict(document(310, state="active"), call_id="silent@example.com")
-    silent["streams"] = [dict(silent["streams"][0], packets=0, direction="recvonly", path="host")]
+    silent["streams"] = [dict(silent["streams"][0], packets=0, direction="recvonly", path="host",
+                              verdict=dict(silent["streams"][0]["verdict"], first_packet_ms=None))]
     w.ask("sessions " + json.dumps([silent]))
     report = json.loads(c.check("GET", "/v1/doctor?call_id=silent%40example.com&firewall=closed", 200)[1])
     assert [f["cause"] for f in report["findings"]] == ["host-firewall"], report

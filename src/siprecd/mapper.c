@@ -4,6 +4,7 @@
  * RFC 6887, RFC 6886, UPnP WANIPConnection. */
 #include "siprecd/mapper.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,14 +12,15 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/rng.h"
-#include "io/udp.h"
 #include "base/target.h"
+#include "io/udp.h"
 
 enum {
     /* NAT-PMP's own schedule waits for two minutes (RFC 6886 §3.1); a gateway on the same link
      * answers in milliseconds, and calls may be waiting. */
     MAPPER_FIND_MS = 2000,
-    MAPPER_DOUBT_MS = 1000,     /* nothing but refusals for so long: UPnP may tell why */
+    MAPPER_DOUBT_MS = 1000, /* nothing but refusals for so long: UPnP may tell why */
+    MAPPER_ANNOUNCE_PORT = 5350,
     MAPPER_LEASE_S = 3600,      /* UPnP; asked for again at half of it */
     MAPPER_UPNP_PAUSE_MS = 100, /* gathers what is wanted at about the same time into one errand */
     MAPPER_RETRY_MS = 60000,
@@ -41,7 +43,7 @@ struct mapper {
     struct addr local, server;
     bool is_on;
     struct gateway *gateway; /* NULL: by UPnP, or off */
-    int fd;
+    int fd, ear_fd;          /* to the gateway; where it speaks to all */
     bool is_heard;
     bool is_refused; /* of what it was asked for last */
     bool is_inside; /* it has no address outside that is worth the name: another NAT comes behind */
@@ -68,7 +70,7 @@ struct mapper *mapper_create(const struct mapper_config *config)
     if (!mapper)
         return NULL;
     mapper->config = *config;
-    mapper->fd = -1;
+    mapper->fd = mapper->ear_fd = -1;
     mapper->upnp_at = mapper->retry_at = mapper->find_until = mapper->doubt_at = TICK_NEVER;
     rng_init(&mapper->rng, config->seed);
     return mapper;
@@ -415,7 +417,29 @@ static void mapper_close_gateway(struct mapper *mapper)
         io_loop_remove(mapper->config.loop, mapper->fd);
         close(mapper->fd);
     }
-    mapper->fd = -1;
+    if (mapper->ear_fd >= 0) {
+        io_loop_remove(mapper->config.loop, mapper->ear_fd);
+        close(mapper->ear_fd);
+    }
+    mapper->fd = mapper->ear_fd = -1;
+}
+
+/* Gateways that came up anew, or have another address outside, say so to all hosts, at this port
+ * (RFC 6887 §14.1.2, RFC 6886 §3.2.1): 224.0.0.1 needs no joining. Other programs may listen, too.
+ * Without it we would find out when mappings are renewed. */
+static void mapper_open_ear(struct mapper *mapper)
+{
+    struct io_udp_options options = {.reuse = true};
+    struct addr all = addr_v4(0, 0, 0, 0, MAPPER_ANNOUNCE_PORT);
+    mapper->ear_fd = io_udp_open(&all, &options, NULL);
+    if (mapper->ear_fd >= 0 &&
+        io_loop_add(mapper->config.loop, mapper->ear_fd, IO_READ, mapper->config.token) != 0) {
+        close(mapper->ear_fd);
+        mapper->ear_fd = -1;
+    }
+    if (mapper->ear_fd < 0)
+        LOG_INFO("nat", VIEW_NONE, "announcements of the gateway are not heard error=\"%s\"",
+                 strerror(errno));
 }
 
 static void mapper_forget(struct mapper *mapper)
@@ -446,6 +470,8 @@ static void mapper_open_gateway(struct mapper *mapper, struct tick now)
         mapper->fd = -1;
     }
     mapper->gateway = mapper->fd >= 0 ? gateway_create(&options) : NULL;
+    if (mapper->gateway)
+        mapper_open_ear(mapper);
     for (size_t i = 0; i < GATEWAY_MAPPINGS; i++) {
         struct wish *wish = &mapper->wishes[i];
         if (wish->is_used && wish->is_dropped)
@@ -526,7 +552,9 @@ void mapper_ready(struct mapper *mapper, struct tick now, uint64_t token)
     struct addr from;
     if (token != mapper->config.token)
         return;
-    while (mapper->fd >= 0 && io_udp_receive(mapper->fd, buffer, sizeof buffer, &bytes, &from)) {
+    while ((mapper->fd >= 0 && io_udp_receive(mapper->fd, buffer, sizeof buffer, &bytes, &from)) ||
+           (mapper->ear_fd >= 0 &&
+            io_udp_receive(mapper->ear_fd, buffer, sizeof buffer, &bytes, &from))) {
         /* RFC 6887 §8.3, RFC 6886 §3.2: from nobody else. */
         if (addr_equal(&from, &mapper->server) && mapper->gateway &&
             gateway_input(mapper->gateway, now, bytes)) {

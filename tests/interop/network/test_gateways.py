@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Mappings at a real gateway (miniupnpd) that no setting speaks of: by PCP, by NAT-PMP, by UPnP; SIP's port as well as
 media's; and a gateway that sits behind another NAT itself."""
+import signal
 import sys
 import traceback
 
@@ -60,6 +61,32 @@ def double():
                    "no call is told the address between", report)
 
 
+def restarted(protocol):
+    """The gateway comes up without its state, and says so to all: everything is mapped again at once, not after half of
+    the leases' time."""
+    with lab.World([("pcp",)], sip=False) as world:
+        router = world.routers["srs"][0]
+        if DEAF[protocol]:
+            router.space.run("nft", "add", "chain", "inet", "filter", "ears", "{ type filter hook input priority 0; }")
+            router.space.run("nft", "add", "rule", "inet", "filter", "ears", *DEAF[protocol].split())
+        world.coturn()
+
+        def rules():
+            return router.space.run("nft", "list", "chain", "inet", "filter", "prerouting_miniupnpd").count("dnat")
+
+        with world.siprecd("--rtp.bind=0.0.0.0", environment=STUN) as srs:
+            tap.ok(wait_for(lambda: rules() >= 18, 60), f"{protocol}: mapped at first", srs.nat(), srs.log()[-2000:])
+            router.daemon.kill()
+            router.daemon.wait()
+            for chain in ("prerouting_miniupnpd", "postrouting_miniupnpd", "miniupnpd"):
+                router.space.run("nft", "flush", "chain", "inet", "filter", chain)
+            tap.equal(rules(), 0, f"{protocol}: the gateway has forgotten all")
+            router.gateway()
+            wait_for(lambda: ":5351 " in router.space.run("ss", "-ulnH"), 20)
+            router.daemon.send_signal(signal.SIGUSR1)  # it tells the others
+            tap.ok(wait_for(lambda: rules() >= 18, 15), f"{protocol}: mapped again at once", rules(), srs.nat(), srs.log()[-2000:])
+
+
 def off():
     with lab.World([("pcp",)]) as world:
         router = world.routers["srs"][0].space
@@ -95,7 +122,7 @@ def liars():
                       [[], ["GET /root.xml"]], "nothing is asked of who is no gateway", srs.log()[-2000:])
 
 
-tests = [*(lambda p=p: mapped(p) for p in DEAF), liars, double, off]
+tests = [*(lambda p=p: mapped(p) for p in DEAF), lambda: restarted("pcp"), lambda: restarted("nat-pmp"), liars, double, off]
 for test in tests:
     try:
         test()

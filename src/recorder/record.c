@@ -52,7 +52,7 @@ static bool grow(void **list, unsigned count, unsigned *room, size_t size)
 {
     if (count < *room)
         return true;
-    unsigned wanted = *room ? *room * 2 : 4;
+    unsigned wanted = *room ? *room * 2 : 2; /* streams, most of all: a call has two */
     void *bigger = realloc(*list, wanted * size);
     if (!bigger)
         return false;

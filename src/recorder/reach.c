@@ -324,10 +324,14 @@ bool recorder_ticket_mapped(struct recorder *recorder, struct recorder_now now,
         known = &call->leases[stream].ticket;
     if (!known)
         return false;
+    bool is_news = !addr_is_set(&known->mapped) && addr_is_set(&mapped[0]);
     known->mapped = mapped[0];
     known->mapped_rtcp = mapped[1];
     if (call)
         check_address(recorder, call, now, stream);
+    /* A slow gateway: the call came before its port was mapped, and nothing else let anybody in. */
+    if (call && is_news && call->moves.turns[stream].stranded)
+        recorder_move_want(recorder, call, now, stream, VERDICT_RETRIED, &(struct addr){0});
     return true;
 }
 

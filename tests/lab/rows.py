@@ -112,8 +112,9 @@ class Played:
         return max((t for t in times if t is not None), default=None)
 
 
-def play(row, column, calls=2, seconds=6):
+def play(row, column, calls=2, seconds=None):
     """Plays the cell so many times one after the other; yields what came of each, and the siprecd."""
+    seconds = seconds or (12 if path_of(row, column) == EDGE else 6)  # until every way was tried
     with lab.World(row.chain, column.chain) as world:
         world.coturn()
         world.classic_stun()

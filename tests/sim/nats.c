@@ -246,6 +246,39 @@ static void test_our_nat_restarts(void)
     play_free(play);
 }
 
+/* A slow gateway: its mapping comes when everything else was tried in vain. */
+static void test_a_late_mapping(void)
+{
+    struct gate_options gate = {.outside = OUTSIDE,
+                                .filtering = NAT_FILTERING_ADDRESS_PORT,
+                                .by_destination = true,
+                                .open_ports = true};
+    struct nat_profile profiles[2];
+    memcpy(profiles, profile_of(&gate, 0), sizeof profiles);
+    profile_tell_gateway(profiles, (struct tick){0}, &(struct gateway_status){.external = OUTSIDE});
+    struct srs_options options = {.profiles = profiles, .gate = &gate};
+    struct play *play = play_begin(11, &options);
+    world_run(&play->world, 15000);
+    CHECK(src_connect(play->src, NULL));
+    src_talk(play->src, true);
+    world_run(&play->world, 6000);
+    CHECK_INT(play->src->reinvites, 0);
+    for (uint32_t i = 0; i < SRS_PORTS; i++) {
+        struct recorder_port port = {0, i, i + 1};
+        uint16_t number = (uint16_t)(50000 + 2 * i);
+        struct addr mapped[2] = {addr_with_port(OUTSIDE, number),
+                                 addr_with_port(OUTSIDE, (uint16_t)(number + 1))};
+        (void)recorder_ticket_mapped(play->srs.recorder, srs_now(&play->srs), &port, mapped);
+    }
+    world_run(&play->world, 6000);
+    play_end(play);
+    CHECK_INT(play->src->reinvites, 1);
+    CHECK_TEXT(play_text(play_stream(play, 0), "path"), "mapped");
+    CHECK(play_number(play_stream(play, 0), "packets") > 240);
+    CHECK(play_number(play_stream(play, 1), "packets") > 240);
+    play_free(play);
+}
+
 /* A relay dies in mid-call; a warm one takes over. */
 static void test_a_relay_dies(void)
 {
@@ -312,6 +345,7 @@ int main(void)
     RUN(test_relayed_from_the_start);
     RUN(test_both_ways_are_received);
     RUN(test_our_nat_restarts);
+    RUN(test_a_late_mapping);
     RUN(test_a_relay_dies);
     RUN(test_from_the_relay_to_the_direct_way);
     return tap_done();

@@ -186,8 +186,10 @@ static enum judgement judge_no_sip(const struct doctor_evidence *e)
 
 static enum judgement judge_refused(const struct doctor_evidence *e)
 {
-    /* What was cut short cannot but be malformed. */
+    /* What was cut short cannot but be malformed, and a full disk refuses. */
     if (e->refused_status == 400 && e->invites_truncated > 0)
+        return NO;
+    if (e->refused_status == 503 && e->disk_is_full)
         return NO;
     return e->refused_status != 0 && e->refused_status != 488 ? CERTAIN : NO;
 }

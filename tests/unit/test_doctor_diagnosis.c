@@ -343,6 +343,9 @@ static void test_signalling(void)
     CHECK(is_alone(&e, DOCTOR_CODEC)); /* 488 */
     e.refused_status = 403;
     CHECK(is_alone(&e, DOCTOR_REFUSED)); /* not allowed */
+    e.refused_status = 503;
+    e.disk_is_full = true;
+    CHECK(is_alone(&e, DOCTOR_DISK_FULL)); /* refused because of that */
     e = dead_call();
     e.alg_is_suspected = true;
     CHECK(is_alone(&e, DOCTOR_SIP_ALG)); /* an ALG */

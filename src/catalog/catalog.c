@@ -396,6 +396,7 @@ static struct catalog_src *add_src(struct catalog *c)
         c->srcs = bigger;
         c->srcs_room = room;
     }
+    assert(c->srcs);
     c->srcs[c->srcs_count] = (struct catalog_src){0};
     return &c->srcs[c->srcs_count++];
 }

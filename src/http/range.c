@@ -3,6 +3,8 @@
  * RFC 9110 §13, §14. */
 #include "http/range.h"
 
+#include <assert.h>
+
 /* 1*DIGIT of any length; what does not fit 64 bits is as far as anything can be. */
 static bool read_number(struct view v, uint64_t *out)
 {
@@ -92,6 +94,7 @@ bool http_range_match(struct view list, const struct http_validators *now, bool 
     while (rest.len > 0) {
         bool weak = view_starts_with(rest, VIEW_LIT("W/"));
         struct view tag = weak ? view_skip(rest, 2) : rest;
+        assert(rest.at);
         if (tag.len == 0 || tag.at[0] != '"') {
             rest = view_skip(rest, 1); /* blanks, commas, whatever stands between */
             continue;

@@ -173,7 +173,6 @@ void ice_settle(struct ice *ice, struct tick now)
         for (size_t i = 0; i < ice->pair_count; i++)
             alive |= ice->pairs[i].component == c && ice->pairs[i].state != ICE_DEAD;
         if (!alive) {
-            hope = false;
             /* §7.2.5.4 would fail now; but a peer behind a NAT may still reach us, and more
              * candidates may trickle in. */
             if (tick_is_never(ice->give_up))

@@ -4,6 +4,7 @@
 #include "io/dns.h"
 
 #include <ares.h>
+#include <assert.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -183,6 +184,7 @@ static struct ares_srv_reply *dns_draw(struct rng *rng, struct ares_srv_reply **
         sum += (*at)->weight;
         best = sum >= sought ? at : NULL;
     }
+    assert(best); /* the last of them brings the sum to what may be sought */
     drawn = *best;
     *best = drawn->next;
     return drawn;

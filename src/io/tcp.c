@@ -251,6 +251,7 @@ static struct tcp_connection *tcp_adopt(struct io_tcp *tcp, struct tick now, int
     uint32_t slot = tcp->free_hint;
     struct tcp_connection *connection;
     int on = 1, idle_s = TCP_IDLE_S, interval_s = TCP_PROBE_S, count = TCP_PROBES;
+    assert(max > 0);
     for (uint32_t tried = 0; tried < max && tcp->connections[slot].fd >= 0; tried++)
         slot = (slot + 1) % max;
     connection = &tcp->connections[slot];

@@ -103,6 +103,7 @@ static unsigned server_count(const struct media_ports *ports, const struct socke
     const struct addr *servers = ports->network.servers[family_of(s)];
     while (count < MEDIA_PORT_SERVERS && addr_is_set(&servers[count]))
         count++;
+    assert(count > 0); /* nobody asks who has nobody to ask: is_wanted */
     return count;
 }
 

@@ -28,7 +28,7 @@ void log_set_level(enum log_level level)
     atomic_store_explicit(&log_level_now, level, memory_order_relaxed);
 }
 
-bool log_enabled(enum log_level level)
+static bool log_enabled(enum log_level level)
 {
     return log_sink && level <= atomic_load_explicit(&log_level_now, memory_order_relaxed);
 }

@@ -26,7 +26,6 @@ struct log_line {
 void log_set_sink(void (*sink)(void *context, const struct log_line *line), void *context);
 /* Lines below this are not even formatted. */
 void log_set_level(enum log_level level);
-bool log_enabled(enum log_level level);
 
 void log_write(enum log_level level, const char *module, struct view call_id, const char *format,
                ...) PRINTF_LIKE(4, 5);

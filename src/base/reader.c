@@ -83,12 +83,6 @@ void reader_skip(struct reader *r, size_t n)
     (void)reader_view(r, n);
 }
 
-struct reader reader_sub(struct reader *r, size_t n)
-{
-    struct view inner = reader_view(r, n);
-    return (struct reader){.rest = inner, .failed = r->failed};
-}
-
 size_t reader_left(const struct reader *r)
 {
     return r->rest.len;

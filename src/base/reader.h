@@ -27,8 +27,6 @@ uint64_t reader_u64_le(struct reader *r);
 /* n bytes, borrowed from the message. */
 struct view reader_view(struct reader *r, size_t n);
 void reader_skip(struct reader *r, size_t n);
-/* A reader over the next n bytes; the outer one moves past them. */
-struct reader reader_sub(struct reader *r, size_t n);
 
 size_t reader_left(const struct reader *r);
 

@@ -48,13 +48,6 @@ bool view_starts_with_nocase(struct view v, struct view prefix)
     return v.len >= prefix.len && view_equal_nocase(view_take(v, prefix.len), prefix);
 }
 
-int view_compare(struct view a, struct view b)
-{
-    size_t common = a.len < b.len ? a.len : b.len;
-    int order = common ? memcmp(a.at, b.at, common) : 0;
-    return order ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 size_t view_find_char(struct view v, char c)
 {
     const char *hit = v.len ? memchr(v.at, c, v.len) : NULL;

@@ -44,8 +44,6 @@ bool view_equal(struct view a, struct view b);
 bool view_equal_nocase(struct view a, struct view b);
 bool view_starts_with(struct view v, struct view prefix);
 bool view_starts_with_nocase(struct view v, struct view prefix);
-/* <0, 0, >0 by bytes, then by length. */
-int view_compare(struct view a, struct view b);
 
 /* Index of the first match, or v.len when there is none. */
 size_t view_find_char(struct view v, char c);

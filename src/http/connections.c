@@ -112,8 +112,3 @@ void http_connections_sweep(struct http_connections *c, struct tick now)
             look_at(c, &c->at[i], now);
     }
 }
-
-bool http_connections_full(const struct http_connections *c)
-{
-    return c->count >= c->max;
-}

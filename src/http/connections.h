@@ -26,7 +26,7 @@ struct http_connections {
 WARN_UNUSED bool http_connections_init(struct http_connections *c, size_t max, int64_t idle_ms);
 void http_connections_finish(struct http_connections *c);
 
-/* A new one. It must be there by max (http_connections_full says so before). */
+/* A new one. */
 void http_connections_add(struct http_connections *c, int fd, struct tick now);
 /* A request came in whole: the reply may take its time as long as the peer takes bytes. */
 void http_connections_request(struct http_connections *c, int fd, struct tick now);
@@ -37,6 +37,5 @@ void http_connections_replied(struct http_connections *c, int fd, struct tick no
 
 /* Forgets those that are closed and shuts those that were silent for too long. */
 void http_connections_sweep(struct http_connections *c, struct tick now);
-bool http_connections_full(const struct http_connections *c);
 
 #endif

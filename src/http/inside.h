@@ -30,7 +30,6 @@ struct http_exchange {
 /* False when the query cannot be decoded or memory is out. */
 WARN_UNUSED bool http_exchange_read_query(struct http_exchange *exchange, struct view query);
 
-struct tick http_now(void);
 /* The exchange's descriptor, -1 when the peer has gone. */
 int http_exchange_fd(const struct http_exchange *exchange);
 /* The reply begins; the exchange's own memory goes when this returns. */

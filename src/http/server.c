@@ -61,7 +61,7 @@ struct http_server {
     bool stop;                       /* under lock */
 };
 
-struct tick http_now(void)
+static struct tick http_now(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -525,7 +525,7 @@ void http_server_destroy(struct http_server *server)
 
 uint16_t http_server_port(const struct http_server *server, size_t n)
 {
-    struct sockaddr_storage name;
+    struct sockaddr_storage name = {0};
     socklen_t len = sizeof name;
     if (getsockname(evconnlistener_get_fd(server->listeners[n]), (struct sockaddr *)&name, &len))
         return 0;

@@ -101,12 +101,6 @@ void journal_event_put_number(struct journal_event *e, const char *key, int64_t 
     writer_printf(&e->out, "%" PRId64, number);
 }
 
-void journal_event_put_bool(struct journal_event *e, const char *key, bool value)
-{
-    put_key(e, key);
-    writer_string(&e->out, value ? "true" : "false");
-}
-
 void journal_event_put_addr(struct journal_event *e, const char *key, const struct addr *address)
 {
     if (addr_is_set(address))
@@ -314,15 +308,6 @@ bool journal_event_number(struct view json, const char *key, int64_t *number)
         return false;
     *number = negative ? -(int64_t)magnitude : (int64_t)magnitude;
     return true;
-}
-
-bool journal_event_bool(struct view json, const char *key, bool *value)
-{
-    struct view text;
-    if (!journal_event_find(json, key, &text))
-        return false;
-    *value = view_equal(text, VIEW_LIT("true"));
-    return *value || view_equal(text, VIEW_LIT("false"));
 }
 
 bool journal_event_addr(struct view json, const char *key, struct addr *address)

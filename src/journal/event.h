@@ -45,7 +45,6 @@ struct journal_event journal_event_begin(void *buffer, size_t size, enum journal
 /* key is ours: no characters that JSON would escape. Bytes that are no UTF-8 become U+FFFD. */
 void journal_event_put_text(struct journal_event *e, const char *key, struct view text);
 void journal_event_put_number(struct journal_event *e, const char *key, int64_t number);
-void journal_event_put_bool(struct journal_event *e, const char *key, bool value);
 /* "ip:port"; null when unset. */
 void journal_event_put_addr(struct journal_event *e, const char *key, const struct addr *address);
 void journal_event_put_wall(struct journal_event *e, const char *key, struct wall time);
@@ -63,7 +62,6 @@ WARN_UNUSED bool journal_event_find(struct view json, const char *key, struct vi
  * always NUL-terminated. */
 WARN_UNUSED bool journal_event_text(struct view json, const char *key, char *text, size_t size);
 WARN_UNUSED bool journal_event_number(struct view json, const char *key, int64_t *number);
-WARN_UNUSED bool journal_event_bool(struct view json, const char *key, bool *value);
 WARN_UNUSED bool journal_event_addr(struct view json, const char *key, struct addr *address);
 WARN_UNUSED bool journal_event_wall(struct view json, const char *key, struct wall *time);
 

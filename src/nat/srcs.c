@@ -6,7 +6,7 @@
 #include <jansson.h>
 #include <string.h>
 
-const char *src_fact_name(enum src_fact fact)
+static const char *src_fact_name(enum src_fact fact)
 {
     static const char *const names[] = {
         "symmetric", "latches",  "keeps_port",     "many_addresses", "any_address", "one_port",

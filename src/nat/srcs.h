@@ -43,7 +43,6 @@ enum src_fact {
     SRC_REBINDS,        /* its address has changed in mid-call */
     SRC_FACTS,
 };
-const char *src_fact_name(enum src_fact fact);
 
 struct src_belief {
     enum path_answer answer; /* unknown: weight 0 */

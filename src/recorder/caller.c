@@ -40,7 +40,9 @@ void recorder_caller_init(struct recorder_caller *caller, const struct sip_messa
     caller->number = hash | 1;
 }
 
-bool recorder_caller_is_translated(const struct recorder_caller *caller, const struct addr *peer)
+/* Its own addresses in SIP are not the one that its SIP comes from: a NAT stands on its side. */
+static bool recorder_caller_is_translated(const struct recorder_caller *caller,
+                                          const struct addr *peer)
 {
     struct addr source = addr_unmap(*peer);
     const struct addr *named[] = {&caller->via, &caller->contact};

@@ -24,9 +24,6 @@ struct recorder_caller {
 void recorder_caller_init(struct recorder_caller *caller, const struct sip_message *invite,
                           const struct sip_flow *flow);
 
-/* Its own addresses in SIP are not the one that its SIP comes from: a NAT stands on its side. */
-bool recorder_caller_is_translated(const struct recorder_caller *caller, const struct addr *peer);
-
 /* What is odd about the address that an SDP names. */
 enum recorder_oddity {
     RECORDER_NOT_ODD,

@@ -524,32 +524,9 @@ bool sdp_attribute_next(struct view *rest, struct view *name, struct view *value
     return false;
 }
 
-const char *sdp_kind_name(enum sdp_kind kind)
-{
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-        if (kinds[i].kind == kind)
-            return kinds[i].name.at;
-    }
-    return "other";
-}
-
 const char *sdp_direction_name(enum sdp_direction direction)
 {
     return directions[direction].at;
-}
-
-enum sdp_direction sdp_direction_reverse(enum sdp_direction direction)
-{
-    switch (direction) {
-    case SDP_SENDONLY:
-        return SDP_RECVONLY;
-    case SDP_RECVONLY:
-        return SDP_SENDONLY;
-    case SDP_SENDRECV:
-    case SDP_INACTIVE:
-        break;
-    }
-    return direction;
 }
 
 bool sdp_direction_sends(enum sdp_direction direction)

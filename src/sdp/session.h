@@ -110,10 +110,7 @@ bool sdp_media_label_repeats(const struct sdp_session *session, size_t line);
  * empty value. False at the end. */
 bool sdp_attribute_next(struct view *rest, struct view *name, struct view *value);
 
-const char *sdp_kind_name(enum sdp_kind kind);                /* "audio"; "other" */
 const char *sdp_direction_name(enum sdp_direction direction); /* "sendonly" */
-/* The same direction seen by the other side. */
-enum sdp_direction sdp_direction_reverse(enum sdp_direction direction);
 bool sdp_direction_sends(enum sdp_direction direction);
 bool sdp_direction_receives(enum sdp_direction direction);
 

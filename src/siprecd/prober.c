@@ -10,9 +10,9 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/target.h"
 #include "io/clock.h"
 #include "io/udp.h"
-#include "base/target.h"
 #include "stun/client.h"
 
 enum {
@@ -550,11 +550,6 @@ bool prober_server(const struct prober *prober, size_t index, struct prober_serv
                                   .answers = prober->servers[index].answers,
                                   .rtt_ms = prober->servers[index].rtt_ms};
     return true;
-}
-
-bool prober_is_discovering(const struct prober *prober)
-{
-    return prober->discovery;
 }
 
 void prober_destroy(struct prober *prober)

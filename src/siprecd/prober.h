@@ -62,6 +62,5 @@ struct prober_server {
     int64_t rtt_ms; /* of its last answer; -1: none */
 };
 bool prober_server(const struct prober *prober, size_t index, struct prober_server *out);
-bool prober_is_discovering(const struct prober *prober);
 
 #endif

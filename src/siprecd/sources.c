@@ -166,9 +166,3 @@ bool sources_are_busy(const struct sources *sources, bool v6)
 {
     return round_is_busy(&sources->services[v6]) || (!v6 && round_is_busy(&sources->metadata));
 }
-
-bool sources_are_silent(const struct sources *sources, bool v6)
-{
-    return sources->services[v6].is_on && !sources->services[v6].is_answered &&
-           sources->services[v6].pause_ms > 0;
-}

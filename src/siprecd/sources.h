@@ -42,7 +42,5 @@ bool sources_answer(struct sources *sources, struct tick now, const struct asker
 
 /* True while answers for that family may still come. */
 bool sources_are_busy(const struct sources *sources, bool v6);
-/* True when something was asked, and nobody gave an answer. */
-bool sources_are_silent(const struct sources *sources, bool v6);
 
 #endif

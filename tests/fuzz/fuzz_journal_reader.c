@@ -14,14 +14,12 @@ static void look_at(struct journal_reader *r, const struct journal_record *recor
     int64_t number;
     struct addr address;
     struct wall time;
-    bool flag;
     assert(record->offset + record->length <= file.len && record->length >= 12);
     if (record->comment.len) {
         (void)!journal_event_text(record->comment, "why", text, sizeof text);
         (void)!journal_event_number(record->comment, "ssrc", &number);
         (void)!journal_event_addr(record->comment, "address", &address);
         (void)!journal_event_wall(record->comment, "at", &time);
-        (void)!journal_event_bool(record->comment, "flag", &flag);
     }
     const struct journal_interface *i = journal_reader_interface(r, record->interface);
     if (i)

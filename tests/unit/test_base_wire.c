@@ -23,13 +23,6 @@ static void test_reader_sticks_after_the_end(void)
     CHECK(r.failed);
     CHECK_INT(reader_u8(&r), 0); /* a byte was left, but the message is broken */
     CHECK_INT(reader_view(&r, 0).len, 0);
-    r = reader_of(VIEW_LIT("\x01\x02\x03"));
-    struct reader inner = reader_sub(&r, 2);
-    CHECK_INT(reader_u16(&inner), 0x0102);
-    CHECK_INT(reader_u8(&inner), 0);
-    CHECK(inner.failed && !r.failed);
-    CHECK_INT(reader_u8(&r), 3);
-    CHECK(reader_sub(&r, 1).failed);
 }
 
 static void test_writer_and_reader_agree(void)

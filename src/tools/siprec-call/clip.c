@@ -48,11 +48,6 @@ const struct call_codec *call_codec_by_rtpmap(struct view rtpmap)
     return NULL;
 }
 
-const struct call_codec *call_codec_at(size_t i)
-{
-    return i < CODEC_COUNT ? &codecs[i] : NULL;
-}
-
 unsigned call_tone_hz(size_t stream)
 {
     return 440 + 220 * (unsigned)(stream % TONE_COUNT);

@@ -23,8 +23,6 @@ struct call_codec {
 /* NULL when there is no such codec. name without case. */
 const struct call_codec *call_codec_find(struct view name);
 const struct call_codec *call_codec_by_rtpmap(struct view rtpmap);
-/* Of the table, until NULL. */
-const struct call_codec *call_codec_at(size_t i);
 
 /* The frequency of stream i's tone: 440, 660, 880 ... up to 3080 Hz, then from 440 again. */
 unsigned call_tone_hz(size_t stream);

@@ -127,7 +127,8 @@ static bool settings_parse(struct call_profile *profile, struct view *rest, char
     }
 }
 
-bool call_profile_parse(struct call_profile *profile, struct view text, char *error, size_t size)
+static bool call_profile_parse(struct call_profile *profile, struct view text, char *error,
+                               size_t size)
 {
     struct view rest = text, line;
     if (!settings_parse(profile, &rest, error, size))

@@ -42,9 +42,6 @@ struct call_profile {
 WARN_UNUSED bool call_profile_load(struct call_profile *profile, const char *name, char *error,
                                    size_t size);
 void call_profile_finish(struct call_profile *profile);
-/* Reads text into profile; the part of call_profile_load that tests use. Borrows text. */
-WARN_UNUSED bool call_profile_parse(struct call_profile *profile, struct view text, char *error,
-                                    size_t size);
 
 /* A whole file, NUL-terminated; NULL with a reason. Free it. */
 char *call_file_read(const char *path, char *error, size_t size);

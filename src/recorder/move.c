@@ -71,7 +71,7 @@ void recorder_move_want(struct recorder *recorder, struct recorder_call *call,
 void recorder_move_hear(struct recorder_call *call, const struct media_event *event)
 {
     bool comes = event->kind == MEDIA_EVENT_FIRST || event->kind == MEDIA_EVENT_GAP;
-    if (comes || event->kind == MEDIA_EVENT_UNREACHABLE)
+    if (comes || event->kind == MEDIA_EVENT_UNREACHABLE || event->kind == MEDIA_EVENT_NEXT_PATH)
         call->moves.turns[event->stream].stranded = !comes;
 }
 
@@ -87,6 +87,17 @@ void recorder_move_reached(struct recorder *recorder, struct recorder_call *call
     }
 }
 
+/* One that let the SRC in no more, as after a restart of its server, says nothing of the next; but a
+ * server that will not have the SRC refuses it each time. */
+static void try_relays_again(struct recorder_turn *turn, struct recorder_lease *lease)
+{
+    if (!recorder_way_is_relayed(lease) || turn->renewed == RENEWALS)
+        return;
+    turn->renewed++;
+    lease->has_relay = false;
+    lease->tried &= ~(1u << PATH_RELAY | 1u << PATH_RELAY_STREAM);
+}
+
 void recorder_move_hope(struct recorder *recorder, struct recorder_now now, uint32_t worker)
 {
     uint32_t index = 0;
@@ -97,8 +108,10 @@ void recorder_move_hope(struct recorder *recorder, struct recorder_now now, uint
             struct recorder_turn *turn = &call->moves.turns[i];
             if (turn->wanted && is_loss(turn->why))
                 schedule(recorder, call, tick_add_ms(now.tick, GATHER_MS));
-            else if (turn->stranded && !turn->before)
-                recorder_move_want(recorder, call, now, i, VERDICT_RELAY_LOST, &(struct addr){0});
+            if (!turn->stranded || turn->wanted || turn->before)
+                continue;
+            try_relays_again(turn, &call->leases[i]);
+            recorder_move_want(recorder, call, now, i, VERDICT_RELAY_LOST, &(struct addr){0});
         }
     }
 }

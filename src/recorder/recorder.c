@@ -685,6 +685,8 @@ static void take_wish(struct recorder *recorder, struct recorder_call *call,
         lease->has_relay &= recorder_way_is_relayed(lease);
         return;
     }
+    if (event->kind == MEDIA_EVENT_NEXT_PATH && event->reason == WAY_RELAY_LOST)
+        recorder_move_hear(call, event);
     /* The direct path that was tried was none, and the relay still stands. */
     if (event->reason == WAY_BACK)
         lease->tried &= ~(1u << PATH_RELAY | 1u << PATH_RELAY_STREAM);

@@ -148,6 +148,18 @@ def srs_reboot_tcp():
     Play("our NAT reboots, SIP over TCP", ["symmetric"], settings=TURN, disturb=reboot("srs"), seconds=22, transport="tcp").gap()
 
 
+def reboot_and_restart():
+    """Our NAT reboots, and a second later the TURN server restarts: what stands ready by then is known to nobody."""
+    def disturb(world, _):
+        world.routers["srs"][-1].forget()
+        time.sleep(1)
+        lab.end(world.turn, lab.signal.SIGKILL)
+        lab.harness.wait_for(lambda: not world.servers.listens(f"{lab.SERVERS}.1:3478"), 10)
+        world.coturn()
+
+    Play("our NAT reboots, then the TURN server", ["symmetric"], settings=TURN, disturb=disturb, seconds=24).gap()
+
+
 def forgetful(world):
     for routers in world.routers.values():
         for router in routers:
@@ -193,7 +205,7 @@ PARTS = [[srs_reboot, srs_box_reboot, src_reboot, relayed_reboot],
          [hold, hold_relayed],
          [silent_port_stun, both_symmetric],
          [lan_address, lan_and_turn],
-         [lan_address_tcp, srs_reboot_tcp]]
+         [lan_address_tcp, srs_reboot_tcp, reboot_and_restart]]
 if len(sys.argv) > 2 and sys.argv[2].isdigit():
     chosen = PARTS[int(sys.argv[2])]
 else:

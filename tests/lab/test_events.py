@@ -24,8 +24,8 @@ class Play:
     """One call in a world; disturb(world, recorder) comes `at` seconds after the call was placed."""
 
     def __init__(self, what, srs=(), src=(), settings=None, disturb=None, at=6, seconds=16, call=(), before=None,
-                 transport="udp"):
-        self.what = what
+                 transport="udp", decode=False):
+        self.what, self.decode = what, decode
         with lab.World(srs, src) as world:
             world.turn = world.coturn()
             world.classic_stun()
@@ -47,12 +47,23 @@ class Play:
         self.streams = self.recording.get("streams", [])
         self.details = (self.report, self.recording, recorder.log()[-4000:])
         heard = [recorder.heard(self.recording, at) if self.recording.get("id") else [] for at in (3, seconds - 4)]
+        if self.decode and self.streams:
+            self.decodes(lab.harness.rtp_streams(recorder.path_of(self.recording) / "journal.pcapng"))
         for when, tones in zip(("before", "after"), heard):
             tap.ok(len(tones) == 2 and near(tones[0], 440) and near(tones[1], 660), f"{self.what}: heard {when}", heard,
                    *self.details)
         tap.equal(len(all_of_it), 1, f"{self.what}: one call, one recording", *self.details)
         audio_ms = (self.recording.get("audio") or {}).get("duration_ms", 0)
         tap.ok(abs(audio_ms - seconds * 1000) < 1500, f"{self.what}: as long as the call", audio_ms, *self.details)
+
+    def decodes(self, found):
+        """tshark ties RTP to the SDP in the journal by itself, though a stream's four addresses all differ."""
+        for stream in self.streams:
+            ends = [stream[key] for key in ("offered", "advertised", "bound", "observed")]
+            tap.equal(len(set(ends)), 4, f"{self.what}: four addresses", ends)
+            packets = [f["packets"] for f in found if f"{f['source']}:{f['source_port']}" == stream["observed"]
+                       and f"{f['destination']}:{f['port']}" == stream["advertised"]]
+            tap.equal(packets, [stream["packets"]], f"{self.what}: tshark finds all of it", found, stream)
 
     def told(self, event):
         """The verdict of every stream has that event in its trail."""
@@ -196,7 +207,7 @@ def silent_port_relayed():
 
 
 def both_symmetric():
-    play = Play("symmetric NATs on both sides", ["symmetric"], ["symmetric"], settings=TURN, seconds=8)
+    play = Play("symmetric NATs on both sides", ["symmetric"], ["symmetric"], settings=TURN, seconds=8, decode=True)
     tap.equal({s["path"] for s in play.streams}, {"relay"}, f"{play.what}: by the relay", *play.details)
 
 

@@ -97,7 +97,7 @@ def relays():
 def by_proxy():
     with lab.World(["proxy-only"], sip=False) as world:
         fake = Fake(world, "text", "5.5.7.1", 80, "5.5.5.1\n")
-        settings = {**NOBODY, "SIPRECD_NAT_IP_SERVICES": "http://5.5.7.1/", "https_proxy": "http://192.168.10.1:8888"}
+        settings = {**NOBODY, "SIPRECD_NAT_IP_SERVICES": "http://5.5.7.1/", "https_proxy": "http://192.168.10.1:3128"}
         with world.siprecd(environment=settings) as srs:
             took = seconds_until(lambda: told(srs, "service") == ["5.5.5.1"], 15)
             tap.ok(took is not None and fake.requests(), "an address service is asked through the proxy where nothing else gets out",

@@ -9,15 +9,22 @@ static const int32_t punches_ms[] = {0, 200, 500, 1000, 2000, 4000, 8000, 12000}
 #define PUNCHES       (sizeof punches_ms / sizeof *punches_ms)
 #define PUNCH_LONG_MS 12000
 
+/* Where the mapping depends on the destination, what comes to the address that STUN showed is let in
+ * for the sake of a mapping that nothing comes to: to its NAT that one is never answered. */
+static int32_t most_of(const struct nat_behaviour *b)
+{
+    return b && nat_mapping_is_dependent(b->mapping) ? PUNCH_LONG_MS : KEEPALIVE_MOST_MS;
+}
+
 static uint16_t interval_of(const struct nat_behaviour *b)
 {
-    int32_t third;
+    int32_t third, most = most_of(b);
     if (!b || (b->lifetime_s == 0 && b->lifetime_most_s == 0))
-        return KEEPALIVE_MOST_MS;
+        return (uint16_t)most;
     third = (int32_t)b->lifetime_s * 1000 / 3;
     if (third < KEEPALIVE_LEAST_MS)
         third = KEEPALIVE_LEAST_MS;
-    return (uint16_t)(third > KEEPALIVE_MOST_MS ? KEEPALIVE_MOST_MS : third);
+    return (uint16_t)(third > most ? most : third);
 }
 
 void keepalive_start(struct keepalive *k, struct tick now, const struct nat_behaviour *behaviour,

@@ -12,7 +12,8 @@
 
 enum {
     KEEPALIVE_LEAST_MS = 5000,
-    KEEPALIVE_MOST_MS = 20000, /* and where the lifetime is not known */
+    KEEPALIVE_MOST_MS =
+        20000, /* and where the lifetime is not known; 12 s where mappings depend on the destination */
     /* Before anything has come back: who is in sip.allow, and who is not (DESIGN.md). */
     KEEPALIVE_LIMIT_LISTED = 20,
     KEEPALIVE_LIMIT_UNLISTED = 3,

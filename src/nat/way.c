@@ -86,6 +86,15 @@ static bool needs_mapping(const struct way *w)
            (code == PATH_DIRECT && w->facts.choice.punches);
 }
 
+static bool is_target(const struct way *w, const struct addr *from)
+{
+    for (unsigned i = 0; i < w->facts.target_count; i++) {
+        if (addr_equal(&w->facts.targets[i], from))
+            return true;
+    }
+    return false;
+}
+
 static uint16_t all_targets(const struct way *w)
 {
     return (uint16_t)((1u << w->facts.target_count) - 1u);
@@ -177,7 +186,9 @@ static void send_round(struct way *w, struct tick now)
     if (is_plain(w) && w->rounds.sent > PLAIN_ROUNDS)
         return;
     burst(w);
-    if (w->migration == WAY_MOVED && !w->facts.quiet)
+    /* Where it was heard from last is likelier than what it offers. */
+    bool is_elsewhere = w->heard && !is_relayed(w) && !w->peer_barred && !is_target(w, &w->peer);
+    if ((w->migration == WAY_MOVED || is_elsewhere) && !w->facts.quiet)
         w->due_raw |= PEER;
     uint16_t fresh = (uint16_t)((w->due_raw | w->due_relayed) & ~w->told & ~PEER);
     for (unsigned i = 0; i < w->facts.target_count && !is_plain(w); i++) {
@@ -305,15 +316,6 @@ void way_confirm(struct way *w, struct tick now)
 
 /* ---- What came ------------------------------------------------------------------------------ */
 
-static bool is_target(const struct way *w, const struct addr *from)
-{
-    for (unsigned i = 0; i < w->facts.target_count; i++) {
-        if (addr_equal(&w->facts.targets[i], from))
-            return true;
-    }
-    return false;
-}
-
 /* Will the SRC's packets come from the same port when they are sent elsewhere? It matters where the
  * filter asks for it: not where its address is its own, or its NAT has kept the port, or has been
  * seen to do so. */
@@ -397,6 +399,8 @@ void way_hear(struct way *w, struct tick now, const struct way_packet_seen *seen
             w->leave_at = tick_add_ms(now, WAY_LEAVE_MS);
         return;
     }
+    if (seen->relayed == is_relayed(w)) /* the SRC had merely been silent */
+        w->failed &= ~(1u << (unsigned)w->facts.choice.code);
     if (!w->flows) /* a path that was left may be taken again, one that failed may not */
         w->ladder.tried = w->failed | 1u << (unsigned)w->facts.choice.code;
     w->heard = w->flows = true;
@@ -612,8 +616,8 @@ static void look_after_move(struct way *w, struct tick now)
     w->back_at = TICK_NEVER;
     if (still) /* it takes its time to move */
         w->back_at = tick_add_ms(now, STILL_MS);
-    else
-        want_path(w, now, WAY_BACK, w->ladder.tried | 1u << PATH_STUN | 1u << PATH_DIRECT);
+    else /* to the relay, which serves still */
+        want_path(w, now, WAY_BACK, w->failed | 1u << PATH_STUN | 1u << PATH_DIRECT);
 }
 
 static void begin_migration(struct way *w, struct tick now)

@@ -10,6 +10,8 @@
 
 #define DOUBT_MS            5000 /* once is enough to ask all */
 #define DELIVERS_MS         600  /* less than it takes to find a server dead (alive.c) */
+#define LASTS_MS            10000 /* a connection; also how long none is made after one that did not */
+#define CUT_OFF             437 /* what was allocated is gone, and the server is there */
 #define EVENTS_BESIDE_SLOTS 64
 #define EVENTS_A_SLOT       5 /* ready or rested, withdrawn or lost, closed, and a peer */
 
@@ -390,7 +392,7 @@ static void allocated(struct turn_pool *pool, struct tick now, struct slot *slot
     if (slot->state != SLOT_MAKING)
         return;
     turn_slot_set(pool, slot, SLOT_READY);
-    slot->free = now;
+    slot->made = slot->free = now;
     slot->mapped = turn_status(slot->allocation).mapped;
     turn_alive_plan(pool, now, slot);
     pool->servers[slot->server].is_fixed |=
@@ -484,10 +486,20 @@ void turn_pool_suspect(struct turn_pool *pool, struct tick now, uint32_t slot)
 
 void turn_pool_lost_socket(struct turn_pool *pool, struct tick now, uint32_t slot)
 {
-    /* A connection that ends tells as much of its server as an answer that does not come. */
     if (slot >= pool->slot_count || !pool->slots[slot].allocation)
         return;
-    turn_slot_lost(pool, now, &pool->slots[slot], &(struct turn_event){.action = TURN_WAIT_SERVER});
+    struct slot *s = &pool->slots[slot];
+    bool stands = turn_slot_stands(s);
+    /* One that does not last is not made anew at once; any other may have been ended by a NAT that forgot it. */
+    if (stands && s->server != ORPHANS && tick_diff_ms(now, s->made) < LASTS_MS &&
+        turn_server_down(&pool->servers[s->server], now, LASTS_MS, CUT_OFF))
+        turn_slots_tell(pool, (struct turn_pool_event){.kind = TURN_POOL_SERVER_DOWN,
+                                                       .server = s->server,
+                                                       .code = CUT_OFF});
+    /* One that cannot be had tells as much of its server as an answer that does not come. */
+    turn_slot_lost(pool, now, s,
+                   stands ? &(struct turn_event){.action = TURN_GONE, .code = CUT_OFF}
+                          : &(struct turn_event){.action = TURN_WAIT_SERVER});
     turn_stock_fill(pool, now);
 }
 

@@ -92,6 +92,7 @@ struct turn_pool_packet {
     bool stream;
     struct view bytes; /* borrowed until the next call */
 };
+/* Events first, before each packet: its slot may just have been closed, and made anew. */
 bool turn_pool_output(struct turn_pool *pool, struct tick now, struct turn_pool_packet *out);
 
 enum turn_pool_event_kind {

@@ -89,6 +89,9 @@ bool turn_server_judge(struct turn_server *s, struct tick now, const struct turn
     }
     if (lost->code != 0)
         return turn_server_down(s, now, TURN_PAUSE_MS, lost->code);
+    if (s->is_dead &&
+        !tick_due(s->again, now)) /* each of its allocations tells of the same death */
+        return false;
     int32_t pause_ms = s->pause_ms;
     s->pause_ms = 2 * s->pause_ms > DOWN_MOST_MS ? DOWN_MOST_MS : 2 * s->pause_ms;
     return turn_server_down(s, now, pause_ms, 0);

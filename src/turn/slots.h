@@ -35,6 +35,7 @@ struct slot {
     bool is_rested;  /* SLOT_RESERVED: its rest is over and has been told */
     uint32_t generation;
     uint64_t src;       /* 0: none yet */
+    struct tick made;   /* allocated */
     struct tick free;   /* SLOT_RESERVED: since then */
     struct tick ends;   /* its credentials run out; TICK_NEVER */
     struct addr to;     /* the server, where it was found */

@@ -58,12 +58,13 @@ size_t turn_stock_server(const struct turn_pool *pool, size_t from, bool proven)
     return from;
 }
 
-/* What goes on when `first` dies: another machine if there is one, else another way to the same. */
-static size_t second_to(const struct turn_pool *pool, size_t first)
+/* What goes on when `first` dies: another machine if there is one, else another way to the same. Proven: among those
+ * that serve; else it may be one that has yet to show that it does. */
+static size_t second_to(const struct turn_pool *pool, size_t first, bool proven)
 {
     size_t other_way = pool->options.server_count;
     for (size_t i = 0; i < pool->options.server_count; i++) {
-        if (i == first || pool->servers[i].is_down)
+        if (i == first || pool->servers[i].is_down || (proven && !pool->servers[i].is_proven))
             continue;
         if (!addr_equal_ip(&pool->servers[i].given, &pool->servers[first].given))
             return i;
@@ -94,6 +95,13 @@ static void fill(struct turn_pool *pool, struct tick now, size_t server, size_t 
         have++;
         making++;
     }
+}
+
+/* One more tells whether it serves, whatever it gave before. */
+static void try_one(struct turn_pool *pool, struct tick now, size_t server)
+{
+    if (pool->counts[SLOT_MAKING][server] == 0)
+        (void)make(pool, now, server);
 }
 
 /* The longest unused in this state, at this server or any (server_count); NULL: none. */
@@ -140,15 +148,18 @@ void turn_stock_fill(struct turn_pool *pool, struct tick now)
     }
     if (pool->drains || NO_SERVER(pool, best) || pool->options.ready == 0)
         return;
-    size_t second = second_to(pool, NO_SERVER(pool, active) ? best : active);
+    size_t first = NO_SERVER(pool, active) ? best : active;
+    size_t second = second_to(pool, first, true), better = second_to(pool, first, false);
     if (best != active)
-        fill(pool, now, best, 1);
+        try_one(pool, now, best);
     if (!NO_SERVER(pool, active))
         fill(pool, now, active, pool->options.ready);
     else if (!NO_SERVER(pool, other_kind(pool, best)))
-        fill(pool, now, other_kind(pool, best), 1);
+        try_one(pool, now, other_kind(pool, best));
     if (!NO_SERVER(pool, second))
         fill(pool, now, second, pool->options.warm);
+    if (!NO_SERVER(pool, better) && better != second && pool->options.warm > 0)
+        try_one(pool, now, better); /* what stands at the second stays until this one does */
     thin(pool, now, active, second);
 }
 

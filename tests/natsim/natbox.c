@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_PORT = 1024, PORTS = 64512 };
+enum { FIRST_PORT = 1024, PORTS = 64512, TRIES = 1000 };
 
 void natbox_init(struct natbox *box, const struct natbox_options *options, uint64_t seed)
 {
@@ -127,13 +127,12 @@ static uint16_t port_of_block(struct natbox *box, const struct addr *internal)
     return (uint16_t)(FIRST_PORT + at % (PORTS / size) * size + rng_below(&box->rng, size));
 }
 
-/* The first candidate by the box's manner, then others until one is free. */
+/* The first candidate by the box's manner, then others until one is free. Unset: none is. */
 static struct addr assign(struct natbox *box, struct tick now, const struct addr *internal,
                           const struct addr *remote)
 {
     struct addr external = pool_address(box, internal);
-    for (int try = 0;; try++) {
-        assert(try < 1000);
+    for (int try = 0; try < TRIES; try++) {
         switch (box->options.ports) {
         case NATBOX_KEPT:
         case NATBOX_OVERLOADED:
@@ -157,6 +156,7 @@ static struct addr assign(struct natbox *box, struct tick now, const struct addr
         if (!is_taken(box, now, &external, remote))
             return external;
     }
+    return (struct addr){0};
 }
 
 static struct natbox_session *session_find(struct natbox_mapping *m, const struct addr *remote)
@@ -191,11 +191,15 @@ static struct natbox_mapping *mapping_for(struct natbox *box, struct tick now,
             (m->forwarded ? speaks_for(box, m, remote) : addr_equal(&m->key, &key)))
             return m;
     }
-    if (box->options.quota && alive >= box->options.quota) {
+    struct addr external = {0};
+    if (box->options.firewall)
+        external = *internal;
+    else if (!box->options.quota || alive < box->options.quota)
+        external = assign(box, now, internal, remote);
+    if (!addr_is_set(&external)) {
         box->dropped_quota++;
         return NULL;
     }
-    struct addr external = box->options.firewall ? *internal : assign(box, now, internal, remote);
     if (place == box->count && box->count++ == box->room) {
         box->room = box->room ? 2 * box->room : 16;
         box->mappings = realloc(box->mappings, box->room * sizeof *box->mappings);

@@ -208,17 +208,24 @@ static void take_pool_event(struct plainside *side, const struct turn_pool_event
     }
 }
 
+static void take_pool_events(struct plainside *side)
+{
+    struct turn_pool_event e;
+    while (turn_pool_event(side->pool, &e))
+        take_pool_event(side, &e);
+}
+
 static void run_pool(struct plainside *side)
 {
     struct turn_pool_packet out;
-    struct turn_pool_event e;
     if (!side->pool)
         return;
     turn_pool_expire(side->pool, side->sim->now);
-    while (turn_pool_output(side->pool, side->sim->now, &out))
+    while (turn_pool_output(side->pool, side->sim->now, &out)) {
+        take_pool_events(side); /* its slot may have been closed, and made anew */
         put_slot(side, out.slot, out.to, out.stream, out.bytes);
-    while (turn_pool_event(side->pool, &e))
-        take_pool_event(side, &e);
+    }
+    take_pool_events(side);
     side->profile.relay_udp = side->profile.relay_stream = false;
     for (size_t i = 0; i < PLAINSIDE_SLOTS; i++) {
         bool usable = side->slots[i].ready || (side->has_slot && side->slot == i);

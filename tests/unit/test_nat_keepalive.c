@@ -83,11 +83,33 @@ static void test_slowly_once_heard(void)
     }
 }
 
+/* Its own mapping is never answered where media comes to the one that STUN showed: under 15 s. */
+static void test_mappings_for_each_destination(void)
+{
+    static const enum nat_mapping mappings[] = {NAT_MAPPING_ADDRESS, NAT_MAPPING_ADDRESS_PORT,
+                                                NAT_MAPPING_DEPENDENT};
+    for (size_t i = 0; i < 3; i++) {
+        for (uint16_t lifetime_s = 0; lifetime_s <= 300; lifetime_s += 300) {
+            struct nat_behaviour b = {.mapping = mappings[i], .lifetime_s = lifetime_s};
+            struct tick start = {0};
+            struct keepalive k;
+            int64_t at[64];
+            keepalive_start(&k, start, &b, KEEPALIVE_LIMIT_LISTED);
+            keepalive_heard(&k, start);
+            size_t n = times(&k, start, 200000, at, 64);
+            CHECK(n >= 16 && at[0] <= 12000);
+            for (size_t j = 1; j < n; j++)
+                CHECK(at[j] - at[j - 1] >= 9600 && at[j] - at[j - 1] <= 12000);
+        }
+    }
+}
+
 int main(void)
 {
     rng_init_number(&rng, 7);
     RUN(test_punches_until_the_first_packet);
     RUN(test_strangers_get_three);
     RUN(test_slowly_once_heard);
+    RUN(test_mappings_for_each_destination);
     return tap_done();
 }

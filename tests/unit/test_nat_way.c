@@ -295,6 +295,22 @@ static void test_relayed(void)
     /* It follows. */
     hear(seen, false);
     CHECK(told(VERDICT_FOLLOWED, 0) != NULL);
+    /* It was silent for so long that its path seemed to have failed; since it was heard again none has. */
+    facts = relay_path();
+    begin(&facts);
+    way_confirm(&w, now());
+    way_hold(&w, now());
+    way_resume(&w, now());
+    run_until(clock_ms + 2100);
+    CHECK(event(WAY_WANT_PATH, 0) && event(WAY_WANT_PATH, 0)->event.tried == 1u << PATH_RELAY);
+    hear(seen, true);
+    facts = stun_path();
+    facts.relay = true;
+    way_change(&w, now(), &facts);
+    hear(src, false);
+    count = 0;
+    run_until(clock_ms + 20000);
+    CHECK(event(WAY_WANT_PATH, 0) && event(WAY_WANT_PATH, 0)->event.tried == 1u << PATH_STUN);
     /* All are denied: that relay will not do. */
     facts = relay_path();
     begin(&facts);
@@ -431,6 +447,18 @@ static void test_address_change(void)
     way_confirm(&w, now());
     run_until(clock_ms + 2000); /* and if nothing comes, the ladder again */
     CHECK(event(WAY_WANT_PATH, 0) && event(WAY_WANT_PATH, 0)->event.reason == WAY_NOTHING_CAME);
+
+    /* One that did not send from what it offers: the new NAT is opened to where it was heard from. */
+    const struct addr elsewhere = addr_with_port(src, 61000);
+    begin(&facts);
+    way_confirm(&w, now());
+    flow(elsewhere, false, 4000);
+    way_network_changed(&w, now());
+    way_change(&w, now(), &facts);
+    count = 0;
+    way_expire(&w, now(), &rng);
+    drain();
+    CHECK_INT(packets(&elsewhere, false, 0, clock_ms), 1);
 }
 
 static void migrate(struct way_facts *facts, const struct addr *seen)
@@ -480,6 +508,7 @@ static void test_migration(void)
     run_until(clock_ms + 900);
     const struct line *want = event(WAY_WANT_PATH, 0);
     CHECK(want && want->event.reason == WAY_BACK);
+    CHECK_INT(want->event.tried, 1u << PATH_STUN | 1u << PATH_DIRECT);
     facts = relay_path();
     way_change(&w, now(), &facts);
     way_confirm(&w, now());

@@ -53,7 +53,7 @@ static void serve(const struct turn_pool_packet *packet)
     uint8_t held[TURN_REQUEST_SIZE], bytes[512];
     struct stun_message m;
     size_t i = 0;
-    while (i < 2 && !addr_equal(&servers[i].address, &packet->to))
+    while (i < 3 && !addr_equal(&servers[i].address, &packet->to))
         i++;
     memcpy(held, packet->bytes.at, packet->bytes.len);
     CHECK_INT(stun_message_decode(view_of(held, packet->bytes.len), &m), STUN_DECODED);
@@ -145,7 +145,7 @@ static struct turn_pool_server server_of(size_t i, const char *password)
 
 static void begin_with(struct turn_pool_options options)
 {
-    options.server_count = 2;
+    options.server_count = options.server_count ? options.server_count : 2;
     options.want_v4 = true;
     options.seed[0] = 9;
     memset(servers, 0, sizeof servers);
@@ -156,7 +156,7 @@ static void begin_with(struct turn_pool_options options)
     now_ms = 1000;
     for (size_t i = 0; i < 3; i++) {
         servers[i].address = addr_v4(203, 0, 113, (uint8_t)(1 + i), 3478);
-        if (i < 2) {
+        if (i < options.server_count) {
             bool stream = options.servers[i].stream;
             options.servers[i] = server_of(i, "pass");
             options.servers[i].stream = stream;
@@ -271,8 +271,8 @@ static void test_a_dead_server(void)
     CHECK(turn_pool_lend(pool, now(), 1, &other));
     CHECK_INT(turn_status(turn_pool_allocation(pool, other)).ready, true);
     run(30000);
-    CHECK_INT(told(TURN_POOL_CLOSED), 4);
-    CHECK(servers[1].allocates >= 4); /* the stock is made there now */
+    CHECK_INT(told(TURN_POOL_CLOSED), 4 + 2); /* and tries after 5 s, and 10 s after that failed */
+    CHECK(servers[1].allocates >= 4);         /* the stock is made there now */
     CHECK_INT(told(TURN_POOL_SERVER_DOWN), 1);
     /* It comes back: tried again, and first choice again. */
     servers[0].silent = false;
@@ -538,6 +538,56 @@ static void test_a_busy_server(void)
     CHECK_INT(told(TURN_POOL_SERVER_DOWN), 1);
 }
 
+/* What stands by goes on standing by while a better server is tried again and again. */
+static void test_the_warm_one_stays(void)
+{
+    begin_with((struct turn_pool_options){.server_count = 3, .ready = 2, .warm = 1});
+    servers[1].silent = true;
+    run(5000);
+    CHECK_INT(turn_pool_server_status(pool, 2).ready, 1);
+    event_count = 0;
+    for (int i = 0; i < 1200; i++) {
+        run(100);
+        if (!CHECK_INT(turn_pool_server_status(pool, 2).ready, 1))
+            break;
+    }
+    CHECK_INT(told(TURN_POOL_WITHDRAWN), 0);
+    servers[1].silent = false;
+    run(61000);
+    CHECK_INT(turn_pool_server_status(pool, 1).ready, 1);
+    CHECK_INT(turn_pool_server_status(pool, 2).ready, 0);
+}
+
+/* A connection that a NAT forgot is made anew at once; one that the server ends again and again is not. */
+static void test_connections_end(void)
+{
+    struct turn_pool_options options = {.ready = 2};
+    options.servers[0].stream = options.servers[1].stream = true;
+    uint32_t slot;
+    begin_with(options);
+    run(20000);
+    CHECK(turn_pool_lend(pool, now(), 1, &slot));
+    run(20000);
+    event_count = 0;
+    turn_pool_lost_socket(pool, now(), slot);
+    run(100);
+    CHECK_INT(told(TURN_POOL_LOST), 1);
+    CHECK_INT(told(TURN_POOL_SERVER_DOWN), 0);
+    CHECK_INT(turn_pool_server_status(pool, 0).ready, 2);
+    CHECK_INT(servers[1].allocates, 0);
+    struct turn_pool_event fresh = *last(TURN_POOL_READY);
+    CHECK(turn_pool_take(pool, now(), fresh.slot, fresh.generation, 1));
+    run(100);
+    turn_pool_lost_socket(pool, now(), fresh.slot);
+    int allocates = servers[0].allocates;
+    run(9000);
+    CHECK_INT(told(TURN_POOL_SERVER_DOWN), 1);
+    CHECK_INT(servers[0].allocates, allocates);
+    CHECK_INT(turn_pool_status(pool).active, 1);
+    run(2000);
+    CHECK_INT(turn_pool_status(pool).active, 0);
+}
+
 /* The server comes up again and knows nothing: silence in one call tells, and nothing that stood there is picked. */
 static void test_a_restarted_server(void)
 {
@@ -745,6 +795,8 @@ int main(void)
     RUN(test_the_very_one);
     RUN(test_a_suspected_server);
     RUN(test_a_busy_server);
+    RUN(test_the_warm_one_stays);
+    RUN(test_connections_end);
     RUN(test_a_restarted_server);
     RUN(test_new_credentials);
     RUN(test_other_servers);

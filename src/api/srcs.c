@@ -44,11 +44,11 @@ static json_t *word(struct view *rest)
 static json_t *object_of(const struct catalog_src *src)
 {
     json_t *profile = json_loads(src->profile, 0, NULL), *one = json_object();
-    struct view rest = view_of_string(src->key);
+    struct view rest = view_of_string(src->key), kind;
     bool named = view_starts_with_nocase(rest, VIEW_LIT("identity "));
     json_object_set_new(one, "id", json_string(src->id.s));
     if (named)
-        (void)word(&rest);
+        (void)view_cut(&rest, ' ', &kind);
     json_object_set_new(one, "identity", named ? word(&rest) : json_null());
     json_object_set_new(one, "listener", named ? json_null() : word(&rest));
     json_object_set_new(one, "source", named ? json_null() : word(&rest));

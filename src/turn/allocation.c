@@ -12,6 +12,7 @@
 
 #define PROTOCOL_UDP      17
 #define LIFETIME_DEFAULT  600 /* §3.2 */
+#define LIFETIME_LEAST_S  10  /* no server may give less than its default (§7.2) */
 #define EVENTS            128 /* every peer permitted and bound at once, and what ends it, fit */
 #define AUTH_TRIES        4 /* 401, then a stale nonce, then once more: beyond that it is a loop */
 #define PEERS_PER_REQUEST 32
@@ -333,8 +334,9 @@ static void take_ticket(struct turn_allocation *t, const struct stun_message *m)
     t->status.movable = true;
 }
 
-/* doc/nat.md 8: half of the lifetime, or a minute before its end, whichever comes first. */
-static void take_lifetime(struct turn_allocation *t, struct tick now, const struct stun_message *m)
+/* doc/nat.md 8: half of the lifetime, or a minute before its end, whichever comes first. False: too
+ * short to be kept. */
+static bool take_lifetime(struct turn_allocation *t, struct tick now, const struct stun_message *m)
 {
     uint32_t lifetime_s;
     if (!stun_read_u32(m, STUN_LIFETIME, &lifetime_s))
@@ -343,6 +345,7 @@ static void take_lifetime(struct turn_allocation *t, struct tick now, const stru
     int64_t early = ms - 60000 > ms / 2 ? ms / 2 : ms - 60000 > 0 ? ms - 60000 : ms / 2;
     t->status.expires = tick_add_ms(now, ms);
     t->refresh_at = tick_add_ms(now, early);
+    return lifetime_s >= LIFETIME_LEAST_S;
 }
 
 /* One XOR-RELAYED-ADDRESS, or one of each family (§7.3). */
@@ -382,7 +385,6 @@ static void allocated(struct turn_allocation *t, struct tick now, const struct s
     }
     t->state = TURN_READY;
     (void)!stun_read_mapped(m, &t->status.mapped);
-    take_lifetime(t, now, m);
     take_ticket(t, m);
     t->status.ready = true;
     tell(t, (struct turn_event){.kind = TURN_ALLOCATED});
@@ -421,18 +423,22 @@ static void succeeded(struct turn_allocation *t, struct tick now, const struct t
 {
     if (!stun_client_is_ambiguous(&r->client))
         t->status.rtt_ms = tick_diff_ms(now, r->sent_at);
+    if ((r->kind == TURN_REQUEST_ALLOCATE || r->kind == TURN_REQUEST_REFRESH ||
+         r->kind == TURN_REQUEST_MOVE) &&
+        !take_lifetime(t, now, m)) {
+        clear(t, now, TURN_WAIT_SERVER, 508); /* else we would ask again with every round trip */
+        return;
+    }
     switch (r->kind) {
     case TURN_REQUEST_ALLOCATE:
         allocated(t, now, m);
         break;
     case TURN_REQUEST_REFRESH:
-        take_lifetime(t, now, m);
         take_ticket(t, m);
         tell(t, (struct turn_event){.kind = TURN_REFRESHED});
         break;
     case TURN_REQUEST_MOVE:
         t->state = TURN_READY;
-        take_lifetime(t, now, m);
         take_ticket(t, m);
         tell(t, (struct turn_event){.kind = TURN_MOVED_OVER});
         break;
@@ -457,26 +463,6 @@ static void finish_delete(struct turn_allocation *t)
         lose(t, t->clear_action, t->clear_code, false);
 }
 
-/* What of a refused Allocate can be left out; false when nothing is left to leave out. */
-static bool ask_for_less(struct turn_allocation *t, uint16_t code)
-{
-    struct turn_options *o = &t->options;
-    switch (code) {
-    case 405:
-        return o->mobility && !(o->mobility = false);
-    case 440:
-        return o->want_v4 && o->want_v6 && !(o->want_v6 = false);
-    case 508:
-        return o->even_port && !(o->even_port = false);
-    case 420:
-        if (o->even_port)
-            return !(o->even_port = false);
-        return o->want_v4 && o->want_v6 && !(o->want_v6 = false);
-    default:
-        return false;
-    }
-}
-
 static void allocate_failed(struct turn_allocation *t, struct tick now,
                             const struct stun_message *m, uint16_t code)
 {
@@ -484,7 +470,7 @@ static void allocate_failed(struct turn_allocation *t, struct tick now,
     struct turn_event event = {.kind = TURN_LOST, .code = code};
     switch (action) {
     case TURN_SIMPLER:
-        if (ask_for_less(t, code)) {
+        if (turn_error_simplify(&t->options, code)) {
             (void)begin_request(t, now, (struct turn_request){.kind = TURN_REQUEST_ALLOCATE});
             return;
         }

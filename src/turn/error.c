@@ -3,6 +3,8 @@
  * RFC 8656. */
 #include "turn/error.h"
 
+#include "turn/allocation.h"
+
 /* First match wins; method 0 is any, code 0 is any. */
 static const struct {
     uint16_t method, code;
@@ -91,4 +93,22 @@ const char *turn_action_name(enum turn_action action)
         [TURN_IGNORE] = "ignore",
     };
     return names[action];
+}
+
+bool turn_error_simplify(struct turn_options *o, uint16_t code)
+{
+    switch (code) {
+    case 405:
+        return o->mobility && !(o->mobility = false);
+    case 440:
+        return o->want_v4 && o->want_v6 && !(o->want_v6 = false);
+    case 508:
+        return o->even_port && !(o->even_port = false);
+    case 420:
+        if (o->even_port)
+            return !(o->even_port = false);
+        return o->want_v4 && o->want_v6 && !(o->want_v6 = false);
+    default:
+        return false;
+    }
 }

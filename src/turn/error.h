@@ -6,6 +6,8 @@
 
 #include "stun/message.h"
 
+struct turn_options;
+
 enum turn_action {
     TURN_GIVE_UP,     /* this server will not serve us until somebody changes something */
     TURN_WAIT_SERVER, /* another server now; this one again after a pause */
@@ -19,6 +21,9 @@ enum turn_action {
 };
 
 enum turn_action turn_error_action(uint16_t method, uint16_t code);
+/* TURN_SIMPLER: leaves out of an Allocate what its refusal points at. False: nothing is left to leave
+ * out. */
+WARN_UNUSED bool turn_error_simplify(struct turn_options *options, uint16_t code);
 /* RFC 8489 §6.3.3, §6.3.4: with a comprehension-required attribute that we do not know the transaction has failed,
  * whatever else the answer says. */
 bool turn_error_is_beyond_us(const struct stun_message *m);

@@ -401,6 +401,30 @@ static void test_a_family_we_did_not_ask_for_is_given_back(void)
     CHECK_INT(e.action, TURN_GIVE_UP);
 }
 
+/* §7.2: a server gives its default, 600 s, or more. One that gives nothing would have us ask again
+ * with every round trip. */
+static void test_a_lifetime_too_short_to_keep(void)
+{
+    uint32_t lifetime = 1;
+    start((struct turn_options){V4});
+    server.lifetime_s = 0;
+    settle();
+    CHECK(stun_read_u32(&server.request, STUN_LIFETIME, &lifetime));
+    CHECK_INT(lifetime, 0);
+    struct turn_event e = next_event();
+    CHECK_INT(e.kind, TURN_LOST);
+    CHECK_INT(e.action, TURN_WAIT_SERVER);
+    CHECK_INT(e.code, 508);
+
+    start_ready((struct turn_options){V4});
+    (void)next_event();
+    server.lifetime_s = 1;
+    run_until(1000 + 301000);
+    e = next_event();
+    CHECK_INT(e.kind, TURN_LOST);
+    CHECK_INT(e.action, TURN_WAIT_SERVER);
+}
+
 static void test_asks_for_less(void)
 {
     struct view value;
@@ -608,6 +632,7 @@ int main(void)
     RUN(test_data_of_strangers_is_dropped);
     RUN(test_every_allocate_error_ends_in_its_action);
     RUN(test_a_family_we_did_not_ask_for_is_given_back);
+    RUN(test_a_lifetime_too_short_to_keep);
     RUN(test_asks_for_less);
     RUN(test_gone_on_437);
     RUN(test_stale_nonce_once_not_for_ever);

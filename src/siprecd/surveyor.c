@@ -408,6 +408,7 @@ static void take_answer(struct surveyor *s, struct tick now, struct asker_answer
         mapper_answer(s->mapper, now, answer);
         break;
     case ASKER_KEEP:
+        s->is_keeping = false;
         if (!answer->good)
             LOG_WARN("nat", VIEW_NONE, "network profile not kept file=%s error=\"%s\"",
                      answer->question.text, answer->why);
@@ -446,7 +447,8 @@ static void keep(struct surveyor *s, struct recorder_now now)
     }
     snprintf(question.text, sizeof question.text, "%s/%s", s->directory, SURVEYOR_FILE);
     question.content = survey_file_print(s->places, s->profiles, now.tick, now.wall);
-    if (question.content && !asker_ask(s->asker, &question))
+    s->is_keeping = question.content && asker_ask(s->asker, &question);
+    if (!s->is_keeping)
         free(question.content);
 }
 
@@ -514,7 +516,8 @@ void surveyor_expire(struct surveyor *s, struct recorder_now now)
         mapper_expire(s->mapper, now.tick);
     take_mapper(s, now.tick);
     settle_where_silent(s, now.tick);
-    if (tick_due(s->keep_at, now.tick))
+    /* One at a time: a slow disk's last write must not meet the next, which has the same name. */
+    if (!s->is_keeping && tick_due(s->keep_at, now.tick))
         keep(s, now);
     if (tick_due(s->credentials_at, now.tick))
         survey_tell_renew_credentials(s, now);
@@ -526,7 +529,9 @@ struct tick surveyor_deadline(const struct surveyor *s)
     deadline = tick_min(deadline, lookups_deadline(&s->lookups));
     deadline = tick_min(deadline, sources_deadline(&s->sources));
     deadline = tick_min(deadline, mapper_deadline(s->mapper));
-    deadline = tick_min(deadline, tick_min(s->keep_at, s->credentials_at));
+    deadline = tick_min(deadline, s->credentials_at);
+    if (!s->is_keeping)
+        deadline = tick_min(deadline, s->keep_at);
     for (size_t f = 0; f < 2; f++)
         deadline = tick_min(deadline, tick_min(prober_deadline(s->probers[f]), s->state_at[f]));
     return deadline;

@@ -63,6 +63,7 @@ struct surveyor {
     struct survey_listener listeners[VALUES_LISTENERS_MAX];
     /* when what is due */
     struct tick look_at, servers_at, keep_at, state_at[2];
+    bool is_keeping; /* the profile is being written */
     struct tick credentials_at;
     int64_t credentials_end_s; /* Unix time */
     int64_t clock_set_ms, clock_slept_ms;

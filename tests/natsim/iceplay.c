@@ -34,18 +34,36 @@ static void add_servers(struct iceplay *play)
     }
 }
 
+/* The box of its network, asked at its inside address. There is no NAT-PMP for IPv6. */
+static void add_gateway(struct iceplay *play, int which)
+{
+    const struct network *n = &play->networks[which];
+    struct maphost *gateway = &play->gateways[which];
+    if (n->way_in != NETWORK_GATEWAY)
+        return;
+    *gateway = (struct maphost){.speech = !n->v6 && rng_below(&play->sim.rng, 2) ? MAPHOST_NATPMP
+                                                                                 : MAPHOST_PCP,
+                                .address = n->address,
+                                .external = n->v6 ? n->address : n->outside};
+    gateway->address.ip[n->v6 ? 15 : 3] = 1;
+    maphost_add(&play->sim, n->realm, gateway);
+}
+
 static void add_side(struct iceplay *play, int which, uint8_t components)
 {
     struct network *n = &play->networks[which];
     bool is_ours = which == ICEPLAY_US;
     struct addr nowhere = {0};
     network_build(n, &play->sim, which);
+    add_gateway(play, which);
     struct iceside_options options = {
         .address = n->address,
         .stun = n->is_lite ? nowhere : play->stun[n->v6].primary,
         .turn = n->has_turn ? play->turn[which].address : nowhere,
         .external = n->way_in == NETWORK_WHOLE_ADDRESS ? n->outside : nowhere,
-        .gateway = n->way_in == NETWORK_GATEWAY ? n->outside : nowhere,
+        .gateway = n->way_in == NETWORK_GATEWAY
+                       ? addr_with_port(play->gateways[which].address, 5351)
+                       : nowhere,
         .tcp_port = n->tcp_port,
         .tcp_active = n->speaks_tcp,
         .discovers = is_ours,
@@ -54,16 +72,6 @@ static void add_side(struct iceplay *play, int which, uint8_t components)
         .components = components,
     };
     iceside_init(&play->sides[which], &play->sim, n->realm, &options);
-    if (n->way_in == NETWORK_GATEWAY) { /* of a firewall: pinholes */
-        struct addr in = n->address, out = n->boxes[0].firewall ? n->address : n->outside;
-        for (uint16_t c = 0; c < components; c++)
-            natbox_forward(&play->sim.boxes[n->realm],
-                           addr_with_port(in, (uint16_t)(ICESIDE_PORT + c)),
-                           addr_with_port(out, (uint16_t)(ICESIDE_PORT + c)));
-        if (n->tcp_port)
-            natbox_forward(&play->sim.tcp_boxes[n->realm], addr_with_port(in, n->tcp_port),
-                           addr_with_port(out, n->tcp_port));
-    }
 }
 
 void iceplay_begin(struct iceplay *play, uint64_t seed, const struct network networks[2],
@@ -179,6 +187,13 @@ void iceplay_settle(struct iceplay *play, int64_t ms)
         step(play, end);
 }
 
+static bool has_way_in(const struct iceplay *play, int which)
+{
+    enum network_way_in way_in = play->networks[which].way_in;
+    return way_in == NETWORK_WHOLE_ADDRESS ||
+           (way_in == NETWORK_GATEWAY && play->gateways[which].mapped > 0);
+}
+
 struct iceplay_measure iceplay_measure(const struct iceplay *play)
 {
     const struct iceside *us = &play->sides[ICEPLAY_US];
@@ -187,12 +202,10 @@ struct iceplay_measure iceplay_measure(const struct iceplay *play)
     if (m.came)
         m.first_ms = tick_diff_ms(us->media_at, play->answered);
     /* Ours are S for what is mapped, too: the table calls them M. */
-    enum network_way_in way_in[2] = {play->networks[0].way_in, play->networks[1].way_in};
     size_t len = strlen(m.path);
-    if (m.path[0] == 'S' && way_in[0] != NETWORK_NO_WAY_IN)
+    if (m.path[0] == 'S' && has_way_in(play, 0))
         m.path[0] = 'M';
-    if (len > 2 && m.path[len - 2] == '-' && m.path[len - 1] == 'S' &&
-        way_in[1] != NETWORK_NO_WAY_IN)
+    if (len > 2 && m.path[len - 2] == '-' && m.path[len - 1] == 'S' && has_way_in(play, 1))
         m.path[len - 1] = 'M';
     return m;
 }

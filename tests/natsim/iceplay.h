@@ -6,6 +6,7 @@
 #define NATSIM_ICEPLAY_H
 
 #include "natsim/iceside.h"
+#include "natsim/maphost.h"
 #include "natsim/network.h"
 #include "natsim/stunhost.h"
 #include "natsim/turnhost.h"
@@ -17,6 +18,7 @@ struct iceplay {
     struct network networks[ICEPLAY_SIDES];
     struct stunhost stun[2];                 /* IPv4, IPv6 */
     struct turnhost turn[ICEPLAY_SIDES + 1]; /* and a second one for us */
+    struct maphost gateways[ICEPLAY_SIDES];  /* of the networks that have one */
     struct iceside sides[ICEPLAY_SIDES];
     struct tick answered;
     uint64_t rounds; /* of the play's loop: busy loops show in it */

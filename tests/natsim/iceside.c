@@ -1,6 +1,6 @@
 /* iceside: what happens between our ICE agent and a simulated network.
  * Not here: TCP framing and connections (icetcp.c).
- * RFC 8445, 8656. */
+ * RFC 8445, 8656, 6887. */
 #include "natsim/iceside.h"
 
 #include "natsim/icetcp.h"
@@ -13,9 +13,11 @@
 enum {
     DISCOVERY_PORT = 30000,
     RELAY_PORT = 31000,
+    GATEWAY_PORT = 32000,
     STUN_AGAIN_MS = 500,
     STUN_KEEP_MS = 10000,
     STUN_WAIT_MS = 2000,
+    GATEWAY_WAIT_MS = 4000, /* one answer that is lost: RFC 6887 §8.1.1 asks again after 3 s */
     TURN_WAIT_MS = 2000,
     TURN_GIVE_UP_MS = 20000,
     RELEARN_MS = 600,     /* for STUN and a relay in mid-call; */
@@ -141,6 +143,11 @@ static void receive(struct natsim *sim, void *context, const struct natsim_packe
         icetcp_take(side, packet);
         return;
     }
+    if (packet->to.port == GATEWAY_PORT) {
+        if (side->gateway && addr_equal(&packet->from, &side->options.gateway))
+            (void)gateway_input(side->gateway, side->sim->now, packet->bytes);
+        return;
+    }
     if (take_discovery(side, packet))
         return;
     if (addr_is_set(&side->options.stun) && addr_equal(&packet->from, &side->options.stun)) {
@@ -200,6 +207,17 @@ static void ask_stun(struct iceside *side)
     side->asked = side->sim->now;
 }
 
+/* Until when its media sockets ask nobody: what the gateway maps is what STUN sees from then on. */
+static struct tick gateway_wait_ends(const struct iceside *side)
+{
+    bool has_all = !side->options.tcp_port || addr_is_set(&side->mapped_tcp);
+    for (size_t c = 0; c < side->options.components; c++)
+        has_all &= addr_is_set(&side->mapped[c]);
+    if (!side->gateway || has_all)
+        return side->learning;
+    return tick_add_ms(side->learning, side->generation ? RELEARN_MS / 2 : GATEWAY_WAIT_MS);
+}
+
 static struct tick stun_deadline(const struct iceside *side)
 {
     bool has_all = true;
@@ -209,6 +227,8 @@ static struct tick stun_deadline(const struct iceside *side)
     bool is_late = tick_due(tick_add_ms(side->learning, STUN_WAIT_MS), side->sim->now);
     if (!addr_is_set(&side->options.stun) || (is_calling && (has_all || is_late)))
         return TICK_NEVER;
+    if (!tick_due(gateway_wait_ends(side), side->sim->now))
+        return gateway_wait_ends(side);
     return tick_add_ms(side->asked, has_all ? STUN_KEEP_MS : STUN_AGAIN_MS);
 }
 
@@ -256,10 +276,6 @@ void iceside_init(struct iceside *side, struct natsim *sim, size_t realm,
         natsim_listen(sim, side->host, options->tcp_port);
     profile_init(&side->profile, sim->now, PATH_UNKNOWN, options->external);
     (void)profile_set_local(&side->profile, sim->now, options->address);
-    if (addr_is_set(&options->gateway)) {
-        struct gateway_status status = {.speech = GATEWAY_PCP, .external = options->gateway};
-        profile_tell_gateway(&side->profile, sim->now, &status);
-    }
     side->next_media = TICK_NEVER;
     side->learning = sim->now;
 }
@@ -270,6 +286,8 @@ void iceside_finish(struct iceside *side)
         turnside_finish(&side->relays[i]);
     ice_destroy(side->ice);
     discovery_destroy(side->discovery);
+    gateway_destroy(side->gateway);
+    side->gateway = NULL;
     side->ice = NULL;
     side->discovery = NULL;
 }
@@ -287,12 +305,59 @@ static void start_discovery(struct iceside *side)
     nat_discover_mapping(side->discovery, side->sim->now);
 }
 
+static void start_gateway(struct iceside *side)
+{
+    struct gateway_options options = {.server = side->options.gateway,
+                                      .internal = side->options.address};
+    struct tick now = side->sim->now;
+    rng_bytes(&side->sim->rng, options.seed, sizeof options.seed);
+    gateway_destroy(side->gateway);
+    side->gateway = gateway_create(&options);
+    assert(side->gateway);
+    memset(side->mapped, 0, sizeof side->mapped);
+    side->mapped_tcp = (struct addr){0};
+    for (size_t c = 0; c < side->options.components; c++)
+        (void)gateway_map(side->gateway, now, PORTMAP_UDP, media_address(side, c).port);
+    if (side->options.tcp_port)
+        (void)gateway_map(side->gateway, now, PORTMAP_TCP, side->options.tcp_port);
+}
+
+static void run_gateway(struct iceside *side)
+{
+    struct addr from = addr_with_port(side->options.address, GATEWAY_PORT);
+    struct tick now = side->sim->now;
+    struct gateway_event e;
+    struct view out;
+    gateway_expire(side->gateway, now);
+    while (gateway_output(side->gateway, now, &out))
+        (void)natsim_send(side->sim, side->host, from, side->options.gateway, out);
+    while (gateway_event(side->gateway, &e)) {
+        struct gateway_status status = gateway_status(side->gateway);
+        profile_tell_gateway(&side->profile, now, &status);
+        if (e.kind != GATEWAY_MAPPED && e.kind != GATEWAY_LOST)
+            continue;
+        struct addr *mapped = e.protocol == PORTMAP_TCP
+                                  ? &side->mapped_tcp
+                                  : &side->mapped[e.internal_port - ICESIDE_PORT];
+        *mapped = e.kind == GATEWAY_MAPPED ? e.external : (struct addr){0};
+    }
+}
+
+/* At once where no gateway is to be waited for; stun_deadline sees to the rest. */
+static void begin_stun(struct iceside *side)
+{
+    side->asked = (struct tick){0};
+    if (addr_is_set(&side->options.stun) && tick_due(gateway_wait_ends(side), side->sim->now))
+        ask_stun(side);
+}
+
 void iceside_learn(struct iceside *side)
 {
     if (side->options.discovers && addr_is_set(&side->options.stun))
         start_discovery(side);
-    if (addr_is_set(&side->options.stun))
-        ask_stun(side);
+    if (addr_is_set(&side->options.gateway))
+        start_gateway(side);
+    begin_stun(side);
     for (size_t c = 0; c < side->options.components && addr_is_set(&side->options.turn); c++)
         start_relay(side, c, false);
 }
@@ -339,13 +404,15 @@ static void run_discovery(struct iceside *side)
 bool iceside_is_ready(const struct iceside *side)
 {
     int64_t ms = tick_diff_ms(side->sim->now, side->profile.started);
+    int64_t stun_ms = STUN_WAIT_MS + (side->gateway ? GATEWAY_WAIT_MS : 0);
     if (side->discovery && !discovery_result(side->discovery).is_done)
+        return false;
+    if (!tick_due(gateway_wait_ends(side), side->sim->now))
         return false;
     for (size_t c = 0; c < side->options.components; c++) {
         bool has_relay = is_ready(&side->relays[2 * c]) || is_ready(&side->relays[2 * c + 1]) ||
                          side->relays[2 * c + 1].is_lost;
-        if (addr_is_set(&side->options.stun) && !addr_is_set(&side->reflexive[c]) &&
-            ms < STUN_WAIT_MS)
+        if (addr_is_set(&side->options.stun) && !addr_is_set(&side->reflexive[c]) && ms < stun_ms)
             return false;
         if (addr_is_set(&side->options.turn) && !has_relay && ms < TURN_GIVE_UP_MS)
             return false;
@@ -384,14 +451,16 @@ void iceside_relearn(struct iceside *side, struct addr address, struct addr turn
         turnside_finish(&side->relays[i]);
         memset(&side->relays[i], 0, sizeof side->relays[i]);
     }
+    bool has_moved = !addr_equal_ip(&side->options.address, &address);
     side->options.address = address;
     side->options.turn = turn;
     side->generation++;
     side->learning = side->sim->now;
     (void)profile_set_local(&side->profile, side->sim->now, address);
     memset(side->reflexive, 0, sizeof side->reflexive);
-    if (addr_is_set(&side->options.stun))
-        ask_stun(side);
+    if (side->gateway && has_moved) /* its mappings lead to the address that is gone */
+        start_gateway(side);
+    begin_stun(side);
     for (size_t c = 0; c < side->options.components && addr_is_set(&turn); c++)
         start_relay(side, c, by_tcp);
 }
@@ -416,7 +485,9 @@ static size_t add_base(struct iceside *side, struct iceside_base base)
     return side->base_count++;
 }
 
-static struct addr mapped_of(const struct iceside *side, const struct path_us *us, uint16_t port)
+/* by_gateway: what it has given for this port. */
+static struct addr mapped_of(const struct iceside *side, const struct path_us *us, uint16_t port,
+                             struct addr by_gateway)
 {
     enum profile_source source;
     struct addr external = profile_external(&side->profile, &source);
@@ -424,7 +495,7 @@ static struct addr mapped_of(const struct iceside *side, const struct path_us *u
         return addr_with_port(side->options.external,
                               port); /* its owner said so, and it believes */
     if (us->is_mapped)
-        return addr_with_port(side->options.gateway, port);
+        return by_gateway;
     return us->is_static ? addr_with_port(external, port) : (struct addr){0};
 }
 
@@ -437,7 +508,7 @@ static struct ice_gather_base udp_base(struct iceside *side, const struct path_u
         .component = (uint16_t)(c + 1),
         .address = local,
         .is_way_out = true,
-        .mapped = mapped_of(side, us, local.port),
+        .mapped = mapped_of(side, us, local.port, side->mapped[c]),
         .reflexive = side->reflexive[c],
     };
     for (size_t i = 0; i < 2; i++) {
@@ -469,7 +540,7 @@ static struct ice_gather_base tcp_base(struct iceside *side, const struct path_u
         .is_way_out = true,
     };
     if (is_passive)
-        g.mapped = mapped_of(side, us, local.port);
+        g.mapped = mapped_of(side, us, local.port, side->mapped_tcp);
     return g;
 }
 
@@ -481,8 +552,7 @@ void iceside_gather(struct iceside *side, enum ice_role role)
     bool has_stun = addr_is_set(&side->reflexive[0]);
     if (has_stun) /* the media sockets' STUN is the freshest word on our address */
         (void)profile_tell(&side->profile, now, PROFILE_STUN, side->reflexive[0]);
-    struct path_us us =
-        profile_us(&side->profile, now, has_stun, addr_is_set(&side->options.gateway));
+    struct path_us us = profile_us(&side->profile, now, has_stun, addr_is_set(&side->mapped[0]));
     side->is_lite = side->options.is_lite || (side->options.may_be_lite && us.is_open);
     struct ice_options options = {
         .role = role, .lite = side->is_lite, .components = side->options.components};
@@ -569,6 +639,8 @@ void iceside_run(struct iceside *side)
     side->steps++;
     if (side->discovery)
         run_discovery(side);
+    if (side->gateway)
+        run_gateway(side);
     run_relays(side);
     if (tick_due(stun_deadline(side), side->sim->now))
         ask_stun(side);
@@ -582,6 +654,8 @@ struct tick iceside_deadline(const struct iceside *side)
     struct tick late = tick_add_ms(side->learning, TURN_WAIT_MS);
     if (side->discovery)
         next = tick_min(next, discovery_deadline(side->discovery));
+    if (side->gateway)
+        next = tick_min(next, gateway_deadline(side->gateway));
     if (side->ice)
         next = tick_min(next, ice_deadline(side->ice));
     if (addr_is_set(&side->options.turn) && tick_before(side->sim->now, late))

@@ -1,9 +1,9 @@
 /* iceside: one ICE party at a host of the simulated network: it finds out what it can about its
- * network (our discovery, STUN on its media socket, TURN over UDP, else over TCP on 443), gathers
- * candidates from that, and drives our agent over sockets, relays and TCP connections.
+ * network (our discovery, STUN on its media socket, mappings from its gateway, TURN over UDP, else
+ * over TCP on 443), gathers candidates from that, and drives our agent over sockets, relays and TCP connections.
  * Not here: which network it sits in: it is told its own addresses, its servers' and what its
  * owner's settings say, as any machine is. It may not include network.h or cells.h.
- * RFC 8445, 6544, 8656. */
+ * RFC 8445, 6544, 8656, 6887. */
 #ifndef NATSIM_ICESIDE_H
 #define NATSIM_ICESIDE_H
 
@@ -28,7 +28,7 @@ struct iceside_options {
     struct addr address;    /* its own, without port */
     struct addr stun, turn; /* servers of its family; unset: none. TURN's TCP is on 443 */
     struct addr external;   /* nat.external_ip; unset: auto */
-    struct addr gateway;    /* the outside address a gateway has told; unset: it maps nothing */
+    struct addr gateway;    /* of the default route, asked for mappings; unset: not */
     uint16_t tcp_port;      /* listens there for ICE-TCP; 0: does not */
     bool tcp_active;
     bool discovers;     /* finds out what its NAT does before calls: an SRS. Others just gather */
@@ -71,6 +71,8 @@ struct iceside {
     struct nat_profile profile;
     struct addr reflexive[ICESIDE_COMPONENTS];
     struct tick asked; /* STUN on the media sockets, last */
+    struct gateway *gateway;
+    struct addr mapped[ICESIDE_COMPONENTS], mapped_tcp; /* what the gateway has given */
     struct turnside relays[ICESIDE_RELAYS];
     struct ice *ice;
     struct iceside_base bases[ICESIDE_BASES];

@@ -62,6 +62,12 @@ static bool is_reachable(const struct path_src *src)
     return may_be_reached(&src->offered) && !src->barred;
 }
 
+/* May it be sent to behind its NAT, which is known to keep the port that it offers? */
+static bool is_guessable(const struct path_src *src)
+{
+    return src->keeps_port == PATH_YES && may_be_reached(&src->signalled) && src->offered.port != 0;
+}
+
 enum path_known path_known_of(const struct path_src *src)
 {
     bool same = addr_is_set(&src->signalled) && src->offered.port != 0 &&
@@ -114,7 +120,8 @@ static unsigned facts_of(const struct path_us *us, const struct path_src *src,
                                                        : APDF;
     facts |= known > PATH_KNOWN_NOTHING ? IP : 0;
     facts |= known >= PATH_KNOWN_GUESSED ? PORT : 0;
-    facts |= src->latches == PATH_YES && is_reachable(src) ? LATCHES : 0;
+    bool follows = src->latches == PATH_YES && (is_reachable(src) || is_guessable(src));
+    facts |= follows ? LATCHES : 0;
     facts |= us->relay_udp ? RELAY : 0;
     facts |= us->relay_stream ? STREAM : 0;
     facts |= us->edge ? EDGE : 0;
@@ -143,7 +150,7 @@ static struct path_choice fill(const struct row *row, const struct path_us *us,
     c.to_port = filtered && (facts & APDF);
     c.permits = relays;
     c.latches = c.known < PATH_KNOWN_GUESSED || src->any_address;
-    c.probes_back = c.code >= PATH_STUN && is_reachable(src);
+    c.probes_back = c.code >= PATH_STUN && (is_reachable(src) || is_guessable(src));
     c.relay_stands_by =
         (c.to_port || c.code == PATH_REVERSE || row->needs == OWN) && (facts & RELAY);
     c.may_migrate = c.code == PATH_RELAY && (facts & STUN) && (facts & ADMITS);

@@ -86,6 +86,16 @@ static bool needs_mapping(const struct way *w)
            (code == PATH_DIRECT && w->facts.choice.punches);
 }
 
+/* What comes to our own socket has followed our packets: another address was answered, or one that
+ * nobody but the STUN server gets in at (RFC 4787 §4.1). */
+static bool must_have_followed(const struct way *w)
+{
+    const struct nat_behaviour *b = &w->facts.behaviour;
+    enum path_code code = w->facts.choice.code;
+    bool keeps_out = nat_mapping_is_dependent(b->mapping) && b->scope == NAT_SCOPE_MAPPING;
+    return is_relayed(w) || code == PATH_REVERSE || (code == PATH_BEST_EFFORT && keeps_out);
+}
+
 static bool is_target(const struct way *w, const struct addr *from)
 {
     for (unsigned i = 0; i < w->facts.target_count; i++) {
@@ -347,8 +357,7 @@ static void note_place(struct way *w, struct tick now, const struct way_packet_s
             tell(w, now, VERDICT_MIGRATED, &seen->from);
             w->leave_at = tick_add_ms(now, WAY_LEAVE_MS);
         }
-    } else if (!seen->relayed && other_way &&
-               (is_relayed(w) || w->facts.choice.code == PATH_REVERSE)) {
+    } else if (!seen->relayed && other_way && must_have_followed(w)) {
         tell(w, now, VERDICT_FOLLOWED, &seen->from);
     } else if (first && !is_target(w, &seen->from)) {
         tell(w, now, VERDICT_LATCHED, &seen->from);

@@ -206,6 +206,14 @@ static void test_without_relay_and_edge(void)
     print(&choice, got);
     CHECK_TEXT(got, "none+H(SIP ip)");
     CHECK_TEXT(path_name(&choice, &us), "none");
+    /* What follows can be sent to where its NAT is known to keep the port. */
+    src.latches = PATH_YES;
+    src.keeps_port = PATH_UNKNOWN;
+    choice = path_choose(&us, &src, 0);
+    CHECK(choice.code == PATH_BEST_EFFORT && !choice.probes_back);
+    src.keeps_port = PATH_YES;
+    choice = path_choose(&us, &src, 0);
+    CHECK(choice.code == PATH_REVERSE && choice.probes_back);
     read_src("B5", &src); /* the free try of the cells marked E */
     choice = path_choose(&us, &src, 0);
     print(&choice, got);

@@ -295,6 +295,17 @@ static void test_relayed(void)
     /* It follows. */
     hear(seen, false);
     CHECK(told(VERDICT_FOLLOWED, 0) != NULL);
+    /* Nobody gets in at the address that was answered: what comes has followed. Else it may not have. */
+    for (int follows = 0; follows < 2; follows++) {
+        facts = relay_path();
+        facts.choice = (struct path_choice){.code = PATH_BEST_EFFORT, .punches = true};
+        facts.behaviour.mapping = NAT_MAPPING_ADDRESS_PORT;
+        facts.behaviour.filtering = NAT_FILTERING_ADDRESS_PORT;
+        facts.behaviour.scope = follows ? NAT_SCOPE_MAPPING : NAT_SCOPE_ENDPOINT;
+        begin(&facts);
+        hear(src, false);
+        CHECK_INT(told(VERDICT_FOLLOWED, 0) != NULL, follows);
+    }
     /* It was silent for so long that its path seemed to have failed; since it was heard again none has. */
     facts = relay_path();
     begin(&facts);

@@ -107,7 +107,15 @@ static bool keeps_port(const struct network *n, bool *chance)
     return keeps && sure;
 }
 
-static bool knows_port(const struct oracle_plain_world *w, bool *chance)
+/* The offer says where it sends from, and nothing on the way changes that. */
+static bool tells_port(const struct oracle_plain_world *w)
+{
+    return w->source == PLAINSRC_SYMMETRIC && !is_translated(w->them);
+}
+
+/* Behind a NAT the offered port at the address of its SIP is a guess, until a call has shown that it
+ * is right. What a NAT maps anew for each remote end stays a guess for ever. */
+static bool shows_port(const struct oracle_plain_world *w, bool *chance)
 {
     return w->source == PLAINSRC_SYMMETRIC && keeps_port(w->them, chance);
 }
@@ -127,7 +135,9 @@ static bool follows(const struct oracle_plain_world *w, bool *chance)
     return open && w->source == PLAINSRC_SYMMETRIC;
 }
 
-unsigned oracle_plain_unknown(const struct oracle_plain_world *w)
+/* What calls before show: the port behind its NAT, and that it follows. They show its IP only where
+ * that got in: there it gets in again, or comes from yet another one. */
+static unsigned paths_of(const struct oracle_plain_world *w, bool has_called)
 {
     unsigned set = 0;
     bool chance = false;
@@ -140,20 +150,25 @@ unsigned oracle_plain_unknown(const struct oracle_plain_world *w)
         set |= ORACLE_PLAIN_OPEN;
     if (lets_udp_out(w->us) && !open) {
         int filter = filter_of(w->us, &chance);
-        bool port = filter == NATBOX_ADDRESS_PORT && ip && knows_port(w, &chance);
-        if (filter == NATBOX_INDEPENDENT || (filter == NATBOX_ADDRESS && ip) || port)
+        bool shown = filter == NATBOX_ADDRESS_PORT && ip && shows_port(w, &chance);
+        bool port = ip && (tells_port(w) || (has_called && shown));
+        if (filter == NATBOX_INDEPENDENT || (filter == NATBOX_ADDRESS && ip) ||
+            (filter == NATBOX_ADDRESS_PORT && port))
             set |= ORACLE_PLAIN_STUN;
     }
-    if (follows(w, &chance))
+    if (follows(w, &chance) && has_called)
         set |= ORACLE_PLAIN_REVERSE;
     if (w->us->has_turn && ip)
         set |= ORACLE_PLAIN_RELAY;
     return set | (chance ? ORACLE_PLAIN_CHANCE : 0u);
 }
 
-/* A guess of the port is right for certain once it was seen to be; nothing else that a call shows
- * tells where the next one comes from. */
+unsigned oracle_plain_unknown(const struct oracle_plain_world *w)
+{
+    return paths_of(w, false);
+}
+
 unsigned oracle_plain_known(const struct oracle_plain_world *w)
 {
-    return oracle_plain_unknown(w);
+    return paths_of(w, true);
 }

@@ -23,7 +23,8 @@ struct oracle_plain_world {
     bool latches, listed;
 };
 
-/* The set without anything known of the SRC but its INVITE and our settings. */
+/* The set without anything known of the SRC but its INVITE and our settings: what an answer can rest
+ * on. A guess (its port behind a NAT, that it may follow) is none, though a ladder may try it. */
 unsigned oracle_plain_unknown(const struct oracle_plain_world *world);
 /* And with what its calls so far can have shown. Never less. */
 unsigned oracle_plain_known(const struct oracle_plain_world *world);

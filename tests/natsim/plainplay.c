@@ -289,6 +289,10 @@ struct plainplay_measure plainplay_end_call(struct plainplay *play)
 {
     struct plainplay_measure m = {.came = play->srs.record.packets > 0,
                                   .unreachable = play->srs.unreachable,
+                                  .answered = play->srs.first_choice.code,
+                                  .took = play->srs.choice.code,
+                                  .relayed = play->srs.record.by_relay,
+                                  .followed = play->srs.followed,
                                   .lost = play->srs.record.first_number,
                                   .reinvites = play->reinvites,
                                   .unasked = play->srs.to_src_before};

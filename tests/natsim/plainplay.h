@@ -54,8 +54,11 @@ struct plainplay {
 };
 
 struct plainplay_measure {
-    char path[32]; /* of the answer, as the tables write it */
-    char class[4]; /* of the SRC, as the profile has it afterwards; "-" */
+    char path[32];                 /* of the answer, as the tables write it */
+    enum path_code answered, took; /* the answer's path, and the one that the call ended with */
+    bool relayed;                  /* the last packet that came was */
+    bool followed;                 /* the SRC sent to where our packets came from */
+    char class[4];                 /* of the SRC, as the profile has it afterwards; "-" */
     bool came, unreachable;
     const char *reason; /* that it was told to be unreachable for */
     int64_t first_ms;   /* from the SRC's first packet to the first that was recorded */

@@ -1,6 +1,6 @@
 /* Random worlds: networks of every kind rolled for an SRS and an SRC without ICE, two calls each, and
- * what comes out held against the oracle: by the second call media arrives where it can, and never
- * where it cannot; where nothing has to be learned for it, in the first.
+ * what comes out held against the oracle: media arrives where it can, and never where it cannot; in
+ * the first call by what its INVITE tells or by the ladder, in the second by the best that is known.
  * Use: natsim_worlds_plain [COUNT [SEED]]. Without arguments TAP for make check; make sim plays on.
  * RFC 4787, 8656; nat.md 4.7 rules 1, 2 and 9. */
 #include "natsim/oracle_plain.h"
@@ -11,6 +11,10 @@
 enum { WORLDS_IN_CHECK = 12000, LATE_MS = 3000, PACKET_MS = 40, UNASKED = 20 };
 
 static struct plainplay play;
+/* Worlds; those without luck; those where a call before adds a path. */
+static struct {
+    unsigned worlds, sure, taught;
+} counts;
 
 static struct network roll_network(struct rng *rng, bool v6)
 {
@@ -50,6 +54,69 @@ static void roll_links(struct rng *rng)
     link->reorder = rng_below(rng, 2) ? 0.02 : 0;
 }
 
+/* The oracle's words for an answer. 0: nothing is known to work. */
+static unsigned kinds_of(enum path_code code)
+{
+    switch (code) {
+    case PATH_DIRECT: /* through a firewall's filter it is as STUN's */
+        return ORACLE_PLAIN_OPEN | ORACLE_PLAIN_STUN;
+    case PATH_MAPPED:
+        return ORACLE_PLAIN_OPEN;
+    case PATH_STUN:
+        return ORACLE_PLAIN_STUN;
+    case PATH_REVERSE:
+        return ORACLE_PLAIN_REVERSE;
+    case PATH_RELAY:
+    case PATH_RELAY_STREAM:
+        return ORACLE_PLAIN_RELAY;
+    case PATH_EDGE:
+    case PATH_BEST_EFFORT:
+    case PATH_CODES:
+        break;
+    }
+    return 0;
+}
+
+/* How packets came in the end. */
+static unsigned arrival(const struct plainplay_measure *m)
+{
+    unsigned kinds = kinds_of(m->took);
+    if (m->relayed)
+        return ORACLE_PLAIN_RELAY;
+    if (kinds == ORACLE_PLAIN_RELAY || kinds == 0) /* at our own socket all the same */
+        kinds = ORACLE_PLAIN_STUN;
+    return kinds | (m->followed ? ORACLE_PLAIN_REVERSE : 0u);
+}
+
+/* Our address is our own, and no server answers over UDP: nothing tells whether others get in. It is
+ * answered with, and the relay is the ladder's (doc/nat.md 6), in every call. */
+static bool is_own_untold(const struct network *us)
+{
+    return us->v6 && us->levels == 1 && us->boxes[0].policy != NATBOX_ALL;
+}
+
+/* Of a world without luck: by which paths it came. */
+static const char *judge_paths(const struct oracle_plain_world *w, unsigned unknown, unsigned known,
+                               const struct plainplay_measure m[2])
+{
+    /* Behind a 1:1 NAT a relayed call shows the port, and only the next one by that whether it
+     * follows. */
+    bool shows_later = w->them->way_in == NETWORK_WHOLE_ADDRESS && (known & ORACLE_PLAIN_RELAY);
+    unsigned better = ORACLE_PLAIN_OPEN | ORACLE_PLAIN_STUN;
+    better |= shows_later ? 0u : (unsigned)ORACLE_PLAIN_REVERSE;
+    bool climbed = m[0].took != m[0].answered || m[0].followed || !kinds_of(m[0].answered);
+    unsigned answered = kinds_of(m[1].answered);
+    if (m[0].came && !(arrival(&m[0]) & (climbed ? known : unknown)))
+        return "came in the first call by a path that was not to be had";
+    if (m[1].came && !(arrival(&m[1]) & known))
+        return "came in the second call by a path that was not to be had";
+    if ((known & better) && !(answered & better))
+        return "relay or nothing in the second answer, where better is to be had";
+    if (known && !(answered & known) && !(is_own_untold(w->us) && m[1].answered == PATH_DIRECT))
+        return "the second answer's path is not to be had";
+    return NULL;
+}
+
 /* What is wrong; NULL: nothing. */
 static const char *judge(const struct oracle_plain_world *w, const struct plainplay_measure m[2])
 {
@@ -62,11 +129,17 @@ static const char *judge(const struct oracle_plain_world *w, const struct plainp
         if (!m[i].came && !m[i].unreachable)
             return "did not come, and was not told to be unreachable";
     }
-    if ((unknown & ~(unsigned)ORACLE_PLAIN_CHANCE) && !m[0].came)
+    if (unknown & ~known)
+        return "the oracle knows less of whom it knows";
+    /* What has to be guessed yet is the ladder's. */
+    if ((known & ~(unsigned)ORACLE_PLAIN_CHANCE) && !m[0].came)
         return "did not come in the first call";
     if ((known & ~(unsigned)ORACLE_PLAIN_CHANCE) && (!m[1].came || m[1].first_ms > LATE_MS))
         return "did not come in the second call within 3 s";
-    return NULL;
+    counts.worlds++;
+    counts.sure += !(known & ORACLE_PLAIN_CHANCE);
+    counts.taught += known != unknown;
+    return known & ORACLE_PLAIN_CHANCE ? NULL : judge_paths(w, unknown, known, m);
 }
 
 static bool play_world(uint64_t seed)
@@ -94,11 +167,12 @@ static bool play_world(uint64_t seed)
     if (wrong) {
         network_print(&o.us, ours, sizeof ours);
         network_print(&o.them, theirs, sizeof theirs);
-        printf("# SEED=%" PRIu64 ": %s: %s (%d ms), %s (%d ms), class %s; may be 0x%x; %s x %s, "
+        printf("# SEED=%" PRIu64
+               ": %s: %s (%d ms), %s (%d ms), class %s; may be 0x%x, then 0x%x; %s x %s, "
                "source %d%s%s\n",
                seed, wrong, m[0].path, (int)m[0].first_ms, m[1].path, (int)m[1].first_ms,
-               m[1].class, oracle_plain_unknown(&world), ours, theirs, o.source,
-               o.latches ? " latches" : "", o.unlisted ? " unlisted" : "");
+               m[1].class, oracle_plain_unknown(&world), oracle_plain_known(&world), ours, theirs,
+               o.source, o.latches ? " latches" : "", o.unlisted ? " unlisted" : "");
         for (int i = 0; i < 2; i++)
             printf("# call %d: " VIEW_FMT "\n", i + 1, VIEW_ARG(story[i]));
     }
@@ -110,7 +184,42 @@ static void test_random_worlds(void)
 {
     for (uint64_t seed = 1; seed <= WORLDS_IN_CHECK; seed++)
         CHECK(play_world(seed));
-    printf("# seeds 1 to %d\n", WORLDS_IN_CHECK);
+    CHECK(counts.taught > 0);
+    printf("# seeds 1 to %d: %u without luck, in %u a call before adds a path\n", WORLDS_IN_CHECK,
+           counts.sure, counts.taught);
+}
+
+/* What a call before adds, and what it cannot: by hand, from RFC 4787 §4.1, §4.2.1 and §5. */
+static void test_knowledge(void)
+{
+    static const struct {
+        enum natbox_dependence filter, mapping; /* our filter, behind one mapping; the SRC's NAT */
+        enum natbox_ports ports;
+        bool translated, latches;
+        unsigned unknown, known;
+    } rows[] = {
+        {NATBOX_ADDRESS_PORT, NATBOX_INDEPENDENT, NATBOX_KEPT, true, false, ORACLE_PLAIN_RELAY,
+         ORACLE_PLAIN_RELAY | ORACLE_PLAIN_STUN},
+        {NATBOX_ADDRESS_PORT, NATBOX_INDEPENDENT, NATBOX_RANDOM, true, false, ORACLE_PLAIN_RELAY,
+         ORACLE_PLAIN_RELAY},
+        {NATBOX_ADDRESS_PORT, NATBOX_ADDRESS_PORT, NATBOX_RANDOM, true, false, ORACLE_PLAIN_RELAY,
+         ORACLE_PLAIN_RELAY},
+        {NATBOX_ADDRESS, NATBOX_ADDRESS_PORT, NATBOX_RANDOM, true, false,
+         ORACLE_PLAIN_RELAY | ORACLE_PLAIN_STUN, ORACLE_PLAIN_RELAY | ORACLE_PLAIN_STUN},
+        {NATBOX_ADDRESS_PORT, NATBOX_INDEPENDENT, NATBOX_KEPT, false, true,
+         ORACLE_PLAIN_RELAY | ORACLE_PLAIN_STUN,
+         ORACLE_PLAIN_RELAY | ORACLE_PLAIN_STUN | ORACLE_PLAIN_REVERSE},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct network us = {
+            .levels = 1, .has_turn = true, .boxes[0] = {.filtering = rows[i].filter}};
+        const struct network them = {
+            .levels = rows[i].translated,
+            .boxes[0] = {.mapping = rows[i].mapping, .ports = rows[i].ports}};
+        const struct oracle_plain_world w = {&us, &them, PLAINSRC_SYMMETRIC, rows[i].latches, true};
+        CHECK(oracle_plain_unknown(&w) == rows[i].unknown);
+        CHECK(oracle_plain_known(&w) == rows[i].known);
+    }
 }
 
 static int play_on(uint64_t count, uint64_t seed)
@@ -120,8 +229,9 @@ static int play_on(uint64_t count, uint64_t seed)
         if (!play_world(seed))
             return EXIT_FAILURE;
     }
-    printf("%" PRIu64 " worlds without ICE as the oracle says, from seed %" PRIu64 "\n", count,
-           first);
+    printf("%" PRIu64 " worlds without ICE as the oracle says, from seed %" PRIu64
+           " (%u without luck, %u with more to learn)\n",
+           count, first, counts.sure, counts.taught);
     return EXIT_SUCCESS;
 }
 
@@ -129,6 +239,7 @@ int main(int argc, char **argv)
 {
     if (argc > 1)
         return play_on(strtoull(argv[1], NULL, 10), argc > 2 ? strtoull(argv[2], NULL, 10) : 1);
+    RUN(test_knowledge);
     RUN(test_random_worlds);
     return tap_done();
 }

@@ -489,17 +489,16 @@ void turn_pool_lost_socket(struct turn_pool *pool, struct tick now, uint32_t slo
     if (slot >= pool->slot_count || !pool->slots[slot].allocation)
         return;
     struct slot *s = &pool->slots[slot];
-    bool stands = turn_slot_stands(s);
-    /* One that does not last is not made anew at once; any other may have been ended by a NAT that forgot it. */
-    if (stands && s->server != ORPHANS && tick_diff_ms(now, s->made) < LASTS_MS &&
-        turn_server_down(&pool->servers[s->server], now, LASTS_MS, CUT_OFF))
-        turn_slots_tell(pool, (struct turn_pool_event){.kind = TURN_POOL_SERVER_DOWN,
-                                                       .server = s->server,
-                                                       .code = CUT_OFF});
-    /* One that cannot be had tells as much of its server as an answer that does not come. */
+    bool stood = turn_slot_stands(s);
+    bool was_brief = stood && s->server != ORPHANS && tick_diff_ms(now, s->made) < LASTS_MS;
+    if (was_brief && turn_server_down(&pool->servers[s->server], now, LASTS_MS, 0))
+        turn_slots_tell(
+            pool, (struct turn_pool_event){.kind = TURN_POOL_SERVER_DOWN, .server = s->server});
+    /* One that lasted may have been ended by a NAT that forgot it, and is made anew at once. One that did
+     * not, or cannot be had, tells as much of its server as an answer that does not come. */
     turn_slot_lost(pool, now, s,
-                   stands ? &(struct turn_event){.action = TURN_GONE, .code = CUT_OFF}
-                          : &(struct turn_event){.action = TURN_WAIT_SERVER});
+                   stood && !was_brief ? &(struct turn_event){.action = TURN_GONE, .code = CUT_OFF}
+                                       : &(struct turn_event){.action = TURN_WAIT_SERVER});
     turn_stock_fill(pool, now);
 }
 

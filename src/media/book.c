@@ -103,10 +103,9 @@ static uint32_t add_interface(struct media *media, const struct media_stream *st
         .stream = stream->facts.stream,
         .label = view_of_string(stream->facts.label),
         .mline = stream->facts.mline,
-        .advertised = stream->facts.advertised,
-        .bound = stream->facts.bound,
-        .relay =
-            stream->facts.way.choice.permits ? stream->facts.way.relay.server : (struct addr){0},
+        .advertised = stream->booked.advertised,
+        .bound = stream->booked.bound,
+        .relay = stream->booked.relay,
     };
     uint32_t number = JOURNAL_INTERFACE_SIP;
     if (recording->failed || recording->ended)
@@ -119,18 +118,32 @@ static uint32_t add_interface(struct media *media, const struct media_stream *st
     return number;
 }
 
-bool media_book_is_other(const struct media_stream_facts *a, const struct media_stream_facts *b)
-{
-    return !addr_equal(&a->advertised, &b->advertised) || !addr_equal(&a->bound, &b->bound) ||
-           a->way.choice.permits != b->way.choice.permits ||
-           !addr_equal(&a->way.relay.server, &b->way.relay.server);
-}
-
 void media_book_interface(struct media *media, struct media_stream *stream)
 {
+    const struct media_stream_facts *facts = &stream->facts;
+    stream->booked = (struct media_booked){
+        .advertised = facts->advertised,
+        .advertised_rtcp = facts->advertised_rtcp,
+        .bound = facts->bound,
+        .relay = facts->way.choice.permits ? facts->way.relay.server : (struct addr){0},
+    };
     stream->interface = add_interface(media, stream, JOURNAL_ROLE_MEDIA);
     stream->apart = MEDIA_NO_INTERFACE;
     stream->flow.head_len = 0;
+}
+
+void media_book_follow(struct media *media, struct media_stream *stream)
+{
+    const struct media_stream_facts *facts = &stream->facts;
+    struct media_booked *booked = &stream->booked;
+    bool permits = facts->way.choice.permits;
+    if (media_course_is_offered(stream))
+        return;
+    booked->advertised_rtcp = facts->advertised_rtcp;
+    if (!addr_equal(&facts->advertised, &booked->advertised) ||
+        !addr_equal(&facts->bound, &booked->bound) || permits != addr_is_set(&booked->relay) ||
+        (permits && !addr_equal(&facts->way.relay.server, &booked->relay)))
+        media_book_interface(media, stream);
 }
 
 bool media_book_has_room(const struct media_recording *recording, size_t bytes)
@@ -164,7 +177,7 @@ void media_book_apart(struct media *media, struct media_stream *stream,
     if (stream->apart == MEDIA_NO_INTERFACE)
         stream->apart = add_interface(media, stream, JOURNAL_ROLE_APART);
     struct journal_flow flow;
-    journal_flow_init(&flow, stream->apart, &datagram->from, &stream->facts.advertised);
+    journal_flow_init(&flow, stream->apart, &datagram->from, &stream->booked.advertised);
     if (!journal_writer_packet(&recording->journal, &flow, datagram->at, datagram->bytes, event))
         media_recording_fail(media, recording, EMSGSIZE);
     media_recording_touch(media, recording);

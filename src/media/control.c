@@ -228,8 +228,8 @@ void media_control_input(struct media *media, struct media_stream *stream, struc
     struct journal_flow flow;
     journal_flow_init(&flow, stream->interface, &datagram->from,
                       media_lend_is_control(stream, datagram->socket)
-                          ? &stream->facts.advertised_rtcp
-                          : &stream->facts.advertised);
+                          ? &stream->booked.advertised_rtcp
+                          : &stream->booked.advertised);
     media_book_packet(media, stream, &flow, datagram);
     bool idle = packet.type == RTCP_RR;
     do {

@@ -226,6 +226,11 @@ static void agree(struct media_stream *stream, struct tick now)
     way_confirm(&stream->way, now);
 }
 
+bool media_course_is_offered(const struct media_stream *stream)
+{
+    return stream->on_way && !tick_is_never(stream->confirm_at);
+}
+
 void media_course_set(struct media *media, struct media_stream *stream, struct tick now,
                       const struct media_stream_facts *before)
 {
@@ -414,8 +419,10 @@ void media_course_expire(struct media *media, struct media_stream *stream, struc
 {
     if (!tick_due(media_course_deadline(stream), now))
         return;
-    if (tick_due(stream->confirm_at, now))
+    if (tick_due(stream->confirm_at, now)) {
         agree(stream, now);
+        media_book_follow(media, stream);
+    }
     way_expire(&stream->way, now, &media->rng);
     follow(media, stream, now);
 }

@@ -335,8 +335,10 @@ static void set_stream(struct media *media, struct media_recording *recording, s
     media_ice_set(media, stream, now, command->stream.ice, facts->ice_stays);
     command->stream.ice = NULL;
     media_course_set(media, stream, now, &before);
-    if (fresh || media_book_is_other(&before, facts))
+    if (fresh)
         media_book_interface(media, stream);
+    else
+        media_book_follow(media, stream);
     mark_pause(media, stream, now, command->at);
     await_first_packet(media, stream, now);
 }

@@ -247,7 +247,7 @@ static void keep(struct media *media, struct media_stream *stream, struct tick n
     take_digits(media, stream, now, packet, datagram->at);
     if (stream->flow.head_len == 0)
         journal_flow_init(&stream->flow, stream->interface, &datagram->from,
-                          &stream->facts.advertised);
+                          &stream->booked.advertised);
     media_book_packet(media, stream, &stream->flow, datagram);
 }
 

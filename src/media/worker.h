@@ -46,6 +46,13 @@ struct media_switch {
     bool paused;
 };
 
+/* Where a stream's packets come to, as the journal has it: the addresses of the description that the
+ * SRC has agreed to. */
+struct media_booked {
+    struct addr advertised, advertised_rtcp, bound;
+    struct addr relay; /* its server; unset: none */
+};
+
 struct media_stream {
     /* What each packet looks at, in few cache lines: with thousands of streams, each looked at every
      * 100 ms, waiting for memory is most of what a packet costs. */
@@ -81,6 +88,7 @@ struct media_stream {
     bool lent;                 /* has its port */
     struct tick drop_at;       /* removed by the SRC: the port goes then; TICK_NEVER: not */
     uint32_t interface, apart; /* in the journal; MEDIA_NO_INTERFACE: not yet */
+    struct media_booked booked; /* and what that says of where packets come to */
     uint32_t apart_bytes;
     struct ice_mux_agent *share; /* on sockets that it shares; NULL: none */
     uint32_t ssrc;               /* theirs */
@@ -208,8 +216,9 @@ void media_book_sip(struct media *media, struct media_recording *recording,
 void media_book_event(struct media *media, struct media_recording *recording, uint32_t interface,
                       struct wall at, struct view event);
 void media_book_interface(struct media *media, struct media_stream *stream);
-/* Do these facts ask for an interface of their own? */
-bool media_book_is_other(const struct media_stream_facts *a, const struct media_stream_facts *b);
+/* Another interface where packets come to another place by now. What we have offered and the SRC has not
+ * agreed to yet is none: readers know addresses by the SDP that stands before them. */
+void media_book_follow(struct media *media, struct media_stream *stream);
 /* For the packet path: never puts aside. False: no room. */
 WARN_UNUSED bool media_book_has_room(const struct media_recording *recording, size_t bytes);
 void media_book_packet(struct media *media, struct media_stream *stream,
@@ -248,6 +257,8 @@ bool media_control_output(struct media *media, struct media_stream *stream, stru
 
 /* ---- course.c: its way in ------------------------------------------------------------------- */
 
+/* Is another path out for the SRC to agree to? */
+bool media_course_is_offered(const struct media_stream *stream);
 /* Its facts are what they are now, and were `before` (of a stream that is not new). */
 void media_course_set(struct media *media, struct media_stream *stream, struct tick now,
                       const struct media_stream_facts *before);

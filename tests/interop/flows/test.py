@@ -55,9 +55,9 @@ class Played:
     def lasts(self, seconds):
         tap.ok(abs(probe(self.wav)["seconds"] - seconds) < 0.3, self.name(f"{seconds} s of sound"), probe(self.wav))
 
-    def warned(self, *codes):
+    def warned(self, *codes, may=()):
         got = {w["code"] for w in self.document["warnings"]}
-        tap.equal(got, set(codes), self.name("its warnings"), self.document["warnings"])
+        tap.equal(got - set(may), set(codes), self.name("its warnings"), self.document["warnings"])
 
 
 def hold(srs, script, quiet, paused=0):
@@ -113,21 +113,22 @@ def remove_stream(srs):
     played.hears(2, (0.5, 2.4, 3.3), (660, 0, 0))
 
 
-def steady(srs, script, seconds, times):
+def steady(srs, script, seconds, times, may=()):
     """Scripts that must not be heard at all."""
     played = Played(srs, script)
     if not played.good():
         return None
     played.packets()
     played.lasts(seconds)
-    played.warned()
+    played.warned(may=may)
     for channel in (1, 2):
         played.hears(channel, times, [TONES[channel - 1]] * len(times))
     return played
 
 
 def port(srs):
-    played = steady(srs, "port", 6, (0.5, 1.5, 2.5, 3.5, 4.5, 5.3))
+    # What we send while its offer is under way meets a port that it has left.
+    played = steady(srs, "port", 6, (0.5, 1.5, 2.5, 3.5, 4.5, 5.3), may=("packets-refused",))
     if played:
         now = [s["observed"] for s in played.document["streams"]]
         tap.equal(now, [s["offered"] for s in played.call["streams"]], "port: it saw both streams move", now)

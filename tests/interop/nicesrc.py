@@ -1,12 +1,12 @@
-"""An SRC whose media libnice brings (nice_src, of tests/interop/libnice) and whose SIP is said here: it offers ICE, sends
-a tone a stream on the path that was chosen, trickles by INFO (RFC 8840), and answers what the SRS asks of it."""
+"""An SRC whose media another ICE implementation brings (libnice or aioice) and whose SIP is said here: it offers ICE,
+sends a tone a stream on the path that was chosen, trickles by INFO (RFC 8840), and answers what the SRS asks of it."""
 import queue
 import re
 import subprocess
 import threading
 import time
 
-from harness import built, wait_for
+from harness import HERE, built, near, tone_hz, wait_for
 from rawsip import Talk, code_of, followup
 from stub_srs import header
 
@@ -15,12 +15,24 @@ METADATA = """<?xml version="1.0" encoding="UTF-8"?>
 """
 
 
-class Source:
-    """The driver and its lines."""
+def libnice():
+    return [built("tests/interop/libnice/nice_src")]
 
-    def __init__(self, *arguments, enter=()):
-        driver = built("tests/interop/libnice/nice_src")
-        self.process = subprocess.Popen([*enter, driver, *map(str, arguments)], stdin=subprocess.PIPE,
+
+def aioice():
+    """By the interpreter that Debian's packages are for."""
+    return ["/usr/bin/python3", str(HERE / "aioice" / "aioice_src.py")]
+
+
+def has_aioice():
+    return subprocess.run(["/usr/bin/python3", "-c", "import aioice.ice"], capture_output=True).returncode == 0
+
+
+class Source:
+    """A driver and its lines."""
+
+    def __init__(self, *arguments, enter=(), driver=libnice):
+        self.process = subprocess.Popen([*enter, *driver(), *map(str, arguments)], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True, bufsize=1)
         self.changed = threading.Condition()
         self.ufrag, self.pwd, self.candidates, self.sent = {}, {}, {}, {}
@@ -105,7 +117,7 @@ class NiceCall:
 
     def __init__(self, srs, source, to=None, own="127.0.0.1", trickle=False, candidates=True, mux=True, more=(),
                  transport="tcp", rewrite=lambda sdp: sdp, answered=lambda: None):
-        """rewrite: what somebody on the way makes of the offer; answered: called before libnice hears the answer."""
+        """rewrite: what somebody on the way makes of the offer; answered: called before the driver hears the answer."""
         NiceCall.number += 1
         self.srs, self.source, self.own, self.trickle, self.mux = srs, source, own, trickle, mux
         self.call_id = f"nice{NiceCall.number}x{srs.port}"
@@ -188,8 +200,10 @@ class NiceCall:
                             f"Content-Length: {len(sdp)}\r\n\r\n{sdp}").encode())
 
     def tell(self, message):
-        """The SRS's description to libnice; how many streams have ICE in it."""
+        """The SRS's description to the driver; how many streams have ICE in it."""
         served = 0
+        if re.search("(?m)^a=ice-lite", message):
+            self.source.say("lite")
         for i, section in enumerate(sections(message.partition("\r\n\r\n")[2])):
             ufrag, pwd = (re.search(rf"(?m)^a=ice-{word}:(\S+)", section) for word in ("ufrag", "pwd"))
             if not ufrag or not pwd:
@@ -251,3 +265,38 @@ class NiceCall:
         self.ended = True
         self.reader.join()
         self.talk.close()
+
+
+class HeardCall(NiceCall):
+    """The same with its verdicts: what a test of such an SRC asks of every call. HEARD: three seconds of a tone."""
+
+    HEARD = 150
+
+    def __init__(self, tap, srs, name, source, **how):
+        self.tap, self.name = tap, name
+        super().__init__(srs, source, **how)
+        tap.ok(self.good, f"{name}: the offer of ICE is answered", self.response)
+        if self.good:
+            tap.equal(self.streams, len(source.ufrag), f"{name}: with ICE for every stream", self.answer)
+
+    def ready(self, what="the SRC finds its paths"):
+        return self.tap.equal(self.source.outcome(), "ready", f"{self.name}: {what}", self.answer, self.srs.log()[-2000:])
+
+    def hear(self, paths, more=HEARD):
+        """Tones until so many packets more have come, then BYE: the recording has each on its channel."""
+        tap = self.tap
+        tap.ok(self.hears(more), f"{self.name}: packets come", self.packets())
+        self.end()
+        recording = self.srs.recording(self.call_id)
+        streams = recording["streams"] if recording else []
+        tap.equal([s["packets"] for s in streams], [self.source.sent[i] for i in sorted(self.source.sent)],
+                  f"{self.name}: every packet is recorded", streams)
+        tap.ok(all(s["path"] in paths for s in streams), f"{self.name}: the path is {' or '.join(paths)}",
+               [s["path"] for s in streams])
+        _, _, wav = self.srs.get(f"/v1/recordings/{recording['id']}/audio?format=wav")
+        path = self.srs.folder / f"{self.call_id}.wav"
+        path.write_bytes(wav)
+        heard = [tone_hz(path, channel + 1, 0.5, 2) for channel in range(len(streams))]
+        tap.ok(all(near(hz, 440 + 220 * i) for i, hz in enumerate(heard)), f"{self.name}: each tone is heard on its channel",
+               heard, recording["warnings"])
+        return recording

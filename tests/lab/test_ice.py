@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """SRCs that speak ICE, between real hosts: rows of doc/nat.md's table A for each kind of network of ours. Each plays a
-call and hears it; the pair that ICE chose is the table's. The SRC is libnice; where it is siprec-call the play says so.
+call and hears it; the pair that ICE chose is the table's. The SRC is libnice; where it is aioice or siprec-call the play
+says so.
 Use: test_ice.py BUILD [PART | PLAY ...]."""
 import sys
 import time
 
 import lab
 from harness import Tap, near, wait_for
-from nicesrc import NiceCall, Source
+from nicesrc import NiceCall, Source, aioice, has_aioice, libnice
 
 lab.enter()
 tap = Tap()
@@ -32,8 +33,11 @@ class Play:
     """pairs: what the table allows; has_relay: libnice has a TURN server of its own; tcp: it speaks TCP and nothing else."""
 
     def __init__(self, name, pairs, srs=(), src=(), settings=None, arguments=(), has_relay=False, tcp=False, own=None,
-                 streams=2, transport="tcp"):
+                 streams=2, transport="tcp", driver=libnice):
         self.name, self.pairs = name, pairs
+        if driver == aioice and not has_aioice():
+            tap.skip(name, "python3-aioice is not installed")
+            return
         with lab.World(srs, src) as world:
             world.coturn()
             world.classic_stun()
@@ -45,7 +49,7 @@ class Play:
                 own = "192.168.20.2" if src else f"{lab.SRC}.1"
                 more = ["tcp"] if tcp else [f"stun={SERVER}:3478"]
                 source = Source(streams, 1, "controlling", "regular", f"address={own}", *more, *(RELAY if has_relay else []),
-                                enter=world.src.enter)
+                                enter=world.src.enter, driver=driver)
                 with world.src.inside():
                     call = NiceCall(recorder, source, to=(f"{lab.SRS}.1", lab.SIP), own=own, transport=transport,
                                     trickle=transport == "udp", answered=lambda: self.cross(world))
@@ -184,7 +188,8 @@ PARTS = [
      ("open x EIM+APDF", lambda n: Play(n, ["D-S"], src=["masquerade"])),
      ("open x EDM+APDF", lambda n: Play(n, ["D-P"], src=["symmetric"])),
      ("open x UDP blocked", lambda n: Play(n, ["T-P"], src=["tcp-only"], arguments=["--rtp.tcp_port=443"], tcp=True)),
-     ("1:1 x EIM+APDF", lambda n: Play(n, ["M-S"], ["1:1"], ["masquerade"], STATIC))],
+     ("1:1 x EIM+APDF", lambda n: Play(n, ["M-S"], ["1:1"], ["masquerade"], STATIC)),
+     ("aioice: EIM+APDF x EIM+APDF", lambda n: Play(n, ["S-S"], ["masquerade"], ["masquerade"], dict(STUN, **TURN), driver=aioice))],
     [("PCP x EIM+APDF", lambda n: Play(n, ["M-S"], ["pcp"], ["masquerade"])),
      ("EIM+EIF x EDM+APDF", lambda n: Play(n, ["S-P"], [box("E", "E")], ["symmetric"], STUN)),
      ("EIM+ADF x EDM+APDF", lambda n: Play(n, ["S-P"], [box("E", "A")], ["symmetric"], STUN)),

@@ -10,46 +10,19 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "coturn"))
 from coturn import LONG_TERM, Coturn, is_installed  # noqa: E402
-from harness import Siprecd, Tap, free_port, near, need, tone_hz  # noqa: E402
-from nicesrc import NiceCall, Source  # noqa: E402
+from harness import Siprecd, Tap, free_port, need  # noqa: E402
+from nicesrc import HeardCall, NiceCall, Source  # noqa: E402
 
 need("sox")
 tap = Tap()
-HEARD = 150  # packets: three seconds of a tone
 
 
-class Play(NiceCall):
-    def __init__(self, srs, name, source, **how):
-        self.name = name
-        super().__init__(srs, source, **how)
-        tap.ok(self.good, f"{name}: the offer of ICE is answered", self.response)
-        if self.good:
-            tap.equal(self.streams, len(source.ufrag), f"{name}: with ICE for every stream", self.answer)
-
-    def ready(self, what="libnice finds its paths"):
-        return tap.equal(self.source.outcome(), "ready", f"{self.name}: {what}", self.answer, self.srs.log()[-2000:])
-
-    def hear(self, paths, more=HEARD):
-        """Tones until so many packets more have come, then BYE: the recording has each on its channel."""
-        tap.ok(self.hears(more), f"{self.name}: packets come", self.packets())
-        self.end()
-        recording = self.srs.recording(self.call_id)
-        streams = recording["streams"] if recording else []
-        tap.equal([s["packets"] for s in streams], [self.source.sent[i] for i in sorted(self.source.sent)],
-                  f"{self.name}: every packet is recorded", streams)
-        tap.ok(all(s["path"] in paths for s in streams), f"{self.name}: the path is {' or '.join(paths)}",
-               [s["path"] for s in streams])
-        _, _, wav = self.srs.get(f"/v1/recordings/{recording['id']}/audio?format=wav")
-        path = self.srs.folder / f"{self.call_id}.wav"
-        path.write_bytes(wav)
-        heard = [tone_hz(path, channel + 1, 0.5, 2) for channel in range(len(streams))]
-        tap.ok(all(near(hz, 440 + 220 * i) for i, hz in enumerate(heard)), f"{self.name}: each tone is heard on its channel",
-               heard, recording["warnings"])
-        return recording
+def play_of(srs, name, source, **how):
+    return HeardCall(tap, srs, name, source, **how)
 
 
 def full(srs, name, *arguments, mux=True, paths=("host",)):
-    play = Play(srs, name, Source(*arguments), mux=mux)
+    play = play_of(srs, name, Source(*arguments), mux=mux)
     if play.good and play.ready():
         play.hear(paths)
     return play
@@ -57,7 +30,7 @@ def full(srs, name, *arguments, mux=True, paths=("host",)):
 
 def restart(srs):
     source = Source(2, 1, "controlling", "regular")
-    play = Play(srs, "restart", source)
+    play = play_of(srs, "restart", source)
     if not play.good or not play.ready():
         return
     tap.ok(play.hears(25), "restart: packets come before it")
@@ -73,7 +46,7 @@ def restart(srs):
 
 def trickle(srs):
     source = Source(2, 1, "controlling", "regular")
-    play = Play(srs, "trickle", source, trickle=True, candidates=False)
+    play = play_of(srs, "trickle", source, trickle=True, candidates=False)
     if not play.good:
         return
     tap.ok("end-of-candidates" in play.answer, "trickle: we say that no more of ours will come", play.answer)
@@ -89,7 +62,7 @@ def hundreds(srs):
     and the one that works is found."""
     many = [f"a=candidate:x{n} 1 UDP {2130700000 + n} 127.1.{n // 200}.{n % 200 + 1} {20000 + n} typ host" for n in range(600)]
     began = time.monotonic()
-    play = Play(srs, "hundreds of candidates", Source(1, 1, "controlling", "regular"), more=many)
+    play = play_of(srs, "hundreds of candidates", Source(1, 1, "controlling", "regular"), more=many)
     tap.ok(time.monotonic() - began < 5, "hundreds of candidates: answered at once")
     if play.good and play.ready():
         play.hear(("host", "peer-reflexive"))
@@ -108,7 +81,7 @@ def mismatch(srs):
 def trickle_by_info(srs):
     """RFC 8840: the offer has no candidate; one stream's come in an INFO, then, once more, all."""
     source = Source(2, 1, "controlling", "regular")
-    play = Play(srs, "INFO", source, trickle=True, candidates=False)
+    play = play_of(srs, "INFO", source, trickle=True, candidates=False)
     if not play.good:
         return
     tap.ok(re.search(r"(?m)^Recv-Info: *trickle-ice", play.response) and "trickle-ice" in play.response.partition("Supported")[2],

@@ -11,6 +11,8 @@ enum {
     /* getaddrinfo keeps the records' TTL to itself; this is what most servers' records have. */
     LOOKUPS_AGAIN_MS = 300000,
     LOOKUPS_FAILED_MS = 15000,
+    /* Whoever moves a service moves its name within this, or some doublings of it. */
+    LOOKUPS_SILENT_MS = 2000,
 };
 
 void lookups_init(struct lookups *lookups, struct asker *asker, uint32_t id)
@@ -53,6 +55,54 @@ void lookups_again(struct lookups *lookups, struct tick now)
     }
 }
 
+void lookups_silent(struct lookups *lookups, struct tick now, size_t index, bool is_silent)
+{
+    struct lookup *lookup = &lookups->list[index];
+    if (!is_silent) {
+        lookup->silent_ms = 0;
+    } else if (lookup->silent_ms == 0) {
+        lookup->silent_ms = LOOKUPS_SILENT_MS;
+        if (!lookup->is_literal)
+            lookup->due = now;
+    }
+}
+
+/* An answer was had (or none could be): when to ask again. */
+static struct tick next_of(struct lookup *lookup, struct tick now, bool good)
+{
+    int64_t pause_ms = good ? LOOKUPS_AGAIN_MS : LOOKUPS_FAILED_MS;
+    if (lookup->silent_ms > 0 && lookup->silent_ms < pause_ms) {
+        pause_ms = lookup->silent_ms;
+        lookup->silent_ms *= 2;
+    }
+    return tick_add_ms(now, pause_ms);
+}
+
+/* Is there an address in it that was not known? */
+static bool tells_more(const struct lookup *lookup, const struct asker_answer *answer)
+{
+    for (size_t i = 0; i < answer->count; i++) {
+        bool is_known = false;
+        for (size_t k = 0; k < lookup->count; k++)
+            is_known = is_known || addr_equal(&lookup->addresses[k], &answer->addresses[i]);
+        if (!is_known)
+            return true;
+    }
+    return false;
+}
+
+/* Servers with several addresses tell them in turns: the one in use stays while it is one of them, and answers. */
+static bool is_other(const struct lookup *lookup, const struct asker_answer *answer)
+{
+    if (lookup->silent_ms > 0)
+        return tells_more(lookup, answer);
+    for (size_t i = 0; i < answer->count && lookup->count > 0; i++) {
+        if (addr_equal(&lookup->addresses[0], &answer->addresses[i]))
+            return false;
+    }
+    return true;
+}
+
 struct tick lookups_deadline(const struct lookups *lookups)
 {
     struct tick deadline = TICK_NEVER;
@@ -70,21 +120,13 @@ bool lookups_answer(struct lookups *lookups, struct tick now, const struct asker
     bool differs;
     lookup->is_asking = false;
     lookup->is_done = true;
-    lookup->due = tick_add_ms(now, answer->good ? LOOKUPS_AGAIN_MS : LOOKUPS_FAILED_MS);
+    lookup->due = next_of(lookup, now, answer->good);
     if (!answer->good) { /* what was known is better than nothing */
         if (is_first)
             LOG_WARN("nat", VIEW_NONE, "name not found host=%s", lookup->host.name);
         return is_first;
     }
-    differs = lookup->count != answer->count;
-    for (size_t i = 0; i < answer->count && !differs; i++)
-        differs = !addr_equal(&lookup->addresses[i], &answer->addresses[i]);
-    /* Servers with several addresses tell them in turns: the one in use stays while it is one of
-     * them. */
-    for (size_t i = 0; i < answer->count && lookup->count > 0; i++) {
-        if (addr_equal(&lookup->addresses[0], &answer->addresses[i]))
-            differs = false;
-    }
+    differs = is_other(lookup, answer);
     if (differs) {
         lookup->count = answer->count;
         memcpy(lookup->addresses, answer->addresses, sizeof lookup->addresses);

@@ -17,6 +17,7 @@ struct lookup {
     bool is_asking;
     bool is_done; /* answered at least once, well or not */
     struct tick due;
+    int64_t silent_ms; /* until it is asked again; 0: nobody is missed there */
     size_t count;
     struct addr addresses[ASKER_ADDRESSES];
 };
@@ -36,6 +37,9 @@ size_t lookups_add(struct lookups *lookups, struct tick now, const struct survey
 void lookups_expire(struct lookups *lookups, struct tick now);
 /* All of them again, now: another network has other servers, and other views of names. */
 void lookups_again(struct lookups *lookups, struct tick now);
+/* What this name led to does not answer (or does again): it may lead elsewhere by now, and is asked for at once, and ever
+ * less often until somebody answers there. */
+void lookups_silent(struct lookups *lookups, struct tick now, size_t index, bool is_silent);
 struct tick lookups_deadline(const struct lookups *lookups);
 /* True when an address is another one than before. */
 bool lookups_answer(struct lookups *lookups, struct tick now, const struct asker_answer *answer);

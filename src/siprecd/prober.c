@@ -548,6 +548,7 @@ bool prober_server(const struct prober *prober, size_t index, struct prober_serv
     *out = (struct prober_server){.address = prober->servers[index].address,
                                   .was_asked = prober->servers[index].was_asked,
                                   .answers = prober->servers[index].answers,
+                                  .is_silent = prober->servers[index].breaker_ms > 0,
                                   .rtt_ms = prober->servers[index].rtt_ms};
     return true;
 }

@@ -59,6 +59,7 @@ bool prober_event(struct prober *prober, struct prober_event *out);
 struct prober_server {
     struct addr address;
     bool was_asked, answers;
+    bool is_silent; /* it was asked, and did not answer */
     int64_t rtt_ms; /* of its last answer; -1: none */
 };
 bool prober_server(const struct prober *prober, size_t index, struct prober_server *out);

@@ -271,6 +271,9 @@ static void signalling_take_one(struct signalling *signalling, struct signalling
     case SIGNALLING_RELAYS:
         free(signalling->relays[mail->worker]);
         signalling->relays[mail->worker] = mail->relays;
+        surveyor_relays(signalling->surveyor, now.tick,
+                        (const struct relay_report *const *)signalling->relays,
+                        signalling->config.workers_count);
         break;
     case SIGNALLING_MEDIA:
         recorder_media(signalling->recorder, now, mail->worker, &mail->event);

@@ -311,6 +311,39 @@ static void look_again(struct surveyor *s, struct recorder_now now)
     settle_where_silent(s, now.tick);
 }
 
+/* ---- names that may lead elsewhere by now ---------------------------------------------------- */
+
+/* STUN servers of the settings whose address is asked and does not answer. */
+static void miss_stun(struct surveyor *s, struct tick now)
+{
+    for (size_t i = 0; i < s->config.settings.stun_count; i++) {
+        bool is_silent = false;
+        for (size_t f = 0; f < 2; f++) {
+            const struct addr *address = lookups_find(&s->lookups, i, f ? ADDR_V6 : ADDR_V4);
+            struct prober_server server;
+            for (size_t k = 0; address && prober_server(s->probers[f], k, &server); k++)
+                is_silent |= server.is_silent && addr_equal(&server.address, address);
+        }
+        lookups_silent(&s->lookups, now, i, is_silent);
+    }
+}
+
+void surveyor_relays(struct surveyor *s, struct tick now, const struct relay_report *const *reports,
+                     size_t count)
+{
+    const struct survey_settings *settings = &s->config.settings;
+    for (size_t i = 0; i < settings->turn_count; i++) {
+        const struct survey_host *host = &settings->turn[i].host;
+        bool is_silent = false;
+        for (size_t k = 0; k < count; k++) {
+            for (size_t n = 0; reports[k] && n < reports[k]->count; n++)
+                is_silent |= reports[k]->servers[n].state == RELAY_SERVER_SILENT &&
+                             strcmp(reports[k]->servers[n].name, host->name) == 0;
+        }
+        lookups_silent(&s->lookups, now, settings->stun_count + i, is_silent);
+    }
+}
+
 /* ---- what others say ------------------------------------------------------------------------ */
 
 static void external_changed(struct surveyor *s, struct tick now, bool v6,
@@ -369,6 +402,7 @@ static void take_prober(struct surveyor *s, struct tick now, bool v6)
     }
     if (!v6)
         start_mapper(s, now);
+    miss_stun(s, now);
 }
 
 static void take_mapper(struct surveyor *s, struct tick now)

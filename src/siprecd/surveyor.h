@@ -48,6 +48,10 @@ void surveyor_ticket(struct surveyor *surveyor, struct recorder_now now,
 void surveyor_port_closed(struct surveyor *surveyor, struct recorder_now now,
                           const struct recorder_port *port);
 
+/* How the TURN servers are, by worker; NULL: not heard from. The names of those that do not answer are looked up again. */
+void surveyor_relays(struct surveyor *surveyor, struct tick now,
+                     const struct relay_report *const *reports, size_t count);
+
 /* ---- What follows --------------------------------------------------------------------------- */
 
 /* True once after something in the profiles differs, if only its age. */

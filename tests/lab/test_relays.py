@@ -10,6 +10,7 @@ from harness import Tap, near, wait_for
 lab.harness.need("tshark")
 lab.enter()
 tap = Tap()
+NAMED = "turn.example"
 TURN = {"TURN_USERNAME": lab.TURN_USER, "TURN_PASSWORD": lab.TURN_PASSWORD}
 
 
@@ -85,6 +86,7 @@ def in_mid_call(what, servers, disturb, seconds=14):
         first = world.coturn()
         second = world.coturn("5.5.7.3", None) if "5.5.7.3" in servers else None
         world.classic_stun()
+        world.name(NAMED, f"{lab.SERVERS}.1")
         with world.siprecd(environment=dict(TURN, TURN_SERVERS=servers)) as recorder:
             warm(recorder)
             timer = threading.Timer(5, lambda: disturb(world, first))
@@ -98,6 +100,11 @@ def in_mid_call(what, servers, disturb, seconds=14):
                        recording, recorder.log()[-3000:])
                 switches = [s["verdict"].get("switches", 0) for s in recording["streams"]]
                 tap.ok(all(n >= 1 for n in switches), f"{what}: the switch is told", recording["streams"])
+                if disturb is move:  # dead for a second before it is believed, a name, a relay, a re-INVITE
+                    gaps = [w["text"] for w in recording.get("warnings", []) if w["code"] == "gap"]
+                    long_ms = [int(text.split(" ms")[0].split()[-1]) for text in gaps]
+                    tap.ok(len(gaps) == 2 and max(long_ms) < 5000, f"{what}: the gap is told, and short", gaps,
+                           recorder.log()[-3000:])
         lab.end(first)
         if second:
             lab.end(second)
@@ -114,6 +121,14 @@ def restart(world, server):
     world.coturn()
 
 
+def move(world, server):
+    """Another machine takes over, and the name says so a moment later."""
+    kill(world, server)
+    world.coturn("5.5.7.3", None)
+    world.name(NAMED, "5.5.7.3")
+
+
+in_mid_call("its server's name moves to another machine", f"turn:{NAMED}", move)
 in_mid_call("its server dies", "turn:5.5.7.1,turn:5.5.7.3", kill)
 in_mid_call("its server restarts", "turn:5.5.7.1", restart, seconds=24)
 tap.done()

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Names that lead to several places, some of them dead: registrars and TURN servers are found at the others, within
-seconds; and address services through the proxy that is the only way out."""
+seconds; names that move to another machine when the old one dies; and address services through the proxy that is the
+only way out."""
+import contextlib
 import socket
 import threading
 import traceback
 
-from place import NOBODY, Fake, Tap, lab, need, seconds_until, told
+from place import NOBODY, Fake, Tap, lab, need, seconds_until, told, wait_for
 
 lab.enter()
 need("tinyproxy")
@@ -45,10 +47,11 @@ def registrar(space, address):
                 s.sendto(answer(data.decode()), peer)
 
     def connection(s):
-        while data := s.recv(65536):
-            if data.startswith(b"REGISTER"):
-                hears.append("tcp")
-                s.sendall(answer(data.decode()))
+        with contextlib.suppress(OSError):  # it may be cut
+            while data := s.recv(65536):
+                if data.startswith(b"REGISTER"):
+                    hears.append("tcp")
+                    s.sendall(answer(data.decode()))
 
     def connections(s):
         while True:
@@ -94,6 +97,31 @@ def relays():
                            srs.nat()["relays"], srs.log()[-2000:])
 
 
+def moved():
+    """The machine behind a name is gone, and the name leads to another: a STUN server's and a registrar's (a TURN server's
+    is in lab/test_relays.py)."""
+    with lab.World(["masquerade"]) as world:
+        old = world.coturn("5.5.7.1", None)
+        before = registrar(world.servers, "5.5.7.1")
+        after = registrar(world.servers, "5.5.7.3")
+        names(world, stun=("5.5.7.1",), sbc=("5.5.7.1",))
+        settings = {**NOBODY, "STUN_SERVERS": "stun.example:3478", "SIPRECD_SIP_REGISTER": "sip:rec@sbc.example;transport=tcp"}
+        with world.siprecd(environment=settings) as srs:
+            wait_for(lambda: told(srs, "stun") and before, 15)
+            lab.end(old, lab.signal.SIGKILL)
+            world.coturn("5.5.7.3", None)
+            names(world, stun=("5.5.7.3",), sbc=("5.5.7.3",))
+            world.servers.run("ss", "-K", "src", "5.5.7.1")
+            # Any change of our own makes us look at once, not at the next turn a quarter of a minute later.
+            world.srs.run("ip", "link", "add", "name", "other", "type", "bridge")
+            world.srs.run("ip", "addr", "add", "192.168.99.1/24", "dev", "other")
+            stun = seconds_until(lambda: [s for s in srs.nat()["stun_servers"] if s["server"] == "5.5.7.3:3478" and s["answers"]],
+                                 15)
+            tap.ok(stun is not None, "a STUN server's name is looked up again when it falls silent", srs.nat()["stun_servers"],
+                   srs.log()[-3000:])
+            tap.ok(wait_for(lambda: after, 15), "and a registrar's", srs.nat()["registrations"], srs.log()[-3000:])
+
+
 def by_proxy():
     with lab.World(["proxy-only"], sip=False) as world:
         fake = Fake(world, "text", "5.5.7.1", 80, "5.5.5.1\n")
@@ -104,7 +132,7 @@ def by_proxy():
                    took, srs.nat(), srs.log()[-2000:])
 
 
-for test in (registrars, relays, by_proxy):
+for test in (registrars, relays, moved, by_proxy):
     try:
         test()
     except Exception:  # noqa: BLE001: reported, and the others go on

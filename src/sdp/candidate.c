@@ -26,6 +26,17 @@ static bool next_word(struct view *rest, struct view *word)
     return word->len > 0;
 }
 
+/* RFC 8839 §5.1 has letters, digits, "+" and "/"; vendors put in more. What cannot be seen would
+ * make two foundations look as one. */
+static bool read_foundation(struct view word, char out[CANDIDATE_FOUNDATION_SIZE])
+{
+    for (size_t i = 0; i < word.len; i++) {
+        if (word.at[i] <= ' ' || word.at[i] > '~')
+            return false;
+    }
+    return view_copy(word, out, CANDIDATE_FOUNDATION_SIZE);
+}
+
 static bool read_address(struct view host, struct view port, struct addr *out)
 {
     struct addr address;
@@ -78,7 +89,7 @@ bool sdp_candidate_parse(struct view value, struct candidate *out)
 {
     struct candidate c = {0};
     struct view rest = value, word, host;
-    if (!next_word(&rest, &word) || !view_copy(word, c.foundation, sizeof c.foundation))
+    if (!next_word(&rest, &word) || !read_foundation(word, c.foundation))
         return false;
     if (!next_word(&rest, &word) || !view_parse_u16(word, &c.component) || c.component < 1 ||
         c.component > 256)

@@ -57,6 +57,8 @@ static void test_what_cannot_be_used_is_refused(void)
     struct candidate c;
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
         CHECK(!sdp_candidate_parse(view_of_string(lines[i]), &c));
+    CHECK(!sdp_candidate_parse(VIEW_LIT("\0001 1 UDP 1 192.0.2.1 9 typ host"), &c));
+    CHECK(!sdp_candidate_parse(VIEW_LIT("1\x80 1 UDP 1 192.0.2.1 9 typ host"), &c));
 }
 
 int main(void)

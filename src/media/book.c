@@ -118,15 +118,19 @@ static uint32_t add_interface(struct media *media, const struct media_stream *st
     return number;
 }
 
-void media_book_interface(struct media *media, struct media_stream *stream)
+static struct media_booked booked_of(const struct media_stream_facts *facts)
 {
-    const struct media_stream_facts *facts = &stream->facts;
-    stream->booked = (struct media_booked){
+    return (struct media_booked){
         .advertised = facts->advertised,
         .advertised_rtcp = facts->advertised_rtcp,
         .bound = facts->bound,
         .relay = facts->way.choice.permits ? facts->way.relay.server : (struct addr){0},
     };
+}
+
+void media_book_interface(struct media *media, struct media_stream *stream)
+{
+    stream->booked = booked_of(&stream->facts);
     stream->interface = add_interface(media, stream, JOURNAL_ROLE_MEDIA);
     stream->apart = MEDIA_NO_INTERFACE;
     stream->flow.head_len = 0;
@@ -134,15 +138,12 @@ void media_book_interface(struct media *media, struct media_stream *stream)
 
 void media_book_follow(struct media *media, struct media_stream *stream)
 {
-    const struct media_stream_facts *facts = &stream->facts;
-    struct media_booked *booked = &stream->booked;
-    bool permits = facts->way.choice.permits;
+    struct media_booked *booked = &stream->booked, new = booked_of(&stream->facts);
     if (media_course_is_offered(stream))
         return;
-    booked->advertised_rtcp = facts->advertised_rtcp;
-    if (!addr_equal(&facts->advertised, &booked->advertised) ||
-        !addr_equal(&facts->bound, &booked->bound) || permits != addr_is_set(&booked->relay) ||
-        (permits && !addr_equal(&facts->way.relay.server, &booked->relay)))
+    booked->advertised_rtcp = new.advertised_rtcp; /* each report names it itself */
+    if (!addr_equal(&new.advertised, &booked->advertised) ||
+        !addr_equal(&new.bound, &booked->bound) || !addr_equal(&new.relay, &booked->relay))
         media_book_interface(media, stream);
 }
 

@@ -402,9 +402,49 @@ static void test_packets_that_arrive_at_another_address_of_ours(void)
     media_destroy(media);
 }
 
+static uint32_t interfaces(void)
+{
+    struct journal_reader *reader = journal_reader_create();
+    struct journal_record record;
+    journal_reader_feed(reader, view_of(file, file_len), true);
+    while (journal_reader_next(reader, &record))
+        ;
+    uint32_t count = journal_reader_interfaces(reader);
+    journal_reader_destroy(reader);
+    return count;
+}
+
+/* Each re-INVITE tells the stream's facts again. A way that would let peers in and has no relay yet
+ * is no other than it was. */
+static void test_a_path_told_again_is_the_same_interface(void)
+{
+    struct media_command c = {.kind = MEDIA_STREAM};
+    c.stream = (struct media_stream_facts){.port = 3,
+                                           .bound = addr_v4(192, 0, 2, 1, 4006),
+                                           .advertised = addr_v4(203, 0, 113, 1, 4006),
+                                           .way = {.choice = {.permits = true}}};
+    begin();
+    command((struct media_command){.kind = MEDIA_OPEN}, 1, 0);
+    command(c, 1, 0);
+    drain();
+    uint32_t first = interfaces();
+    CHECK(first > 0);
+    command(c, 1, 100);
+    command(c, 1, 200);
+    drain();
+    CHECK_INT(interfaces(), first);
+    c.stream.advertised.port = 4008;
+    command(c, 1, 300);
+    command(c, 1, 400);
+    drain();
+    CHECK_INT(interfaces(), first + 1);
+    media_destroy(media);
+}
+
 int main(void)
 {
-    test_packets_that_arrive_at_another_address_of_ours();
+    RUN(test_packets_that_arrive_at_another_address_of_ours);
+    RUN(test_a_path_told_again_is_the_same_interface);
     RUN(test_a_pause_cuts_where_the_answer_left);
     RUN(test_a_clock_set_back_ends_no_pause);
     RUN(test_what_came_before_the_call_is_not_its_own);

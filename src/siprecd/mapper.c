@@ -408,20 +408,22 @@ void mapper_drop(struct mapper *mapper, struct tick now, enum portmap_protocol p
 
 /* ---- the gateway ---------------------------------------------------------------------------- */
 
+static void close_socket(struct mapper *mapper, int *fd)
+{
+    if (*fd < 0)
+        return;
+    io_loop_remove(mapper->config.loop, *fd);
+    close(*fd);
+    *fd = -1;
+}
+
 static void mapper_close_gateway(struct mapper *mapper)
 {
     gateway_destroy(mapper->gateway);
     mapper->gateway = NULL;
     mapper->find_until = TICK_NEVER;
-    if (mapper->fd >= 0) {
-        io_loop_remove(mapper->config.loop, mapper->fd);
-        close(mapper->fd);
-    }
-    if (mapper->ear_fd >= 0) {
-        io_loop_remove(mapper->config.loop, mapper->ear_fd);
-        close(mapper->ear_fd);
-    }
-    mapper->fd = mapper->ear_fd = -1;
+    close_socket(mapper, &mapper->fd);
+    close_socket(mapper, &mapper->ear_fd);
 }
 
 /* Gateways that came up anew, or have another address outside, say so to all hosts, at this port

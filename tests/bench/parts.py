@@ -9,6 +9,9 @@ import sys
 import threading
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "interop"))
+from harness import wait_for  # noqa: E402
+
 
 def cpu_us(pid):
     """Of all its threads that are alive, in microseconds."""
@@ -24,16 +27,6 @@ def child_of(pid):
     """The program that a wrapper such as nsenter started, or the process itself."""
     children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return int(children[0]) if children else pid
-
-
-def wait_for(condition, seconds, every=0.05):
-    """The first true value of condition(), or its last one when time is over."""
-    until = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value or time.monotonic() > until:
-            return value
-        time.sleep(every)
 
 
 def steady(value, seconds, times=10, every=0.1):

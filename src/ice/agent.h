@@ -41,16 +41,16 @@ struct ice_pair {
     uint8_t mapped;            /* valid: which local candidate the answer showed */
     uint8_t state;             /* enum ice_pair_state */
     uint8_t component;
+    uint8_t turns;          /* the session's, when the check under way was first sent */
     bool triggered : 1;     /* waits in the triggered-check queue */
     bool use_candidate : 1; /* the check under way, or the next, nominates (controlling) */
     bool sent_use_candidate : 1;
     /* the peer nominated it before our own check was through (§7.3.1.5) */
     bool nominate_on_success : 1;
     bool valid : 1, nominated : 1;
-    /* the role of the check under way: a 487 counts only for it */
-    bool sent_as_controlling : 1;
-    bool opens : 1; /* an opener is due */
-    bool held : 1;  /* its check gives the peer's the first word, until ice->hold */
+    bool sent_as_controlling : 1; /* the check under way */
+    bool opens : 1;               /* an opener is due */
+    bool held : 1;                /* its check gives the peer's the first word, until ice->hold */
 };
 
 /* §7.3.1.4: a check that is not sent again, but whose answer still counts. */
@@ -91,9 +91,9 @@ struct ice_answer {
 
 struct ice {
     struct ice_options options;
-    enum ice_role role;
+    enum ice_role role; /* its pairs are ranked by this one */
+    struct ice_session *session, alone;
     enum ice_state state;
-    uint64_t tie_breaker;
     struct rng rng;
     char pwd[ICE_PWD_SIZE];
     struct ice_credentials credentials;
@@ -172,6 +172,19 @@ void ice_pair_trigger(struct ice *ice, struct tick now, struct ice_pair *pair);
  * then the best Frozen whose foundation is not busy. */
 struct ice_pair *ice_pair_next(struct ice *ice, struct tick now);
 void ice_pairs_unfreeze(struct ice *ice, const struct ice_pair *like);
+
+/* ---- role.c --------------------------------------------------------------------------------- */
+
+/* Takes the session's role, where that was changed by another of its agents. */
+void ice_role_follow(struct ice *ice);
+bool ice_role_is_stale(const struct ice *ice);
+/* After a conflict. refused: the peer answered 487. */
+void ice_role_switch(struct ice *ice, bool refused);
+/* The peer's description is known. */
+void ice_role_settle(struct ice *ice);
+/* The tie-breaker of a check that was first sent after so many turns: a retransmission says what was
+ * said first. */
+uint64_t ice_role_tie_breaker(const struct ice *ice, uint8_t turns);
 
 /* ---- check.c: Binding requests and what they bring ------------------------------------------ */
 

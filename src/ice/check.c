@@ -17,9 +17,9 @@ static const uint16_t understood[] = {STUN_PRIORITY, STUN_USE_CANDIDATE};
 
 /* ---- ours ----------------------------------------------------------------------------------- */
 
-static void put_role(struct writer *w, const struct ice *ice, bool controlling)
+static void put_role(struct writer *w, bool controlling, uint64_t tie_breaker)
 {
-    stun_put_u64(w, controlling ? STUN_ICE_CONTROLLING : STUN_ICE_CONTROLLED, ice->tie_breaker);
+    stun_put_u64(w, controlling ? STUN_ICE_CONTROLLING : STUN_ICE_CONTROLLED, tie_breaker);
 }
 
 static void put_username(struct writer *w, const struct ice_credentials *c)
@@ -39,7 +39,7 @@ size_t ice_check_write(struct ice *ice, const struct ice_pair *pair)
     stun_put_u32(&w, STUN_PRIORITY,
                  ice_transport_priority(CANDIDATE_PEER_REFLEXIVE, local->candidate.transport,
                                         local->local_preference, pair->component));
-    put_role(&w, ice, pair->sent_as_controlling); /* a retransmission says what was said first */
+    put_role(&w, pair->sent_as_controlling, ice_role_tie_breaker(ice, pair->turns));
     if (pair->sent_use_candidate)
         stun_put(&w, STUN_USE_CANDIDATE, VIEW_NONE);
     stun_sign(&w, ice->credentials.remote_key);
@@ -76,7 +76,7 @@ size_t ice_consent_write(struct ice *ice, uint8_t component)
     stun_begin(&w, STUN_REQUEST, STUN_BINDING, &id);
     put_username(&w, credentials);
     stun_put_u32(&w, STUN_PRIORITY, ice_candidate_priority(CANDIDATE_PEER_REFLEXIVE, 0, component));
-    put_role(&w, ice, ice->role == ICE_CONTROLLING);
+    put_role(&w, ice->role == ICE_CONTROLLING, ice->session->tie_breaker);
     stun_sign(&w, credentials->remote_key);
     stun_finish(&w, true);
     return writer_done(&w).len;
@@ -135,30 +135,18 @@ static void check_succeeded(struct ice *ice, struct tick now, struct ice_pair *p
     ice_settle(ice, now);
 }
 
-/* Pairs move: their rank depends on the role.
- * What was to be nominated in the old role is so no more. */
-static void change_role(struct ice *ice)
-{
-    ice->role = ice->role == ICE_CONTROLLING ? ICE_CONTROLLED : ICE_CONTROLLING;
-    for (size_t i = 0; i < ice->pair_count; i++)
-        ice->pairs[i].use_candidate = ice->pairs[i].nominate_on_success = false;
-    ice_pairs_rank(ice);
-    ice_tell(ice, (struct ice_event){.kind = ICE_ROLE_CHANGED});
-}
-
-/* §7.2.5.1, and only if the role that the check claimed is still ours:
- * two answers must not switch twice. */
+/* §7.2.5.1, and only if the role that the check claimed is still ours: two answers, of one stream or
+ * of two, must not switch twice. */
 static void role_refused(struct ice *ice, struct tick now, struct ice_pair *pair)
 {
-    if (pair->sent_as_controlling == (ice->role == ICE_CONTROLLING)) {
+    if (pair->turns == ice->session->turns) {
         uint8_t local = pair->local, remote = pair->remote;
         if (ice->remote_lite || ice->roles_refused++ == ICE_ROLES_REFUSED_MAX) {
             ice->roles_refused = ICE_ROLES_REFUSED_MAX;
             ice_check_failed(ice, now, pair);
             return;
         }
-        ice->tie_breaker = rng_u64(&ice->rng);
-        change_role(ice);
+        ice_role_switch(ice, true);
         pair = ice_pair_find(ice, local, remote);
     }
     pair->use_candidate = false;
@@ -322,15 +310,15 @@ static bool roles_agree(struct ice *ice, const struct stun_message *m)
     uint64_t theirs;
     bool ours_wins;
     if (ice->role == ICE_CONTROLLING && stun_read_u64(m, STUN_ICE_CONTROLLING, &theirs))
-        ours_wins = ice->tie_breaker >= theirs;
+        ours_wins = ice->session->tie_breaker >= theirs;
     else if (ice->role == ICE_CONTROLLED && stun_read_u64(m, STUN_ICE_CONTROLLED, &theirs))
-        ours_wins = ice->tie_breaker < theirs;
+        ours_wins = ice->session->tie_breaker < theirs;
     else
         return true;
     /* §6.1.1: where one side is lite nothing is open: the full one MUST control. */
     if (ours_wins || ice->options.lite || ice->remote_lite)
         return false;
-    change_role(ice);
+    ice_role_switch(ice, false);
     return true;
 }
 

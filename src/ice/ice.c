@@ -56,7 +56,8 @@ struct ice *ice_create(const struct ice_options *options)
     for (size_t c = 0; c < ICE_COMPONENTS; c++)
         ice->consents[c].next = ice->consents[c].expires = TICK_NEVER;
     rng_init(&ice->rng, options->seed);
-    ice->tie_breaker = rng_u64(&ice->rng);
+    ice->alone = (struct ice_session){.role = ice->role, .tie_breaker = rng_u64(&ice->rng)};
+    ice->session = &ice->alone;
     if (make_credentials(ice))
         return ice;
     ice_destroy(ice);
@@ -187,18 +188,6 @@ static bool is_same_remote(const struct ice *ice, struct view ufrag, struct view
            view_equal(pwd, stun_key_bytes(ice->credentials.remote_key));
 }
 
-/* §6.1.1: against a lite agent the full one controls; of two lite ones who asked does. */
-static void settle_role(struct ice *ice)
-{
-    enum ice_role role = ice->role;
-    if (ice->remote_lite)
-        role = ice->options.lite ? ice->options.role : ICE_CONTROLLING;
-    if (role == ice->role)
-        return;
-    ice->role = role;
-    ice_tell(ice, (struct ice_event){.kind = ICE_ROLE_CHANGED});
-}
-
 bool ice_set_remote(struct ice *ice, struct tick now, struct view ufrag, struct view pwd,
                     bool remote_lite)
 {
@@ -215,7 +204,7 @@ bool ice_set_remote(struct ice *ice, struct tick now, struct view ufrag, struct 
     (void)view_copy(ufrag, ice->credentials.remote_ufrag, sizeof ice->credentials.remote_ufrag);
     ice->remote_known = true;
     ice->remote_lite = remote_lite;
-    settle_role(ice);
+    ice_role_settle(ice);
     ice->state = ICE_STATE_RUNNING;
     ice_pairs_form(ice, now);
     for (size_t i = 0; i < ice->early_count; i++)
@@ -313,7 +302,6 @@ void ice_restart(struct ice *ice)
     ice->roles_refused = 0;
     ice->state = ICE_STATE_WAITING;
     ice->next_check = ice->started = ice->give_up = TICK_NEVER;
-    ice->tie_breaker = rng_u64(&ice->rng);
     for (size_t c = 0; c < ICE_COMPONENTS; c++)
         ice->is_chosen[c] = false; /* the path stands until a new one is chosen */
 }
@@ -338,6 +326,7 @@ enum ice_input_result ice_input(struct ice *ice, struct tick now, const struct i
     enum ice_input_result result;
     if (stun_message_decode(datagram, &m) != STUN_DECODED || m.classic || m.method != STUN_BINDING)
         return ICE_NOT_MINE;
+    ice_role_follow(ice);
     if (m.class == STUN_REQUEST)
         result = ice_check_request(ice, now, via, &m);
     else if (m.class == STUN_INDICATION)
@@ -359,6 +348,7 @@ static void expire_consent(struct ice *ice, struct tick now)
 
 void ice_expire(struct ice *ice, struct tick now)
 {
+    ice_role_follow(ice);
     if (ice->locals_changed)
         ice_pairs_form(ice, now);
     expire_consent(ice, now);
@@ -373,7 +363,7 @@ void ice_expire(struct ice *ice, struct tick now)
 struct tick ice_deadline(const struct ice *ice)
 {
     struct tick first = tick_min(ice->next_check, ice->give_up);
-    if (ice->locals_changed && ice->remote_known)
+    if ((ice->locals_changed && ice->remote_known) || ice_role_is_stale(ice))
         return (struct tick){INT64_MIN}; /* at once */
     if (is_held(ice))
         first = tick_min(first, ice->hold);
@@ -386,6 +376,7 @@ struct tick ice_deadline(const struct ice *ice)
 
 void ice_path_failed(struct ice *ice, struct tick now, const struct ice_path *path)
 {
+    ice_role_follow(ice);
     for (size_t i = 0; i < ice->pair_count; i++) {
         struct ice_pair *pair = &ice->pairs[i];
         if (pair->state != ICE_IN_PROGRESS ||
@@ -472,6 +463,7 @@ static bool output_check(struct ice *ice, struct tick now, struct ice_packet *ou
     pair->state = ICE_IN_PROGRESS;
     pair->sent_use_candidate = pair->use_candidate && ice->role == ICE_CONTROLLING;
     pair->sent_as_controlling = ice->role == ICE_CONTROLLING;
+    pair->turns = ice->session->turns;
     ice->next_check = tick_add_ms(now, ice->options.ta_ms);
     fill_check(ice, pair, out);
     return true;
@@ -513,6 +505,7 @@ static bool output_consent(struct ice *ice, struct tick now, struct ice_packet *
 
 bool ice_output(struct ice *ice, struct tick now, struct ice_packet *out)
 {
+    ice_role_follow(ice);
     if (ice->locals_changed)
         ice_pairs_form(ice, now);
     return output_answer(ice, out) || output_opener(ice, out) || output_again(ice, now, out) ||

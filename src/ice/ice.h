@@ -44,9 +44,27 @@ struct ice_options {
 
 struct ice;
 
+/* What the agents of all streams of a session have in common: the peer may have one agent for all of
+ * them, whose one tie-breaker would win against one of ours and lose against another, and then
+ * the roles never settle. So there is one role, one tie-breaker, for all requests of all streams, and
+ * a 487 to any of them changes both for all (RFC 8445 §6.1.1, §7.2.5.1, §16.1). */
+struct ice_session {
+    bool begun;
+    enum ice_role role;
+    uint8_t turns; /* changes of role, ever: which of the two a request was sent with */
+    uint64_t tie_breaker, former; /* now, and before the last change of role */
+};
+
 /* NULL when memory is out. */
 WARN_UNUSED struct ice *ice_create(const struct ice_options *options);
 void ice_destroy(struct ice *ice);
+/* Makes it one of a session's agents, before it sends anything: of a new session (all zero) the
+ * first, whose role and tie-breaker hold from then on, or one more, after a restart or with another
+ * stream, which takes them (§6.1.1: a restart is no reason to choose roles again). Without this
+ * an agent is a session of its own. Borrows the session until ice_destroy; all its agents belong to
+ * one thread. What happens to one may be ICE_ROLE_CHANGED for all: their deadlines are other ones
+ * then. */
+void ice_join(struct ice *ice, struct ice_session *session);
 
 /* Ours for the SDP; both change with ice_restart. */
 const char *ice_ufrag(const struct ice *ice);

@@ -77,6 +77,9 @@ void media_ice_set(struct media *media, struct media_stream *stream, struct tick
         ice_destroy(ice->agent);
     }
     ice->agent = fresh;
+    /* Whatever role it was made with: the session has one, and a restart of ours is no reason to
+     * choose again (§6.1.1). */
+    ice_join(fresh, &stream->recording->ice);
     media_shared_name(media, stream, ice_ufrag(fresh));
     ice_expire(fresh, now);
     make_ready(media, stream);
@@ -94,6 +97,16 @@ void media_ice_candidates(struct media *media, struct media_stream *stream, stru
     if (end)
         ice_end_remote(stream->ice->agent, now);
     make_ready(media, stream);
+}
+
+/* The role is the session's: what one stream waits for may be another's to do now. */
+static void wake_others(struct media *media, const struct media_stream *stream)
+{
+    for (unsigned i = 0; i < LIMIT_STREAMS_PER_RECORDING; i++) {
+        struct media_stream *other = stream->recording->streams[i];
+        if (other && other != stream && other->ice)
+            make_ready(media, other);
+    }
 }
 
 /* ---- What the agents say -------------------------------------------------------------------- */
@@ -123,9 +136,11 @@ static void tell(struct media *media, struct media_stream *stream, const struct 
             media_course_gap(stream, WAY_WENT_SILENT);
         metric_add(METRIC_ICE_CONSENT_LOST, 1);
         break;
-    case ICE_COMPLETED:
     case ICE_ROLE_CHANGED:
-        return; /* nobody acts on these */
+        wake_others(media, stream);
+        return;
+    case ICE_COMPLETED:
+        return; /* nobody acts on this */
     }
     media_tell(media, stream, told);
 }

@@ -85,9 +85,9 @@ struct media_stream {
 
     struct pool_id id;
     struct media_stream_facts facts;
-    bool lent;                 /* has its port */
-    struct tick drop_at;       /* removed by the SRC: the port goes then; TICK_NEVER: not */
-    uint32_t interface, apart; /* in the journal; MEDIA_NO_INTERFACE: not yet */
+    bool lent;                  /* has its port */
+    struct tick drop_at;        /* removed by the SRC: the port goes then; TICK_NEVER: not */
+    uint32_t interface, apart;  /* in the journal; MEDIA_NO_INTERFACE: not yet */
     struct media_booked booked; /* and what that says of where packets come to */
     uint32_t apart_bytes;
     struct ice_mux_agent *share; /* on sockets that it shares; NULL: none */
@@ -153,9 +153,10 @@ struct media_recording {
     struct media_stream *streams[LIMIT_STREAMS_PER_RECORDING];
     char cname[24]; /* RFC 7022 §4.2: 96 random bits of its own */
     bool confirmed;
-    unsigned unasked;    /* packets to an unlisted SRC before it was heard and the ACK */
-    bool ice_works;      /* the SRC answered a check */
-    unsigned ice_checks; /* sent before that */
+    unsigned unasked;       /* packets to an unlisted SRC before it was heard and the ACK */
+    struct ice_session ice; /* of all its streams */
+    bool ice_works;         /* the SRC answered a check */
+    unsigned ice_checks;    /* sent before that */
     char *buffer;
 
     struct tick close_latest;

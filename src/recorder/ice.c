@@ -319,8 +319,7 @@ static bool is_open(const struct recorder *recorder, struct tick now,
 }
 
 static struct recorder_ice *make(struct recorder *recorder, const struct recorder_call *call,
-                                 struct tick now, size_t line, const struct recorder_lease *lease,
-                                 enum ice_role role)
+                                 struct tick now, size_t line, const struct recorder_lease *lease)
 {
     const struct sdp_answer_line *answer = &recorder->answer.lines[line];
     struct recorder_ice *ice = calloc(1, sizeof *ice);
@@ -329,7 +328,7 @@ static struct recorder_ice *make(struct recorder *recorder, const struct recorde
     /* On a shared socket the components could not be told apart; RTCP can do without (RFC 5761 §4
      * tells it from RTP, should it come). */
     bool one = answer->rtcp_mux || lease->ticket.port == MEDIA_NO_PORT;
-    struct ice_options options = {.role = role, .components = one ? 1 : 2};
+    struct ice_options options = {.components = one ? 1 : 2};
     /* Somebody must send checks: not both of us lite (RFC 8445 §6.1.1 allows it all the same). */
     ice->lite = options.lite = is_open(recorder, now, lease) && !recorder->theirs.ice_lite;
     ice->components = options.components;
@@ -405,7 +404,7 @@ void recorder_ice_plan(struct recorder *recorder, const struct recorder_call *ca
         say(recorder, line, old);
         return;
     }
-    struct recorder_ice *ice = make(recorder, call, now.tick, line, lease, ICE_CONTROLLED);
+    struct recorder_ice *ice = make(recorder, call, now.tick, line, lease);
     if (!ice)
         return; /* no memory: it is answered without ICE */
     ice->mismatch = is_mismatch(&recorder->theirs, media);
@@ -439,9 +438,9 @@ void recorder_ice_offer(struct recorder *recorder, struct recorder_call *call,
         return;
     recorder_ice_destroy(old->next);
     old->next = NULL;
-    /* RFC 8839 §4.4.1.1.1: with another address of ours ICE begins anew; who asks controls. */
+    /* RFC 8839 §4.4.1.1.1: with another address of ours ICE begins anew. */
     if (!was_told(old, &recorder->answer.lines[line].rtp))
-        old->next = make(recorder, call, now.tick, line, lease, ICE_CONTROLLING);
+        old->next = make(recorder, call, now.tick, line, lease);
     say(recorder, line, old->next ? old->next : old);
 }
 

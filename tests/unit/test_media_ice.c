@@ -50,11 +50,12 @@ static void introduce(struct ice *to, const struct ice *of, const struct addr *a
     ice_end_remote(to, now);
 }
 
-static void stream(struct ice *ice, bool stays, bool listed)
+static void stream_at(uint8_t port, struct ice *ice, bool stays, bool listed)
 {
     struct media_command c = {.kind = MEDIA_STREAM, .recording = {1}, .at = noon};
     c.stream = (struct media_stream_facts){
-        .port = 0,
+        .stream = port,
+        .port = port,
         .generation = 7,
         .rtcp_mux = true,
         .listed = listed,
@@ -68,6 +69,11 @@ static void stream(struct ice *ice, bool stays, bool listed)
         .ice_stays = stays,
     };
     media_command(media, now, &c);
+}
+
+static void stream(struct ice *ice, bool stays, bool listed)
+{
+    stream_at(0, ice, stays, listed);
 }
 
 static void begin(void)
@@ -184,6 +190,63 @@ static void test_media_only_where_checks_lead(void)
     end();
 }
 
+/* What media and the peer's two agents say to each other. */
+static void exchange(struct ice *const peers[2])
+{
+    struct addr at = ours();
+    struct media_packet packet;
+    struct ice_packet theirs;
+    if (tick_due(media_deadline(media), now))
+        media_expire(media, now);
+    for (uint8_t i = 0; i < 2; i++) {
+        ice_expire(peers[i], now);
+        while (ice_output(peers[i], now, &theirs)) {
+            struct datagram d = {.socket = MEDIA_SOCKET(i, false),
+                                 .from = addr_with_port(*src(), (uint16_t)(5000 + i)),
+                                 .to = at,
+                                 .at = noon,
+                                 .bytes = theirs.bytes};
+            CHECK_INT(media_input(media, now, &d, 1), 1);
+        }
+    }
+    while (media_output(media, now, &packet)) {
+        struct ice_path via = {{9}, at};
+        if ((unsigned char)packet.bytes.at[0] < 4)
+            (void)ice_input(peers[packet.to.port - 5000], now, &via, packet.bytes);
+    }
+    drain();
+}
+
+/* Its streams are one session (RFC 8445 §16.1), as a peer with one agent for both takes them. */
+static void test_the_streams_of_a_call_come_to_one_role(void)
+{
+    struct addr at = ours();
+    for (uint8_t seed = 1; seed <= 60; seed++) {
+        struct ice *peers[2];
+        struct ice_session theirs = {0};
+        begin();
+        for (uint8_t i = 0; i < 2; i++) {
+            struct addr there = addr_with_port(*src(), (uint16_t)(5000 + i));
+            struct ice *mine =
+                agent(ICE_CONTROLLED, (uint8_t)(4 * seed + i), &at, MEDIA_SOCKET(i, false));
+            peers[i] = agent(ICE_CONTROLLED, (uint8_t)(4 * seed + 2 + i), &there, 9);
+            ice_join(peers[i], &theirs);
+            introduce(peers[i], mine, &at);
+            introduce(mine, peers[i], &there);
+            stream_at(i, mine, true, true);
+        }
+        for (unsigned i = 0; i < 150; i++) {
+            now = tick_add_ms(now, 20);
+            exchange(peers);
+        }
+        if (!CHECK_INT(selected, 2) || !CHECK_INT(theirs.turns <= 1, true))
+            printf("# seed %u\n", (unsigned)seed);
+        ice_destroy(peers[0]);
+        ice_destroy(peers[1]);
+        end();
+    }
+}
+
 static void test_a_restart_and_a_return_to_none(void)
 {
     struct addr at = ours();
@@ -271,6 +334,7 @@ static void test_a_flood_of_wrong_signatures(void)
 int main(void)
 {
     RUN(test_media_only_where_checks_lead);
+    RUN(test_the_streams_of_a_call_come_to_one_role);
     RUN(test_a_restart_and_a_return_to_none);
     RUN(test_a_stranger_makes_us_send_little);
     RUN(test_a_flood_of_wrong_signatures);

@@ -5,6 +5,7 @@
 #ifndef TOOLS_SIPREC_CALL_CALL_H
 #define TOOLS_SIPREC_CALL_CALL_H
 
+#include "ice/ice.h"
 #include "tools/siprec-call/answer.h"
 #include "tools/siprec-call/message.h"
 #include "tools/siprec-call/options.h"
@@ -112,6 +113,7 @@ struct call {
     unsigned party_count;
     struct call_stream streams[CALL_STREAMS_MAX];
     unsigned stream_count;
+    struct ice_session ice;           /* of all of them */
     unsigned order[CALL_STREAMS_MAX]; /* streams in the order of m-lines */
     bool answering;                   /* the SRS offered: our next SDP is the answer */
 

@@ -54,6 +54,7 @@ struct call_ice *call_ice_create(struct call_stream *stream)
         free(ice);
         return NULL;
     }
+    ice_join(ice->agent, &stream->call->ice);
     candidates_add(ice);
     return ice;
 }
@@ -205,12 +206,25 @@ static void path_take(struct call_ice *ice, const struct ice_event *event)
     }
 }
 
+/* The role is the call's: what one stream waits for may be another's to do now. */
+static void role_take(struct call_ice *ice)
+{
+    struct call *call = ice->stream->call;
+    for (unsigned i = 0; i < call->stream_count; i++) {
+        struct call_ice *other = call->streams[i].ice;
+        if (other && other != ice && other->stream->sender.rtp_fd >= 0)
+            call_wheel_set(&call->world->wheel, &other->alarm, ice_deadline(other->agent));
+    }
+}
+
 static void events_take(struct call_ice *ice)
 {
     struct ice_event event;
     while (ice_event(ice->agent, &event)) {
         if (event.kind == ICE_SELECTED) {
             path_take(ice, &event);
+        } else if (event.kind == ICE_ROLE_CHANGED) {
+            role_take(ice);
         } else if (event.kind == ICE_FAILED) {
             ice->failed = true;
         } else if (event.kind == ICE_CONSENT_LOST && event.component == 1) {

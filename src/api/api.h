@@ -57,7 +57,5 @@ uint16_t api_port(const struct api *api, size_t n);
 
 /* Every route there is, for the test that holds them against openapi.json. */
 const struct http_route *api_routes(size_t *count);
-/* The OpenAPI document as served. */
-struct view api_openapi(void);
 
 #endif

@@ -6,13 +6,8 @@
 extern const char api_openapi_text[];
 extern const size_t api_openapi_size;
 
-struct view api_openapi(void)
-{
-    return view_of(api_openapi_text, api_openapi_size);
-}
-
 void api_openapi_get(struct http_exchange *exchange, void *context)
 {
     (void)context;
-    http_exchange_reply_json(exchange, 200, api_openapi());
+    http_exchange_reply_json(exchange, 200, view_of(api_openapi_text, api_openapi_size));
 }

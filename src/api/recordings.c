@@ -36,7 +36,10 @@ static void not_found(struct http_exchange *exchange)
     http_exchange_problem(exchange, 404, "recording_not_found", "There is no such recording.");
 }
 
-bool api_find_recording(struct api *api, struct http_exchange *exchange, struct catalog_record *out)
+/* The recording that the path's {id} names. False: answered (404, 503). True: the caller ends *out
+ * with catalog_record_finish. */
+static WARN_UNUSED bool find_recording(struct api *api, struct http_exchange *exchange,
+                                       struct catalog_record *out)
 {
     struct uuid id;
     enum catalog_result result = CATALOG_NOT_FOUND;
@@ -152,7 +155,7 @@ void api_recordings_list(struct http_exchange *exchange, void *context)
 void api_recordings_get(struct http_exchange *exchange, void *context)
 {
     struct catalog_record record;
-    if (!api_find_recording(context, exchange, &record))
+    if (!find_recording(context, exchange, &record))
         return;
     /* What goes on has newer counts than the catalogue, which is told of events only. */
     if (record.state == CATALOG_ACTIVE && api_sessions_get_one(context, exchange, &record))
@@ -191,7 +194,7 @@ static void send_file(struct api *api, struct http_exchange *exchange, const cha
 {
     struct catalog_record record;
     char title[64];
-    if (!api_find_recording(api, exchange, &record))
+    if (!find_recording(api, exchange, &record))
         return;
     int fd = catalog_files_open(api->root, record.directory, name);
     snprintf(title, sizeof title, "%s%s", record.id.s, download);
@@ -249,7 +252,7 @@ void api_recordings_audio(struct http_exchange *exchange, void *context)
         http_exchange_problem(exchange, 400, "bad_format", "format is wav, flac, opus or mp3.");
         return;
     }
-    if (!api_find_recording(api, exchange, &record))
+    if (!find_recording(api, exchange, &record))
         return;
     bool over = record.state == CATALOG_FINISHED || record.state == CATALOG_FAILED;
     int fd = choose_audio(api, record.directory, &format);

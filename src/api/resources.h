@@ -42,10 +42,6 @@ void api_health_ready(struct http_exchange *exchange, void *context);
 void api_metrics_get(struct http_exchange *exchange, void *context);
 void api_openapi_get(struct http_exchange *exchange, void *context);
 
-/* The recording that the path's {id} names. False: answered (404, 503). True: the caller ends *out
- * with catalog_record_finish. */
-WARN_UNUSED bool api_find_recording(struct api *api, struct http_exchange *exchange,
-                                    struct catalog_record *out);
 /* Answers with the recording as it is this moment, if the signalling thread has it. True: *record
  * is taken and the exchange will be answered; false: too many ask, both stay the caller's. */
 WARN_UNUSED bool api_sessions_get_one(struct api *api, struct http_exchange *exchange,

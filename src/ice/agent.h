@@ -164,8 +164,6 @@ struct ice_pair *ice_pair_add(struct ice *ice, uint8_t local, uint8_t remote, bo
 /* A place for a remote candidate that a proven check showed: a free one, or that of the worst that
  * nothing hangs on. ICE_REMOTES when there is none. */
 uint8_t ice_remote_place(struct ice *ice);
-/* §8.2: a lite agent with a lite peer chooses without checks. */
-void ice_pairs_choose_lite(struct ice *ice, struct tick now);
 void ice_pairs_rank(struct ice *ice); /* after a change of role (§7.2.5.1) */
 void ice_pair_trigger(struct ice *ice, struct tick now, struct ice_pair *pair);
 /* §6.1.4.2: the triggered queue first, then the best Waiting,
@@ -190,8 +188,6 @@ uint64_t ice_role_tie_breaker(const struct ice *ice, uint8_t turns);
 
 size_t ice_check_write(struct ice *ice, const struct ice_pair *pair);
 void ice_check_cancel(struct ice *ice, struct ice_pair *pair);
-/* Credentials of a component's selected path. */
-struct ice_credentials *ice_consent_credentials(struct ice *ice, uint8_t component);
 size_t ice_keepalive_write(struct ice *ice); /* what opens a NAT says as little */
 size_t ice_consent_write(struct ice *ice, uint8_t component);
 enum ice_input_result ice_check_request(struct ice *ice, struct tick now,

@@ -47,7 +47,8 @@ size_t ice_check_write(struct ice *ice, const struct ice_pair *pair)
     return writer_done(&w).len;
 }
 
-struct ice_credentials *ice_consent_credentials(struct ice *ice, uint8_t component)
+/* Credentials of a component's selected path. */
+static struct ice_credentials *consent_credentials(struct ice *ice, uint8_t component)
 {
     return !ice->is_chosen[component - 1] && ice->previous.remote_key ? &ice->previous
                                                                       : &ice->credentials;
@@ -66,7 +67,7 @@ size_t ice_keepalive_write(struct ice *ice)
 size_t ice_consent_write(struct ice *ice, uint8_t component)
 {
     struct ice_consent *consent = &ice->consents[component - 1];
-    const struct ice_credentials *credentials = ice_consent_credentials(ice, component);
+    const struct ice_credentials *credentials = consent_credentials(ice, component);
     struct stun_transaction id = stun_transaction_make(&ice->rng);
     struct writer w = writer_of(ice->packet, sizeof ice->packet);
     consent->sent[consent->sent_at] = id;
@@ -201,7 +202,7 @@ static enum ice_input_result take_consent(struct ice *ice, struct tick now,
     uint8_t c = consent_find(ice, m);
     if (c == 0)
         return ICE_NOT_MINE;
-    if (stun_check(m, ice_consent_credentials(ice, c)->remote_key) != STUN_INTEGRITY_GOOD)
+    if (stun_check(m, consent_credentials(ice, c)->remote_key) != STUN_INTEGRITY_GOOD)
         return ICE_REFUSED_INPUT;
     const struct ice_path *path = &ice->selected[c - 1];
     /* RFC 7675 §5.1: from where it was sent to, in time; §5.2: 403 ends it at once. */

@@ -223,13 +223,34 @@ static void unfreeze_first(struct ice *ice)
     }
 }
 
+/* §8.2: a lite agent with a lite peer chooses without checks. */
+static void choose_lite(struct ice *ice, struct tick now)
+{
+    if (!ice->remote_lite)
+        return; /* a full peer's checks decide */
+    for (uint8_t l = 0; l < ice->local_count; l++) {
+        for (uint8_t r = 0; r < ice->remote_count; r++) {
+            if (!ice->locals[l].pairable || ice_pair_find(ice, l, r) ||
+                !may_pair(&ice->locals[l].candidate, &ice->remotes[r]))
+                continue;
+            struct ice_pair *pair = ice_pair_add(ice, l, r, false);
+            if (!pair)
+                continue;
+            pair->state = ICE_SUCCEEDED;
+            pair->valid = true;
+            ice_pair_nominated(ice, now, pair);
+        }
+    }
+    ice_settle(ice, now);
+}
+
 void ice_pairs_form(struct ice *ice, struct tick now)
 {
     if (!ice->remote_known)
         return;
     ice->locals_changed = false;
     if (ice->options.lite) {
-        ice_pairs_choose_lite(ice, now);
+        choose_lite(ice, now);
         return;
     }
     bool had_none = ice->pair_count == 0;
@@ -251,26 +272,6 @@ void ice_pairs_form(struct ice *ice, struct tick now)
     if (tick_is_never(ice->next_check))
         ice->next_check = now;
     ice->give_up = TICK_NEVER;
-}
-
-void ice_pairs_choose_lite(struct ice *ice, struct tick now)
-{
-    if (!ice->remote_lite)
-        return; /* a full peer's checks decide */
-    for (uint8_t l = 0; l < ice->local_count; l++) {
-        for (uint8_t r = 0; r < ice->remote_count; r++) {
-            if (!ice->locals[l].pairable || ice_pair_find(ice, l, r) ||
-                !may_pair(&ice->locals[l].candidate, &ice->remotes[r]))
-                continue;
-            struct ice_pair *pair = ice_pair_add(ice, l, r, false);
-            if (!pair)
-                continue;
-            pair->state = ICE_SUCCEEDED;
-            pair->valid = true;
-            ice_pair_nominated(ice, now, pair);
-        }
-    }
-    ice_settle(ice, now);
 }
 
 void ice_pair_trigger(struct ice *ice, struct tick now, struct ice_pair *pair)

@@ -3,8 +3,8 @@
  * RFC 5780 §4.3, §4.4, §3.4. */
 #include "nat/probes.h"
 
-#include "base/writer.h"
 #include "base/target.h"
+#include "base/writer.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -376,7 +376,8 @@ static bool has_open(const struct discovery *d)
     return false;
 }
 
-void discovery_advance(struct discovery *d, struct tick now)
+/* On with the next round, if this one is over. */
+static void advance(struct discovery *d, struct tick now)
 {
     while (d->round != ROUND_DONE && d->round != ROUND_IDLE && !has_open(d) &&
            tick_is_never(d->wait))
@@ -393,7 +394,7 @@ void nat_discover_mapping(struct discovery *d, struct tick now)
         probe_start(d, now, (enum probe_name)(PROBE_RACE + i),
                     (struct probe){.to = server, .from = server});
     }
-    discovery_advance(d, now);
+    advance(d, now);
 }
 
 /* ---- datagrams ------------------------------------------------------------------------------ */
@@ -481,7 +482,7 @@ bool discovery_input(struct discovery *d, struct tick now, enum discovery_socket
         } else if (!comes_itself(p)) {
             take_answer(d, p, socket, from, &m);
         }
-        discovery_advance(d, now);
+        advance(d, now);
         return true;
     }
     return false;
@@ -492,7 +493,7 @@ void discovery_expire(struct discovery *d, struct tick now)
     if (!tick_is_never(d->wait) && tick_due(d->wait, now)) {
         d->wait = TICK_NEVER;
         if (d->round == ROUND_RELAY_WANTED)
-            discovery_advance(d, now);
+            advance(d, now);
         else
             lifetime_wait_over(d, now);
     }
@@ -533,7 +534,7 @@ bool discovery_output(struct discovery *d, struct tick now, struct discovery_pac
             return true;
         case STUN_CLIENT_TIMEOUT:
             p->state = PROBE_SILENT;
-            discovery_advance(d, now);
+            advance(d, now);
             return discovery_output(d, now, out);
         case STUN_CLIENT_WAIT:
             break;

@@ -106,8 +106,6 @@ struct discovery {
 };
 
 void discovery_tell(struct discovery *d, enum discovery_event_kind kind);
-/* On with the next round, if this one is over. */
-void discovery_advance(struct discovery *d, struct tick now);
 void probe_start(struct discovery *d, struct tick now, enum probe_name name, struct probe what);
 
 /* The address that a probe's answer told; NULL: none. */

@@ -118,8 +118,8 @@ void sip_set_family_available(struct sip *sip, bool v6, bool available)
 }
 
 /* Takes message. */
-void sip_receive(struct sip *sip, struct tick now, const struct sip_flow *flow,
-                 struct sip_message *message)
+static void receive(struct sip *sip, struct tick now, const struct sip_flow *flow,
+                    struct sip_message *message)
 {
     if (!message)
         return; /* no memory: as if it had been lost */
@@ -153,9 +153,8 @@ void sip_input_datagram(struct sip *sip, struct tick now, const struct sip_flow 
     sip_hear(sip, now, flow);
     if (is_blank(bytes))
         return; /* keeps a NAT's mapping open and asks for nothing */
-    sip_receive(
-        sip, now, flow,
-        sip_message_parse(bytes, truncated ? SIP_MESSAGE_DATAGRAM_CUT : SIP_MESSAGE_DATAGRAM));
+    receive(sip, now, flow,
+            sip_message_parse(bytes, truncated ? SIP_MESSAGE_DATAGRAM_CUT : SIP_MESSAGE_DATAGRAM));
 }
 
 struct sip_connection *sip_connection_find(const struct sip *sip, uint64_t flow_id)
@@ -212,7 +211,7 @@ static void break_connection(struct sip *sip, struct tick now, const struct sip_
         LOG_WARN("sip", m ? m->call_id : VIEW_NONE,
                  "connection closed peer=%s reason=\"%s\" held_back=%llu",
                  addr_print(&flow->peer).s, reason, (unsigned long long)held_back);
-    sip_receive(sip, now, flow, m);
+    receive(sip, now, flow, m);
     timers_clear(&sip->timers, &c->timed.timer);
     c->closing = true;
     sip_queue_close(sip, flow);
@@ -241,10 +240,10 @@ static void take(struct sip *sip, struct tick now, const struct sip_flow *flow,
     timers_clear(&sip->timers, &c->timed.timer);
     switch (result) {
     case SIP_STREAM_MESSAGE:
-        sip_receive(sip, now, flow, sip_message_parse(message, SIP_MESSAGE_STREAM));
+        receive(sip, now, flow, sip_message_parse(message, SIP_MESSAGE_STREAM));
         break;
     case SIP_STREAM_TOO_LARGE:
-        sip_receive(sip, now, flow, sip_message_parse(message, SIP_MESSAGE_HEAD_ONLY));
+        receive(sip, now, flow, sip_message_parse(message, SIP_MESSAGE_HEAD_ONLY));
         break;
     case SIP_STREAM_PING:
         send_pong(sip, flow);

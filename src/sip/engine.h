@@ -103,8 +103,6 @@ void sip_queue_clear(struct sip *sip);
 struct sip_connection *sip_connection_find(const struct sip *sip, uint64_t flow_id);
 /* NULL when there are too many. */
 struct sip_connection *sip_connection_open(struct sip *sip, uint64_t flow_id);
-void sip_receive(struct sip *sip, struct tick now, const struct sip_flow *flow,
-                 struct sip_message *message);
 
 /* table.c: transactions as the engine holds them */
 struct sip_transaction *sip_transaction_find(struct sip *sip, uint64_t id);

@@ -22,7 +22,8 @@ static const struct {
     {SIP_METHOD_FOREIGN, VIEW("MESSAGE")},   {SIP_METHOD_FOREIGN, VIEW("PUBLISH")},
 };
 
-enum sip_method sip_method_parse(struct view name)
+/* Method names are case-sensitive (RFC 3261 §7.1). */
+static enum sip_method method_of(struct view name)
 {
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
         if (view_equal(name, methods[i].name))
@@ -292,7 +293,7 @@ static void read_request_line(struct sip_message *m, struct view line)
         last--;
     m->is_request = true;
     m->method_name = view_take(line, first);
-    m->method = sip_method_parse(m->method_name);
+    m->method = method_of(m->method_name);
     struct view version = view_skip(line, last);
     struct view uri = last > first + 1 ? view_of(line.at + first + 1, last - first - 2) : VIEW_NONE;
     /* A blank at the end leaves the version empty; the URI is then what stood before it. */
@@ -430,7 +431,7 @@ static void read_cseq(struct sip_message *m)
         return;
     }
     if (!m->is_request) {
-        m->method = sip_method_parse(method);
+        m->method = method_of(method);
         m->method_name = method;
     } else if (!view_equal(method, m->method_name)) {
         fault(m, 400, "CSeq Method Mismatch");
@@ -466,7 +467,7 @@ static void read_headers(struct sip_message *m, const struct sip_sofia *s)
     m->rseq = cap(s->rseq);
     m->rack_rseq = cap(s->rack_rseq);
     m->rack_cseq = cap(s->rack_cseq);
-    m->rack_method = sip_method_parse(s->rack_method);
+    m->rack_method = method_of(s->rack_method);
 }
 
 /* Content-Length decides where the body ends: RFC 3261 §18.3. */

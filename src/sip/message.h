@@ -133,7 +133,5 @@ struct view sip_address_uri(struct view value);
 bool sip_list_next(struct view *rest, struct view *element);
 
 struct view sip_method_text(enum sip_method method);
-/* Method names are case-sensitive (RFC 3261 §7.1). */
-enum sip_method sip_method_parse(struct view name);
 
 #endif

@@ -15,22 +15,22 @@
 #define EVENTS_BESIDE_SLOTS 64
 #define EVENTS_A_SLOT       5 /* ready or rested, withdrawn or lost, closed, and a peer */
 
-void turn_slots_tell(struct turn_pool *pool, struct turn_pool_event event)
+static void tell(struct turn_pool *pool, struct turn_pool_event event)
 {
     if (pool->event_count < pool->event_room)
         pool->events[(pool->event_first + pool->event_count++) % pool->event_room] = event;
 }
 
-void turn_slot_tell(struct turn_pool *pool, enum turn_pool_event_kind kind, uint32_t at,
+static void tell_of(struct turn_pool *pool, enum turn_pool_event_kind kind, uint32_t at,
                     uint16_t code)
 {
     const struct slot *slot = &pool->slots[at];
-    turn_slots_tell(pool, (struct turn_pool_event){.kind = kind,
-                                                   .slot = at,
-                                                   .generation = slot->generation,
-                                                   .server = slot->server,
-                                                   .src = slot->src,
-                                                   .code = code});
+    tell(pool, (struct turn_pool_event){.kind = kind,
+                                        .slot = at,
+                                        .generation = slot->generation,
+                                        .server = slot->server,
+                                        .src = slot->src,
+                                        .code = code});
 }
 
 bool turn_pool_event(struct turn_pool *pool, struct turn_pool_event *out)
@@ -71,7 +71,7 @@ void turn_slot_touch(struct turn_pool *pool, struct slot *slot)
 static void free_slot(struct turn_pool *pool, struct slot *slot)
 {
     uint32_t at = turn_slot_index(pool, slot);
-    turn_slot_tell(pool, TURN_POOL_CLOSED, at, 0);
+    tell_of(pool, TURN_POOL_CLOSED, at, 0);
     turn_destroy(slot->allocation);
     timers_clear(&pool->timers, &slot->timer);
     if (list_is_linked(&slot->dirty))
@@ -84,7 +84,7 @@ static void free_slot(struct turn_pool *pool, struct slot *slot)
 void turn_slot_close(struct turn_pool *pool, struct tick now, struct slot *slot)
 {
     if (slot->state != SLOT_MAKING)
-        turn_slot_tell(pool, TURN_POOL_WITHDRAWN, turn_slot_index(pool, slot), 0);
+        tell_of(pool, TURN_POOL_WITHDRAWN, turn_slot_index(pool, slot), 0);
     turn_slot_set(pool, slot, SLOT_CLOSING);
     slot->is_suspected = false;
     turn_close(slot->allocation, now);
@@ -336,7 +336,7 @@ static void doubt(struct turn_pool *pool, struct tick now, size_t server, const 
         if (slot == lost || slot->server != server || !turn_slot_stands(slot))
             continue;
         if (slot->state != SLOT_LENT && slot->state != SLOT_DOUBTED && !slot->is_doubted)
-            turn_slot_tell(pool, TURN_POOL_WITHDRAWN, i, 0);
+            tell_of(pool, TURN_POOL_WITHDRAWN, i, 0);
         if (slot->state == SLOT_READY || slot->state == SLOT_FADING)
             turn_slot_set(pool, slot, SLOT_DOUBTED);
         slot->is_doubted = slot->state == SLOT_RESERVED;
@@ -348,11 +348,11 @@ static void trust(struct turn_pool *pool, struct slot *slot)
 {
     if (slot->state == SLOT_DOUBTED) {
         turn_slot_set(pool, slot, slot->is_stale ? SLOT_FADING : SLOT_READY);
-        turn_slot_tell(pool, TURN_POOL_READY, turn_slot_index(pool, slot), 0);
+        tell_of(pool, TURN_POOL_READY, turn_slot_index(pool, slot), 0);
     } else if (slot->is_doubted) {
         slot->is_doubted = false;
         if (slot->is_rested)
-            turn_slot_tell(pool, TURN_POOL_RESTED, turn_slot_index(pool, slot), 0);
+            tell_of(pool, TURN_POOL_RESTED, turn_slot_index(pool, slot), 0);
     }
 }
 
@@ -367,24 +367,22 @@ void turn_slot_lost(struct turn_pool *pool, struct tick now, struct slot *slot,
         turn_server_has_delivered(s, tick_add_ms(now, -DELIVERS_MS)))
         s = NULL;
     if (s && slot->state != SLOT_CLOSING && turn_server_judge(s, now, e))
-        turn_slots_tell(pool, (struct turn_pool_event){.kind = TURN_POOL_SERVER_DOWN,
-                                                       .server = server,
-                                                       .code = s->code});
+        tell(pool, (struct turn_pool_event){
+                       .kind = TURN_POOL_SERVER_DOWN, .server = server, .code = s->code});
     if (s && turn_slot_stands(slot) && (s->is_dead || e->action == TURN_GONE) &&
         tick_due(s->doubt_at, now))
         doubt(pool, now, server, slot);
     if (slot->state == SLOT_LENT)
-        turn_slot_tell(pool, TURN_POOL_LOST, at, e->code);
+        tell_of(pool, TURN_POOL_LOST, at, e->code);
     else if (turn_slot_stands(slot) && slot->state != SLOT_DOUBTED && !slot->is_doubted)
-        turn_slot_tell(pool, TURN_POOL_WITHDRAWN, at, e->code);
+        tell_of(pool, TURN_POOL_WITHDRAWN, at, e->code);
     free_slot(pool, slot);
 }
 
 void turn_slots_prove(struct turn_pool *pool, size_t server)
 {
     if (server != ORPHANS && turn_server_works(&pool->servers[server]))
-        turn_slots_tell(pool,
-                        (struct turn_pool_event){.kind = TURN_POOL_SERVER_UP, .server = server});
+        tell(pool, (struct turn_pool_event){.kind = TURN_POOL_SERVER_UP, .server = server});
 }
 
 static void allocated(struct turn_pool *pool, struct tick now, struct slot *slot)
@@ -398,7 +396,7 @@ static void allocated(struct turn_pool *pool, struct tick now, struct slot *slot
     pool->servers[slot->server].is_fixed |=
         pool->options.mobility && !turn_status(slot->allocation).movable;
     turn_slots_prove(pool, slot->server);
-    turn_slot_tell(pool, TURN_POOL_READY, turn_slot_index(pool, slot), 0);
+    tell_of(pool, TURN_POOL_READY, turn_slot_index(pool, slot), 0);
 }
 
 /* Takes what an allocation has to tell; it may be gone afterwards. */
@@ -413,15 +411,14 @@ static void listen(struct turn_pool *pool, struct tick now, struct slot *slot)
             break;
         case TURN_PERMITTED:
         case TURN_DENIED:
-            turn_slots_tell(pool, (struct turn_pool_event){.kind = e.kind == TURN_DENIED
-                                                                       ? TURN_POOL_DENIED
-                                                                       : TURN_POOL_PERMITTED,
-                                                           .slot = at,
-                                                           .generation = slot->generation,
-                                                           .server = slot->server,
-                                                           .src = slot->src,
-                                                           .code = e.code,
-                                                           .peer = e.peer});
+            tell(pool, (struct turn_pool_event){.kind = e.kind == TURN_DENIED ? TURN_POOL_DENIED
+                                                                              : TURN_POOL_PERMITTED,
+                                                .slot = at,
+                                                .generation = slot->generation,
+                                                .server = slot->server,
+                                                .src = slot->src,
+                                                .code = e.code,
+                                                .peer = e.peer});
             break;
         case TURN_LOST:
             turn_slot_lost(pool, now, slot, &e);
@@ -492,8 +489,7 @@ void turn_pool_lost_socket(struct turn_pool *pool, struct tick now, uint32_t slo
     bool stood = turn_slot_stands(s);
     bool was_brief = stood && s->server != ORPHANS && tick_diff_ms(now, s->made) < LASTS_MS;
     if (was_brief && turn_server_down(&pool->servers[s->server], now, LASTS_MS, 0))
-        turn_slots_tell(
-            pool, (struct turn_pool_event){.kind = TURN_POOL_SERVER_DOWN, .server = s->server});
+        tell(pool, (struct turn_pool_event){.kind = TURN_POOL_SERVER_DOWN, .server = s->server});
     /* One that lasted may have been ended by a NAT that forgot it, and is made anew at once. One that did
      * not, or cannot be had, tells as much of its server as an answer that does not come. */
     turn_slot_lost(pool, now, s,
@@ -511,7 +507,7 @@ void turn_pool_moved(struct turn_pool *pool, struct tick now)
             turn_alive_plan(pool, now, slot);
             slot->mapped = (struct addr){0};
             turn_moved(slot->allocation, now);
-            turn_slot_tell(pool, TURN_POOL_REOPEN, i, 0);
+            tell_of(pool, TURN_POOL_REOPEN, i, 0);
             turn_slot_touch(pool, slot);
         } else if (slot->allocation) {
             turn_slot_lost(pool, now, slot, &(struct turn_event){.action = TURN_GONE, .code = 437});
@@ -531,7 +527,7 @@ static void expire_slot(struct turn_pool *pool, struct tick now, struct slot *sl
         tick_due(tick_add_ms(slot->free, TURN_POOL_REST_MS), now)) {
         slot->is_rested = true;
         if (!slot->is_doubted)
-            turn_slot_tell(pool, TURN_POOL_RESTED, at, 0);
+            tell_of(pool, TURN_POOL_RESTED, at, 0);
     }
     if (slot->state == SLOT_RESERVED && tick_due(tick_add_ms(slot->free, TURN_POOL_KEEP_MS), now))
         turn_slot_close(pool, now, slot);
@@ -540,7 +536,7 @@ static void expire_slot(struct turn_pool *pool, struct tick now, struct slot *sl
         slot->ends = TICK_NEVER;
         slot->is_stale = true;
         if (slot->state == SLOT_LENT)
-            turn_slot_tell(pool, TURN_POOL_ENDING, at, 0);
+            tell_of(pool, TURN_POOL_ENDING, at, 0);
         else
             turn_slot_close(pool, now, slot);
     }

@@ -78,9 +78,6 @@ static inline bool turn_slot_stands(const struct slot *slot)
 
 /* ---- pool.c ---------------------------------------------------------------------------------- */
 
-void turn_slots_tell(struct turn_pool *pool, struct turn_pool_event event);
-void turn_slot_tell(struct turn_pool *pool, enum turn_pool_event_kind kind, uint32_t at,
-                    uint16_t code);
 size_t turn_slots_count(const struct turn_pool *pool, enum slot_state state);
 void turn_slot_set(struct turn_pool *pool, struct slot *slot, enum slot_state state);
 /* Its outputs, events and deadline are looked at before the owner sleeps. */

@@ -111,27 +111,6 @@ enum rtcp_result rtcp_check(struct view datagram)
     return r.result;
 }
 
-const char *rtcp_result_name(enum rtcp_result result)
-{
-    switch (result) {
-    case RTCP_OK:
-        return "ok";
-    case RTCP_SHORT:
-        return "short";
-    case RTCP_VERSION:
-        return "version";
-    case RTCP_LENGTH:
-        return "length";
-    case RTCP_FIRST:
-        return "first";
-    case RTCP_PADDING:
-        return "padding";
-    case RTCP_TRUNCATED:
-        return "truncated";
-    }
-    return "unknown";
-}
-
 bool rtcp_report_block_get(const struct rtcp_packet *packet, size_t i,
                            struct rtcp_report_block *out)
 {

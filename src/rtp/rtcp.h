@@ -63,7 +63,6 @@ enum rtcp_result {
 /* Appendix A.2's checks over the whole datagram: what is wrong first, or RTCP_OK. A compound that
  * is not OK may still be read; the reader stops where it cannot go on. */
 enum rtcp_result rtcp_check(struct view datagram);
-const char *rtcp_result_name(enum rtcp_result result);
 
 struct rtcp_reader {
     struct view rest;

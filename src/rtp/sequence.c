@@ -233,11 +233,6 @@ uint32_t rtp_sequence_jitter(const struct rtp_sequence *s)
     return s->jitter16 >> 4;
 }
 
-uint32_t rtp_sequence_jitter_ms(const struct rtp_sequence *s)
-{
-    return (uint32_t)((uint64_t)rtp_sequence_jitter(s) * 1000 / s->clock_rate);
-}
-
 void rtp_sequence_report(struct rtp_sequence *s, struct rtcp_report_block *block)
 {
     bool valid = rtp_sequence_is_valid(s);

@@ -67,9 +67,8 @@ bool rtp_sequence_is_valid(const struct rtp_sequence *s);
 /* Packets missing between the first and the highest, summed over all runs. Other than A.3's figure
  * (which the report has) a duplicate hides no loss, and the packets of the probation count. */
 uint64_t rtp_sequence_lost(const struct rtp_sequence *s);
-/* A.8, timestamp units and milliseconds. */
+/* A.8, timestamp units. */
 uint32_t rtp_sequence_jitter(const struct rtp_sequence *s);
-uint32_t rtp_sequence_jitter_ms(const struct rtp_sequence *s);
 /* A.3: the block of the next RR but ssrc, last_sr and delay; starts a new report interval. */
 void rtp_sequence_report(struct rtp_sequence *s, struct rtcp_report_block *block);
 

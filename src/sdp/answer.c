@@ -8,23 +8,6 @@
 #include <assert.h>
 #include <string.h>
 
-static const char *const reject_names[] = {
-    [SDP_ACCEPTED] = "accepted",
-    [SDP_REJECT_REMOVED] = "removed",
-    [SDP_REJECT_BUNDLE_ONLY] = "bundle-only",
-    [SDP_REJECT_MEDIA] = "media",
-    [SDP_REJECT_PROFILE] = "profile",
-    [SDP_REJECT_SECURE] = "secure",
-    [SDP_REJECT_CODEC] = "codec",
-    [SDP_REJECT_ALTERNATIVE] = "alternative",
-    [SDP_REJECT_LOCAL] = "local",
-};
-
-const char *sdp_reject_name(enum sdp_reject reject)
-{
-    return reject_names[reject];
-}
-
 void sdp_origin_init(struct sdp_origin *origin, uint64_t id, struct addr address)
 {
     assert(id < UINT64_C(1) << 62 && addr_is_set(&address));

@@ -18,7 +18,6 @@ enum sdp_reject {
     SDP_REJECT_ALTERNATIVE, /* another of its a=group:ANAT was accepted (RFC 4091 §4) */
     SDP_REJECT_LOCAL,       /* the caller's reason */
 };
-const char *sdp_reject_name(enum sdp_reject reject); /* "accepted", "removed", ... */
 
 /* ICE lines of an accepted m-line. Everything is borrowed until printed. */
 struct sdp_ice {

@@ -79,22 +79,6 @@ bool turn_error_is_beyond_us(const struct stun_message *m)
     return stun_unknown_attributes(m, known, sizeof known / sizeof *known, &unknown, 1) > 0;
 }
 
-const char *turn_action_name(enum turn_action action)
-{
-    static const char *const names[] = {
-        [TURN_GIVE_UP] = "give up",
-        [TURN_WAIT_SERVER] = "wait",
-        [TURN_ALTERNATE] = "alternate server",
-        [TURN_NEW_SOCKET] = "new socket",
-        [TURN_SIMPLER] = "ask for less",
-        [TURN_GONE] = "allocate again",
-        [TURN_PEER_REFUSED] = "peer refused",
-        [TURN_PEER_LATER] = "peer later",
-        [TURN_IGNORE] = "ignore",
-    };
-    return names[action];
-}
-
 bool turn_error_simplify(struct turn_options *o, uint16_t code)
 {
     switch (code) {

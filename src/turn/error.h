@@ -27,8 +27,6 @@ WARN_UNUSED bool turn_error_simplify(struct turn_options *options, uint16_t code
 /* RFC 8489 §6.3.3, §6.3.4: with a comprehension-required attribute that we do not know the transaction has failed,
  * whatever else the answer says. */
 bool turn_error_is_beyond_us(const struct stun_message *m);
-/* "give up", for logs and verdicts. */
-const char *turn_action_name(enum turn_action action);
 
 /* Pauses of RFC 8656 §7.4. */
 #define TURN_PAUSE_MS          (60 * 1000)  /* 486, 508: at least 1 minute */

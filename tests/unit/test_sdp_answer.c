@@ -106,7 +106,7 @@ static void test_rejections(void)
         (void)snprintf(in, sizeof in, "v=0\r\nc=IN IP4 192.0.2.1\r\n%s\r\na=label:x y\r\n",
                        rows[i].section);
         struct view out = answer_to(view_of_string(in));
-        CHECK_TEXT(sdp_reject_name(answer.lines[0].reject), sdp_reject_name(rows[i].want));
+        CHECK_INT(answer.lines[0].reject, rows[i].want);
         CHECK_INT(answer.accepted, rows[i].want == SDP_ACCEPTED);
         CHECK_INT(answer.removed, rows[i].want == SDP_REJECT_REMOVED);
         CHECK_INT(printed.media_count, 1);

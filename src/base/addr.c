@@ -7,6 +7,7 @@
 #include "base/writer.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -45,9 +46,10 @@ void addr_key(const struct addr *a, uint8_t key[ADDR_KEY_SIZE])
 
 static struct view without_brackets(struct view v)
 {
-    if (v.len >= 2 && v.at[0] == '[' && v.at[v.len - 1] == ']')
-        return view_take(view_skip(v, 1), v.len - 2);
-    return v;
+    if (v.len < 2)
+        return v;
+    assert(v.at);
+    return v.at[0] == '[' && v.at[v.len - 1] == ']' ? view_take(view_skip(v, 1), v.len - 2) : v;
 }
 
 bool addr_parse_ip(struct view text, struct addr *out)

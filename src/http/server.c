@@ -525,10 +525,9 @@ void http_server_destroy(struct http_server *server)
 
 uint16_t http_server_port(const struct http_server *server, size_t n)
 {
-    struct sockaddr_storage name = {0};
+    struct sockaddr_in6 name = {0}; /* the port stands where an IPv4 address has it, too */
     socklen_t len = sizeof name;
     if (getsockname(evconnlistener_get_fd(server->listeners[n]), (struct sockaddr *)&name, &len))
         return 0;
-    return ntohs(name.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&name)->sin6_port
-                                            : ((struct sockaddr_in *)&name)->sin_port);
+    return ntohs(name.sin6_port);
 }

@@ -166,8 +166,12 @@ void recorder_trickle_expire(struct recorder *recorder, struct recorder_call *ca
         .body = writer_done(&w),
     };
     t->request = sip_request(recorder->sip, now.tick, call->dialog, &request);
-    if (t->request || ++t->tries == TRIES)
+    if (t->request)
         return;
+    if (++t->tries == TRIES) {
+        t->tries = 0;
+        return;
+    }
     t->due = true;
     t->at = tick_add_ms(now.tick, NOT_NOW_MS);
 }

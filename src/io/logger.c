@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
 #include "base/writer.h"
 #include "io/clock.h"
 
@@ -29,35 +30,6 @@ static struct {
     size_t len;
     char lines[LOGGER_HELD_SIZE];
 } logger_held = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-/* Length of the well-formed UTF-8 sequence at bytes, 0 if there is none (RFC 3629 section 4). */
-static size_t logger_utf8(struct view bytes)
-{
-    const unsigned char *at = (const unsigned char *)bytes.at;
-    unsigned char low = 0x80;
-    unsigned char high = 0xbf;
-    size_t len;
-    if (at[0] < 0x80)
-        return 1;
-    if (at[0] < 0xc2 || at[0] > 0xf4)
-        return 0;
-    len = at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
-    if (at[0] == 0xe0)
-        low = 0xa0;
-    if (at[0] == 0xed)
-        high = 0x9f;
-    if (at[0] == 0xf0)
-        low = 0x90;
-    if (at[0] == 0xf4)
-        high = 0x8f;
-    if (bytes.len < len || at[1] < low || at[1] > high)
-        return 0;
-    for (size_t i = 2; i < len; i++) {
-        if (at[i] < 0x80 || at[i] > 0xbf)
-            return 0;
-    }
-    return len;
-}
 
 /* Of a well-formed sequence, the character if it could command a terminal or turn the direction of
  * writing: C1 controls (U+0080 to U+009F), U+202A to U+202E, U+2066 to U+2069. 0: it cannot. */
@@ -80,7 +52,7 @@ static unsigned logger_command(struct view sequence)
 static void logger_escape(struct writer *out, struct view text, bool json)
 {
     while (text.len > 0 && out->len + LOGGER_ESCAPED_MAX + 8 < out->size) {
-        size_t len = logger_utf8(text);
+        size_t len = utf8_len(text);
         unsigned char byte = (unsigned char)text.at[0];
         if (len == 0 || (len == 1 && (byte < 0x20 || byte == 0x7f))) {
             writer_printf(out, json ? "\\u00%02x" : "\\x%02x", byte);

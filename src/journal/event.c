@@ -6,6 +6,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 /* Objects within objects: ours have two levels at most. */
 #define DEPTH_MAX 32
 
@@ -48,28 +50,6 @@ static void put_key(struct journal_event *e, const char *key)
     writer_u8(&e->out, '"');
     writer_string(&e->out, key);
     writer_string(&e->out, "\":");
-}
-
-/* Length of the UTF-8 character at the front (RFC 3629 §4: no surrogates, nothing overlong); 0 when
- * there is none. */
-static size_t utf8_len(struct view v)
-{
-    const uint8_t *c = (const uint8_t *)v.at;
-    size_t n = c[0] < 0x80   ? 1
-               : c[0] < 0xc2 ? 0
-               : c[0] < 0xe0 ? 2
-               : c[0] < 0xf0 ? 3
-               : c[0] < 0xf5 ? 4
-                             : 0;
-    if (n == 0 || n > v.len)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((c[i] & 0xc0) != 0x80)
-            return 0;
-    if ((c[0] == 0xe0 && c[1] < 0xa0) || (c[0] == 0xed && c[1] > 0x9f) ||
-        (c[0] == 0xf0 && c[1] < 0x90) || (c[0] == 0xf4 && c[1] > 0x8f))
-        return 0;
-    return n;
 }
 
 void journal_event_put_text(struct journal_event *e, const char *key, struct view text)

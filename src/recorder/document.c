@@ -7,32 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "recorder/record.h"
 #include "siprec/voices.h"
 
 /* ---- Values --------------------------------------------------------------------------------- */
-
-/* Length of the UTF-8 sequence at v, 0 when there is none (RFC 3629 §4). */
-static size_t utf8_len(struct view v)
-{
-    uint8_t b[4] = {0};
-    memcpy(b, v.at, v.len < 4 ? v.len : 4);
-    size_t len = b[0] < 0x80   ? 1
-                 : b[0] < 0xc2 ? 0
-                 : b[0] < 0xe0 ? 2
-                 : b[0] < 0xf0 ? 3
-                 : b[0] < 0xf5 ? 4
-                               : 0;
-    if (len == 0 || len > v.len)
-        return 0;
-    for (size_t i = 1; i < len; i++) {
-        if ((b[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    bool bad = (b[0] == 0xe0 && b[1] < 0xa0) || (b[0] == 0xed && b[1] > 0x9f) ||
-               (b[0] == 0xf0 && b[1] < 0x90) || (b[0] == 0xf4 && b[1] > 0x8f);
-    return bad ? 0 : len;
-}
 
 /* Whatever bytes a peer sent become a JSON string; those that are no UTF-8 become U+FFFD. */
 static json_t *text_of(struct view v)

@@ -3,21 +3,15 @@
  * RFC 3629, XML 1.0 §4.3.3 and appendix F. */
 #include "siprec/encoding.h"
 
+#include "base/utf8.h"
+
 /* Bytes that are no UTF-8: Latin-1 names from a directory, as a rule. */
 static bool has_foreign_bytes(struct view xml)
 {
-    size_t more = 0; /* bytes that must still follow */
-    for (size_t i = 0; i < xml.len; i++) {
-        unsigned char c = (unsigned char)xml.at[i];
-        bool follows = (c & 0xc0) == 0x80;
-        if (follows != (more > 0) || (!follows && c >= 0x80 && (c < 0xc2 || c > 0xf4)))
-            return true;
-        if (follows)
-            more--;
-        else
-            more = c < 0x80 ? 0 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
-    }
-    return more > 0;
+    size_t n;
+    while ((n = utf8_len(xml)) > 0)
+        xml = view_skip(xml, n);
+    return xml.len > 0;
 }
 
 /* An encoding other than UTF-8 stands in the XML declaration. */

@@ -12,7 +12,6 @@
 
 #include "api/deletion.h"
 #include "api/render.h"
-#include "base/list.h"
 
 #define PAGE_DEFAULT 50
 
@@ -29,6 +28,18 @@ void api_busy_problem(struct http_exchange *exchange)
 {
     http_exchange_set_field(exchange, "Retry-After", "5");
     http_exchange_problem(exchange, 503, "busy", "Too many requests wait for this already.");
+}
+
+bool api_read_limit(struct http_exchange *exchange, uint32_t *limit)
+{
+    struct view value;
+    *limit = PAGE_DEFAULT;
+    if (!http_exchange_query(exchange, "limit", &value) ||
+        (view_parse_u32(value, limit) && *limit >= 1 && *limit <= CATALOG_PAGE_MAX))
+        return true;
+    http_exchange_problem(exchange, 400, "bad_limit", "limit is a number from 1 to %d.",
+                          CATALOG_PAGE_MAX);
+    return false;
 }
 
 static void not_found(struct http_exchange *exchange)
@@ -66,15 +77,11 @@ struct list_request {
 static bool read_list_request(struct http_exchange *exchange, struct list_request *out)
 {
     struct view value;
-    uint32_t limit = PAGE_DEFAULT;
+    uint32_t limit;
     enum catalog_state state;
     *out = (struct list_request){.query = {.state = -1}};
-    if (http_exchange_query(exchange, "limit", &value) &&
-        (!view_parse_u32(value, &limit) || limit < 1 || limit > CATALOG_PAGE_MAX)) {
-        http_exchange_problem(exchange, 400, "bad_limit", "limit is a number from 1 to %d.",
-                              CATALOG_PAGE_MAX);
+    if (!api_read_limit(exchange, &limit))
         return false;
-    }
     out->query.limit = limit;
     if (http_exchange_query(exchange, "cursor", &value)) {
         if (!catalog_cursor_parse(value, &out->cursor)) {

@@ -46,6 +46,8 @@ void api_openapi_get(struct http_exchange *exchange, void *context);
  * is taken and the exchange will be answered; false: too many ask, both stay the caller's. */
 WARN_UNUSED bool api_sessions_get_one(struct api *api, struct http_exchange *exchange,
                                       struct catalog_record *record);
+/* How many a page of a list shall have: limit of the query, or 50. False: answered. */
+WARN_UNUSED bool api_read_limit(struct http_exchange *exchange, uint32_t *limit);
 /* A problem for what the catalogue could not do. */
 void api_catalog_problem(struct http_exchange *exchange, enum catalog_result result);
 /* 503 with Retry-After: too many wait for this already. */

@@ -4,12 +4,9 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "api/deletion.h"
-#include "base/list.h"
-
-#define PAGE_DEFAULT 50
+#include "base/percent.h"
 
 static void not_found(struct http_exchange *exchange)
 {
@@ -21,24 +18,16 @@ static void not_found(struct http_exchange *exchange)
 /* "udp:5060 192.0.2.10 sbc.example.com Oracle%20SBC", or "identity ..." (nat/srcs.h). */
 static json_t *word(struct view *rest)
 {
-    struct view word;
+    struct view word, plain;
     char text[512];
-    size_t len = 0;
     if (!view_cut(rest, ' ', &word) || word.len == 0)
         return json_null();
-    for (size_t i = 0; i < word.len && len < sizeof text - 1; i++) {
-        char hex[3] = {0};
-        if (word.at[i] == '%' && i + 2 < word.len) {
-            memcpy(hex, word.at + i + 1, 2);
-            i += 2;
-            text[len++] = (char)strtoul(hex, NULL, 16);
-        } else {
-            text[len++] = word.at[i];
-        }
+    if (percent_decode(word, false, text, sizeof text, &plain)) {
+        json_t *string = json_stringn(plain.at, plain.len);
+        if (string)
+            return string;
     }
-    text[len] = 0;
-    json_t *string = json_stringn(text, len);
-    return string ? string : json_stringn(word.at, word.len); /* no UTF-8: as it is written */
+    return json_stringn(word.at, word.len); /* too long, or no UTF-8: as it is written */
 }
 
 static json_t *object_of(const struct catalog_src *src)
@@ -82,19 +71,15 @@ void api_srcs_list(struct http_exchange *exchange, void *context)
     struct view value;
     struct uuid after;
     struct catalog_srcs srcs;
-    uint32_t limit = PAGE_DEFAULT;
+    uint32_t limit;
     bool further = http_exchange_query(exchange, "cursor", &value);
     if (further && !uuid_parse(value, &after)) {
         http_exchange_problem(exchange, 400, "bad_cursor",
                               "cursor is what an earlier page gave as next.");
         return;
     }
-    if (http_exchange_query(exchange, "limit", &value) &&
-        (!view_parse_u32(value, &limit) || limit < 1 || limit > CATALOG_PAGE_MAX)) {
-        http_exchange_problem(exchange, 400, "bad_limit", "limit is a number from 1 to %d.",
-                              CATALOG_PAGE_MAX);
+    if (!api_read_limit(exchange, &limit))
         return;
-    }
     enum catalog_result result =
         catalog_reader_srcs(api->reader, further ? &after : NULL, limit, &srcs);
     if (result != CATALOG_OK) {

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/percent.h"
 #include "http/inside.h"
 #include "http/range.h"
 
@@ -38,10 +39,10 @@ bool http_exchange_read_query(struct http_exchange *exchange, struct view query)
         struct view value = view_skip(piece, name.len + 1);
         if (piece.len == 0 || exchange->query_count == HTTP_QUERY_MAX)
             continue;
-        if (!http_router_decode(name, true, exchange->query_text + used, size - used, &p->name))
+        if (!percent_decode(name, true, exchange->query_text + used, size - used, &p->name))
             return false;
         used += p->name.len;
-        if (!http_router_decode(value, true, exchange->query_text + used, size - used, &p->value))
+        if (!percent_decode(value, true, exchange->query_text + used, size - used, &p->value))
             return false;
         used += p->value.len;
         exchange->query_count++;

@@ -8,24 +8,13 @@
 /* 1*DIGIT of any length; what does not fit 64 bits is as far as anything can be. */
 static bool read_number(struct view v, uint64_t *out)
 {
-    uint64_t value = 0;
-    if (v.len == 0)
-        return false;
-    for (size_t i = 0; i < v.len; i++) {
-        if (v.at[i] < '0' || v.at[i] > '9')
-            return false;
-        if (__builtin_mul_overflow(value, 10U, &value) ||
-            __builtin_add_overflow(value, (uint64_t)(v.at[i] - '0'), &value))
-            value = UINT64_MAX;
-        if (value == UINT64_MAX)
-            break;
-    }
     for (size_t i = 0; i < v.len; i++) {
         if (v.at[i] < '0' || v.at[i] > '9')
             return false;
     }
-    *out = value;
-    return true;
+    if (!view_parse_u64(v, out))
+        *out = UINT64_MAX;
+    return v.len > 0;
 }
 
 static enum http_range_result read_spec(struct view spec, uint64_t size, struct http_range *out)

@@ -5,6 +5,8 @@
 
 #include <assert.h>
 
+#include "base/percent.h"
+
 static const char *const method_names[] = {
     [HTTP_METHOD_GET] = "GET",         [HTTP_METHOD_HEAD] = "HEAD",
     [HTTP_METHOD_POST] = "POST",       [HTTP_METHOD_PUT] = "PUT",
@@ -21,29 +23,6 @@ const char *http_method_name(enum http_method method)
 bool http_method_is_safe(enum http_method method)
 {
     return method == HTTP_METHOD_GET || method == HTTP_METHOD_HEAD || method == HTTP_METHOD_OPTIONS;
-}
-
-bool http_router_decode(struct view text, bool plus_is_blank, char *dst, size_t size,
-                        struct view *out)
-{
-    size_t len = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.at[i];
-        if (c == '%') {
-            uint64_t byte;
-            if (i + 2 >= text.len || !view_parse_hex(view_of(text.at + i + 1, 2), &byte))
-                return false;
-            c = (char)byte;
-            i += 2;
-        } else if (c == '+' && plus_is_blank) {
-            c = ' ';
-        }
-        if (len == size)
-            return false;
-        dst[len++] = c;
-    }
-    *out = view_of(dst, len);
-    return true;
 }
 
 /* Segments of the request's path, decoded one by one: a %2F inside one does not cut it. */
@@ -65,8 +44,7 @@ static bool split(struct view path, struct http_routing *out, struct segments *s
         struct view *decoded = &segments->at[segments->count];
         if (segments->count == SEGMENTS)
             return true; /* longer than any route */
-        if (!http_router_decode(segment, false, out->text + used, sizeof out->text - used,
-                                decoded) ||
+        if (!percent_decode(segment, false, out->text + used, sizeof out->text - used, decoded) ||
             view_find_char(*decoded, '\0') < decoded->len)
             return false;
         used += decoded->len;

@@ -53,9 +53,4 @@ enum http_match http_router_find(const struct http_route *routes, size_t count,
                                  enum http_method method, struct view path,
                                  struct http_routing *out);
 
-/* Decodes %XX (and + as a blank when plus_is_blank, as in queries). False on broken encoding or
- * when dst is too small; *out borrows dst. */
-WARN_UNUSED bool http_router_decode(struct view text, bool plus_is_blank, char *dst, size_t size,
-                                    struct view *out);
-
 #endif

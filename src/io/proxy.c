@@ -6,31 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/percent.h"
+
 enum {
     PROXY_PORT = 80,
     PROXY_HEAD_MAX = 16384, /* nobody's refusal page has a longer head */
     PROXY_LOGIN_MAX = 512,
 };
-
-/* RFC 3986 §2.1. */
-static bool proxy_unescape(struct view text, char *out, size_t size, size_t *len)
-{
-    *len = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.at[i];
-        if (c == '%') {
-            uint64_t byte;
-            if (i + 2 >= text.len || !view_parse_hex(view_of(text.at + i + 1, 2), &byte))
-                return false;
-            c = (char)byte;
-            i += 2;
-        }
-        if (*len == size)
-            return false;
-        out[(*len)++] = c;
-    }
-    return true;
-}
 
 static void proxy_base64(struct writer *w, const char *bytes, size_t len)
 {
@@ -51,11 +33,12 @@ static void proxy_base64(struct writer *w, const char *bytes, size_t len)
 static bool proxy_parse_login(struct view text, struct io_proxy *out)
 {
     char login[PROXY_LOGIN_MAX];
+    struct view decoded;
     struct writer w = writer_of(out->authorization, sizeof out->authorization - 1);
-    size_t len;
     bool has_colon = view_find_char(text, ':') < text.len;
-    if (!proxy_unescape(text, login, sizeof login - 1, &len))
+    if (!percent_decode(text, false, login, sizeof login - 1, &decoded))
         return false;
+    size_t len = decoded.len;
     if (!has_colon)
         login[len++] = ':';
     writer_string(&w, "Basic ");

@@ -53,6 +53,7 @@ struct turn_request {
 
 struct turn_allocation {
     struct turn_options options; /* its views are not used after creation */
+    bool wanted_v6;              /* and has not asked for it alone */
     enum turn_state state;
     struct stun_auth auth;
     struct rng rng;
@@ -77,6 +78,7 @@ struct turn_allocation *turn_create(const struct turn_options *options)
         return NULL;
     t->options = *options;
     t->options.even_port = options->even_port && !(options->want_v4 && options->want_v6);
+    t->wanted_v6 = options->want_v4 && options->want_v6;
     t->refresh_at = t->delivered_at = TICK_NEVER;
     t->status.rtt_ms = -1;
     rng_init(&t->rng, options->seed);
@@ -463,6 +465,16 @@ static void finish_delete(struct turn_allocation *t)
         lose(t, t->clear_action, t->clear_code, false);
 }
 
+/* A server that has IPv6 alone refuses both at once, as one does that gives one at a time; and then
+ * IPv4. */
+static bool ask_for_v6(struct turn_allocation *t, uint16_t code)
+{
+    if (code != 440 || !t->wanted_v6 || t->options.want_v6)
+        return false;
+    t->options.want_v4 = t->wanted_v6 = false;
+    return t->options.want_v6 = true;
+}
+
 static void allocate_failed(struct turn_allocation *t, struct tick now,
                             const struct stun_message *m, uint16_t code)
 {
@@ -470,7 +482,7 @@ static void allocate_failed(struct turn_allocation *t, struct tick now,
     struct turn_event event = {.kind = TURN_LOST, .code = code};
     switch (action) {
     case TURN_SIMPLER:
-        if (turn_error_simplify(&t->options, code)) {
+        if (turn_error_simplify(&t->options, code) || ask_for_v6(t, code)) {
             (void)begin_request(t, now, (struct turn_request){.kind = TURN_REQUEST_ALLOCATE});
             return;
         }

@@ -457,6 +457,27 @@ static void test_asks_for_less(void)
     }
 }
 
+/* RFC 8656 §7.2: 440 to what asks for IPv4, whatever it asks for besides, of a server without. */
+static void test_asks_for_ipv6_alone(void)
+{
+    struct view value, out;
+    start((struct turn_options){V4, .want_v6 = true});
+    server.code = 440;
+    for (int n = 0; n < 3 && CHECK(turn_output(turn, now(), &out)); n++)
+        serve(out);
+    CHECK(!stun_attribute_find(&server.request, STUN_ADDITIONAL_ADDRESS_FAMILY, &value));
+    CHECK(!stun_attribute_find(&server.request, STUN_REQUESTED_ADDRESS_FAMILY, &value));
+    server.code = 0;
+    CHECK(turn_output(turn, now(), &out));
+    serve(out);
+    CHECK(stun_attribute_find(&server.request, STUN_REQUESTED_ADDRESS_FAMILY, &value));
+    CHECK(view_equal(value, VIEW_LIT("\2\0\0\0")));
+    start((struct turn_options){V4, .want_v6 = true});
+    server.code = 440;
+    settle();
+    CHECK_INT(next_event().action, TURN_GIVE_UP);
+}
+
 static void test_gone_on_437(void)
 {
     start_ready((struct turn_options){V4});
@@ -634,6 +655,7 @@ int main(void)
     RUN(test_a_family_we_did_not_ask_for_is_given_back);
     RUN(test_a_lifetime_too_short_to_keep);
     RUN(test_asks_for_less);
+    RUN(test_asks_for_ipv6_alone);
     RUN(test_gone_on_437);
     RUN(test_stale_nonce_once_not_for_ever);
     RUN(test_silent_server);

@@ -74,7 +74,7 @@ struct ice_early {
     uint32_t priority;
     bool use_candidate;
 };
-enum { ICE_EARLY = 14, ICE_EVENTS = 7, ICE_ANSWERS = 6, ICE_CANCELLED = 16 };
+enum { ICE_EARLY = 11, ICE_EVENTS = 8, ICE_ANSWERS = 6, ICE_CANCELLED = 16 };
 
 /* What both sides call themselves, and their passwords. */
 struct ice_credentials {
@@ -120,6 +120,10 @@ struct ice {
     struct tick hold;       /* until when held pairs wait for the peer */
     struct tick started;    /* the first pair: how long a relay has to wait */
     struct tick give_up;    /* every pair failed: until here something may still come */
+    struct tick again;      /* a relay is chosen: when what it stands for is tried again */
+    uint8_t again_rounds,
+        again_left;  /* tries done; pairs that the peer may still bring into them */
+    uint8_t relayed; /* components whose selected path is, as bits */
     size_t checks_sent;
 
     struct ice_path selected[ICE_COMPONENTS];
@@ -203,6 +207,11 @@ void ice_check_failed(struct ice *ice, struct tick now, struct ice_pair *pair);
 void ice_nominate(struct ice *ice, struct tick now); /* controlling: picks, when it is time */
 struct tick ice_nominate_deadline(const struct ice *ice);
 void ice_pair_nominated(struct ice *ice, struct tick now, struct ice_pair *pair);
+/* Where a relay is chosen: tries the direct paths again when it is time, and tells of one. */
+void ice_look_again(struct ice *ice, struct tick now);
+/* A check of a pair was answered, or the peer checks it: does that still matter, all being chosen? */
+bool ice_pair_may_replace(const struct ice *ice, uint8_t local, uint8_t component);
+void ice_pair_replaces(struct ice *ice, const struct ice_pair *pair);
 void ice_settle(struct ice *ice, struct tick now); /* completed, failed, or neither */
 void ice_consent_start(struct ice *ice, struct tick now, uint8_t component);
 void ice_consent_end(struct ice *ice, uint8_t component);

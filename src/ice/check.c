@@ -134,6 +134,7 @@ static void check_succeeded(struct ice *ice, struct tick now, struct ice_pair *p
     if (sent_use_candidate || pair->nominate_on_success)
         ice_pair_nominated(ice, now, pair);
     ice_settle(ice, now);
+    ice_pair_replaces(ice, pair);
 }
 
 /* §7.2.5.1, and only if the role that the check claimed is still ours: two answers, of one stream or
@@ -389,8 +390,9 @@ void ice_check_taken(struct ice *ice, struct tick now, const struct ice_early *c
         return;
     /* A path is chosen: there is nothing left to find out. Two NATs that give each answer a new
      * port would have both sides ask each other back for as long as the call lasts. */
-    if (ice->is_chosen[ice->locals[local].candidate.component - 1] && !nominates &&
-        !ice->options.lite)
+    uint8_t component = (uint8_t)ice->locals[local].candidate.component;
+    bool is_late = ice->is_chosen[component - 1] && !nominates && !ice->options.lite;
+    if (is_late && !ice_pair_may_replace(ice, local, component))
         return;
     uint8_t remote = source_remote(ice, check, &ice->locals[local].candidate);
     if (remote == ICE_REMOTES)
@@ -407,6 +409,7 @@ void ice_check_taken(struct ice *ice, struct tick now, const struct ice_early *c
         if (check->use_candidate)
             ice_pair_nominated(ice, now, pair);
         ice_settle(ice, now);
+        ice_pair_replaces(ice, pair);
         return;
     }
     if (pair->state == ICE_SUCCEEDED) {
@@ -418,6 +421,7 @@ void ice_check_taken(struct ice *ice, struct tick now, const struct ice_early *c
     }
     if (pair->state == ICE_IN_PROGRESS)
         ice_check_cancel(ice, pair);
+    ice->again_left -= is_late;
     pair->nominate_on_success |= nominates;
     ice_pair_trigger(ice, now, pair);
 }

@@ -51,7 +51,7 @@ struct ice *ice_create(const struct ice_options *options)
     /* A lite agent is controlled, unless both are lite,
      * where it makes no difference to it (§6.1.1). */
     ice->role = options->lite ? ICE_CONTROLLED : options->role;
-    ice->next_check = ice->started = ice->give_up = TICK_NEVER;
+    ice->next_check = ice->started = ice->give_up = ice->again = TICK_NEVER;
     ice->hold = NO_HOLD;
     for (size_t c = 0; c < ICE_COMPONENTS; c++)
         ice->consents[c].next = ice->consents[c].expires = TICK_NEVER;
@@ -299,9 +299,9 @@ void ice_restart(struct ice *ice)
     memset(ice->cancelled, 0, sizeof ice->cancelled);
     ice->remote_known = ice->remote_ended = false;
     ice->components = ice->options.components;
-    ice->roles_refused = 0;
+    ice->roles_refused = ice->again_rounds = ice->again_left = 0;
     ice->state = ICE_STATE_WAITING;
-    ice->next_check = ice->started = ice->give_up = TICK_NEVER;
+    ice->next_check = ice->started = ice->give_up = ice->again = TICK_NEVER;
     for (size_t c = 0; c < ICE_COMPONENTS; c++)
         ice->is_chosen[c] = false; /* the path stands until a new one is chosen */
 }
@@ -353,6 +353,7 @@ void ice_expire(struct ice *ice, struct tick now)
         ice_pairs_form(ice, now);
     expire_consent(ice, now);
     ice_nominate(ice, now);
+    ice_look_again(ice, now);
     if (tick_due(ice->give_up, now) && !tick_is_never(ice->give_up)) {
         ice->give_up = TICK_NEVER;
         ice->state = ICE_STATE_FAILED;
@@ -362,7 +363,7 @@ void ice_expire(struct ice *ice, struct tick now)
 
 struct tick ice_deadline(const struct ice *ice)
 {
-    struct tick first = tick_min(ice->next_check, ice->give_up);
+    struct tick first = tick_min(ice->next_check, tick_min(ice->give_up, ice->again));
     if ((ice->locals_changed && ice->remote_known) || ice_role_is_stale(ice))
         return (struct tick){INT64_MIN}; /* at once */
     if (is_held(ice))

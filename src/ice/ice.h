@@ -148,6 +148,9 @@ enum ice_event_kind {
     /* RFC 7675: 30 s without an answer, or a 403: nothing more to this component until a restart */
     ICE_CONSENT_LOST,
     ICE_ROLE_CHANGED, /* a conflict was settled (§7.3.1.1) */
+    /* A relay is selected, and since then a path without one has shown itself (packets were lost
+     * before, say). No path is chosen twice (§8.1.1): a restart will choose it. */
+    ICE_DIRECT,
 };
 struct ice_event {
     enum ice_event_kind kind;

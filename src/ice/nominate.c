@@ -6,6 +6,10 @@
 #define CONSENT_MS         5000 /* RFC 7675 §5.1: every 5 s, times 0.8 to 1.2 */
 #define CONSENT_EXPIRES_MS 30000
 #define RESTART_MOST_MS    1000 /* a relay waits no longer for direct paths in a restart */
+#define AGAIN_MS           1000 /* once a relay is chosen: until direct paths are tried again, */
+#define AGAIN_LATE_MS      10000
+#define AGAIN_ROUNDS       2
+#define AGAIN_PAIRS        24 /* NATs that give each answer a new port show ever new ones */
 
 /* How long a valid pair waits for a better one before it is nominated, by the worse of its two
  * ends: a relay costs, so direct paths get their chance first. */
@@ -121,6 +125,12 @@ static void stop_others(struct ice *ice, const struct ice_pair *chosen)
     }
 }
 
+static bool is_relayed(const struct ice *ice, uint8_t local, uint8_t remote)
+{
+    return ice->locals[local].candidate.type == CANDIDATE_RELAYED ||
+           ice->remotes[remote].type == CANDIDATE_RELAYED;
+}
+
 void ice_pair_nominated(struct ice *ice, struct tick now, struct ice_pair *pair)
 {
     size_t at = pair->component - 1u;
@@ -133,6 +143,8 @@ void ice_pair_nominated(struct ice *ice, struct tick now, struct ice_pair *pair)
     ice->selected[at] = path;
     ice->selected_priority[at] = ice_pair_rank(ice, pair);
     ice->is_selected[at] = ice->is_chosen[at] = true;
+    ice->relayed = (uint8_t)(ice->relayed & ~(1u << at));
+    ice->relayed |= (uint8_t)(is_relayed(ice, pair->local, pair->remote) << at);
     ice->consents[at] = (struct ice_consent){.next = TICK_NEVER, .expires = TICK_NEVER};
     if (ice->options.lite)
         ice->consents[at].next = tick_add_ms(now, ICE_KEEPALIVE_MS);
@@ -165,6 +177,8 @@ void ice_settle(struct ice *ice, struct tick now)
         ice_credentials_forget(&ice->previous);
         ice->state = ICE_STATE_COMPLETED;
         ice->give_up = TICK_NEVER;
+        if (ice->relayed && ice->again_rounds == 0)
+            ice->again = tick_add_ms(now, AGAIN_MS);
         ice_tell(ice, (struct ice_event){.kind = ICE_COMPLETED});
         return;
     }
@@ -184,4 +198,61 @@ void ice_settle(struct ice *ice, struct tick now)
     }
     if (hope)
         ice->give_up = TICK_NEVER;
+}
+
+/* ---- after a relay was chosen --------------------------------------------------------------- */
+
+bool ice_pair_may_replace(const struct ice *ice, uint8_t local, uint8_t component)
+{
+    return ice->again_left > 0 && (ice->relayed >> (component - 1) & 1) &&
+           ice->locals[local].candidate.type != CANDIDATE_RELAYED;
+}
+
+/* What was under way for the chosen one's sake: the restart tries it all. */
+static void end_looking(struct ice *ice)
+{
+    ice->again = TICK_NEVER;
+    ice->again_left = 0;
+    for (size_t i = 0; i < ice->pair_count; i++) {
+        struct ice_pair *pair = &ice->pairs[i];
+        if (pair->valid || pair->nominated)
+            continue;
+        stun_client_stop(&pair->client);
+        pair->state = ICE_DEAD;
+        pair->triggered = false;
+    }
+}
+
+void ice_pair_replaces(struct ice *ice, const struct ice_pair *pair)
+{
+    if (ice->state != ICE_STATE_COMPLETED || is_relayed(ice, pair->local, pair->remote) ||
+        !ice_pair_may_replace(ice, pair->local, pair->component))
+        return;
+    end_looking(ice);
+    ice_tell(ice, (struct ice_event){.kind = ICE_DIRECT});
+}
+
+void ice_look_again(struct ice *ice, struct tick now)
+{
+    if (ice->state != ICE_STATE_COMPLETED || tick_is_never(ice->again) ||
+        !tick_due(ice->again, now))
+        return;
+    ice->again_left = AGAIN_PAIRS;
+    ice->again = ++ice->again_rounds < AGAIN_ROUNDS ? tick_add_ms(now, AGAIN_LATE_MS) : TICK_NEVER;
+    for (size_t i = 0; i < ice->pair_count; i++) {
+        struct ice_pair *pair = &ice->pairs[i];
+        if (is_relayed(ice, pair->local, pair->remote) ||
+            !(ice->relayed >> (pair->component - 1) & 1))
+            continue;
+        if (pair->valid) { /* it was so too late, or the peer has not seen that it works */
+            ice_pair_replaces(ice, pair);
+            if (!ice->options.lite)
+                ice_pair_trigger(ice, now, pair);
+            return;
+        }
+        if (pair->state == ICE_DEAD)
+            pair->state = ICE_WAITING;
+    }
+    if (tick_is_never(ice->next_check) && !ice->options.lite)
+        ice->next_check = now;
 }

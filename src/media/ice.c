@@ -136,6 +136,9 @@ static void tell(struct media *media, struct media_stream *stream, const struct 
             media_course_gap(stream, WAY_WENT_SILENT);
         metric_add(METRIC_ICE_CONSENT_LOST, 1);
         break;
+    case ICE_DIRECT:
+        told.ice.kind = MEDIA_ICE_DIRECT;
+        break;
     case ICE_ROLE_CHANGED:
         wake_others(media, stream);
         return;

@@ -227,7 +227,7 @@ struct media_packet {
     struct view bytes; /* valid until the next call */
     struct addr
         from; /* what it shall leave from; unset: as the routes have it. The port says nothing */
-    uint8_t hops;      /* it is to live for; 0: as ever */
+    uint8_t hops; /* it is to live for; 0: as ever */
 };
 bool media_output(struct media *media, struct tick now, struct media_packet *out);
 
@@ -279,6 +279,7 @@ struct media_ice_news {
         MEDIA_ICE_SELECTED,     /* a component's path is chosen, or changed */
         MEDIA_ICE_FAILED,       /* no path came about; a check of the SRC's may still bring one */
         MEDIA_ICE_CONSENT_LOST, /* RFC 7675: it does not answer any more */
+        MEDIA_ICE_DIRECT, /* a relay is chosen, and by now there is a path without: a restart takes it */
     } kind;
     uint8_t component;
     bool over_tcp;

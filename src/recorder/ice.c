@@ -13,7 +13,7 @@
 #include "recorder/share.h"
 #include "recorder/trickle.h"
 
-enum { GUESSES = 4 };
+enum { GUESSES = 4, RENEWALS = 2 };
 
 void recorder_ice_destroy(struct recorder_ice *ice)
 {
@@ -439,8 +439,10 @@ void recorder_ice_offer(struct recorder *recorder, struct recorder_call *call,
     recorder_ice_destroy(old->next);
     old->next = NULL;
     /* RFC 8839 §4.4.1.1.1: with another address of ours ICE begins anew. */
-    if (!was_told(old, &recorder->answer.lines[line].rtp))
+    if (old->renews || !was_told(old, &recorder->answer.lines[line].rtp))
         old->next = make(recorder, call, now.tick, line, lease);
+    if (old->next && old->renews)
+        old->next->renewals = (uint8_t)(old->renewals + 1);
     say(recorder, line, old->next ? old->next : old);
 }
 
@@ -616,7 +618,8 @@ bool recorder_ice_hear(struct recorder *recorder, struct recorder_call *call,
     struct recorder_stream *stream = &call->record.streams[event->stream];
     static const char *const whats[] = {[MEDIA_ICE_SELECTED] = "selected",
                                         [MEDIA_ICE_FAILED] = "failed",
-                                        [MEDIA_ICE_CONSENT_LOST] = "consent-lost"};
+                                        [MEDIA_ICE_CONSENT_LOST] = "consent-lost",
+                                        [MEDIA_ICE_DIRECT] = "direct"};
     char text[512];
     struct journal_event line = journal_event_begin(text, sizeof text, JOURNAL_EVENT_PATH);
     journal_event_put_number(&line, "stream", event->stream);
@@ -636,6 +639,11 @@ bool recorder_ice_hear(struct recorder *recorder, struct recorder_call *call,
         journal_event_put_addr(&line, "peer", &event->addr);
         journal_event_put_text(&line, "local_type", view_of_string(type_name(news->local_type)));
         journal_event_put_text(&line, "peer_type", view_of_string(type_name(news->remote_type)));
+    } else if (news->kind == MEDIA_ICE_DIRECT) {
+        struct recorder_ice *ice = call->ices[event->stream];
+        if (!ice || call->stays || ice->renewals == RENEWALS)
+            return false;
+        ice->renews = true;
     } else if (news->kind == MEDIA_ICE_FAILED && stream->ice_path) {
         return false; /* RTP has its path; what failed is RTCP's */
     } else if (news->kind == MEDIA_ICE_FAILED) {

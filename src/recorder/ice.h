@@ -46,7 +46,8 @@ void recorder_ice_post(struct recorder_call *call, unsigned number,
 void recorder_ice_post_more(struct recorder *recorder, struct recorder_call *call, size_t line,
                             unsigned number, struct wall at);
 
-/* A worker's MEDIA_EVENT_ICE. True when the document tells more than before. */
+/* A worker's MEDIA_EVENT_ICE. True when the document tells more than before; of a direct path beside
+ * a relayed one: when it is worth an offer, with which ICE will begin anew. */
 bool recorder_ice_hear(struct recorder *recorder, struct recorder_call *call,
                        const struct media_event *event);
 

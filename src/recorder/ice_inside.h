@@ -20,8 +20,10 @@ struct recorder_ice {
     struct candidate
         told[RECORDER_ICE_TOLD]; /* in the order that they were told in (RFC 8840 §4.4) */
     size_t count;
-    bool ends; /* no more of ours will come */
-    bool owes; /* the answer had no room for all of them */
+    bool ends;        /* no more of ours will come */
+    bool owes;        /* the answer had no room for all of them */
+    bool renews;      /* our next offer begins anew: there is a path without a relay by now */
+    uint8_t renewals; /* so far */
     /* Of the SRC's last description: others are a restart. */
     char remote_ufrag[ICE_REMOTE_CREDENTIAL_SIZE], remote_pwd[ICE_REMOTE_CREDENTIAL_SIZE];
     uint32_t port, generation;              /* the agent's bases are of these */

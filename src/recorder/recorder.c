@@ -709,8 +709,11 @@ void recorder_media(struct recorder *recorder, struct recorder_now now, uint32_t
         lose_journal(recorder, call, now, event);
         return;
     case MEDIA_EVENT_ICE:
-        if (recorder_ice_hear(recorder, call, event))
-            recorder_call_changed(recorder, call, now);
+        if (!recorder_ice_hear(recorder, call, event))
+            return;
+        if (event->ice.kind == MEDIA_ICE_DIRECT)
+            recorder_move_refresh(recorder, call, now);
+        recorder_call_changed(recorder, call, now);
         return;
     case MEDIA_EVENT_NEXT_PATH:
     case MEDIA_EVENT_MIGRATE:

@@ -35,8 +35,8 @@ static struct {
     double loss;
     struct rng rng;
     struct ice_path selected[2][3];
-    int seen[2][ICE_ROLE_CHANGED + 1];
-    int64_t first_ms[2][ICE_ROLE_CHANGED + 1];
+    int seen[2][ICE_DIRECT + 1];
+    int64_t first_ms[2][ICE_DIRECT + 1];
 } net;
 
 static struct tick now(void)

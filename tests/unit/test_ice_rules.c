@@ -15,7 +15,7 @@ static struct rng rng;
 static struct ice_packet packet;
 static struct stun_message sent;
 static uint8_t bytes[1024];
-static int events[ICE_ROLE_CHANGED + 1];
+static int events[ICE_DIRECT + 1];
 static struct ice_path selected[ICE_COMPONENTS + 1];
 
 static const struct ice_path from_5 = {{1}, {.family = ADDR_V4, .ip = {203, 0, 113, 5}, .port = 9}};

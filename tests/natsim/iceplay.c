@@ -18,7 +18,7 @@ static struct addr v6(uint8_t net, uint8_t host)
         .family = ADDR_V6, .ip = {0x20, 0x01, 0x0d, 0xb8, 0xff, net, [15] = host}, .port = 3478};
 }
 
-static void add_servers(struct iceplay *play)
+static void add_servers(struct iceplay *play, bool is_dual)
 {
     play->stun[0] = (struct stunhost){.primary = addr_v4(203, 0, 113, 1, 3478),
                                       .other = addr_v4(203, 0, 113, 2, 3479)};
@@ -27,43 +27,53 @@ static void add_servers(struct iceplay *play)
     for (int i = 0; i < 2; i++)
         stunhost_add(&play->sim, &play->stun[i]);
     for (int i = 0; i < ICEPLAY_SIDES + 1; i++) {
+        struct addr four = addr_v4(203, 0, 113, (uint8_t)(10 + i), 3478);
+        struct addr six = v6(2, (uint8_t)(10 + i));
         bool is_v6 = play->networks[i % ICEPLAY_SIDES].v6;
-        play->turn[i].address =
-            is_v6 ? v6(2, (uint8_t)(10 + i)) : addr_v4(203, 0, 113, (uint8_t)(10 + i), 3478);
+        play->turn[i].address = is_v6 && !is_dual ? six : four;
+        if (is_dual)
+            play->turn[i].address_v6 = play->turn[i].relay_v6 = six;
         turnhost_add(&play->sim, &play->turn[i]);
     }
 }
 
 /* The box of its network, asked at its inside address. There is no NAT-PMP for IPv6. */
-static void add_gateway(struct iceplay *play, int which)
+static void add_gateway(struct iceplay *play, const struct network *n, struct maphost *gateway)
 {
-    const struct network *n = &play->networks[which];
-    struct maphost *gateway = &play->gateways[which];
     if (n->way_in != NETWORK_GATEWAY)
         return;
     *gateway = (struct maphost){.speech = !n->v6 && rng_below(&play->sim.rng, 2) ? MAPHOST_NATPMP
                                                                                  : MAPHOST_PCP,
                                 .address = n->address,
-                                .external = n->v6 ? n->address : n->outside};
+                                .external = n->boxes[0].firewall ? n->address : n->outside};
     gateway->address.ip[n->v6 ? 15 : 3] = 1;
     maphost_add(&play->sim, n->realm, gateway);
 }
 
-static void add_side(struct iceplay *play, int which, uint8_t components)
+static struct iceline_options line_of(const struct iceplay *play, int which,
+                                      const struct network *n, const struct maphost *gateway)
 {
-    struct network *n = &play->networks[which];
-    bool is_ours = which == ICEPLAY_US;
+    const struct turnhost *turn = &play->turn[which];
     struct addr nowhere = {0};
-    network_build(n, &play->sim, which);
-    add_gateway(play, which);
-    struct iceside_options options = {
+    return (struct iceline_options){
         .address = n->address,
         .stun = n->is_lite ? nowhere : play->stun[n->v6].primary,
-        .turn = n->has_turn ? play->turn[which].address : nowhere,
+        .turn = !n->has_turn                                  ? nowhere
+                : turn->address.family == (n->address.family) ? turn->address
+                                                              : turn->address_v6,
         .external = n->way_in == NETWORK_WHOLE_ADDRESS ? n->outside : nowhere,
-        .gateway = n->way_in == NETWORK_GATEWAY
-                       ? addr_with_port(play->gateways[which].address, 5351)
-                       : nowhere,
+        .gateway = n->way_in == NETWORK_GATEWAY ? addr_with_port(gateway->address, 5351) : nowhere,
+    };
+}
+
+static void add_side(struct iceplay *play, int which, uint8_t components)
+{
+    struct network *lines[] = {&play->networks[which], &play->others[which]};
+    const struct network *n = lines[0];
+    bool is_ours = which == ICEPLAY_US;
+    size_t realms[ICESIDE_LINES] = {0};
+    struct iceside_options options = {
+        .line_count = 1u + play->has_other[which],
         .tcp_port = n->tcp_port,
         .tcp_active = n->speaks_tcp,
         .discovers = is_ours,
@@ -71,20 +81,38 @@ static void add_side(struct iceplay *play, int which, uint8_t components)
         .is_lite = n->is_lite,
         .components = components,
     };
-    iceside_init(&play->sides[which], &play->sim, n->realm, &options);
+    for (size_t l = 0; l < options.line_count; l++) {
+        struct maphost *gateway = &play->gateways[which][l];
+        network_build(lines[l], &play->sim, which);
+        add_gateway(play, lines[l], gateway);
+        options.lines[l] = line_of(play, which, lines[l], gateway);
+        realms[l] = lines[l]->realm;
+    }
+    iceside_init(&play->sides[which], &play->sim, realms, &options);
+}
+
+void iceplay_begin_dual(struct iceplay *play, uint64_t seed, const struct network networks[2],
+                        const struct network *const others[2], uint8_t components)
+{
+    memset(play, 0, sizeof *play);
+    natsim_init(&play->sim, seed);
+    memcpy(play->networks, networks, sizeof play->networks);
+    for (int i = 0; i < ICEPLAY_SIDES && others; i++) {
+        play->has_other[i] = others[i];
+        if (others[i])
+            play->others[i] = *others[i];
+    }
+    play->sim.link.delay_us = 2000 + (int64_t)rng_below(&play->sim.rng, 40000);
+    play->sim.link.jitter_us = (int64_t)rng_below(&play->sim.rng, 8000);
+    add_servers(play, others);
+    for (int i = 0; i < ICEPLAY_SIDES; i++)
+        add_side(play, i, components);
 }
 
 void iceplay_begin(struct iceplay *play, uint64_t seed, const struct network networks[2],
                    uint8_t components)
 {
-    memset(play, 0, sizeof *play);
-    natsim_init(&play->sim, seed);
-    memcpy(play->networks, networks, sizeof play->networks);
-    play->sim.link.delay_us = 2000 + (int64_t)rng_below(&play->sim.rng, 40000);
-    play->sim.link.jitter_us = (int64_t)rng_below(&play->sim.rng, 8000);
-    add_servers(play);
-    for (int i = 0; i < ICEPLAY_SIDES; i++)
-        add_side(play, i, components);
+    iceplay_begin_dual(play, seed, networks, NULL, components);
 }
 
 void iceplay_finish(struct iceplay *play)
@@ -142,8 +170,8 @@ void iceplay_call(struct iceplay *play)
     struct iceside *us = &play->sides[ICEPLAY_US], *them = &play->sides[ICEPLAY_THEM];
     learn(play);
     /* A full agent controls a lite one, whoever offers (RFC 8445 §6.1.1). */
-    iceside_gather(them, them->options.is_lite ? ICE_CONTROLLED : ICE_CONTROLLING);
-    iceside_gather(us, them->options.is_lite ? ICE_CONTROLLING : ICE_CONTROLLED);
+    iceside_gather(them, them->options.is_lite ? ICE_CONTROLLED : ICE_CONTROLLING, NULL);
+    iceside_gather(us, them->options.is_lite ? ICE_CONTROLLING : ICE_CONTROLLED, them);
     exchange(play, them, us);
     iceside_send_media(them);
 }
@@ -154,13 +182,13 @@ void iceplay_start_over(struct iceplay *play, struct addr address, struct addr t
     struct tick end = tick_add_ms(play->sim.now, 10 * 1000);
     iceside_relearn(us, address, turn);
     if (they_too)
-        iceside_relearn(them, them->options.address, them->options.turn);
+        iceside_relearn(them, them->lines[0].options.address, them->lines[0].options.turn);
     while (tick_before(play->sim.now, end) && !play->is_busy &&
            !(iceside_has_relearned(us) && (!they_too || iceside_has_relearned(them))))
         step(play, end);
-    iceside_gather(us, them->options.is_lite ? ICE_CONTROLLING : ICE_CONTROLLED);
+    iceside_gather(us, them->options.is_lite ? ICE_CONTROLLING : ICE_CONTROLLED, NULL);
     if (they_too)
-        iceside_gather(them, them->options.is_lite ? ICE_CONTROLLED : ICE_CONTROLLING);
+        iceside_gather(them, them->options.is_lite ? ICE_CONTROLLED : ICE_CONTROLLING, us);
     exchange(play, us, them);
 }
 
@@ -187,11 +215,30 @@ void iceplay_settle(struct iceplay *play, int64_t ms)
         step(play, end);
 }
 
-static bool has_way_in(const struct iceplay *play, int which)
+void iceplay_climb(struct iceplay *play, int64_t ms)
 {
-    enum network_way_in way_in = play->networks[which].way_in;
-    return way_in == NETWORK_WHOLE_ADDRESS ||
-           (way_in == NETWORK_GATEWAY && play->gateways[which].mapped > 0);
+    struct iceside *us = &play->sides[ICEPLAY_US], *them = &play->sides[ICEPLAY_THEM];
+    struct tick end = tick_add_ms(play->answered, ms);
+    while (tick_before(play->sim.now, end) && !play->is_busy) {
+        step(play, end);
+        if (!us->events[ICE_DIRECT] || !iceside_is_settled(them))
+            continue;
+        us->events[ICE_DIRECT] = 0;
+        struct tick answered = play->answered;
+        iceside_restart(us);
+        iceside_restart(them);
+        exchange(play, us, them);
+        play->answered = answered;
+    }
+}
+
+/* By the line of that family. */
+static bool has_way_in(const struct iceplay *play, int which, bool v6)
+{
+    bool is_other = play->has_other[which] && play->others[which].v6 == v6;
+    const struct network *n = is_other ? &play->others[which] : &play->networks[which];
+    return n->way_in == NETWORK_WHOLE_ADDRESS ||
+           (n->way_in == NETWORK_GATEWAY && play->gateways[which][is_other].mapped > 0);
 }
 
 struct iceplay_measure iceplay_measure(const struct iceplay *play)
@@ -203,9 +250,10 @@ struct iceplay_measure iceplay_measure(const struct iceplay *play)
         m.first_ms = tick_diff_ms(us->media_at, play->answered);
     /* Ours are S for what is mapped, too: the table calls them M. */
     size_t len = strlen(m.path);
-    if (m.path[0] == 'S' && has_way_in(play, 0))
+    bool v6 = us->selected.path.peer.family == ADDR_V6;
+    if (m.path[0] == 'S' && has_way_in(play, 0, v6))
         m.path[0] = 'M';
-    if (len > 2 && m.path[len - 2] == '-' && m.path[len - 1] == 'S' && has_way_in(play, 1))
+    if (len > 2 && m.path[len - 2] == '-' && m.path[len - 1] == 'S' && has_way_in(play, 1, v6))
         m.path[len - 1] = 'M';
     return m;
 }

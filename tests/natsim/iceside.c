@@ -11,13 +11,7 @@
 #include <string.h>
 
 enum {
-    DISCOVERY_PORT = 30000,
     RELAY_PORT = 31000,
-    GATEWAY_PORT = 32000,
-    STUN_AGAIN_MS = 500,
-    STUN_KEEP_MS = 10000,
-    STUN_WAIT_MS = 2000,
-    GATEWAY_WAIT_MS = 4000, /* one answer that is lost: RFC 6887 §8.1.1 asks again after 3 s */
     TURN_WAIT_MS = 2000,
     TURN_GIVE_UP_MS = 20000,
     RELEARN_MS = 600,     /* for STUN and a relay in mid-call; */
@@ -25,14 +19,17 @@ enum {
     MEDIA_SIZE = 52,
 };
 
-static struct addr media_address(const struct iceside *side, size_t component)
+static struct turnside *relay_of(struct iceside *side, size_t component, size_t line, bool stream)
 {
-    return addr_with_port(side->options.address, (uint16_t)(ICESIDE_PORT + component));
+    return &side->relays[(2 * component + line) * 2 + stream];
 }
 
-static struct turnside *relay_of(struct iceside *side, size_t component, bool stream)
+static bool has_turn(const struct iceside *side)
 {
-    return &side->relays[2 * component + stream];
+    bool any = false;
+    for (size_t l = 0; l < side->options.line_count; l++)
+        any |= addr_is_set(&side->lines[l].options.turn);
+    return any;
 }
 
 static bool is_ready(const struct turnside *relay)
@@ -94,27 +91,6 @@ void iceside_take(struct iceside *side, size_t base, const struct addr *from, st
     }
 }
 
-static void take_reflexive(struct iceside *side, const struct natsim_packet *packet)
-{
-    struct stun_message m;
-    size_t component = (size_t)(packet->to.port - ICESIDE_PORT);
-    struct addr mapped;
-    if (component < ICESIDE_COMPONENTS && stun_message_decode(packet->bytes, &m) == STUN_DECODED &&
-        m.class == STUN_SUCCESS && stun_read_mapped(&m, &mapped))
-        side->reflexive[component] = mapped;
-}
-
-static bool take_discovery(struct iceside *side, const struct natsim_packet *packet)
-{
-    unsigned socket = (packet->to.port - (unsigned)DISCOVERY_PORT) / 10;
-    if (packet->to.port < DISCOVERY_PORT || socket >= DISCOVERY_SOCKETS)
-        return false;
-    if (side->discovery)
-        (void)discovery_input(side->discovery, side->sim->now, (enum discovery_socket)socket,
-                              &packet->from, packet->bytes);
-    return true;
-}
-
 static bool take_relayed(struct iceside *side, const struct natsim_packet *packet)
 {
     for (size_t r = 0; r < ICESIDE_RELAYS; r++) {
@@ -124,7 +100,8 @@ static bool take_relayed(struct iceside *side, const struct natsim_packet *packe
             continue;
         while (turnside_next(&side->relays[r], &peer, &data)) {
             for (size_t i = 0; i < side->base_count; i++) {
-                if (side->bases[i].kind == ICESIDE_RELAY && side->bases[i].relay == r)
+                if (side->bases[i].kind == ICESIDE_RELAY && side->bases[i].relay == r &&
+                    side->bases[i].local.family == peer.family)
                     iceside_take(side, i, &peer, data);
             }
         }
@@ -143,16 +120,9 @@ static void receive(struct natsim *sim, void *context, const struct natsim_packe
         icetcp_take(side, packet);
         return;
     }
-    if (packet->to.port == GATEWAY_PORT) {
-        if (side->gateway && addr_equal(&packet->from, &side->options.gateway))
-            (void)gateway_input(side->gateway, side->sim->now, packet->bytes);
-        return;
-    }
-    if (take_discovery(side, packet))
-        return;
-    if (addr_is_set(&side->options.stun) && addr_equal(&packet->from, &side->options.stun)) {
-        take_reflexive(side, packet);
-        return;
+    for (size_t l = 0; l < side->options.line_count; l++) {
+        if (iceline_take(&side->lines[l], packet))
+            return;
     }
     for (size_t i = 0; i < side->base_count; i++) {
         if (side->bases[i].kind == ICESIDE_SOCKET && addr_equal(&side->bases[i].local, &packet->to))
@@ -193,45 +163,6 @@ static void put_out(struct iceside *side, const struct ice_path *path, struct vi
     }
 }
 
-static void ask_stun(struct iceside *side)
-{
-    for (size_t c = 0; c < side->options.components; c++) {
-        uint8_t bytes[STUN_HEADER_SIZE];
-        struct writer w = writer_of(bytes, sizeof bytes);
-        struct stun_transaction transaction = stun_transaction_make(&side->sim->rng);
-        stun_begin(&w, STUN_REQUEST, STUN_BINDING, &transaction);
-        stun_finish(&w, false);
-        (void)natsim_send(side->sim, side->host, media_address(side, c), side->options.stun,
-                          writer_done(&w));
-    }
-    side->asked = side->sim->now;
-}
-
-/* Until when its media sockets ask nobody: what the gateway maps is what STUN sees from then on. */
-static struct tick gateway_wait_ends(const struct iceside *side)
-{
-    bool has_all = !side->options.tcp_port || addr_is_set(&side->mapped_tcp);
-    for (size_t c = 0; c < side->options.components; c++)
-        has_all &= addr_is_set(&side->mapped[c]);
-    if (!side->gateway || has_all)
-        return side->learning;
-    return tick_add_ms(side->learning, side->generation ? RELEARN_MS / 2 : GATEWAY_WAIT_MS);
-}
-
-static struct tick stun_deadline(const struct iceside *side)
-{
-    bool has_all = true;
-    for (size_t c = 0; c < side->options.components; c++)
-        has_all &= addr_is_set(&side->reflexive[c]);
-    bool is_calling = side->authorised.count > 0; /* checks keep the mappings now */
-    bool is_late = tick_due(tick_add_ms(side->learning, STUN_WAIT_MS), side->sim->now);
-    if (!addr_is_set(&side->options.stun) || (is_calling && (has_all || is_late)))
-        return TICK_NEVER;
-    if (!tick_due(gateway_wait_ends(side), side->sim->now))
-        return gateway_wait_ends(side);
-    return tick_add_ms(side->asked, has_all ? STUN_KEEP_MS : STUN_AGAIN_MS);
-}
-
 static void send_media(struct iceside *side)
 {
     uint8_t bytes[MEDIA_SIZE] = {0x80, 0};
@@ -247,23 +178,24 @@ static void send_media(struct iceside *side)
 
 /* ---- before calls --------------------------------------------------------------------------- */
 
-static void start_relay(struct iceside *side, size_t component, bool stream)
+static void start_relay(struct iceside *side, size_t component, size_t line, bool stream)
 {
-    size_t number = 2 * component + stream + ICESIDE_RELAYS * (size_t)side->generation;
-    struct addr local = addr_with_port(side->options.address, (uint16_t)(RELAY_PORT + number));
+    const struct iceline_options *l = &side->lines[line].options;
+    struct turnside *relay = relay_of(side, component, line, stream);
+    size_t number = (size_t)(relay - side->relays) + ICESIDE_RELAYS * (size_t)side->generation;
     struct turn_options options = {
         .username = VIEW_LIT("user"),
         .password = VIEW_LIT("secret"),
         .stream = stream,
-        .want_v4 = side->options.turn.family == ADDR_V4,
-        .want_v6 = side->options.turn.family == ADDR_V6,
+        .want_v4 = true, /* as siprecd's pool: a relay speaks to both */
+        .want_v6 = true,
     };
-    struct addr server = stream ? addr_with_port(side->options.turn, 443) : side->options.turn;
-    turnside_start(relay_of(side, component, stream), side->sim, side->host, local, server,
-                   options);
+    turnside_start(relay, side->sim, side->host,
+                   addr_with_port(l->address, (uint16_t)(RELAY_PORT + number)),
+                   stream ? addr_with_port(l->turn, 443) : l->turn, options);
 }
 
-void iceside_init(struct iceside *side, struct natsim *sim, size_t realm,
+void iceside_init(struct iceside *side, struct natsim *sim, const size_t realms[ICESIDE_LINES],
                   const struct iceside_options *options)
 {
     memset(side, 0, sizeof *side);
@@ -271,11 +203,16 @@ void iceside_init(struct iceside *side, struct natsim *sim, size_t realm,
     side->sim = sim;
     if (side->options.components == 0)
         side->options.components = 1;
-    side->host = natsim_host(sim, realm, options->address, receive, side);
+    side->host = natsim_host(sim, realms[0], options->lines[0].address, receive, side);
+    if (options->line_count > 1)
+        (void)natsim_interface(sim, side->host, realms[1], options->lines[1].address);
     if (options->tcp_port)
         natsim_listen(sim, side->host, options->tcp_port);
-    profile_init(&side->profile, sim->now, PATH_UNKNOWN, options->external);
-    (void)profile_set_local(&side->profile, sim->now, options->address);
+    for (size_t l = 0; l < options->line_count; l++) {
+        iceline_init(&side->lines[l], sim, side->host, &options->lines[l]);
+        side->lines[l].components = side->options.components;
+        side->lines[l].tcp_port = options->tcp_port;
+    }
     side->next_media = TICK_NEVER;
     side->learning = sim->now;
 }
@@ -284,140 +221,89 @@ void iceside_finish(struct iceside *side)
 {
     for (size_t i = 0; i < ICESIDE_RELAYS; i++)
         turnside_finish(&side->relays[i]);
+    for (size_t l = 0; l < side->options.line_count; l++)
+        iceline_finish(&side->lines[l]);
     ice_destroy(side->ice);
-    discovery_destroy(side->discovery);
-    gateway_destroy(side->gateway);
-    side->gateway = NULL;
     side->ice = NULL;
-    side->discovery = NULL;
 }
 
-static void start_discovery(struct iceside *side)
+static void start_relays(struct iceside *side, bool stream)
 {
-    struct discovery_options options = {.servers = {side->options.stun}, .server_count = 1};
-    for (int i = 0; i < DISCOVERY_SOCKETS; i++)
-        options.local[i] =
-            addr_with_port(side->options.address, (uint16_t)(DISCOVERY_PORT + 10 * i));
-    rng_bytes(&side->sim->rng, options.seed, sizeof options.seed);
-    discovery_destroy(side->discovery);
-    side->discovery = discovery_create(&options);
-    assert(side->discovery);
-    nat_discover_mapping(side->discovery, side->sim->now);
-}
-
-static void start_gateway(struct iceside *side)
-{
-    struct gateway_options options = {.server = side->options.gateway,
-                                      .internal = side->options.address};
-    struct tick now = side->sim->now;
-    rng_bytes(&side->sim->rng, options.seed, sizeof options.seed);
-    gateway_destroy(side->gateway);
-    side->gateway = gateway_create(&options);
-    assert(side->gateway);
-    memset(side->mapped, 0, sizeof side->mapped);
-    side->mapped_tcp = (struct addr){0};
-    for (size_t c = 0; c < side->options.components; c++)
-        (void)gateway_map(side->gateway, now, PORTMAP_UDP, media_address(side, c).port);
-    if (side->options.tcp_port)
-        (void)gateway_map(side->gateway, now, PORTMAP_TCP, side->options.tcp_port);
-}
-
-static void run_gateway(struct iceside *side)
-{
-    struct addr from = addr_with_port(side->options.address, GATEWAY_PORT);
-    struct tick now = side->sim->now;
-    struct gateway_event e;
-    struct view out;
-    gateway_expire(side->gateway, now);
-    while (gateway_output(side->gateway, now, &out))
-        (void)natsim_send(side->sim, side->host, from, side->options.gateway, out);
-    while (gateway_event(side->gateway, &e)) {
-        struct gateway_status status = gateway_status(side->gateway);
-        profile_tell_gateway(&side->profile, now, &status);
-        if (e.kind != GATEWAY_MAPPED && e.kind != GATEWAY_LOST)
-            continue;
-        struct addr *mapped = e.protocol == PORTMAP_TCP
-                                  ? &side->mapped_tcp
-                                  : &side->mapped[e.internal_port - ICESIDE_PORT];
-        *mapped = e.kind == GATEWAY_MAPPED ? e.external : (struct addr){0};
+    for (size_t c = 0; c < side->options.components; c++) {
+        for (size_t l = 0; l < side->options.line_count; l++) {
+            if (addr_is_set(&side->lines[l].options.turn) && !relay_of(side, c, l, stream)->turn)
+                start_relay(side, c, l, stream);
+        }
     }
-}
-
-/* At once where no gateway is to be waited for; stun_deadline sees to the rest. */
-static void begin_stun(struct iceside *side)
-{
-    side->asked = (struct tick){0};
-    if (addr_is_set(&side->options.stun) && tick_due(gateway_wait_ends(side), side->sim->now))
-        ask_stun(side);
 }
 
 void iceside_learn(struct iceside *side)
 {
-    if (side->options.discovers && addr_is_set(&side->options.stun))
-        start_discovery(side);
-    if (addr_is_set(&side->options.gateway))
-        start_gateway(side);
-    begin_stun(side);
-    for (size_t c = 0; c < side->options.components && addr_is_set(&side->options.turn); c++)
-        start_relay(side, c, false);
+    for (size_t l = 0; l < side->options.line_count; l++)
+        iceline_learn(&side->lines[l], side->options.discovers);
+    start_relays(side, false);
+}
+
+/* The one to be used: UDP before TCP; NULL: none stands. */
+static struct turnside *best_relay(struct iceside *side, size_t component)
+{
+    for (size_t stream = 0; stream < 2; stream++) {
+        for (size_t l = 0; l < side->options.line_count; l++) {
+            struct turnside *relay = relay_of(side, component, l, stream);
+            if (is_ready(relay))
+                return relay;
+        }
+    }
+    return NULL;
+}
+
+static bool has_relays(struct iceside *side)
+{
+    bool has_all = true;
+    for (size_t c = 0; c < side->options.components; c++)
+        has_all &= best_relay(side, c) != NULL;
+    return has_all;
 }
 
 /* UDP first; TCP where that brings nothing. */
 static void run_relays(struct iceside *side)
 {
-    struct tick late = tick_add_ms(side->learning, TURN_WAIT_MS);
-    for (size_t c = 0; c < side->options.components && addr_is_set(&side->options.turn); c++) {
-        struct turnside *udp = relay_of(side, c, false), *tcp = relay_of(side, c, true);
-        if (udp->turn && !is_ready(udp) && !tcp->turn && !side->ice &&
-            tick_due(late, side->sim->now))
-            start_relay(side, c, true);
+    if (has_turn(side) && !side->ice && !side->by_tcp &&
+        tick_due(tick_add_ms(side->learning, TURN_WAIT_MS), side->sim->now) && !has_relays(side)) {
+        side->by_tcp = true;
+        start_relays(side, true);
     }
     for (size_t i = 0; i < ICESIDE_RELAYS; i++) {
         struct turn_event e;
         turnside_run(&side->relays[i]);
         while (side->relays[i].turn && turn_event(side->relays[i].turn, &e)) {
-            side->profile.relay_udp |= e.kind == TURN_ALLOCATED && i % 2 == 0;
-            side->profile.relay_stream |= e.kind == TURN_ALLOCATED && i % 2 == 1;
+            for (size_t l = 0; l < side->options.line_count; l++) {
+                side->lines[l].profile.relay_udp |= e.kind == TURN_ALLOCATED && i % 2 == 0;
+                side->lines[l].profile.relay_stream |= e.kind == TURN_ALLOCATED && i % 2 == 1;
+            }
         }
     }
 }
 
-static void run_discovery(struct iceside *side)
+/* Every way to one was tried, and closed. */
+static bool is_given_up(const struct iceside *side)
 {
-    struct discovery_packet out;
-    enum discovery_event_kind e;
-    discovery_expire(side->discovery, side->sim->now);
-    while (discovery_output(side->discovery, side->sim->now, &out)) {
-        struct addr from = addr_with_port(side->options.address,
-                                          (uint16_t)(DISCOVERY_PORT + 10 * (int)out.socket));
-        (void)natsim_send(side->sim, side->host, from, out.to, out.bytes);
+    bool any = false, all = true;
+    for (size_t i = 1; i < ICESIDE_RELAYS; i += 2) {
+        any |= side->relays[i].turn != NULL;
+        all &= !side->relays[i].turn || side->relays[i].is_lost;
     }
-    struct discovery_result result = discovery_result(side->discovery);
-    while (discovery_event(side->discovery, &e)) {
-        if (e == DISCOVERY_SILENT)
-            profile_tell_silence(&side->profile, side->sim->now);
-        else if (e == DISCOVERY_BEHAVIOUR)
-            profile_tell_behaviour(&side->profile, side->sim->now, &result);
-    }
+    return any && all;
 }
 
-bool iceside_is_ready(const struct iceside *side)
+bool iceside_is_ready(struct iceside *side)
 {
-    int64_t ms = tick_diff_ms(side->sim->now, side->profile.started);
-    int64_t stun_ms = STUN_WAIT_MS + (side->gateway ? GATEWAY_WAIT_MS : 0);
-    if (side->discovery && !discovery_result(side->discovery).is_done)
-        return false;
-    if (!tick_due(gateway_wait_ends(side), side->sim->now))
-        return false;
-    for (size_t c = 0; c < side->options.components; c++) {
-        bool has_relay = is_ready(&side->relays[2 * c]) || is_ready(&side->relays[2 * c + 1]) ||
-                         side->relays[2 * c + 1].is_lost;
-        if (addr_is_set(&side->options.stun) && !addr_is_set(&side->reflexive[c]) && ms < stun_ms)
-            return false;
-        if (addr_is_set(&side->options.turn) && !has_relay && ms < TURN_GIVE_UP_MS)
+    int64_t ms = tick_diff_ms(side->sim->now, side->learning);
+    for (size_t l = 0; l < side->options.line_count; l++) {
+        if (!iceline_is_ready(&side->lines[l]))
             return false;
     }
-    return true;
+    return !has_turn(side) || has_relays(side) || is_given_up(side) || ms >= TURN_GIVE_UP_MS;
 }
 
 /* As far as the server can be reached; where not, the allocation ends by itself. */
@@ -435,7 +321,8 @@ static void give_back(struct iceside *side)
 void iceside_hang_up(struct iceside *side)
 {
     give_back(side);
-    side->options.turn = (struct addr){0}; /* no new one is wanted */
+    for (size_t l = 0; l < side->options.line_count; l++)
+        side->lines[l].options.turn = (struct addr){0}; /* no new one is wanted */
     side->sends = false;
     side->next_media = TICK_NEVER;
     ice_destroy(side->ice);
@@ -444,36 +331,27 @@ void iceside_hang_up(struct iceside *side)
 
 void iceside_relearn(struct iceside *side, struct addr address, struct addr turn)
 {
-    bool by_tcp = false;
     give_back(side);
     for (size_t i = 0; i < ICESIDE_RELAYS; i++) {
-        by_tcp |= i % 2 == 1 && side->relays[i].turn;
         turnside_finish(&side->relays[i]);
         memset(&side->relays[i], 0, sizeof side->relays[i]);
     }
-    bool has_moved = !addr_equal_ip(&side->options.address, &address);
-    side->options.address = address;
-    side->options.turn = turn;
+    side->lines[0].options.turn = turn;
     side->generation++;
     side->learning = side->sim->now;
-    (void)profile_set_local(&side->profile, side->sim->now, address);
-    memset(side->reflexive, 0, sizeof side->reflexive);
-    if (side->gateway && has_moved) /* its mappings lead to the address that is gone */
-        start_gateway(side);
-    begin_stun(side);
-    for (size_t c = 0; c < side->options.components && addr_is_set(&turn); c++)
-        start_relay(side, c, by_tcp);
+    for (size_t l = 0; l < side->options.line_count; l++)
+        iceline_relearn(&side->lines[l], l == 0 ? address : side->lines[l].options.address);
+    start_relays(side, side->by_tcp);
 }
 
-bool iceside_has_relearned(const struct iceside *side)
+bool iceside_has_relearned(struct iceside *side)
 {
     int64_t ms = tick_diff_ms(side->sim->now, side->learning);
-    bool has_all = true, by_tcp = side->relays[1].turn;
-    for (size_t c = 0; c < side->options.components; c++) {
-        has_all &= !addr_is_set(&side->options.turn) || is_ready(&side->relays[2 * c + by_tcp]);
-        has_all &= by_tcp || !addr_is_set(&side->options.stun) || addr_is_set(&side->reflexive[c]);
-    }
-    return has_all || ms >= (by_tcp ? RELEARN_TCP_MS : RELEARN_MS);
+    bool has_all = !has_turn(side) || has_relays(side);
+    for (size_t l = 0; l < side->options.line_count && !side->by_tcp; l++)
+        has_all &=
+            !addr_is_set(&side->lines[l].options.stun) || iceline_has_reflexive(&side->lines[l]);
+    return has_all || ms >= (side->by_tcp ? RELEARN_TCP_MS : RELEARN_MS);
 }
 
 /* ---- the agent ------------------------------------------------------------------------------ */
@@ -486,49 +364,62 @@ static size_t add_base(struct iceside *side, struct iceside_base base)
 }
 
 /* by_gateway: what it has given for this port. */
-static struct addr mapped_of(const struct iceside *side, const struct path_us *us, uint16_t port,
-                             struct addr by_gateway)
+static struct addr mapped_of(const struct iceside *side, size_t line, const struct path_us *us,
+                             uint16_t port, struct addr by_gateway)
 {
+    const struct iceline *l = &side->lines[line];
     enum profile_source source;
-    struct addr external = profile_external(&side->profile, &source);
-    if (!side->options.discovers && addr_is_set(&side->options.external))
-        return addr_with_port(side->options.external,
-                              port); /* its owner said so, and it believes */
+    struct addr external = profile_external(&l->profile, &source);
+    if (!side->options.discovers && addr_is_set(&l->options.external)) /* its owner said so, and */
+        return addr_with_port(l->options.external, port);              /* it believes */
     if (us->is_mapped)
         return by_gateway;
     return us->is_static ? addr_with_port(external, port) : (struct addr){0};
 }
 
-static struct ice_gather_base udp_base(struct iceside *side, const struct path_us *us, size_t c)
+/* A relayed address belongs to the line of its family; where there is none, to the one there is. */
+static void add_relayed(struct iceside *side, size_t component, struct ice_gather_base *g)
 {
-    struct addr local = media_address(side, c);
+    const struct turnside *relay = best_relay(side, component);
+    if (!relay)
+        return;
+    struct turn_status status = turn_status(relay->turn);
+    const struct addr *addresses[] = {&status.relayed_v4, &status.relayed_v6};
+    size_t count = 0;
+    for (size_t i = 0; i < 2; i++) {
+        bool is_own = addresses[i]->family == g->address.family;
+        if (!addr_is_set(addresses[i]) || (!is_own && side->options.line_count > 1))
+            continue;
+        size_t number = add_base(side, (struct iceside_base){ICESIDE_RELAY, *addresses[i],
+                                                             (size_t)(relay - side->relays)});
+        g->relayed[count].base = (struct ice_base){(uint32_t)number};
+        g->relayed[count++].address = *addresses[i];
+    }
+}
+
+static struct ice_gather_base udp_base(struct iceside *side, size_t line, const struct path_us *us,
+                                       size_t c)
+{
+    const struct iceline *l = &side->lines[line];
+    struct addr local = iceline_media(l, c);
     size_t number = add_base(side, (struct iceside_base){.kind = ICESIDE_SOCKET, .local = local});
     struct ice_gather_base g = {
         .base = {(uint32_t)number},
         .component = (uint16_t)(c + 1),
         .address = local,
         .is_way_out = true,
-        .mapped = mapped_of(side, us, local.port, side->mapped[c]),
-        .reflexive = side->reflexive[c],
+        .mapped = mapped_of(side, line, us, local.port, l->mapped[c]),
+        .reflexive = l->reflexive[c],
     };
-    for (size_t i = 0; i < 2; i++) {
-        size_t r = 2 * c + i;
-        if (!is_ready(&side->relays[r]) || addr_is_set(&g.relayed[0].address))
-            continue;
-        struct turn_status status = turn_status(side->relays[r].turn);
-        struct addr relayed = local.family == ADDR_V4 ? status.relayed_v4 : status.relayed_v6;
-        number = add_base(side, (struct iceside_base){ICESIDE_RELAY, relayed, r});
-        g.relayed[0].base = (struct ice_base){(uint32_t)number};
-        g.relayed[0].address = relayed;
-    }
+    add_relayed(side, c, &g);
     return g;
 }
 
-static struct ice_gather_base tcp_base(struct iceside *side, const struct path_us *us,
+static struct ice_gather_base tcp_base(struct iceside *side, size_t line, const struct path_us *us,
                                        bool is_passive)
 {
-    struct addr local =
-        addr_with_port(side->options.address, is_passive ? side->options.tcp_port : (uint16_t)9);
+    struct addr local = addr_with_port(side->lines[line].options.address,
+                                       is_passive ? side->options.tcp_port : (uint16_t)9);
     size_t number =
         add_base(side, (struct iceside_base){.kind = is_passive ? ICESIDE_PASSIVE : ICESIDE_ACTIVE,
                                              .local = local});
@@ -540,36 +431,72 @@ static struct ice_gather_base tcp_base(struct iceside *side, const struct path_u
         .is_way_out = true,
     };
     if (is_passive)
-        g.mapped = mapped_of(side, us, local.port, side->mapped_tcp);
+        g.mapped = mapped_of(side, line, us, local.port, side->lines[line].mapped_tcp);
     return g;
 }
 
-void iceside_gather(struct iceside *side, enum ice_role role)
+static struct path_us look_at_us(struct iceline *line)
 {
-    struct ice_gather_base bases[4];
-    size_t count = 0;
-    struct tick now = side->sim->now;
-    bool has_stun = addr_is_set(&side->reflexive[0]);
+    struct tick now = line->sim->now;
+    bool has_stun = addr_is_set(&line->reflexive[0]);
     if (has_stun) /* the media sockets' STUN is the freshest word on our address */
-        (void)profile_tell(&side->profile, now, PROFILE_STUN, side->reflexive[0]);
-    struct path_us us = profile_us(&side->profile, now, has_stun, addr_is_set(&side->mapped[0]));
-    side->is_lite = side->options.is_lite || (side->options.may_be_lite && us.is_open);
+        (void)profile_tell(&line->profile, now, PROFILE_STUN, line->reflexive[0]);
+    return profile_us(&line->profile, now, has_stun, addr_is_set(&line->mapped[0]));
+}
+
+static size_t add_bases(struct iceside *side, size_t line, const struct path_us *us,
+                        struct ice_gather_base *bases)
+{
+    bool tcp = side->options.components == 1;
+    size_t count = 0;
+    for (size_t c = 0; c < side->options.components; c++)
+        bases[count++] = udp_base(side, line, us, c);
+    if (side->options.tcp_port && tcp)
+        bases[count++] = tcp_base(side, line, us, true);
+    if (side->options.tcp_active && tcp && !side->is_lite)
+        bases[count++] = tcp_base(side, line, us, false);
+    return count;
+}
+
+/* Where the offer has a family that we have not, only a relay of ours may help there. */
+static bool has_its_families(const struct iceside *side, const struct iceside *offer)
+{
+    struct candidate candidates[ICE_LOCALS];
+    size_t count = offer ? ice_local_candidates(offer->ice, candidates, ICE_LOCALS) : 0;
+    bool has_all = true;
+    for (size_t i = 0; i < count; i++) {
+        bool has_it = false;
+        for (size_t l = 0; l < side->options.line_count; l++)
+            has_it |= candidates[i].address.family == side->lines[l].options.address.family;
+        has_all &= has_it;
+    }
+    return has_all;
+}
+
+void iceside_gather(struct iceside *side, enum ice_role role, const struct iceside *offer)
+{
+    struct ice_gather_base bases[4 * ICESIDE_LINES];
+    struct path_us us[ICESIDE_LINES];
+    size_t count = 0;
+    bool is_open = true;
+    for (size_t l = 0; l < side->options.line_count; l++) {
+        us[l] = look_at_us(&side->lines[l]);
+        is_open &= us[l].is_open;
+    }
+    is_open &= has_its_families(side, offer);
+    side->is_lite = side->options.is_lite || (side->options.may_be_lite && is_open);
     struct ice_options options = {
         .role = role, .lite = side->is_lite, .components = side->options.components};
     struct ice_gather_settings settings = {.lite = side->is_lite};
     if (side->options.discovers)
-        options.yields = profile_yields(&side->profile, &us, &options.open_hops);
+        options.yields = profile_yields(&side->lines[0].profile, &us[0], &options.open_hops);
     rng_bytes(&side->sim->rng, options.seed, sizeof options.seed);
     ice_destroy(side->ice);
     side->base_count = 0;
     side->ice = ice_create(&options);
     assert(side->ice);
-    for (size_t c = 0; c < side->options.components; c++)
-        bases[count++] = udp_base(side, &us, c);
-    if (side->options.tcp_port && side->options.components == 1)
-        bases[count++] = tcp_base(side, &us, true);
-    if (side->options.tcp_active && side->options.components == 1 && !side->is_lite)
-        bases[count++] = tcp_base(side, &us, false);
+    for (size_t l = 0; l < side->options.line_count; l++)
+        count += add_bases(side, l, &us[l], bases + count);
     (void)ice_gather_candidates(side->ice, &settings, bases, count);
 }
 
@@ -636,29 +563,25 @@ static void run_ice(struct iceside *side)
 
 void iceside_run(struct iceside *side)
 {
+    bool is_calling = side->authorised.count > 0;
     side->steps++;
-    if (side->discovery)
-        run_discovery(side);
-    if (side->gateway)
-        run_gateway(side);
+    for (size_t l = 0; l < side->options.line_count; l++)
+        iceline_run(&side->lines[l], is_calling);
     run_relays(side);
-    if (tick_due(stun_deadline(side), side->sim->now))
-        ask_stun(side);
     if (side->ice)
         run_ice(side);
 }
 
 struct tick iceside_deadline(const struct iceside *side)
 {
-    struct tick next = tick_min(stun_deadline(side), side->next_media);
+    bool is_calling = side->authorised.count > 0;
+    struct tick next = side->next_media;
     struct tick late = tick_add_ms(side->learning, TURN_WAIT_MS);
-    if (side->discovery)
-        next = tick_min(next, discovery_deadline(side->discovery));
-    if (side->gateway)
-        next = tick_min(next, gateway_deadline(side->gateway));
+    for (size_t l = 0; l < side->options.line_count; l++)
+        next = tick_min(next, iceline_deadline(&side->lines[l], is_calling));
     if (side->ice)
         next = tick_min(next, ice_deadline(side->ice));
-    if (addr_is_set(&side->options.turn) && tick_before(side->sim->now, late))
+    if (has_turn(side) && tick_before(side->sim->now, late))
         next = tick_min(next, late);
     for (size_t i = 0; i < ICESIDE_RELAYS; i++)
         next = tick_min(next, turnside_deadline(&side->relays[i]));

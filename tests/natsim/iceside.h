@@ -1,6 +1,6 @@
 /* iceside: one ICE party at a host of the simulated network: it finds out what it can about its
- * network (our discovery, STUN on its media socket, mappings from its gateway, TURN over UDP, else
- * over TCP on 443), gathers candidates from that, and drives our agent over sockets, relays and TCP connections.
+ * network (iceline.h for each family that it has; TURN over UDP, else over TCP on 443), gathers
+ * candidates from that, and drives our agent over sockets, relays and TCP connections.
  * Not here: which network it sits in: it is told its own addresses, its servers' and what its
  * owner's settings say, as any machine is. It may not include network.h or cells.h.
  * RFC 8445, 6544, 8656, 6887. */
@@ -8,28 +8,25 @@
 #define NATSIM_ICESIDE_H
 
 #include "ice/gather.h"
-#include "nat/profile.h"
-#include "natsim/natsim.h"
+#include "natsim/iceline.h"
 #include "natsim/turnside.h"
 
 enum {
-    ICESIDE_COMPONENTS = 2,
-    ICESIDE_BASES = 10,
+    ICESIDE_LINES = 2, /* one a family */
+    ICESIDE_COMPONENTS = ICELINE_COMPONENTS,
+    ICESIDE_BASES = 12,
     ICESIDE_CONNECTIONS = 24,
-    ICESIDE_RELAYS = 4, /* for each component one over UDP, one over TCP */
+    ICESIDE_RELAYS = 8, /* for each component and line one over UDP, one over TCP */
     ICESIDE_FRAME = 2048,
     ICESIDE_AUTHORISED = 8192,
-    ICESIDE_PORT = 40000, /* of media: component 1, then 2 */
     ICESIDE_MEDIA_MS = 20,
 };
 
 /* What a machine and its settings know. */
 struct iceside_options {
-    struct addr address;    /* its own, without port */
-    struct addr stun, turn; /* servers of its family; unset: none. TURN's TCP is on 443 */
-    struct addr external;   /* nat.external_ip; unset: auto */
-    struct addr gateway;    /* of the default route, asked for mappings; unset: not */
-    uint16_t tcp_port;      /* listens there for ICE-TCP; 0: does not */
+    struct iceline_options lines[ICESIDE_LINES];
+    size_t line_count;
+    uint16_t tcp_port; /* listens there for ICE-TCP; 0: does not */
     bool tcp_active;
     bool discovers;     /* finds out what its NAT does before calls: an SRS. Others just gather */
     bool may_be_lite;   /* where it finds that it is open (an SRS) */
@@ -68,11 +65,7 @@ struct iceside {
     struct iceside_options options;
     struct natsim *sim;
     size_t host;
-    struct nat_profile profile;
-    struct addr reflexive[ICESIDE_COMPONENTS];
-    struct tick asked; /* STUN on the media sockets, last */
-    struct gateway *gateway;
-    struct addr mapped[ICESIDE_COMPONENTS], mapped_tcp; /* what the gateway has given */
+    struct iceline lines[ICESIDE_LINES];
     struct turnside relays[ICESIDE_RELAYS];
     struct ice *ice;
     struct iceside_base bases[ICESIDE_BASES];
@@ -81,9 +74,10 @@ struct iceside {
     struct iceside_authorised authorised;
     struct tick learning; /* since when: at first, and again after a change */
     uint16_t generation;  /* of relays: each has ports of its own */
+    bool by_tcp;          /* UDP brought none */
     bool is_lite, is_selected;
     struct ice_event selected; /* the last ICE_SELECTED of component 1 */
-    int events[ICE_ROLE_CHANGED + 1];
+    int events[ICE_DIRECT + 1];
     /* Media of component 1: what this side sends, and what has come to it. */
     bool sends;
     struct tick next_media;
@@ -92,11 +86,11 @@ struct iceside {
     struct tick media_at, media_last;
     uint64_t unauthorised, refused, packets, steps;
     struct addr stray; /* to whom the first unauthorised one went */
-    struct discovery *discovery;
 };
 
-/* Puts the host there; it must stay where it is. */
-void iceside_init(struct iceside *side, struct natsim *sim, size_t realm,
+/* Puts the host there, with each line's address in the realm of that number; it must stay where it
+ * is. */
+void iceside_init(struct iceside *side, struct natsim *sim, const size_t realms[ICESIDE_LINES],
                   const struct iceside_options *options);
 void iceside_finish(struct iceside *side);
 
@@ -106,19 +100,19 @@ struct tick iceside_deadline(const struct iceside *side);
 
 /* Before calls. iceside_is_ready when there is nothing more to wait for. */
 void iceside_learn(struct iceside *side);
-bool iceside_is_ready(const struct iceside *side);
+bool iceside_is_ready(struct iceside *side);
 
-/* In a call: something has changed (its own address, perhaps; turn: another server, perhaps). Its
- * address outside and its relays are found out anew; the old relays are given back as far as they
+/* In a call: something has changed (its own address on its first line, perhaps; turn: another server
+ * there, perhaps). Its address outside and its relays are found out anew; the old relays are given back as far as they
  * can be reached. iceside_has_relearned: as far as a call can wait for it. Then gather, and describe
  * each side to the other. */
 void iceside_relearn(struct iceside *side, struct addr address, struct addr turn);
-bool iceside_has_relearned(const struct iceside *side);
+bool iceside_has_relearned(struct iceside *side);
 /* Gives its relays back: the call is over. */
 void iceside_hang_up(struct iceside *side);
 
-/* Makes the agent and its candidates from what is known. */
-void iceside_gather(struct iceside *side, enum ice_role role);
+/* Makes the agent and its candidates from what is known; offer: to answer whom, NULL: it offers. */
+void iceside_gather(struct iceside *side, enum ice_role role, const struct iceside *offer);
 /* The other's description arrives. */
 void iceside_describe(struct iceside *to, const struct iceside *from);
 /* New credentials (RFC 8445 §9): describe each to the other again. */

@@ -40,7 +40,8 @@ static void accept_one(struct iceside *side, const struct natsim_packet *packet)
 {
     struct iceside_connection *c = free_place(side);
     for (size_t i = 0; i < side->base_count; i++) {
-        if (side->bases[i].kind != ICESIDE_PASSIVE || !c)
+        if (side->bases[i].kind != ICESIDE_PASSIVE || !c ||
+            side->bases[i].local.family != packet->from.family)
             continue;
         *c = (struct iceside_connection){
             .stream = packet->stream, .path = {{(uint32_t)i}, packet->from}, .is_open = true};

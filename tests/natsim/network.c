@@ -229,12 +229,22 @@ void network_roll(struct network *n, struct rng *rng)
         n->tcp_port = 443;
 }
 
+/* Firewalls leave an address what it is. */
+static struct addr inside_of_v6(const struct network *n, int side, size_t level)
+{
+    uint8_t nats = 0;
+    for (size_t i = 0; i < level; i++)
+        nats = (uint8_t)(nats + !n->boxes[i].firewall);
+    if (nats == 0)
+        return (struct addr){.family = ADDR_V6,
+                             .ip = {0x20, 0x01, 0x0d, 0xb8, 0, (uint8_t)(side + 1), [15] = 7}};
+    return (struct addr){.family = ADDR_V6, .ip = {0xfd, (uint8_t)(side + 1), nats, [15] = 7}};
+}
+
 static struct addr inside_of(const struct network *n, int side, size_t level)
 {
-    struct addr a = {.family = ADDR_V6,
-                     .ip = {0x20, 0x01, 0x0d, 0xb8, 0, (uint8_t)(side + 1), [15] = 7}};
     if (n->v6)
-        return a;
+        return inside_of_v6(n, side, level);
     if (level == 0)
         return side ? addr_v4(192, 0, 2, 100, 0) : addr_v4(198, 51, 100, 100, 0);
     return level < n->levels ? addr_v4(100, 64, (uint8_t)(16 * side + (int)level), 20, 0)
@@ -273,7 +283,7 @@ void network_print(const struct network *n, char *out, size_t size)
                                            : " 443 only");
     }
     if (len < size)
-        (void)snprintf(out + len, size - len, "open%s%s%s%s",
+        (void)snprintf(out + len, size - len, "%s%s%s%s%s", n->v6 ? "open6" : "open",
                        n->way_in == NETWORK_WHOLE_ADDRESS ? " 1:1"
                        : n->way_in == NETWORK_GATEWAY     ? " mapped"
                                                           : "",

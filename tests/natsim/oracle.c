@@ -52,10 +52,10 @@ static struct chain chain_of(const struct network *n)
         c.mapping = stricter(c.mapping, mapping_of(o));
         c.has_udp &= o->policy == NATBOX_ALL;
         /* Paired: an IP inside has one outside, and wanders if that does. One address: it cannot.
-         * Arbitrary: with each mapping. */
-        if (o->firewall || o->pool <= 1)
+         * Arbitrary: with each mapping. A firewall changes none. */
+        if (!o->firewall && o->pool <= 1)
             c.ip = NATBOX_INDEPENDENT;
-        else if (o->arbitrary)
+        else if (!o->firewall && o->arbitrary)
             c.ip = c.mapping;
     }
     return c;

@@ -110,8 +110,9 @@ static bool recovers(bool turn_is_dead, bool they_too)
     struct tick began = play.sim.now;
     if (iceplay_recover(&play, SILENCE_MS) >= 0)
         return true;
-    struct addr turn = turn_is_dead ? play.turn[ICEPLAY_SIDES].address : us->options.turn;
-    start_over(us->options.address, us->options.turn.family ? turn : us->options.turn, they_too);
+    struct addr turn = turn_is_dead ? play.turn[ICEPLAY_SIDES].address : us->lines[0].options.turn;
+    start_over(us->lines[0].options.address,
+               us->lines[0].options.turn.family ? turn : us->lines[0].options.turn, they_too);
     return iceplay_recover(&play, SILENT_MS) >= 0 && tick_diff_ms(play.sim.now, began) <= SILENT_MS;
 }
 
@@ -122,7 +123,7 @@ static bool stays_well(void)
     struct iceside *us = &play.sides[ICEPLAY_US], *them = &play.sides[ICEPLAY_THEM];
     iceplay_run(&play, CONSENT_MS);
     if (us->events[ICE_CONSENT_LOST] + them->events[ICE_CONSENT_LOST] > 0)
-        start_over(us->options.address, us->options.turn, true);
+        start_over(us->lines[0].options.address, us->lines[0].options.turn, true);
     us->events[ICE_CONSENT_LOST] = them->events[ICE_CONSENT_LOST] = 0;
     return iceplay_recover(&play, 1000) >= 0;
 }
@@ -130,14 +131,14 @@ static bool stays_well(void)
 static bool change_address(unsigned times)
 {
     struct iceside *us = &play.sides[ICEPLAY_US];
-    struct addr old = us->options.address, new = old;
+    struct addr old = us->lines[0].options.address, new = old;
     struct tick began = play.sim.now;
     new.ip[new.family == ADDR_V4 ? 3 : 15] = (uint8_t)(11 + times);
     natsim_interface_remove(&play.sim, us->host, &old);
     (void)natsim_interface(&play.sim, us->host, play.networks[0].realm, new);
     play.networks[0].address = new;
     iceplay_run(&play, NOTICE_MS);
-    start_over(new, us->options.turn, false);
+    start_over(new, us->lines[0].options.turn, false);
     int64_t ms = tick_diff_ms(play.sim.now, began);
     if (move_count < sizeof moves / sizeof *moves)
         moves[move_count++] = ms;

@@ -164,6 +164,32 @@ def move_in_lan(world):
     host.run("ip", "route", "replace", "default", "via", "192.168.10.1")
 
 
+def leaves_relay(name):
+    """While paths are sought nothing gets through but by our relay; then all does, and the call goes over to the direct one."""
+    with lab.World(["masquerade"]) as world:
+        world.coturn()
+        world.classic_stun()
+        with world.siprecd(environment=dict(STUN, **TURN)) as recorder:
+            recorder.uri = f"sip:srs@{lab.SRS}.1:{lab.SIP}"
+            wait_for(lambda: (recorder.nat() or {}).get("state") == "known" and recorder.metric("siprecd_relays_ready"), 20)
+            world.src.nft(f"table ip shut {{ chain in {{ type filter hook input priority 0; ip saddr {lab.SRS}.0/24 meta l4proto udp drop; }}; }}")
+            source = Source(2, 1, "controlling", "regular", f"address={lab.SRC}.1", f"stun={SERVER}:3478", enter=world.src.enter)
+            with world.src.inside():
+                call = NiceCall(recorder, source, to=(f"{lab.SRS}.1", lab.SIP), own=f"{lab.SRC}.1")
+            before = source.outcome() == "ready" and call.hears(50, 20)
+            world.src.nft("")
+            anew = wait_for(lambda: any(r.startswith("INVITE") for r in call.served), 20)
+            after = anew and source.outcome() == "ready" and call.hears(HEARD, 20)
+            call.end()
+            recording = recorder.recording(call.call_id, seconds=30) or {}
+            streams = recording.get("streams", [])
+            heard = recorder.heard(recording, 1) if recording.get("id") else []
+            details = (before, anew, after, heard, call.served, streams, recording.get("warnings"), recorder.log()[-3000:])
+            tap.ok(before and after and len(heard) == 2 and near(heard[0], 440) and near(heard[1], 660), f"{name}: heard", *details)
+            found = {(s.get("verdict") or {}).get("path") for s in streams}
+            tap.ok(found == {"S-D"}, f"{name}: by {found}", *details)
+
+
 def both_symmetric():
     """Neither sees the other's port, and the SRC has no relay: ours carries it."""
     Play("symmetric x symmetric", ["Rw-P"], ["symmetric"], ["symmetric"], TURN).relayed("udp")
@@ -208,6 +234,7 @@ PARTS = [
      ("443 only x open", lambda n: Play(n, ["Rt-D"], ["443-only"], settings=TCP443).relayed("tcp"))],
     [("EIM+APDF x EIM+APDF, no STUN there", lambda n: tool(n, ["S-S", "Rw-S", "Rw-P"], ["masquerade"], ["masquerade"],
                                                          dict(STUN, **TURN))),
+     ("a relay is left", leaves_relay),
      ("our public address changes", lambda n: restarted(n, move_in_public, ["D-D"])),
      ("our LAN address changes", lambda n: restarted(n, move_in_lan, ["S-D", "P-D"], ["masquerade"], STUN))],
 ]

@@ -19,16 +19,49 @@ static const struct doctor_stream *stream_of(const struct doctor_evidence *e,
 
 /* ---- What to change -------------------------------------------------------------------------- */
 
+/* What the SRC does wrong. */
+static const char *cure_of_srcs(enum doctor_cause cause)
+{
+    switch (cause) {
+    case DOCTOR_INVITE_TRUNCATED:
+    case DOCTOR_INVITE_FRAGMENTS:
+        return "At the SBC: send SIP to us over TCP or TLS (sip:...;transport=tcp); an INVITE with "
+               "SIPREC metadata is too large for one datagram.";
+    case DOCTOR_SRC_PRIVATE:
+        return "At the SBC: let its SDP name its address outside; or at our router: forward the "
+               "RTP ports to this host and set EXTERNAL_IP here; or here: set TURN_SERVERS.";
+    case DOCTOR_SRC_ELSEWHERE:
+        return "At the SBC: send each stream's media to the address and port that our answer names "
+               "for its m-line; a media relay or NAT rule there may change it.";
+    case DOCTOR_SRC_GONE:
+        return "At the SBC: see in its log why it left the call (a restart, a failover, its "
+               "network), and let it send BYE or refresh its sessions (RFC 4028).";
+    case DOCTOR_SRC_MOVED:
+        return "At the SBC: keep a stream's port for the whole call, or send a re-INVITE that "
+               "names the new one; or at our router: forward the RTP ports to this host and set "
+               "EXTERNAL_IP here; or here: set TURN_SERVERS.";
+    case DOCTOR_SRC_SILENT:
+        return "At the SBC: see why it forks no media to us: the recording profile, silence "
+               "suppression, the call on hold.";
+    case DOCTOR_ONE_LEG:
+        return "At the SBC: let it record both directions of the call (one m-line each), and send "
+               "each to the port of its own m-line.";
+    case DOCTOR_FOREIGN_SENDER:
+        return "Find out who that is; if it is the SBC, let it send all media of a stream from the "
+               "one address in its SDP.";
+    case DOCTOR_CLOCKS:
+        return "On the SBC and this host: keep the time by NTP (timedatectl shows whether).";
+    default:
+        return NULL;
+    }
+}
+
 static const char *fixed_cure(enum doctor_cause cause)
 {
     switch (cause) {
     case DOCTOR_DISK_FULL:
         return "On this host: make room where recordings.directory is, or let siprecd delete old "
                "recordings by itself (recordings.keep_days).";
-    case DOCTOR_INVITE_TRUNCATED:
-    case DOCTOR_INVITE_FRAGMENTS:
-        return "At the SBC: send SIP to us over TCP or TLS (sip:...;transport=tcp); an INVITE with "
-               "SIPREC metadata is too large for one datagram.";
     case DOCTOR_SIP_ALG:
         return "At the router before us or before the SBC: switch the SIP ALG off, or use SIP over "
                "TLS, which it cannot read.";
@@ -57,25 +90,16 @@ static const char *fixed_cure(enum doctor_cause cause)
         return "At the SBC: send media from the address that its SDP names; or at our router: "
                "forward the RTP ports to this host and set EXTERNAL_IP here, so that no relay is "
                "needed.";
-    case DOCTOR_SRC_PRIVATE:
-        return "At the SBC: let its SDP name its address outside; or at our router: forward the "
-               "RTP ports to this host and set EXTERNAL_IP here; or here: set TURN_SERVERS.";
-    case DOCTOR_SRC_ELSEWHERE:
-        return "At the SBC: send each stream's media to the address and port that our answer names "
-               "for its m-line; a media relay or NAT rule there may change it.";
-    case DOCTOR_SRC_SILENT:
-        return "At the SBC: see why it forks no media to us: the recording profile, silence "
-               "suppression, the call on hold.";
-    case DOCTOR_ONE_LEG:
-        return "At the SBC: let it record both directions of the call (one m-line each), and send "
-               "each to the port of its own m-line.";
-    case DOCTOR_FOREIGN_SENDER:
-        return "Find out who that is; if it is the SBC, let it send all media of a stream from the "
-               "one address in its SDP.";
-    case DOCTOR_CLOCKS:
-        return "On the SBC and this host: keep the time by NTP (timedatectl shows whether).";
+    case DOCTOR_NAT_FORGOT:
+        return "At the SBC: let it send where our re-INVITE says; at our router: let UDP mappings "
+               "live longer (a minute or more), or forward the RTP ports to this host and set "
+               "EXTERNAL_IP here.";
+    case DOCTOR_INTERRUPTED:
+        return "At our router: see whether it restarted, or lets UDP mappings live for less than a "
+               "minute; where the address outside changes often, a forwarded port or a TURN server "
+               "(TURN_SERVERS) is steadier.";
     default:
-        return NULL;
+        return cure_of_srcs(cause);
     }
 }
 

@@ -3,6 +3,8 @@
  * RFC 4787 §4, §5; 8656 §9, §10. */
 #include "doctor/diagnosis.h"
 
+#include "doctor/breaks.h"
+
 /* Of datagrams to no port: more than late answers and other people's mistakes, less than a second of
  * media; and in a longer call so many a second. */
 enum { MISSED = 20, MISSED_A_SECOND = 5 };
@@ -21,24 +23,34 @@ bool doctor_stream_is_dead(const struct doctor_stream *s)
     return s->expects_media && s->packets == 0;
 }
 
+bool doctor_stream_has_stopped(const struct doctor_stream *s)
+{
+    return s->expects_media && s->packets > 0 && s->silent_ms >= DOCTOR_STOPPED_MS;
+}
+
+bool doctor_stream_is_silent(const struct doctor_stream *s)
+{
+    return doctor_stream_is_dead(s) || doctor_stream_has_stopped(s);
+}
+
 static bool is_relayed(const struct doctor_stream *s)
 {
     return s->path == PATH_RELAY || s->path == PATH_RELAY_STREAM;
 }
 
-static size_t count_dead(const struct doctor_evidence *e)
+static size_t count_silent(const struct doctor_evidence *e)
 {
-    size_t dead = 0;
+    size_t silent = 0;
     for (size_t i = 0; i < e->stream_count; i++)
-        dead += doctor_stream_is_dead(&e->streams[i]);
-    return dead;
+        silent += doctor_stream_is_silent(&e->streams[i]);
+    return silent;
 }
 
 static size_t count_alive(const struct doctor_evidence *e)
 {
     size_t alive = 0;
     for (size_t i = 0; i < e->stream_count; i++)
-        alive += e->streams[i].expects_media && e->streams[i].packets > 0;
+        alive += e->streams[i].expects_media && !doctor_stream_is_silent(&e->streams[i]);
     return alive;
 }
 
@@ -97,6 +109,9 @@ static bool lacks_way(const struct doctor_evidence *e, const struct doctor_strea
 {
     if (is_relayed(s))
         return e->relay != DOCTOR_RELAY_READY; /* it was answered with one that is gone */
+    /* What has let media in is a way. */
+    if (doctor_stream_has_stopped(s))
+        return false;
     return (s->path == PATH_STUN && is_filtered(e, s)) ||
            (s->path == PATH_BEST_EFFORT && !e->external_is_set);
 }
@@ -104,7 +119,7 @@ static bool lacks_way(const struct doctor_evidence *e, const struct doctor_strea
 static bool any_lacks_way(const struct doctor_evidence *e)
 {
     for (size_t i = 0; i < e->stream_count; i++) {
-        if (doctor_stream_is_dead(&e->streams[i]) && lacks_way(e, &e->streams[i]))
+        if (doctor_stream_is_silent(&e->streams[i]) && lacks_way(e, &e->streams[i]))
             return true;
     }
     return false;
@@ -137,8 +152,9 @@ static bool needs_relay(const struct doctor_evidence *e)
  * says, so that rules which let answers in drop it only when it comes from elsewhere. */
 static bool is_dropped_here(const struct doctor_evidence *e, const struct doctor_stream *s)
 {
-    return s->firewall == PATH_YES &&
-           (!s->lets_answers_in || s->src_sends == PATH_YES || is_unforeseeable(e, s));
+    bool comes_from_elsewhere =
+        !doctor_stream_has_stopped(s) && (s->src_sends == PATH_YES || is_unforeseeable(e, s));
+    return s->firewall == PATH_YES && (!s->lets_answers_in || comes_from_elsewhere);
 }
 
 /* Nothing is sent out and answered by UDP, and this host's own rules would drop what comes. */
@@ -149,6 +165,19 @@ static bool is_shut_here(const struct doctor_evidence *e)
             return e->stun_is_asked && e->stun_is_silent;
     }
     return false;
+}
+
+/* Nobody is any more where its media came from. */
+static bool has_left(const struct doctor_stream *s)
+{
+    return doctor_stream_has_stopped(s) && addr_is_set(&s->refused);
+}
+
+/* A port that media came by through our NAT's filter: this host's rules let it in. */
+static bool has_own_way(const struct doctor_evidence *e, const struct doctor_stream *s)
+{
+    return doctor_stream_has_stopped(s) && is_filtered(e, s) &&
+           (s->is_readdressed || s->is_renamed || has_left(s));
 }
 
 /* ---- Causes of the call or the host as a whole ----------------------------------------------- */
@@ -239,6 +268,12 @@ static enum judgement judge_udp_blocked(const struct doctor_evidence *e)
                : LIKELY;
 }
 
+/* Nobody answered, or refreshed the call, so that it was given up. */
+static enum judgement judge_gone(const struct doctor_evidence *e)
+{
+    return e->src_is_gone && count_alive(e) == 0 ? CERTAIN : NO;
+}
+
 static enum judgement judge_symmetric(const struct doctor_evidence *e)
 {
     return needs_relay(e) && e->relay == DOCTOR_RELAY_NONE && any_lacks_way(e) ? CERTAIN : NO;
@@ -249,7 +284,8 @@ static enum judgement judge_symmetric(const struct doctor_evidence *e)
 static enum judgement judge_our_private(const struct doctor_evidence *e,
                                         const struct doctor_stream *s)
 {
-    if (!addr_is_private(&s->advertised) || !is_public(&e->signalled))
+    if (!addr_is_private(&s->advertised) || !is_public(&e->signalled) ||
+        doctor_stream_has_stopped(s))
         return NO;
     /* Who gets no answer from outside has nothing better to name. */
     return e->stun_is_asked && e->stun_is_silent && !addr_is_set(&e->external) &&
@@ -270,7 +306,8 @@ static enum judgement judge_external(const struct doctor_evidence *e, const stru
 static enum judgement judge_double_nat(const struct doctor_evidence *e,
                                        const struct doctor_stream *s)
 {
-    if (!has_inner_gateway(e) || s->src_sends == PATH_NO || s->probe == PATH_YES)
+    if (!has_inner_gateway(e) || s->src_sends == PATH_NO || s->probe == PATH_YES ||
+        doctor_stream_has_stopped(s))
         return NO;
     if (is_filtered(e, s)) {
         /* Only what a mapping at the outer NAT would let in can come; the SRC's cannot, wherever it
@@ -286,7 +323,8 @@ static enum judgement judge_double_nat(const struct doctor_evidence *e,
 
 static enum judgement judge_hairpin(const struct doctor_evidence *e, const struct doctor_stream *s)
 {
-    if (!is_same_place(e, s) || e->behaviour.hairpin == NAT_HAIRPIN_EXTERNAL ||
+    if (!is_same_place(e, s) || doctor_stream_has_stopped(s) ||
+        e->behaviour.hairpin == NAT_HAIRPIN_EXTERNAL ||
         e->behaviour.hairpin == NAT_HAIRPIN_INTERNAL)
         return NO;
     if (e->behaviour.hairpin == NAT_HAIRPIN_NONE)
@@ -300,7 +338,7 @@ static enum judgement judge_permission(const struct doctor_evidence *e,
     (void)e;
     if (addr_is_set(&s->denied))
         return CERTAIN;
-    if (!is_relayed(s) || s->src_sends == PATH_NO)
+    if (!is_relayed(s) || s->src_sends == PATH_NO || doctor_stream_has_stopped(s))
         return NO;
     /* The relay is reached by those it lets in, as the SRC's RTCP shows; and it says that it sends. */
     return s->src_sends == PATH_YES && s->rtcp > 0 ? CERTAIN : POSSIBLE;
@@ -314,7 +352,7 @@ static enum judgement judge_host_firewall(const struct doctor_evidence *e,
     /* Its rules may drop the SRC's datagrams and let a probe in. */
     if (s->firewall == PATH_YES)
         return is_dropped_here(e, s) ? CERTAIN : LIKELY;
-    if (s->probe == PATH_YES)
+    if (s->probe == PATH_YES || has_own_way(e, s))
         return NO;
     if (s->probe == PATH_NO)
         return LIKELY;
@@ -327,6 +365,9 @@ static enum judgement judge_router_firewall(const struct doctor_evidence *e,
 {
     if (is_relayed(s) || s->probe == PATH_YES || !is_untranslated(e, s))
         return NO;
+    /* Rules may let in the SRC alone: then what let it in before closed when its reports stopped, too. */
+    if (s->probe == PATH_NO && doctor_stream_has_stopped(s) && (!s->rtcp_ceased || has_left(s)))
+        return LIKELY;
     if (s->probe == PATH_NO)
         return s->firewall == PATH_NO ? CERTAIN : LIKELY;
     return POSSIBLE;
@@ -338,6 +379,8 @@ static enum judgement judge_not_forwarded(const struct doctor_evidence *e,
 {
     if (is_relayed(s) || s->probe == PATH_YES || is_untranslated(e, s) || is_same_place(e, s))
         return NO;
+    if (is_filtered(e, s) && doctor_stream_has_stopped(s))
+        return NO; /* nothing was ever forwarded there */
     if (is_filtered(e, s))
         return s->src_sends == PATH_YES ? LIKELY : POSSIBLE;
     if (s->path != PATH_MAPPED && s->path != PATH_BEST_EFFORT)
@@ -347,6 +390,46 @@ static enum judgement judge_not_forwarded(const struct doctor_evidence *e,
     if (s->probe == PATH_NO)
         return s->firewall == PATH_NO ? CERTAIN : LIKELY;
     return POSSIBLE;
+}
+
+/* What ended for several streams at one moment has one cause. */
+enum { TOGETHER_MS = 1000 };
+
+static bool goes_on_sending(const struct doctor_evidence *e, const struct doctor_stream *s)
+{
+    for (size_t i = 0; i < e->stream_count; i++) {
+        const struct doctor_stream *other = &e->streams[i];
+        int64_t apart_ms = other->silent_ms - s->silent_ms;
+        if (doctor_stream_has_stopped(other) && other->is_readdressed &&
+            other->src_sends == PATH_YES && apart_ms < TOGETHER_MS && apart_ms > -TOGETHER_MS)
+            return true;
+    }
+    return false;
+}
+
+/* Our NAT had forgotten the port that media came by; the SRC was told what it gives us instead. */
+static enum judgement judge_forgot(const struct doctor_evidence *e, const struct doctor_stream *s)
+{
+    if (!doctor_stream_has_stopped(s) || s->path != PATH_STUN || is_untranslated(e, s) ||
+        s->src_sends == PATH_NO)
+        return NO;
+    if (s->is_readdressed)
+        return goes_on_sending(e, s) ? CERTAIN : LIKELY;
+    /* STUN is asked whether the port stands; without an answer nobody knows. */
+    return e->stun_is_silent ? POSSIBLE : NO;
+}
+
+/* What came from one port of the SRC's comes from another now, and is let in from the first only. */
+static enum judgement judge_moved(const struct doctor_evidence *e, const struct doctor_stream *s)
+{
+    bool is_guarded =
+        is_filtered(e, s) || is_relayed(s) || (s->firewall == PATH_YES && s->lets_answers_in);
+    if (!doctor_stream_has_stopped(s) || !is_guarded || s->src_sends == PATH_NO ||
+        (s->is_readdressed && !s->is_renamed))
+        return NO;
+    if (s->is_renamed || has_left(s))
+        return s->src_sends == PATH_YES ? CERTAIN : LIKELY;
+    return s->src_sends == PATH_YES ? LIKELY : POSSIBLE;
 }
 
 /* It matters only where we must know its address to let it in. */
@@ -360,7 +443,7 @@ static enum judgement judge_src_private(const struct doctor_evidence *e,
     if (!must_know || s->is_ice || s->rtcp > 0)
         return NO;
     /* A neighbour's private address is as good as ours. */
-    if (is_same_place(e, s))
+    if (is_same_place(e, s) || doctor_stream_has_stopped(s))
         return NO;
     if (e->behaviour.filtering == NAT_FILTERING_ADDRESS_PORT && is_filtered(e, s) &&
         !has_inner_gateway(e))
@@ -385,7 +468,7 @@ static enum judgement judge_elsewhere(const struct doctor_evidence *e,
         return CERTAIN;
     if (is_relayed(s) || is_dropped_here(e, s) || e->disk_is_full || s->apart >= MISSED)
         return NO;
-    if (s->probe == PATH_NO)
+    if (s->probe == PATH_NO || has_left(s))
         return POSSIBLE;
     /* It says that it sends, what is sent here arrives, and this does not. */
     if (s->src_sends == PATH_YES && is_reached(s))
@@ -406,10 +489,14 @@ static enum judgement judge_silent(const struct doctor_evidence *e, const struct
     if (e->disk_is_full || is_dropped_here(e, s) || s->apart >= MISSED || is_media(e, e->strays) ||
         addr_is_set(&s->led_to))
         return NO;
-    /* The way from outside is not the way of a neighbour. */
-    if (s->probe == PATH_YES && !is_same_place(e, s))
+    /* The way from outside is not the way of a neighbour. Where media came from nobody is any more, and
+     * it would be let in from elsewhere, too. */
+    if (s->probe == PATH_YES && !is_same_place(e, s)) {
+        if (has_left(s))
+            return CERTAIN;
         return is_media(e, e->no_ports) ? NO : LIKELY;
-    return POSSIBLE;
+    }
+    return addr_is_set(&s->refused) ? LIKELY : POSSIBLE;
 }
 
 /* Another stream comes by the same way. */
@@ -417,7 +504,7 @@ static bool has_good_neighbour(const struct doctor_evidence *e, const struct doc
 {
     for (size_t i = 0; i < e->stream_count; i++) {
         const struct doctor_stream *other = &e->streams[i];
-        if (other->packets > 0 && other->path == s->path &&
+        if (other->packets > 0 && !doctor_stream_has_stopped(other) && other->path == s->path &&
             addr_equal_ip(&other->advertised, &s->advertised))
             return true;
     }
@@ -440,6 +527,11 @@ static enum judgement judge_one_leg(const struct doctor_evidence *e, const struc
 
 /* ---- What is wrong although media comes ------------------------------------------------------ */
 
+static enum judgement judge_interrupted(const struct doctor_stream *s)
+{
+    return s->gap != DOCTOR_GAP_NONE && !doctor_stream_is_silent(s) ? CERTAIN : NO;
+}
+
 static enum judgement judge_foreign(const struct doctor_stream *s)
 {
     return addr_is_set(&s->foreign) ? CERTAIN : NO;
@@ -459,7 +551,7 @@ static enum judgement judge_clocks(const struct doctor_stream *s)
 static const struct {
     enum doctor_cause cause;
     enum judgement (*judge)(const struct doctor_evidence *e);
-    bool needs_dead; /* says why media does not come: no cause where it does */
+    bool needs_silence; /* says why media does not come: no cause where it does */
 } of_call[] = {
     {DOCTOR_DISK_FULL, judge_disk, false},
     {DOCTOR_INVITE_TRUNCATED, judge_truncated, false},
@@ -472,6 +564,7 @@ static const struct {
     {DOCTOR_TURN_DOWN, judge_turn_down, true},
     {DOCTOR_UDP_BLOCKED, judge_udp_blocked, true},
     {DOCTOR_SYMMETRIC_NAT, judge_symmetric, true},
+    {DOCTOR_SRC_GONE, judge_gone, true},
 };
 
 /* In the order in which they are named where nothing decides between them. */
@@ -487,9 +580,11 @@ static const struct {
     {DOCTOR_RELAY_PERMISSION, judge_permission, false},
     {DOCTOR_CODEC, judge_stream_codec, true},
     {DOCTOR_NOT_FORWARDED, judge_not_forwarded, false},
+    {DOCTOR_NAT_FORGOT, judge_forgot, false},
     {DOCTOR_HOST_FIREWALL, judge_host_firewall, true},
     {DOCTOR_ROUTER_FIREWALL, judge_router_firewall, false},
     {DOCTOR_SRC_PRIVATE, judge_src_private, false},
+    {DOCTOR_SRC_MOVED, judge_moved, false},
     {DOCTOR_ONE_LEG, judge_one_leg, true},
     {DOCTOR_SRC_SILENT, judge_silent, true},
     {DOCTOR_SRC_ELSEWHERE, judge_elsewhere, false},
@@ -591,16 +686,17 @@ static void merge(struct doctor_diagnosis *into, const struct doctor_diagnosis *
 }
 
 /* Why no media comes. Roots explain what grows from them. */
-static void diagnose_dead(const struct doctor_evidence *e, struct doctor_diagnosis *out)
+static void diagnose_silent(const struct doctor_evidence *e, struct doctor_diagnosis *out)
 {
     struct doctor_diagnosis whole = {0}, single = {0};
     for (size_t i = 0; i < COUNT(of_call); i++) {
-        if (of_call[i].needs_dead)
+        if (of_call[i].needs_silence)
             add(&whole, of_call[i].cause, of_call[i].judge(e), 0);
     }
     bool is_explained = has_certain(&whole) && count_alive(e) == 0, all_certain = true;
     for (size_t i = 0; i < e->stream_count; i++) {
-        if (doctor_stream_is_dead(&e->streams[i]) && !diagnose_stream(e, i, is_explained, &single))
+        if (doctor_stream_is_silent(&e->streams[i]) &&
+            !diagnose_stream(e, i, is_explained, &single))
             all_certain = false;
     }
     merge(out, &whole,
@@ -612,15 +708,16 @@ void doctor_diagnose(const struct doctor_evidence *e, struct doctor_diagnosis *o
 {
     *out = (struct doctor_diagnosis){0};
     for (size_t i = 0; i < COUNT(of_call); i++) {
-        if (!of_call[i].needs_dead)
+        if (!of_call[i].needs_silence)
             add(out, of_call[i].cause, of_call[i].judge(e), 0);
     }
     for (size_t i = 0; i < e->stream_count; i++) {
+        add(out, DOCTOR_INTERRUPTED, judge_interrupted(&e->streams[i]), 1u << i);
         add(out, DOCTOR_FOREIGN_SENDER, judge_foreign(&e->streams[i]), 1u << i);
         add(out, DOCTOR_CLOCKS, judge_clocks(&e->streams[i]), 1u << i);
     }
-    if (count_dead(e) > 0)
-        diagnose_dead(e, out);
+    if (count_silent(e) > 0)
+        diagnose_silent(e, out);
     sort(out);
-    out->is_healthy = out->count == 0 && count_dead(e) == 0;
+    out->is_healthy = out->count == 0 && count_silent(e) == 0;
 }

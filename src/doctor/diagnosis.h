@@ -39,15 +39,27 @@ enum doctor_cause {
     DOCTOR_HOST_FIREWALL,
     DOCTOR_ROUTER_FIREWALL,
     DOCTOR_NOT_FORWARDED,
+    DOCTOR_NAT_FORGOT,
+    DOCTOR_SRC_GONE,
+    DOCTOR_SRC_MOVED,
     DOCTOR_SRC_PRIVATE,
     DOCTOR_SRC_ELSEWHERE,
     DOCTOR_SRC_SILENT,
     DOCTOR_ONE_LEG,
+    DOCTOR_INTERRUPTED,
     DOCTOR_FOREIGN_SENDER,
     DOCTOR_CLOCKS,
     DOCTOR_CAUSES,
 };
 const char *doctor_cause_name(enum doctor_cause cause); /* "host-firewall" */
+
+/* Why nothing came for a while in mid-call, until siprecd had found another way. */
+enum doctor_gap {
+    DOCTOR_GAP_NONE,
+    DOCTOR_GAP_ADDRESS, /* our address, or the port outside, had become another */
+    DOCTOR_GAP_RELAY,   /* the relay was lost */
+    DOCTOR_GAP_PATH,    /* not known: it came again by another path */
+};
 
 /* One stream, as its recording tells it. */
 struct doctor_stream {
@@ -59,6 +71,17 @@ struct doctor_stream {
     bool expects_media; /* neither on hold nor removed, and the SRC is to send */
     bool is_ice;
     uint64_t packets, rtcp;
+    /* For how long nothing had come when the call ended, or now. Of a stream that has stopped rtcp and
+     * src_sends, too, say what was so since. */
+    int64_t silent_ms;
+    bool rtcp_ceased; /* and its reports have stopped with it */
+    bool
+        is_readdressed; /* our NAT gives the same port another address since, and the SRC was told */
+    bool is_renamed;    /* the SRC's SDP names another address of its own since */
+    struct addr
+        refused; /* its host answers with ICMP that nobody is at its port; unset: it does not */
+    enum doctor_gap gap;
+    int64_t gap_ms; /* of the longest */
     /* The SRC's own word, by RTCP or in its BYE: it has sent packets since the answer. UNKNOWN: it
      * has said nothing. */
     enum path_answer src_sends;
@@ -83,6 +106,10 @@ struct doctor_stream {
 
 /* Media is due on the stream, and none came. */
 bool doctor_stream_is_dead(const struct doctor_stream *s);
+/* It came, and stopped, and is still due. */
+bool doctor_stream_has_stopped(const struct doctor_stream *s);
+/* One or the other. */
+bool doctor_stream_is_silent(const struct doctor_stream *s);
 
 enum doctor_relay {
     DOCTOR_RELAY_NONE, /* no TURN server is set */
@@ -104,6 +131,9 @@ struct doctor_evidence {
     unsigned refused_status; /* an INVITE that was refused; 0: it was not */
     char refused_why[DOCTOR_WHY_SIZE];
     int64_t lasted_ms; /* the call, up to now; 0: not known */
+    bool is_over;
+    bool is_cut;      /* the journal ends before the call does: what it lacks may have come */
+    bool src_is_gone; /* the call was given up: nobody answered, or refreshed it */
     bool farewell_is_known;
     uint64_t farewell_sent; /* packets of all streams, as the SRC's BYE says */
     struct addr signalled;  /* where its SIP came from */

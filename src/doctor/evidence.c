@@ -95,6 +95,28 @@ static void read_stream(const json_t *one, struct doctor_evidence *e)
     e->stream_count++;
 }
 
+/* What is missing of the journal may have come. */
+static bool tells_of_loss(const json_t *root)
+{
+    size_t i;
+    const json_t *one;
+    json_array_foreach(json_object_get(root, "warnings"), i, one)
+    {
+        const char *code = text_of(one, "code");
+        if (strcmp(code, "disk-full") == 0 || strcmp(code, "journal-failed") == 0)
+            return true;
+    }
+    return json_is_true(json_object_get(root, "recovered"));
+}
+
+/* Nobody answered us any more, nobody refreshed the session, or nobody knew it (RFC 3261 §12.2.1.2,
+ * RFC 4028 §10). */
+static bool tells_of_absence(const char *ended_why)
+{
+    return strcmp(ended_why, "no-answer") == 0 || strcmp(ended_why, "expired") == 0 ||
+           strcmp(ended_why, "gone") == 0;
+}
+
 /* The recording was refused its room, or lost it: then its journal says by which error. */
 static bool tells_of_full_disk(const json_t *warnings)
 {
@@ -126,6 +148,8 @@ void doctor_read_recording(const char *text, struct doctor_evidence *e)
     /* NATs and firewalls of the two families are different ones. */
     e->is_v6 = e->stream_count > 0 && e->streams[0].advertised.family == ADDR_V6;
     e->disk_is_full |= tells_of_full_disk(json_object_get(root, "warnings"));
+    e->is_cut = tells_of_loss(root);
+    e->src_is_gone = tells_of_absence(text_of(root, "ended_why"));
     json_decref(root);
 }
 
@@ -324,9 +348,12 @@ static json_t *finding_of(const struct doctor_evidence *e, const struct doctor_f
 
 static json_t *evidence_of_stream(const struct doctor_stream *s)
 {
-    return json_pack("{s:o,s:I,s:I,s:o,s:o,s:o,s:I,s:o,s:o,s:o}", "label", label_of(s), "packets",
-                     (json_int_t)s->packets, "rtcp", (json_int_t)s->rtcp, "src_says_it_sends",
-                     word_of_answer(s->src_sends), "src_says_it_sent",
+    bool has_stopped = doctor_stream_has_stopped(s), is_refused = addr_is_set(&s->refused);
+    return json_pack("{s:o,s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:I,s:o,s:o,s:o}", "label", label_of(s),
+                     "packets", (json_int_t)s->packets, "rtcp", (json_int_t)s->rtcp, "stopped_ms",
+                     has_stopped ? json_integer(s->silent_ms) : json_null(), "refused_by",
+                     is_refused ? json_string(addr_print(&s->refused).s) : json_null(),
+                     "src_says_it_sends", word_of_answer(s->src_sends), "src_says_it_sent",
                      s->src_sent ? json_integer((json_int_t)s->src_sent) : json_null(),
                      "reached_from_outside", word_of_answer(s->probe), "not_taken",
                      (json_int_t)s->apart, "firewall_drops", word_of_answer(s->firewall),
@@ -356,6 +383,15 @@ static bool expects_any(const struct doctor_evidence *e)
     return false;
 }
 
+static bool any_has_stopped(const struct doctor_evidence *e)
+{
+    for (size_t i = 0; i < e->stream_count; i++) {
+        if (doctor_stream_has_stopped(&e->streams[i]))
+            return true;
+    }
+    return false;
+}
+
 /* The one sentence: of what is certain, or that it is not. */
 static json_t *verdict_of(const struct doctor_evidence *e, const struct doctor_diagnosis *d)
 {
@@ -368,14 +404,19 @@ static json_t *verdict_of(const struct doctor_evidence *e, const struct doctor_d
     else if (d->is_healthy)
         writer_string(&w, "Nothing is wrong here, as far as can be seen without a call.");
     else if (d->count == 0)
-        writer_string(&w, "No media comes, and nothing that can be seen here says why.");
+        writer_string(&w, any_has_stopped(e)
+                              ? "Media has stopped, and nothing that can be seen here says why."
+                              : "No media comes, and nothing that can be seen here says why.");
     else if (d->findings[0].certainty == DOCTOR_CERTAIN)
         doctor_print_sentence(e, &d->findings[0], &w);
     else
         writer_printf(&w,
                       "%s, and from here %zu causes are left, the likeliest first; one command "
                       "tells them apart.",
-                      e->has_call ? "No media comes" : "No call comes", d->count);
+                      !e->has_call         ? "No call comes"
+                      : any_has_stopped(e) ? "Media has stopped"
+                                           : "No media comes",
+                      d->count);
     return text_or_null(&w);
 }
 

@@ -25,10 +25,14 @@ static const char *const names[DOCTOR_CAUSES] = {
     [DOCTOR_HOST_FIREWALL] = "host-firewall",
     [DOCTOR_ROUTER_FIREWALL] = "router-firewall",
     [DOCTOR_NOT_FORWARDED] = "not-forwarded",
+    [DOCTOR_NAT_FORGOT] = "nat-forgot",
+    [DOCTOR_SRC_GONE] = "src-gone",
+    [DOCTOR_SRC_MOVED] = "src-moved",
     [DOCTOR_SRC_PRIVATE] = "src-private-address",
     [DOCTOR_SRC_ELSEWHERE] = "src-sends-elsewhere",
     [DOCTOR_SRC_SILENT] = "src-silent",
     [DOCTOR_ONE_LEG] = "one-leg",
+    [DOCTOR_INTERRUPTED] = "interrupted",
     [DOCTOR_FOREIGN_SENDER] = "foreign-sender",
     [DOCTOR_CLOCKS] = "clocks",
 };
@@ -53,22 +57,39 @@ static const char *between(size_t n, size_t count)
     return n + 1 == count ? "" : n + 2 == count ? " and " : ", ";
 }
 
-/* "No media came for streams 1 and 2 at 192.0.2.1:4000 and 192.0.2.1:4002: " */
+static void print_labels(const struct doctor_stream *const *list, size_t count, struct writer *w)
+{
+    writer_printf(w, "stream%s ", count == 1 ? "" : "s");
+    for (size_t i = 0; i < count; i++)
+        writer_printf(w, "%s%s", label_of(list[i]), between(i, count));
+}
+
+/* "No media came for streams 1 and 2 at 192.0.2.1:4000 and 192.0.2.1:4002: ", or "Media stopped for
+ * stream 1 at 192.0.2.1:4000 7 s ago: " */
 static void print_silence(const struct doctor_evidence *e, const struct doctor_finding *f,
                           struct writer *w)
 {
-    const struct doctor_stream *list[DOCTOR_STREAMS];
-    size_t count = 0;
+    const struct doctor_stream *list[DOCTOR_STREAMS] = {0};
+    size_t count = 0, stopped = 0;
+    int64_t longest_ms = 0;
     for (size_t i = 0; i < e->stream_count; i++) {
-        if (f->streams & 1u << i)
-            list[count++] = &e->streams[i];
+        const struct doctor_stream *s = &e->streams[i];
+        if (!(f->streams & 1u << i))
+            continue;
+        list[count++] = s;
+        stopped += doctor_stream_has_stopped(s);
+        longest_ms = s->silent_ms > longest_ms ? s->silent_ms : longest_ms;
     }
-    writer_printf(w, "No media came for stream%s ", count == 1 ? "" : "s");
-    for (size_t i = 0; i < count; i++)
-        writer_printf(w, "%s%s", label_of(list[i]), between(i, count));
+    writer_string(w, stopped == 0       ? "No media came for "
+                     : stopped == count ? "Media stopped for "
+                                        : "No media comes for ");
+    print_labels(list, count, w);
     writer_string(w, " at ");
     for (size_t i = 0; i < count; i++)
         writer_printf(w, "%s%s", TEXT(&list[i]->advertised), between(i, count));
+    if (stopped == count)
+        writer_printf(w, ", %lld s %s", (long long)(longest_ms / 1000),
+                      e->is_over ? "before the call ended" : "ago");
     writer_string(w, ": ");
 }
 
@@ -103,6 +124,9 @@ static const char *silence_words(enum doctor_cause cause)
         return "a firewall on the way to this host drops what comes there.";
     case DOCTOR_NOT_FORWARDED:
         return "the router that has this address does not forward the port to this host.";
+    case DOCTOR_NAT_FORGOT:
+        return "our NAT forgot the port that it came by, and the SRC does not follow to the one "
+               "that it was told instead.";
     case DOCTOR_ONE_LEG:
         return "the SRC sends only another stream of the call here.";
     default:
@@ -158,6 +182,10 @@ static void print_call_sentence(const struct doctor_evidence *e, enum doctor_cau
                           : "The TURN server %s does not answer.",
                       e->relay_server);
         break;
+    case DOCTOR_SRC_GONE:
+        writer_string(w, "The SRC went away in mid-call without a BYE: its media stopped, and it "
+                         "answered and refreshed the call no more.");
+        break;
     case DOCTOR_UDP_BLOCKED:
         writer_string(w, e->stun_by_tcp == PATH_YES || e->turn_by_tcp == PATH_YES
                              ? "This network lets no UDP out: the STUN and TURN servers take TCP "
@@ -169,6 +197,42 @@ static void print_call_sentence(const struct doctor_evidence *e, enum doctor_cau
                          "is no TURN server to go round it.");
         break;
     }
+}
+
+static void print_src_silent(const struct doctor_stream *s, struct writer *w)
+{
+    if (s->src_sends == PATH_NO)
+        writer_printf(w, "the SRC itself says that it %s.",
+                      doctor_stream_has_stopped(s) ? "sends no more" : "has sent nothing");
+    else if (addr_is_set(&s->refused))
+        writer_printf(w, "the SRC sends nothing%s: its host answers that nobody is at %s.",
+                      doctor_stream_has_stopped(s) ? " any more" : "", TEXT(&s->refused));
+    else
+        writer_printf(w, "the SRC sends nothing%s.",
+                      doctor_stream_has_stopped(s) ? " any more" : "");
+}
+
+static void print_interrupted(const struct doctor_evidence *e, const struct doctor_finding *f,
+                              struct writer *w)
+{
+    static const char *const why[] = {
+        [DOCTOR_GAP_NONE] = "",
+        [DOCTOR_GAP_ADDRESS] = "our address outside, or the port there, had become another",
+        [DOCTOR_GAP_RELAY] = "the relay was lost",
+        [DOCTOR_GAP_PATH] = "the way that media came by let it in no more",
+    };
+    const struct doctor_stream *list[DOCTOR_STREAMS] = {0};
+    const struct doctor_stream *first = &e->streams[doctor_finding_stream(f)];
+    size_t count = 0;
+    for (size_t i = 0; i < e->stream_count; i++) {
+        if (f->streams & 1u << i)
+            list[count++] = &e->streams[i];
+    }
+    writer_string(w, "Media was missing for a while on ");
+    print_labels(list, count, w);
+    writer_printf(w, " (%lld.%lld s): %s, and siprecd told the SRC another.",
+                  (long long)(first->gap_ms / 1000), (long long)(first->gap_ms % 1000 / 100),
+                  why[first->gap]);
 }
 
 /* Sentences that name what was seen. */
@@ -196,9 +260,17 @@ static void print_seen(const struct doctor_evidence *e, enum doctor_cause cause,
                       "to let in.",
                       TEXT(&s->offered));
         break;
+    case DOCTOR_SRC_MOVED:
+        writer_printf(w,
+                      "the SRC sends from another port than before, %s, and what stands before "
+                      "us lets in only what comes from there",
+                      TEXT(&s->observed));
+        if (s->is_renamed)
+            writer_printf(w, " (its SDP names %s now)", TEXT(&s->offered));
+        writer_string(w, ".");
+        break;
     case DOCTOR_SRC_SILENT:
-        writer_string(w, s->src_sends == PATH_NO ? "the SRC itself says that it has sent nothing."
-                                                 : "the SRC sends nothing.");
+        print_src_silent(s, w);
         break;
     default: /* DOCTOR_SRC_ELSEWHERE */
         writer_string(w, "the SRC sends its media elsewhere");
@@ -222,6 +294,10 @@ void doctor_print_sentence(const struct doctor_evidence *e, const struct doctor_
     }
     if (f->cause == DOCTOR_CLOCKS) {
         print_clocks(s, w);
+        return;
+    }
+    if (f->cause == DOCTOR_INTERRUPTED) {
+        print_interrupted(e, f, w);
         return;
     }
     if (f->cause == DOCTOR_FOREIGN_SENDER) {

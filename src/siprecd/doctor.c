@@ -11,6 +11,7 @@
 #include "base/metrics.h"
 #include "base/sightings.h"
 #include "catalog/files.h"
+#include "doctor/breaks.h"
 #include "doctor/evidence.h"
 #include "doctor/kernel.h"
 #include "doctor/recorded.h"
@@ -144,7 +145,8 @@ static void take_counters(struct doctor_evidence *e)
     e->disk_is_full |= metric_value(METRIC_DISK_FULL) != 0;
 }
 
-static void take_journal(struct doctor *doctor, const char *directory, struct doctor_evidence *e)
+static void take_journal(struct doctor *doctor, const char *directory, struct wall until,
+                         struct doctor_evidence *e)
 {
     char path[PATH_SIZE];
     struct view bytes;
@@ -152,6 +154,7 @@ static void take_journal(struct doctor *doctor, const char *directory, struct do
     if (n < 0 || (size_t)n >= sizeof path || io_file_map(path, &bytes) != 0)
         return;
     doctor_read_journal(bytes, e);
+    doctor_read_breaks(bytes, until, e);
     io_file_unmap(bytes);
 }
 
@@ -161,6 +164,7 @@ static void take_call(struct doctor *doctor, const struct api_question *question
     struct wall end = question->ended.ns ? question->ended : io_clock_wall();
     doctor_read_recording(question->document, e);
     e->lasted_ms = wall_diff_ms(end, question->started);
+    e->is_over = question->ended.ns != 0;
     for (size_t i = 0; i < e->stream_count && i < API_QUESTION_STREAMS; i++) {
         e->streams[i].firewall = question->firewall[i];
         e->streams[i].lets_answers_in = question->lets_answers_in[i];
@@ -169,7 +173,7 @@ static void take_call(struct doctor *doctor, const struct api_question *question
                     sizeof e->chain.family);
     (void)view_copy(view_of_string(question->chain.table), e->chain.table, sizeof e->chain.table);
     (void)view_copy(view_of_string(question->chain.name), e->chain.name, sizeof e->chain.name);
-    take_journal(doctor, question->directory, e);
+    take_journal(doctor, question->directory, end, e);
 }
 
 static bool is_own_port(const struct doctor_evidence *e, uint16_t port)
@@ -234,7 +238,7 @@ static bool can_be_looked_at(const struct doctor_evidence *e, const struct docto
                         s->advertised.family == e->external.family &&
                         !addr_equal_ip(&s->advertised, &e->external) &&
                         !addr_equal_ip(&s->advertised, &e->local);
-    return doctor_stream_is_dead(s) && !s->is_ice && doctor_is_ours(e, &s->advertised) &&
+    return doctor_stream_is_silent(s) && !s->is_ice && doctor_is_ours(e, &s->advertised) &&
            !is_elsewhere &&
            (s->path == PATH_DIRECT || s->path == PATH_MAPPED ||
             (s->path == PATH_BEST_EFFORT && e->external_is_set));

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "doctor/breaks.h"
 #include "doctor/evidence.h"
 #include "doctor/recorded.h"
 
@@ -33,6 +34,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         e.stream_count = 2;
         e.has_call = e.streams[0].expects_media = e.streams[1].expects_media = true;
         doctor_read_journal(view_of(data + 1, size - 1), &e);
+        doctor_read_breaks(view_of(data + 1, size - 1), (struct wall){INT64_C(1772366460000000000)},
+                           &e);
     } else if (size < 4096) {
         take(&e, data, size);
     }

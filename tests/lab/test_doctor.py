@@ -37,7 +37,7 @@ class Case:
     """One world, one call, and what the doctor is to say of it: causes alone (all of them certain), or among others."""
 
     def __init__(self, name, causes, settings, among=(), srs=(), src=(), call=(), script=None, before=None, during=None,
-                 seconds=3, to=None, live=False, arguments=(), as_root=True, calls=True, transport="tcp", check=None, settle=False, full=False, coturn=(),
+                 seconds=3, to=None, live=None, arguments=(), as_root=True, calls=True, transport="tcp", check=None, settle=False, full=False, coturn=(),
                  asked=None, **world):
         self.name, self.causes, self.among, self.settings, self.srs, self.src = name, causes, among, settings, srs, src
         self.call, self.script, self.before, self.during, self.seconds = call, script, before, during, seconds
@@ -87,8 +87,7 @@ class Case:
         if self.during:
             self.during(self)
         if self.live:
-            before = self.src_has_sent()
-            wait_for(lambda: self.src_has_sent() > before + 50, 20)  # half a second of both streams
+            self.live(self)
             report = self.report()
         calling.join()
         self.called = result["call"]
@@ -186,10 +185,11 @@ def in_call_translates(of_stream, to):
     return do
 
 
-def in_call_drops(of_stream):
-    """This host's firewall drops what comes to that stream's RTP port, and nothing else."""
+def in_call_drops(*of_streams):
+    """This host's firewall drops what comes to those streams' RTP ports (to all of them), and nothing else."""
     def do(c):
-        host_drops(f"udp dport {c.streams()[of_stream]['bound'].rpartition(':')[2]} drop")(c)
+        ports = [s["bound"].rpartition(":")[2] for s in c.streams()]
+        host_drops("".join(f"udp dport {ports[n]} drop\n" for n in of_streams or range(len(ports))))(c)
     return do
 
 
@@ -199,7 +199,7 @@ def paste(c, report):
     rules = [line.strip() for line in said.splitlines() if line.startswith("    nft ")]
     tap.ok(len(rules) == 1 and "as root" not in said, f"{c.name}: a rule to paste", said)
     c.world.srs.run("sh", "-c", rules[0])
-    c.script, c.live = None, False
+    c.script, c.live = None, None
     again = c.report_of_call()
     tap.ok(again["healthy"], f"{c.name}: pasted, the next call is heard", json.dumps(again, indent=1), rules)
 
@@ -275,6 +275,36 @@ def wait_for_fragments(c):
         v6 = c.world.srs.run("sh", "-c", "grep Ip6ReasmFails /proc/net/snmp6").split()[1]
         return int(v4) + int(v6) > 0
     wait_for(failed, 10)
+
+
+def talks(seconds=0.5):
+    """Until both streams have sent for so long."""
+    def do(c):
+        before = c.src_has_sent()
+        wait_for(lambda: c.src_has_sent() > before + 100 * seconds, 20)
+    return do
+
+
+def in_mid_call(deed):
+    return both(talks(2), deed)
+
+
+def forgets(c):
+    """Our NAT restarts, and has no port mapped any more."""
+    c.world.routers["srs"][-1].forget()
+
+
+def stays(c):
+    """The SRC's media goes on to where it was first told, whatever re-INVITEs say."""
+    src_translates("\n".join(f"udp sport {s['offered'].rpartition(':')[2]} udp dport set {s['advertised'].rpartition(':')[2]}"
+                             for s in c.streams()))(c)
+
+
+def waits_for(*codes):
+    """For the recording's warnings, in mid-call."""
+    def do(c):
+        wait_for(lambda: {w["code"] for w in (c.recorder.recordings() or [{}])[0].get("warnings", [])} >= set(codes), 20)
+    return do
 
 
 def mutes_reports(c):
@@ -387,7 +417,7 @@ case("a call that nobody knows", "no-sip", RELAY, asked="nobody@example.com")
 case("no call that sip.allow lets in", "refused", RELAY, arguments=["--sip.allow=192.0.2.1"])
 case("all is well", "", RELAY)
 case("all is well with a stateful firewall, which what we send opens", "", NOBODY, before=lambda c: c.world.srs.nft(STATEFUL))
-case("all is well in mid-call", "", RELAY, live=True, seconds=4)
+case("all is well in mid-call", "", RELAY, live=talks(), seconds=4)
 
 for name, rules in (("a port range", "udp dport 10000-10199 drop"), ("all of UDP", "iif lo accept\nmeta l4proto udp drop"),
                     ("the SBC's address", f"ip saddr {THEM} meta l4proto udp drop")):
@@ -403,7 +433,7 @@ case("a router drops the range, looked at by STUN", "router-firewall", STUN,
      before=core_drops("ip daddr 5.5.5.1 udp dport 10000-10199 drop"))
 case("a router drops the range, IPv6", "router-firewall", RELAY6, seconds=1, v6=True, to=f"[{lab.SRS6}1]", arguments=LISTEN6,
      before=core_drops(f"ip6 daddr {lab.SRS6}1 udp dport 10000-10199 drop"))
-case("a router drops the range in mid-call", "router-firewall", RELAY, live=True, seconds=4,
+case("a router drops the range in mid-call", "router-firewall", RELAY, live=talks(), seconds=4,
      before=core_drops("ip daddr 5.5.5.1 udp dport 10000-10199 drop"))
 among("a router drops the range, nobody can look", "router-firewall src-silent", NOBODY,
       before=core_drops("ip daddr 5.5.5.1 udp dport 10000-10199 drop"))
@@ -526,6 +556,21 @@ for name, how in ((", SIP by UDP", of(STATIC, STUN)), (" of a NAT that forwards 
          srs=["forwarded" if "EXTERNAL_IP" in how else "masquerade"], lan_src=True, before=hairpin_sip, transport="udp", settle=True)
 case("the SRC is a neighbour and calls the outside address", "hairpin", of(STATIC, STUN, SIPRECD_NAT_LOCAL_NETWORKS=""), srs=["forwarded"], lan_src=True,
      before=hairpin_sip)
+
+# Media that came, and stops.
+BOX = ("box", "mapping=independent", "filtering=address-port", "scope=mapping", "ports=random")
+case("a router closes in mid-call", "router-firewall", RELAY, seconds=14,
+     during=in_mid_call(core_drops("ip daddr 5.5.5.1 udp dport 10000-10199 drop")))
+case("the host's firewall closes in mid-call", "host-firewall", STUN, srs=["masquerade"], settle=True, seconds=10, during=in_mid_call(in_call_drops()))
+case("the SRC stops sending in mid-call", "src-silent", of(STATIC, STUN), srs=["forwarded"], script="wait 2s;mute;wait 9s", seconds=11)
+case("the SRC is gone without a BYE", "src-silent", RELAY, script="wait 2s;vanish", seconds=9, live=waits_for("packets-refused"))
+among("the SRC's port moves, and our NAT knows the old one", "src-moved src-silent", STUN, srs=["masquerade"], settle=True,
+      script="wait 3s;port silent;wait 9s", seconds=12)
+case("our NAT forgets, and the SRC does not follow", "nat-forgot", STUN, srs=[BOX], settle=True, seconds=19,
+     during=both(stays, in_mid_call(forgets)))
+case("our NAT forgets, and the SRC follows", "interrupted", STUN, srs=[BOX], settle=True, seconds=13, during=in_mid_call(forgets))
+case("the host's firewall closes for one stream, and the SRC mutes the other", "host-firewall src-silent", RELAY, seconds=12,
+     during=in_mid_call(in_call_drops(0)), script="wait 3s;mute 1;wait 9s")
 
 # Two at once.
 case("the host's firewall and a mute stream", "host-firewall", RELAY, before=host_drops("udp dport 10000-10199 drop"), script="mute 1;wait 4s")

@@ -501,6 +501,120 @@ static void test_roots(void)
         is_alone(&e, DOCTOR_SRC_SILENT)); /* what is only likely of the call is not named beside */
 }
 
+/* ---- Media that stopped ---- */
+
+static void stopped(struct doctor_stream *s)
+{
+    s->packets = 250;
+    s->observed = s->offered;
+    s->silent_ms = 9000;
+}
+
+static void nobody_is_there(struct doctor_stream *s)
+{
+    s->refused = s->observed;
+}
+
+static void readdressed(struct doctor_stream *s)
+{
+    s->is_readdressed = true;
+}
+
+/* What was heard had a way: what would have kept it out from the first is no cause. */
+static void test_stopped(void)
+{
+    struct doctor_evidence e = dead_call();
+    streams(&e, stopped);
+    CHECK(is_among(&e, DOCTOR_SRC_SILENT));
+    CHECK(is_among(&e, DOCTOR_NOT_FORWARDED));
+    e.streams[0].silent_ms = e.streams[1].silent_ms = 3000;
+    CHECK(is_healthy(&e)); /* a pause */
+    e = dead_call();
+    streams(&e, stopped);
+    streams(&e, says_it_does_not);
+    CHECK(is_alone(&e, DOCTOR_SRC_SILENT));
+    e = dead_call();
+    streams(&e, stopped);
+    streams(&e, probe_yes);
+    CHECK(is_among(&e, DOCTOR_SRC_SILENT));
+    streams(&e, nobody_is_there);
+    CHECK(is_alone(&e, DOCTOR_SRC_SILENT));
+    e = dead_call();
+    streams(&e, stopped);
+    e.src_is_gone = true;
+    CHECK(is_alone(&e, DOCTOR_SRC_GONE));
+    e = dead_call();
+    streams(&e, stopped);
+    streams(&e, drops);
+    CHECK(is_alone(&e, DOCTOR_HOST_FIREWALL));
+    e = dead_call();
+    streams(&e, heard);
+    stopped(&e.streams[1]);
+    e.streams[1].src_sends = PATH_NO;
+    CHECK(is_alone(&e, DOCTOR_ONE_LEG));
+}
+
+/* Rules that let in the SRC alone keep a stranger's probe out, and it may have fallen silent: what closed
+ * them stopped its reports, too. */
+static void test_closed_in_mid_call(void)
+{
+    struct doctor_evidence e = dead_call();
+    streams(&e, stopped);
+    streams(&e, go_direct);
+    streams(&e, probe_no);
+    streams(&e, lets_in);
+    CHECK(is_among(&e, DOCTOR_ROUTER_FIREWALL));
+    CHECK(is_among(&e, DOCTOR_SRC_SILENT));
+    for (size_t i = 0; i < e.stream_count; i++)
+        e.streams[i].rtcp_ceased = true;
+    CHECK(is_alone(&e, DOCTOR_ROUTER_FIREWALL));
+    streams(&e, nobody_is_there);
+    CHECK(is_among(&e, DOCTOR_SRC_SILENT)); /* its reports stop when its host lets go of the port */
+    CHECK(is_among(&e, DOCTOR_ROUTER_FIREWALL));
+}
+
+static void test_forgotten(void)
+{
+    struct doctor_evidence e = dead_call();
+    e.behaviour.filtering = NAT_FILTERING_ADDRESS_PORT;
+    streams(&e, stopped);
+    streams(&e, by_filter);
+    CHECK(!has(&e, DOCTOR_NAT_FORGOT)); /* STUN is answered, and nothing has changed */
+    streams(&e, readdressed);
+    CHECK(is_among(&e, DOCTOR_NAT_FORGOT));
+    streams(&e, says_it_sends);
+    CHECK(is_alone(&e, DOCTOR_NAT_FORGOT));
+    streams(&e, says_it_does_not);
+    CHECK(is_alone(&e, DOCTOR_SRC_SILENT));
+}
+
+static void test_moved(void)
+{
+    struct doctor_evidence e = dead_call();
+    e.behaviour.filtering = NAT_FILTERING_ADDRESS_PORT;
+    streams(&e, stopped);
+    streams(&e, by_filter);
+    CHECK(is_among(&e, DOCTOR_SRC_MOVED));
+    CHECK(is_among(&e, DOCTOR_SRC_SILENT));
+    streams(&e, nobody_is_there);
+    CHECK(is_among(&e, DOCTOR_SRC_MOVED));
+    streams(&e, says_it_sends);
+    CHECK(is_alone(&e, DOCTOR_SRC_MOVED));
+    e.behaviour.filtering = NAT_FILTERING_INDEPENDENT;
+    CHECK(!has(&e, DOCTOR_SRC_MOVED)); /* whatever port it comes from, it would be let in */
+}
+
+static void test_interrupted(void)
+{
+    struct doctor_evidence e = dead_call();
+    streams(&e, heard);
+    e.streams[1].gap = DOCTOR_GAP_ADDRESS;
+    e.streams[1].gap_ms = 6059;
+    CHECK(is_alone(&e, DOCTOR_INTERRUPTED));
+    e.streams[1].silent_ms = 9000; /* it came again, and stopped for good */
+    CHECK(!has(&e, DOCTOR_INTERRUPTED));
+}
+
 static void test_words(void)
 {
     struct doctor_evidence e = dead_call();
@@ -509,7 +623,8 @@ static void test_words(void)
         char text[512], cure[512];
         struct writer w = writer_of(text, sizeof text), c = writer_of(cure, sizeof cure);
         bool of_call = cause <= DOCTOR_SIP_ALG ||
-                       (cause >= DOCTOR_TURN_CREDENTIALS && cause <= DOCTOR_SYMMETRIC_NAT);
+                       (cause >= DOCTOR_TURN_CREDENTIALS && cause <= DOCTOR_SYMMETRIC_NAT) ||
+                       cause == DOCTOR_SRC_GONE;
         struct doctor_finding f = {(enum doctor_cause)cause, DOCTOR_CERTAIN, of_call ? 0 : 3};
         doctor_print_sentence(&e, &f, &w);
         doctor_print_cure(&e, &f, &c);
@@ -535,6 +650,11 @@ int main(void)
     RUN(test_one_of_two);
     RUN(test_no_surer_than_that);
     RUN(test_roots);
+    RUN(test_stopped);
+    RUN(test_closed_in_mid_call);
+    RUN(test_forgotten);
+    RUN(test_moved);
+    RUN(test_interrupted);
     RUN(test_words);
     return tap_done();
 }

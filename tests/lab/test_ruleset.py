@@ -30,6 +30,7 @@ RULESETS = [
     ("IPv4 only", "table ip f { %s }" % BASE.format(policy="drop", rules=""), False),
     ("an IPv6 sender", "table inet f { %s }" % BASE.format(policy="drop", rules="ip6 saddr ::/0 accept"), False),
     ("states", "table inet f { %s }" % BASE.format(policy="drop", rules="ct state established,related accept\n iif lo accept"), False),
+    ("a status", "table inet f { %s }" % BASE.format(policy="drop", rules="ct status dnat accept\n ct state invalid drop"), False),
     ("a map of states", "table inet f { %s }" % BASE.format(
         policy="drop", rules="ct state vmap { established : accept, related : accept, invalid : drop }\n udp dport 10000 accept"), False),
     ("a map of ports", "table inet f { %s }" % BASE.format(policy="accept", rules="udp dport vmap { 53 : accept, 10000 : drop }"), False),

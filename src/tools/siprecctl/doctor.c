@@ -12,17 +12,55 @@
 
 /* ---- The firewall ---------------------------------------------------------------------------- */
 
+#define SYSTEM_PATH "PATH=\"$PATH:/usr/sbin:/sbin\"; "
+
+/* Of iptables' own matches and targets nft's JSON tells no more than the name, but its text has most of
+ * them in nft's words. Read back in a network namespace of its own, where nothing goes through, that
+ * is JSON. What has no such words may be or not: as a limit. */
+static const char as_json[] = SYSTEM_PATH "nft -j list ruleset 2>/dev/null";
+static const char by_way_of_text[] = SYSTEM_PATH
+    "nft list ruleset 2>/dev/null |"
+    "sed -E 's/xt match [^ ]+/limit rate 1\\/second/; s/xt target .*/limit rate 1\\/second drop/' |"
+    "unshare -n sh -c 'nft -f - && nft -j list ruleset' 2>/dev/null";
+
+static json_t *read_json(const char *command)
+{
+    FILE *output = popen(command, "r");
+    json_t *json = output ? json_loadf(output, JSON_DISABLE_EOF_CHECK, NULL) : NULL;
+    /* Without the right to see the rules nft prints nothing, or fails. */
+    if (output && pclose(output) != 0) {
+        json_decref(json);
+        return NULL;
+    }
+    return json;
+}
+
+static bool has_iptables_rules(const json_t *ruleset)
+{
+    size_t i, k;
+    const json_t *item, *part;
+    json_array_foreach(json_object_get(ruleset, "nftables"), i, item)
+    {
+        json_array_foreach(json_object_get(json_object_get(item, "rule"), "expr"), k, part)
+        {
+            if (json_object_get(part, "xt"))
+                return true;
+        }
+    }
+    return false;
+}
+
 /* The ruleset of the host that we run on; NULL: it may not be read, or there is no nft. */
 static json_t *read_ruleset(void)
 {
-    FILE *nft = popen("PATH=\"$PATH:/usr/sbin:/sbin\" nft -j list ruleset 2>/dev/null", "r");
-    json_t *ruleset = nft ? json_loadf(nft, JSON_DISABLE_EOF_CHECK, NULL) : NULL;
-    /* Without the right to see it nft prints nothing, or fails. */
-    if (nft && pclose(nft) != 0) {
-        json_decref(ruleset);
-        return NULL;
-    }
-    return ruleset;
+    json_t *ruleset = read_json(as_json), *translated;
+    if (!ruleset || !has_iptables_rules(ruleset))
+        return ruleset;
+    translated = read_json(by_way_of_text);
+    if (!translated)
+        return ruleset;
+    json_decref(ruleset);
+    return translated;
 }
 
 static bool is_of_this_host(const char *url)

@@ -140,6 +140,9 @@ static struct subject subject_of(const json_t *left, const struct ctl_datagram *
     /* It comes from another host. */
     if (strcmp(meta, "iifname") == 0 || strcmp(meta, "iif") == 0)
         return (struct subject){.kind = NOT_KNOWN, .word = "lo"};
+    /* This host's own media is led nowhere else. */
+    if (strcmp(ct, "status") == 0)
+        return (struct subject){.kind = NOT_KNOWN, .word = "dnat"};
     return (struct subject){.kind = NOT_KNOWN};
 }
 
@@ -170,7 +173,7 @@ static enum path_answer is_value(const struct walk *walk, const json_t *rule,
     case NOT_KNOWN:
         break;
     }
-    /* Of the interface only this much is known: that it is not the loopback one. */
+    /* Of the interface only this much is known: that it is not the loopback one. Likewise its status. */
     return s->word && is_word(right, s->word) == PATH_YES ? PATH_NO : PATH_UNKNOWN;
 }
 

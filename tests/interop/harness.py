@@ -183,12 +183,17 @@ class Siprecd:
         ]
         self.process = None
 
-    def start(self):
+    def surroundings(self):
+        """The environment it runs in."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith("SIPRECD_")}
         environment.update(QUIET if self.quiet else {})
+        return environment
+
+    def start(self):
         self.log_file = open(self.log_path, "ab")
+        self.started = time.monotonic()
         self.process = subprocess.Popen(self.arguments, stdout=self.log_file, stderr=self.log_file,
-                                        stdin=subprocess.DEVNULL, env=environment, cwd=self.folder)
+                                        stdin=subprocess.DEVNULL, env=self.surroundings(), cwd=self.folder)
         wait_for(lambda: self.ready() or self.process.poll() is not None, 60)
         if not self.ready():
             log = self.log()

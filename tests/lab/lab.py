@@ -472,6 +472,15 @@ class World:
         self.hosts_file[name] = address
         self.hosts.write_text("127.0.0.1 localhost\n" + "".join(f"{a} {n}\n" for n, a in self.hosts_file.items()))
 
+    def move_in_public(self, *_, without=1.5):
+        """siprecd's host has another public address, after so many seconds without any."""
+        run("ip", "route", "add", f"{SRS}.3", "dev", "c-srs")
+        self.srs.run("ip", "addr", "del", f"{SRS}.1/32", "dev", "eth")
+        time.sleep(without)
+        self.srs.run("ip", "addr", "add", f"{SRS}.3/32", "dev", "eth")
+        self.srs.run("ip", "route", "replace", CORE, "dev", "eth")
+        self.srs.run("ip", "route", "replace", "default", "via", CORE, "dev", "eth", "src", f"{SRS}.3")
+
     # Programs
 
     def siprecd(self, *arguments, **settings):
@@ -522,22 +531,11 @@ class Recorder(harness.Siprecd):
             self.environment.update(STUN_SERVERS="none")
         self.process = None
 
-    def start(self):
+    def surroundings(self):
         unwanted = ("SIPRECD_", "STUN_", "TURN_", "EXTERNAL_IP", "INTERNAL_IP", "BEHIND_NAT", "https_proxy", "HTTPS_PROXY")
         environment = {k: v for k, v in os.environ.items() if not k.startswith(unwanted)}
         environment.update(self.environment)
-        self.log_file = open(self.log_path, "ab")
-        self.started = time.monotonic()
-        self.process = subprocess.Popen(self.arguments, stdout=self.log_file, stderr=self.log_file,
-                                        stdin=subprocess.DEVNULL, env=environment, cwd=self.folder)
-        harness.wait_for(lambda: self.ready() or self.process.poll() is not None, 60)
-        if not self.ready():
-            log = self.log()
-            self.stop()
-            raise RuntimeError("siprecd did not become ready:\n" + log[-4000:])
-        return self
-
-    __enter__ = start
+        return environment
 
     def get(self, path, headers=None):
         with self.space.inside():

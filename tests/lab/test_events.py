@@ -101,18 +101,8 @@ def relayed_reboot():
     Play("our symmetric NAT reboots under a relay", ["symmetric"], settings=TURN, disturb=reboot("srs"), seconds=20)
 
 
-def move_in_public(world, _):
-    host = world.srs
-    lab.run("ip", "route", "add", f"{lab.SRS}.3", "dev", "c-srs")
-    host.run("ip", "addr", "del", f"{lab.SRS}.1/32", "dev", "eth")
-    time.sleep(WITHOUT)
-    host.run("ip", "addr", "add", f"{lab.SRS}.3/32", "dev", "eth")
-    host.run("ip", "route", "replace", lab.CORE, "dev", "eth")
-    host.run("ip", "route", "replace", "default", "via", lab.CORE, "dev", "eth", "src", f"{lab.SRS}.3")
-
-
 def public_address():
-    play = Play("our public address changes", disturb=move_in_public, seconds=20)
+    play = Play("our public address changes", disturb=lab.World.move_in_public, seconds=20)
     play.told("address-changed")
     play.gap()
 

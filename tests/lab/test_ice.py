@@ -20,7 +20,6 @@ STUN = {"STUN_SERVERS": f"{SERVER}:3478"}
 STATIC = {"EXTERNAL_IP": f"{lab.SRS}.1", "BEHIND_NAT": "true"}
 RELAY = [f"turn={SERVER}:3478", f"user={lab.TURN_USER}", f"password={lab.TURN_PASSWORD}"]
 HEARD = 200  # packets: four seconds
-WITHOUT = 1.5  # seconds without any address
 RETURNS = 6  # seconds: two until media is there again (doc/nat.md 9), the rest for counting and for a busy machine
 
 
@@ -147,16 +146,6 @@ def restarted(name, change, pairs, srs=(), settings=None):
                    f"{name}: what is missing is stated", *details)
 
 
-def move_in_public(world):
-    host = world.srs
-    lab.run("ip", "route", "add", f"{lab.SRS}.3", "dev", "c-srs")
-    host.run("ip", "addr", "del", f"{lab.SRS}.1/32", "dev", "eth")
-    time.sleep(WITHOUT)
-    host.run("ip", "addr", "add", f"{lab.SRS}.3/32", "dev", "eth")
-    host.run("ip", "route", "replace", lab.CORE, "dev", "eth")
-    host.run("ip", "route", "replace", "default", "via", lab.CORE, "dev", "eth", "src", f"{lab.SRS}.3")
-
-
 def move_in_lan(world):
     host = world.srs
     host.run("ip", "addr", "del", "192.168.10.2/24", "dev", "eth")
@@ -235,7 +224,7 @@ PARTS = [
     [("EIM+APDF x EIM+APDF, no STUN there", lambda n: tool(n, ["S-S", "Rw-S", "Rw-P"], ["masquerade"], ["masquerade"],
                                                          dict(STUN, **TURN))),
      ("a relay is left", leaves_relay),
-     ("our public address changes", lambda n: restarted(n, move_in_public, ["D-D"])),
+     ("our public address changes", lambda n: restarted(n, lab.World.move_in_public, ["D-D"])),
      ("our LAN address changes", lambda n: restarted(n, move_in_lan, ["S-D", "P-D"], ["masquerade"], STUN))],
 ]
 if len(sys.argv) > 2 and sys.argv[2].isdigit():

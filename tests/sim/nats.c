@@ -38,21 +38,6 @@ static struct play *begin(uint64_t seed, const struct gate_options *gate, uint16
     return play;
 }
 
-static const json_t *verdict(const struct play *play, unsigned stream)
-{
-    return json_object_get(play_stream(play, stream), "verdict");
-}
-
-static unsigned trail(const struct play *play, unsigned stream, const char *event)
-{
-    unsigned count = 0;
-    size_t i;
-    json_t *step;
-    json_array_foreach(json_object_get(verdict(play, stream), "trail"), i, step) count +=
-        strcmp(play_text(step, "event"), event) == 0;
-    return count;
-}
-
 /* All of both streams is in the document and in the journal, to the addresses that were answered last. */
 static void check_whole(struct play *play)
 {
@@ -83,8 +68,8 @@ static void test_open_before_the_answer(void)
     check_whole(play);
     CHECK_INT(pcap_count_rtp(play->pcap, &to, &play->a->from), play->a->sent);
     CHECK_TEXT(play_text(play_stream(play, 0), "path"), "stun");
-    CHECK_TEXT(play_text(verdict(play, 0), "src_class"), "B1");
-    CHECK_INT(trail(play, 0, "punched"), 1);
+    CHECK_TEXT(play_text(play_verdict(play, 0), "src_class"), "B1");
+    CHECK_INT(play_trail(play, 0, "punched"), 1);
     play_free(play);
 }
 
@@ -156,9 +141,9 @@ static void test_the_ladder_ends_at_a_relay(void)
     play_end(play);
     CHECK_TEXT(play_text(play_stream(play, 0), "path"), "relay");
     CHECK(play_number(play_stream(play, 0), "packets") >= play->a->sent - before);
-    CHECK(play_number(verdict(play, 0), "first_packet_ms") < 3000);
+    CHECK(play_number(play_verdict(play, 0), "first_packet_ms") < 3000);
     CHECK(pcap_count_rtp(play->pcap, &to, &play->a->from) >= play->a->sent - before);
-    CHECK_INT(trail(play, 0, "retried"), 1);
+    CHECK_INT(play_trail(play, 0, "retried"), 1);
     CHECK(play->srs.gate.relays[0].bound && play->srs.gate.relays[1].bound);
     CHECK(play->srs.gate.relays[0].released == 1 && play->srs.gate.relays[1].released == 1);
     play_free(play);
@@ -182,7 +167,7 @@ static void test_relayed_from_the_start(void)
     check_whole(play);
     CHECK_INT(pcap_count_rtp(play->pcap, &to, &play->a->from), play->a->sent);
     CHECK_TEXT(play_text(play_stream(play, 0), "path"), "relay");
-    CHECK_INT(trail(play, 0, "permitted"), 1);
+    CHECK_INT(play_trail(play, 0, "permitted"), 1);
     play_free(play);
 }
 
@@ -206,8 +191,8 @@ static void test_both_ways_are_received(void)
     world_run(&play->world, 5000);
     play_end(play);
     check_whole(play);
-    CHECK_INT(trail(play, 0, "followed"), 1);
-    CHECK_INT(trail(play, 1, "followed"), 0);
+    CHECK_INT(play_trail(play, 0, "followed"), 1);
+    CHECK_INT(play_trail(play, 1, "followed"), 0);
     /* The journal names the answered address throughout. */
     CHECK_INT(pcap_count_rtp(play->pcap, &to, &play->a->from), play->a->sent);
     play_free(play);
@@ -242,7 +227,7 @@ static void test_our_nat_restarts(void)
     for (int i = 0; i < 2; i++)
         told += play_number(play_stream(play, (unsigned)i), "lost") >= 50;
     CHECK_INT(pcap_count_events(play->pcap, "gap"), told);
-    CHECK_INT(trail(play, 0, "address-changed"), 1);
+    CHECK_INT(play_trail(play, 0, "address-changed"), 1);
     play_free(play);
 }
 
@@ -303,8 +288,8 @@ static void test_a_relay_dies(void)
     play_end(play);
     CHECK(pcap_count_rtp(play->pcap, &to, NULL) > 100);
     CHECK_INT(pcap_count_rtp(play->pcap, &other, NULL), play->b->sent);
-    CHECK_INT(trail(play, 0, "relay-lost"), 1);
-    CHECK_INT(trail(play, 1, "relay-lost"), 0);
+    CHECK_INT(play_trail(play, 0, "relay-lost"), 1);
+    CHECK_INT(play_trail(play, 1, "relay-lost"), 0);
     CHECK_INT(play->srs.gate.relays[slot].released, 0); /* there is nothing to release */
     play_free(play);
 }
@@ -332,7 +317,7 @@ static void test_from_the_relay_to_the_direct_way(void)
     check_whole(play);
     CHECK_INT(play_number(play_stream(play, 0), "lost"), 0);
     CHECK_TEXT(play_text(play_stream(play, 0), "path"), "stun");
-    CHECK_INT(trail(play, 0, "migrated"), 1);
+    CHECK_INT(play_trail(play, 0, "migrated"), 1);
     play_free(play);
 }
 

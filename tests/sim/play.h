@@ -62,14 +62,12 @@ static inline void play_free(struct play *play)
     free(play);
 }
 
-/* How many of the document's list ("events", "warnings", "digits") have that value under key. */
-static inline unsigned play_count(const struct play *play, const char *list, const char *key,
-                                  const char *value)
+static inline unsigned play_count_in(const json_t *list, const char *key, const char *value)
 {
     unsigned count = 0;
     size_t i;
     json_t *one;
-    json_array_foreach(json_object_get(play->document, list), i, one)
+    json_array_foreach(list, i, one)
     {
         const char *text = json_string_value(json_object_get(one, key));
         count += text && strcmp(text, value) == 0;
@@ -77,9 +75,27 @@ static inline unsigned play_count(const struct play *play, const char *list, con
     return count;
 }
 
+/* How many of the document's list ("events", "warnings", "digits") have that value under key. */
+static inline unsigned play_count(const struct play *play, const char *list, const char *key,
+                                  const char *value)
+{
+    return play_count_in(json_object_get(play->document, list), key, value);
+}
+
 static inline json_t *play_stream(const struct play *play, unsigned number)
 {
     return json_array_get(json_object_get(play->document, "streams"), number);
+}
+
+static inline json_t *play_verdict(const struct play *play, unsigned stream)
+{
+    return json_object_get(play_stream(play, stream), "verdict");
+}
+
+/* How many steps of the stream's trail are that event. */
+static inline unsigned play_trail(const struct play *play, unsigned stream, const char *event)
+{
+    return play_count_in(json_object_get(play_verdict(play, stream), "trail"), "event", event);
 }
 
 static inline int64_t play_number(const json_t *object, const char *key)

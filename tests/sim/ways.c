@@ -87,11 +87,6 @@ static struct nat_profile *behind(enum nat_mapping mapping, enum nat_filtering f
     return profiles;
 }
 
-static json_t *verdict(const struct play *play, unsigned stream)
-{
-    return json_object_get(play_stream(play, stream), "verdict");
-}
-
 /* One call; a's answered address and the document's words for it. */
 static void expect(const struct srs_options *options, uint8_t last, uint16_t base, const char *path,
                    const char *ours)
@@ -105,9 +100,9 @@ static void expect(const struct srs_options *options, uint8_t last, uint16_t bas
     play_end(play);
     const json_t *stream = play_stream(play, 0);
     CHECK_TEXT(play_text(stream, "path"), path);
-    CHECK_TEXT(play_text(verdict(play, 0), "our_class"), ours);
+    CHECK_TEXT(play_text(play_verdict(play, 0), "our_class"), ours);
     CHECK_TEXT(play_text(stream, "advertised"), addr_print(&to).s);
-    CHECK(strlen(play_text(verdict(play, 0), "why")) > 10);
+    CHECK(strlen(play_text(play_verdict(play, 0), "why")) > 10);
     play_free(play);
 }
 
@@ -194,7 +189,7 @@ static void test_a_relay_each(void)
     CHECK_TEXT(play_text(relay, "server"), "203.0.113.50:3478");
     CHECK_TEXT(play_text(relay, "transport"), "udp");
     CHECK_INT(play_number(relay, "rtt_ms"), 12);
-    const json_t *alternatives = json_object_get(verdict(play, 0), "alternatives");
+    const json_t *alternatives = json_object_get(play_verdict(play, 0), "alternatives");
     CHECK(json_is_array(alternatives));
     play_free(play);
 }
@@ -222,16 +217,6 @@ static void test_relays_of_a_refused_call(void)
 }
 
 /* ---- When nothing arrives, and when we move ------------------------------------------------- */
-
-static unsigned trail_has(const struct play *play, unsigned stream, const char *event)
-{
-    unsigned count = 0;
-    size_t i;
-    json_t *step;
-    json_array_foreach(json_object_get(verdict(play, stream), "trail"), i, step) count +=
-        strcmp(play_text(step, "event"), event) == 0;
-    return count;
-}
 
 static unsigned m_lines(const char *sdp)
 {
@@ -275,8 +260,8 @@ static void test_the_next_path(void)
     const json_t *stream = play_stream(play, 0);
     CHECK_TEXT(play_text(stream, "path"), "relay");
     CHECK_TEXT(play_text(stream, "advertised"), addr_print(&to).s);
-    CHECK_INT(trail_has(play, 0, "retried"), 1);
-    CHECK_INT(play_number(verdict(play, 0), "switches"), 1);
+    CHECK_INT(play_trail(play, 0, "retried"), 1);
+    CHECK_INT(play_number(play_verdict(play, 0), "switches"), 1);
     CHECK_TEXT(play_text(json_object_get(stream, "relay"), "server"), "203.0.113.50:3478");
     CHECK_INT(pcap_count_sip(play->pcap, "INVITE "), 2);
     play_free(play);
@@ -318,7 +303,7 @@ static void test_another_port(void)
     CHECK_TEXT(play_text(play_stream(play, 0), "path"), "stun");
     CHECK_TEXT(play_text(play_stream(play, 0), "advertised"), addr_print(&last).s);
     CHECK_INT(play_number(play_stream(play, 0), "packets"), play->a->sent);
-    CHECK_INT(trail_has(play, 0, "retried"), 2);
+    CHECK_INT(play_trail(play, 0, "retried"), 2);
     play_free(play);
 }
 
@@ -367,7 +352,7 @@ static void test_a_refusal(void)
     CHECK_TEXT(play_text(play_stream(play, 0), "path"), "stun");
     CHECK_TEXT(play_text(play_stream(play, 0), "advertised"), addr_print(&to).s);
     CHECK_INT(play_count(play, "warnings", "code", "path-stays"), 1);
-    CHECK_INT(play_number(verdict(play, 0), "switches"), 0);
+    CHECK_INT(play_number(play_verdict(play, 0), "switches"), 0);
     play_free(play);
 }
 
@@ -417,8 +402,8 @@ static void test_a_relay_is_lost(void)
     world_run(&play->world, 500);
     CHECK_INT(play->src->reinvites, 1);
     play_end(play);
-    CHECK_INT(trail_has(play, 0, "retried"), 1);
-    CHECK_INT(play_number(verdict(play, 1), "switches"), 0);
+    CHECK_INT(play_trail(play, 0, "retried"), 1);
+    CHECK_INT(play_number(play_verdict(play, 1), "switches"), 0);
     play_free(play);
 }
 
@@ -480,8 +465,8 @@ static void test_nobody_is_told_from_nowhere(void)
     CHECK_INT(play->src->reinvites, 1);
     CHECK_INT(play->a->to.port, 49154);
     play_end(play);
-    CHECK_INT(trail_has(play, 0, "address-changed"), 1);
-    CHECK_INT(trail_has(play, 0, "retried"), 1);
+    CHECK_INT(play_trail(play, 0, "address-changed"), 1);
+    CHECK_INT(play_trail(play, 0, "retried"), 1);
     play_free(play);
 }
 
@@ -593,7 +578,7 @@ static void change_our_address(bool apart)
     struct addr to = play->a->to;
     play_end(play);
     CHECK_TEXT(play_text(play_stream(play, 0), "advertised"), addr_print(&to).s);
-    CHECK_INT(trail_has(play, 0, "address-changed"), 1);
+    CHECK_INT(play_trail(play, 0, "address-changed"), 1);
     CHECK_INT(play_number(play_stream(play, 0), "packets"), play->a->sent);
     play_free(play);
 }
@@ -662,7 +647,7 @@ static void test_our_mapping_changes(void)
     CHECK_INT(play->a->to_rtcp.port, 61001);
     CHECK_INT(play->b->to.port / 1000, 40);
     play_end(play);
-    CHECK_INT(trail_has(play, 0, "address-changed"), 1);
+    CHECK_INT(play_trail(play, 0, "address-changed"), 1);
     play_free(play);
 }
 
@@ -718,7 +703,7 @@ static void test_a_wrong_address_is_noted(void)
     play_end(play);
     CHECK_INT(play_count(play, "warnings", "code", "private-sdp"), 0);
     CHECK_INT(play_count(play, "warnings", "code", "alg-suspected"), 1);
-    const json_t *security = json_object_get(verdict(play, 0), "security");
+    const json_t *security = json_object_get(play_verdict(play, 0), "security");
     CHECK_TEXT(json_string_value(json_array_get(security, 0)), "alg-suspected");
     play_free(play);
 }

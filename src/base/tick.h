@@ -77,6 +77,23 @@ static inline int64_t wall_diff_ms(struct wall a, struct wall b)
     return (a.ns - b.ns) / NS_PER_MS;
 }
 
+/* One moment on both clocks. */
+struct moment {
+    struct tick tick;
+    struct wall wall;
+};
+
+/* What the wall clock shows at t, and when it showed at. True unless it was set in between. */
+static inline struct wall moment_wall(const struct moment *m, struct tick t)
+{
+    return (struct wall){m->wall.ns + tick_diff_ns(t, m->tick)};
+}
+
+static inline struct tick moment_tick(const struct moment *m, struct wall at)
+{
+    return (struct tick){m->tick.ns - (m->wall.ns - at.ns)};
+}
+
 /* "2026-03-01T12:00:00.123Z" (RFC 3339, UTC, milliseconds): 24 bytes and a NUL. */
 #define WALL_TEXT_SIZE 32
 struct wall_text {

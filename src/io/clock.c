@@ -9,6 +9,23 @@
 #include <sys/random.h>
 #include <time.h>
 
+#define PAIR_TRIES    8
+#define PAIR_TIGHT_NS 5000
+
+struct io_clock_pair io_clock_read_pair(int64_t (*read_ns)(int which))
+{
+    struct io_clock_pair best = {0};
+    int64_t tightest = INT64_MAX;
+    for (int i = 0; i < PAIR_TRIES && tightest > PAIR_TIGHT_NS; i++) {
+        int64_t before = read_ns(0), b_ns = read_ns(1), width = read_ns(0) - before;
+        if (width >= tightest)
+            continue;
+        tightest = width;
+        best = (struct io_clock_pair){.a_ns = before + width / 2, .b_ns = b_ns};
+    }
+    return best;
+}
+
 static int64_t clock_read_ns(clockid_t id)
 {
     struct timespec ts;
@@ -22,14 +39,31 @@ struct tick io_clock_tick(void)
     return (struct tick){.ns = clock_read_ns(CLOCK_BOOTTIME)};
 }
 
-struct tick io_clock_monotonic(void)
+static int64_t read_awake(int which)
 {
-    return (struct tick){.ns = clock_read_ns(CLOCK_MONOTONIC)};
+    return clock_read_ns(which ? CLOCK_MONOTONIC : CLOCK_BOOTTIME);
+}
+
+int64_t io_clock_slept_ns(void)
+{
+    struct io_clock_pair pair = io_clock_read_pair(read_awake);
+    return pair.a_ns - pair.b_ns;
 }
 
 struct wall io_clock_wall(void)
 {
     return (struct wall){.ns = clock_read_ns(CLOCK_REALTIME)};
+}
+
+static int64_t read_moment(int which)
+{
+    return clock_read_ns(which ? CLOCK_REALTIME : CLOCK_BOOTTIME);
+}
+
+struct moment io_clock_moment(void)
+{
+    struct io_clock_pair pair = io_clock_read_pair(read_moment);
+    return (struct moment){.tick = {pair.a_ns}, .wall = {pair.b_ns}};
 }
 
 void io_clock_seed(uint8_t *seed, size_t seed_len)

@@ -10,15 +10,27 @@
 
 #include "base/tick.h"
 
+/* Two clocks at one moment. */
+struct io_clock_pair {
+    int64_t a_ns, b_ns;
+};
+
+/* Reads clock b between two looks at clock a, by read_ns(which) with which 0 for a and 1 for b; where a stood still
+ * for long in between (a thread that had to wait for its processor) again, and keeps the tightest. */
+struct io_clock_pair io_clock_read_pair(int64_t (*read_ns)(int which));
+
 /* Monotonic time; goes on while the machine is suspended (CLOCK_BOOTTIME), so that a dialog that
  * expired during a suspend is seen as expired after it. */
 struct tick io_clock_tick(void);
 
-/* The same without the time in which the machine was suspended: what the two differ by it slept. */
-struct tick io_clock_monotonic(void);
+/* For how long the machine has been suspended since it was booted. */
+int64_t io_clock_slept_ns(void);
 
 /* Unix time, as the kernel stamps packets with (CLOCK_REALTIME). */
 struct wall io_clock_wall(void);
+
+/* Both of them, so that the one can be told from the other. */
+struct moment io_clock_moment(void);
 
 /* Fills seed with bytes of the kernel's generator; waits at early boot until it is ready.
  * Never fails: a machine without random bytes cannot run us (assert). */

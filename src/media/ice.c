@@ -111,10 +111,13 @@ static void wake_others(struct media *media, const struct media_stream *stream)
 
 /* ---- What the agents say -------------------------------------------------------------------- */
 
-static void tell(struct media *media, struct media_stream *stream, const struct ice_event *event)
+static void tell(struct media *media, struct media_stream *stream, struct tick now,
+                 const struct ice_event *event)
 {
-    struct media_event told = {
-        .kind = MEDIA_EVENT_ICE, .at = media->wall, .addr = event->path.peer};
+    struct media_event told = {.kind = MEDIA_EVENT_ICE,
+                               .at = media_wall(media, now),
+                               .addr = event->path.peer,
+                               .tick = now};
     told.ice = (struct media_ice_news){.component = event->component,
                                        .local = event->local,
                                        .local_type = event->local_type,
@@ -148,12 +151,12 @@ static void tell(struct media *media, struct media_stream *stream, const struct 
     media_tell(media, stream, told);
 }
 
-static void hear(struct media *media, struct media_stream *stream)
+static void hear(struct media *media, struct media_stream *stream, struct tick now)
 {
     struct media_ice *ice = stream->ice;
     struct ice_event event;
     while (ice_event(ice->agent, &event)) {
-        tell(media, stream, &event);
+        tell(media, stream, now, &event);
         if (event.kind == ICE_COMPLETED) {
             ice_destroy(ice->before);
             ice->before = NULL;
@@ -162,7 +165,7 @@ static void hear(struct media *media, struct media_stream *stream)
     /* The one before only carries on: its end is news as long as there is no other path. */
     while (ice->before && ice_event(ice->before, &event)) {
         if (event.kind == ICE_CONSENT_LOST && !carries(ice->agent))
-            tell(media, stream, &event);
+            tell(media, stream, now, &event);
     }
 }
 
@@ -212,7 +215,7 @@ bool media_ice_input(struct media *media, struct media_stream *stream, struct ti
         ice->refused++;
         metric_add(METRIC_STUN_REFUSED, 1);
     }
-    hear(media, stream);
+    hear(media, stream, now);
     make_ready(media, stream);
     return true;
 }
@@ -224,7 +227,7 @@ void media_ice_path_failed(struct media *media, struct media_stream *stream, str
     if (!stream->ice)
         return;
     ice_path_failed(stream->ice->agent, now, &path);
-    hear(media, stream);
+    hear(media, stream, now);
     make_ready(media, stream);
 }
 
@@ -281,7 +284,7 @@ bool media_ice_output(struct media *media, struct media_stream *stream, struct t
         media_shared_sent(media, stream, out);
         return true;
     }
-    hear(media, stream);
+    hear(media, stream, now);
     return false;
 }
 
@@ -303,6 +306,6 @@ void media_ice_expire(struct media *media, struct media_stream *stream, struct t
     ice_expire(ice->agent, now);
     if (ice->before)
         ice_expire(ice->before, now);
-    hear(media, stream);
+    hear(media, stream, now);
     make_ready(media, stream);
 }

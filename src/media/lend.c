@@ -69,6 +69,7 @@ void media_lend_port(struct media *media, struct media_stream *stream, struct ti
 {
     stream->lent = true;
     stream->lent_at = at;
+    stream->lent_tick = now;
     enter_port(media, stream, now);
     metric_add(METRIC_STREAMS_ACTIVE, 1);
 }

@@ -104,15 +104,24 @@ void media_command_finish(struct media_command *command)
 
 /* ---- Small things that all parts use -------------------------------------------------------- */
 
-static void note_wall(struct media *media, struct tick now, struct wall wall)
+void media_clock(struct media *media, const struct moment *now)
 {
-    media->wall = wall;
-    media->wall_at = now;
+    media->swept_at = media->clock.tick;
+    media->clock = *now;
 }
 
 struct wall media_wall(const struct media *media, struct tick now)
 {
-    return (struct wall){media->wall.ns + tick_diff_ns(now, media->wall_at)};
+    return moment_wall(&media->clock, now);
+}
+
+struct tick media_arrival(const struct media *media, struct tick now, struct wall at)
+{
+    struct tick arrival = moment_tick(&media->clock, at);
+    if (tick_before(arrival, media->swept_at))
+        arrival =
+            media->swept_at; /* or that sweep would have had it: the clock was set meanwhile */
+    return tick_min(arrival, now);
 }
 
 /* Timers and commands may tell more than there is room for; datagrams never do: media_input() stops
@@ -176,7 +185,7 @@ void media_recording_fail(struct media *media, struct media_recording *recording
     journal_writer_clear(&recording->journal);
     push_event(media, &(struct media_event){.kind = MEDIA_EVENT_FAILED,
                                             .recording = recording->name,
-                                            .at = media->wall,
+                                            .at = media->clock.wall,
                                             .error = error,
                                             .nothing_kept = !recording->written});
 }
@@ -408,7 +417,6 @@ static void close_recording(struct media *media, struct media_recording *recordi
 void media_command(struct media *media, struct tick now, struct media_command *command)
 {
     settle(media);
-    note_wall(media, now, command->at);
     struct media_recording *recording = find_recording(media, command->recording);
     if (command->kind == MEDIA_OPEN && !recording) {
         open_recording(media, command);
@@ -523,7 +531,6 @@ size_t media_input(struct media *media, struct tick now, const struct datagram *
         if (media->event_room - media->event_count < EVENTS_A_DATAGRAM ||
             !media_book_has_room(recording, datagram->bytes.len))
             break;
-        note_wall(media, now, datagram->at);
         note_dropped(media, stream, datagram);
         media_stream_input(media, stream, now, datagram);
         if (recording->closing && !recording->ended) {

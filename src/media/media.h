@@ -19,6 +19,7 @@
 /* One worker drives one `struct media`, on one thread, like this, once a sweep:
  *
  *     take every mailbox item           media_command()      before the sockets: see below
+ *     read both clocks at once          media_clock()
  *     receive a batch                   media_input()        until it took all of it
  *     if media_deadline() is due        media_expire()
  *     media_write()   until false       append to the journals' files
@@ -175,6 +176,10 @@ enum media_shared { MEDIA_SHARED_UDP, MEDIA_SHARED_TCP_PASSIVE, MEDIA_SHARED_TCP
 #define MEDIA_SHARED_AT(socket)     ((socket)&0xff)
 #define MEDIA_SOCKET_SHARED(socket) ((socket) >> 30 == 1)
 
+/* What the clocks show as a sweep begins: by this, datagrams that the kernel dated by the wall clock get their
+ * place among ticks, and what happens at a tick its date. */
+void media_clock(struct media *media, const struct moment *now);
+
 /* Takes datagrams in the order of the batch and journals what belongs to a stream. Borrows them.
  * Returns how many it took: fewer than `count` when a journal buffer or the event queue is full;
  * then drain media_write() and media_event() and call again with the rest. No lock and no
@@ -296,7 +301,8 @@ struct media_event {
     struct addr arrived;
     uint32_t ssrc;
     uint8_t payload_type;
-    struct tick tick; /* WAY, NEXT_PATH, UNREACHABLE: when, by the clock that verdicts count by */
+    struct tick
+        tick; /* FIRST, WAY, NEXT_PATH, UNREACHABLE, ICE: when, by the clock that verdicts count by */
     enum verdict_event verdict;
     enum verdict_security security;
     enum way_reason reason;

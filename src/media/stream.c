@@ -168,7 +168,7 @@ static bool learn_local(struct media *media, struct media_stream *stream,
  * held apart belong to it. */
 static void turn_over(struct media *media, struct media_stream *stream,
                       const struct datagram *datagram, const struct rtp_packet *packet,
-                      const struct rtp_source_verdict *verdict)
+                      const struct rtp_source_verdict *verdict, struct tick arrival)
 {
     bool epoch = verdict->class == RTP_SOURCE_EPOCH;
     uint16_t held = (uint16_t)(packet->seq - verdict->from_seq);
@@ -207,8 +207,11 @@ static void turn_over(struct media *media, struct media_stream *stream,
                                 .payload_type = packet->payload_type};
     bool first = verdict->reason == RTP_SOURCE_FIRST || stream->source.epochs <= 1;
     event.kind = epoch ? (first ? MEDIA_EVENT_FIRST : MEDIA_EVENT_EPOCH) : MEDIA_EVENT_SOURCE;
-    if (event.kind == MEDIA_EVENT_FIRST)
-        event.at.ns -= verdict->held_ns; /* it came then, and is in the recording */
+    if (event.kind == MEDIA_EVENT_FIRST) {
+        /* It came then, and is in the recording. */
+        event.at.ns -= verdict->held_ns;
+        event.tick = tick_add_ns(arrival, -verdict->held_ns);
+    }
     media_tell(media, stream, event);
     if (epoch && verdict->moved && !first) {
         event.kind = MEDIA_EVENT_SOURCE;
@@ -259,8 +262,9 @@ static void take_rtp(struct media *media, struct media_stream *stream, struct ti
         media->tally.malformed++;
         return;
     }
+    struct tick arrival = media_arrival(media, now, datagram->at);
     struct rtp_source_verdict verdict =
-        rtp_source_input(&stream->source, &datagram->from, &packet, now);
+        rtp_source_input(&stream->source, &datagram->from, &packet, arrival);
     switch (verdict.class) {
     case RTP_SOURCE_DROP:
         stream->counters.foreign++;
@@ -273,7 +277,7 @@ static void take_rtp(struct media *media, struct media_stream *stream, struct ti
     case RTP_SOURCE_EPOCH:
     case RTP_SOURCE_ACCEPT:
         if (verdict.class == RTP_SOURCE_EPOCH || verdict.moved)
-            turn_over(media, stream, datagram, &packet, &verdict);
+            turn_over(media, stream, datagram, &packet, &verdict, arrival);
         keep(media, stream, now, datagram, &packet);
         return;
     }
@@ -299,7 +303,8 @@ void media_stream_input(struct media *media, struct media_stream *stream, struct
         return;
     }
     /* What waited in the socket from before this call had the port is not this call's. */
-    if (datagram->at.ns < stream->lent_at.ns) {
+    if (datagram->at.ns < stream->lent_at.ns &&
+        tick_diff_ms(now, stream->lent_tick) <= SWITCH_SETTLED_MS) {
         stream->counters.foreign++;
         media->tally.foreign++;
         return;

@@ -59,6 +59,7 @@ struct media_stream {
     struct media_recording *recording;
     struct media_ice *ice; /* NULL: none */
     struct wall lent_at;   /* what arrived before that was for the port's previous call */
+    struct tick lent_tick; /* long after that everything is this call's, wherever the clock went */
     uint32_t dropped[2];   /* the kernel's counts for its sockets, as last seen */
     bool dropped_seen[2], overflow_told;
     bool on_way;     /* has a way in, not ICE (course.c) */
@@ -203,9 +204,9 @@ struct media {
     char packet[512];
     struct {
         int64_t packets, bytes, malformed, foreign, paused, epochs, control, strays;
-    } tally;          /* goes to the metrics once a batch */
-    struct wall wall; /* at `wall_at` the wall clock said so, by the newest datagram or command */
-    struct tick wall_at;
+    } tally;              /* goes to the metrics once a batch */
+    struct moment clock;  /* of this sweep */
+    struct tick swept_at; /* the sweep before it */
 };
 
 /* ---- book.c: the journal -------------------------------------------------------------------- */
@@ -331,6 +332,8 @@ void media_lend_expire(struct media *media, struct media_stream *stream, struct 
 void media_tell(struct media *media, const struct media_stream *stream, struct media_event event);
 /* What the wall clock says about a moment. */
 struct wall media_wall(const struct media *media, struct tick now);
+/* When what the kernel dates so arrived: since the sweep before, and never later than now. */
+struct tick media_arrival(const struct media *media, struct tick now, struct wall at);
 /* It may have something to send. */
 void media_ready(struct media *media, struct media_stream *stream);
 /* Sets the stream's timer to the earliest of what it waits for. */

@@ -13,6 +13,12 @@ void verdict_begin(struct verdict *v, struct tick now, const struct path_us *us,
     verdict_note(v, now, VERDICT_ANSWERED, &(struct addr){0});
 }
 
+/* What was on its way before the answer left came with it. */
+static int32_t since_answer_ms(const struct verdict *v, struct tick at)
+{
+    return tick_before(at, v->began) ? 0 : (int32_t)tick_diff_ms(at, v->began);
+}
+
 void verdict_note(struct verdict *v, struct tick now, enum verdict_event event,
                   const struct addr *peer)
 {
@@ -24,8 +30,8 @@ void verdict_note(struct verdict *v, struct tick now, enum verdict_event event,
         v->untold++;
         return;
     }
-    v->trail[v->count++] = (struct verdict_step){
-        .event = event, .t_ms = (int32_t)tick_diff_ms(now, v->began), .peer = *peer};
+    v->trail[v->count++] =
+        (struct verdict_step){.event = event, .t_ms = since_answer_ms(v, now), .peer = *peer};
 }
 
 void verdict_first_packet(struct verdict *v, struct tick now, const struct addr *from,
@@ -34,7 +40,7 @@ void verdict_first_packet(struct verdict *v, struct tick now, const struct addr 
     if (v->first_packet_ms >= 0)
         return;
     v->unreachable = false;
-    v->first_packet_ms = (int32_t)tick_diff_ms(now, v->began);
+    v->first_packet_ms = since_answer_ms(v, now);
     v->lost_before_first = lost;
     v->observed = *from;
     verdict_note(v, now, VERDICT_FIRST_PACKET, from);

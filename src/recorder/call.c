@@ -359,7 +359,7 @@ static void tell_story(const struct recorder *recorder, struct recorder_call *ca
     }
     char words[VERDICT_LEARNED];
     struct writer w = writer_of(words, sizeof words);
-    recorder_story_begin(&stream->story, now.tick, now.wall, lease);
+    recorder_story_begin(&stream->story, now.tick, lease);
     if (!lease->used)
         return;
     src_profile_say(&call->src_profile, lease->used, &w);

@@ -630,7 +630,7 @@ bool recorder_ice_hear(struct recorder *recorder, struct recorder_call *call,
             char pair[VERDICT_PAIR];
             stream->ice_path = path;
             pair_of(&call->leases[event->stream], news, event->addr.family, pair);
-            recorder_story_ice_chose(&stream->story, event->at, path, pair,
+            recorder_story_ice_chose(&stream->story, event->tick, path, pair,
                                      &call->leases[event->stream], &event->addr);
         }
         journal_event_put_number(&line, "component", news->component);
@@ -647,12 +647,12 @@ bool recorder_ice_hear(struct recorder *recorder, struct recorder_call *call,
     } else if (news->kind == MEDIA_ICE_FAILED && stream->ice_path) {
         return false; /* RTP has its path; what failed is RTCP's */
     } else if (news->kind == MEDIA_ICE_FAILED) {
-        recorder_story_ice_lost(&stream->story, event->at, false, &event->addr);
+        recorder_story_ice_lost(&stream->story, event->tick, false, &event->addr);
         recorder_record_warn(&call->record, event->at, "ice-failed",
                              "ICE found no path for the stream with label %s",
                              stream->label[0] ? stream->label : "-");
     } else {
-        recorder_story_ice_lost(&stream->story, event->at, true, &event->addr);
+        recorder_story_ice_lost(&stream->story, event->tick, true, &event->addr);
         recorder_record_warn(&call->record, event->at, "ice-consent-lost",
                              "the path to %s of the stream with label %s answers no more",
                              addr_print(&event->addr).s, stream->label[0] ? stream->label : "-");

@@ -40,11 +40,11 @@ static void take_lease(struct recorder_story *story, const struct recorder_lease
         memset(story->relay, 0, sizeof story->relay);
 }
 
-void recorder_story_begin(struct recorder_story *story, struct tick now, struct wall at,
+void recorder_story_begin(struct recorder_story *story, struct tick now,
                           const struct recorder_lease *lease)
 {
     recorder_story_finish(story);
-    *story = (struct recorder_story){.begun = true, .answered = at};
+    *story = (struct recorder_story){.begun = true};
     story->answered_with = lease->choice.code;
     story->used = lease->used;
     verdict_begin(&story->verdict, now, &lease->us, &lease->src, &lease->choice);
@@ -71,11 +71,6 @@ void recorder_story_turn(struct recorder_story *story, struct tick now, enum ver
         take_lease(story, lease);
 }
 
-static struct tick tick_of(const struct recorder_story *story, struct wall at)
-{
-    return tick_add_ms(story->verdict.began, wall_diff_ms(at, story->answered));
-}
-
 void recorder_story_ice(struct recorder_story *story, bool has_ice)
 {
     if (has_ice == (story->verdict.pair[0] != 0))
@@ -87,11 +82,11 @@ void recorder_story_ice(struct recorder_story *story, bool has_ice)
     }
 }
 
-void recorder_story_ice_chose(struct recorder_story *story, struct wall at, const char *path,
+void recorder_story_ice_chose(struct recorder_story *story, struct tick at, const char *path,
                               const char *pair, const struct recorder_lease *lease,
                               const struct addr *peer)
 {
-    verdict_ice_chose(&story->verdict, tick_of(story, at), pair, peer);
+    verdict_ice_chose(&story->verdict, at, pair, peer);
     (void)view_copy(view_of_string(path), story->path, sizeof story->path);
     if (strcmp(path, "relay") == 0)
         take_relay(story, lease);
@@ -99,13 +94,13 @@ void recorder_story_ice_chose(struct recorder_story *story, struct wall at, cons
         memset(story->relay, 0, sizeof story->relay);
 }
 
-void recorder_story_ice_lost(struct recorder_story *story, struct wall at, bool consent,
+void recorder_story_ice_lost(struct recorder_story *story, struct tick at, bool consent,
                              const struct addr *peer)
 {
     if (consent)
-        verdict_note(&story->verdict, tick_of(story, at), VERDICT_CONSENT, peer);
+        verdict_note(&story->verdict, at, VERDICT_CONSENT, peer);
     else
-        verdict_unreachable(&story->verdict, tick_of(story, at));
+        verdict_unreachable(&story->verdict, at);
 }
 
 bool recorder_story_media(struct recorder_story *story, const struct media_event *event)
@@ -115,11 +110,11 @@ bool recorder_story_media(struct recorder_story *story, const struct media_event
         return false;
     switch (event->kind) {
     case MEDIA_EVENT_FIRST:
-        if (v->first_packet_ms < 0)
-            metric_observe_ms(METRIC_FIRST_PACKET, wall_diff_ms(event->at, story->answered));
         story->first = event->addr;
-        verdict_first_packet(v, tick_of(story, event->at), &event->addr,
-                             (uint32_t)event->counters.lost_before);
+        if (v->first_packet_ms >= 0)
+            return true;
+        verdict_first_packet(v, event->tick, &event->addr, (uint32_t)event->counters.lost_before);
+        metric_observe_ms(METRIC_FIRST_PACKET, v->first_packet_ms);
         return true;
     case MEDIA_EVENT_WAY:
         verdict_note(v, event->tick, event->verdict, &event->addr);

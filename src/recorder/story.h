@@ -18,7 +18,6 @@ enum {
 
 struct recorder_story {
     bool begun;
-    struct wall answered; /* the moment that verdict.began is */
     char path[RECORDER_PATH_SIZE];
     char relay[160]; /* its JSON; empty: none */
     struct verdict verdict;
@@ -36,7 +35,7 @@ struct recorder_story {
 void recorder_story_finish(struct recorder_story *story);
 
 /* The answer goes out with this way. */
-void recorder_story_begin(struct recorder_story *story, struct tick now, struct wall at,
+void recorder_story_begin(struct recorder_story *story, struct tick now,
                           const struct recorder_lease *lease);
 /* Another way is offered: VERDICT_MIGRATED or VERDICT_RETRIED; VERDICT_RELAY_LOST for one that served
  * well until its relay was gone; or VERDICT_ADDRESS_CHANGED for the same way with a new address of
@@ -46,11 +45,11 @@ void recorder_story_turn(struct recorder_story *story, struct tick now, enum ver
 /* ICE begins on the stream, or has ended. */
 void recorder_story_ice(struct recorder_story *story, bool has_ice);
 /* ICE chose: by this path, by its name; pair as verdict_ice_chose() has it. */
-void recorder_story_ice_chose(struct recorder_story *story, struct wall at, const char *path,
+void recorder_story_ice_chose(struct recorder_story *story, struct tick at, const char *path,
                               const char *pair, const struct recorder_lease *lease,
                               const struct addr *peer);
 /* It found nothing, or what it found is gone. */
-void recorder_story_ice_lost(struct recorder_story *story, struct wall at, bool consent,
+void recorder_story_ice_lost(struct recorder_story *story, struct tick at, bool consent,
                              const struct addr *peer);
 /* What media says. True when that changes what is told. */
 bool recorder_story_media(struct recorder_story *story, const struct media_event *event);

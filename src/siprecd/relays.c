@@ -221,7 +221,7 @@ static void post_report(struct relays *r, struct tick now)
 /* ---- servers -------------------------------------------------------------------------------------------------------- */
 
 /* Time-limited credentials say themselves when they end: "<seconds since 1970>:<name>". */
-static struct tick expiry_of(struct tick now, const char *username)
+static struct tick expiry_of(const char *username)
 {
     char *end;
     errno = 0;
@@ -229,7 +229,8 @@ static struct tick expiry_of(struct tick now, const char *username)
     if (end == username || (*end != ':' && *end != '\0') || errno != 0 || seconds < 1000000000 ||
         seconds > 100000000000)
         return TICK_NEVER;
-    return tick_add_ns(now, (int64_t)seconds * NS_PER_S - io_clock_wall().ns);
+    struct moment now = io_clock_moment();
+    return moment_tick(&now, (struct wall){(int64_t)seconds * NS_PER_S});
 }
 
 static uint8_t warm_of(const struct relays *r)
@@ -282,7 +283,7 @@ void relays_know(struct relays *r, struct tick now, const struct worker_network 
                                       .stream = network->turn[i].transport != WORKER_TURN_UDP,
                                       .username = view_of_string(network->turn_username),
                                       .password = view_of_string(network->turn_password),
-                                      .expires = expiry_of(now, network->turn_username)};
+                                      .expires = expiry_of(network->turn_username)};
     }
     turn_pool_set_families(r->pool, true, addr_is_set(&network->local[1]));
     memcpy(r->servers, servers, count * sizeof *servers);

@@ -61,7 +61,8 @@ struct signalling {
 
 static struct recorder_now signalling_now(void)
 {
-    return (struct recorder_now){.tick = io_clock_tick(), .wall = io_clock_wall()};
+    struct moment now = io_clock_moment();
+    return (struct recorder_now){.tick = now.tick, .wall = now.wall};
 }
 
 /* ---- recorder's wishes ---------------------------------------------------------------------- */

@@ -491,7 +491,7 @@ static void keep(struct surveyor *s, struct recorder_now now)
 static void watch_clocks(struct surveyor *s, struct recorder_now now)
 {
     int64_t set_ms = (now.wall.ns - now.tick.ns) / NS_PER_MS;
-    int64_t slept_ms = (now.tick.ns - io_clock_monotonic().ns) / NS_PER_MS;
+    int64_t slept_ms = io_clock_slept_ns() / NS_PER_MS;
     bool jumped =
         llabs(set_ms - s->clock_set_ms) > JUMP_MS || llabs(slept_ms - s->clock_slept_ms) > JUMP_MS;
     if (jumped && s->clocks_are_known) {

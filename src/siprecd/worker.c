@@ -272,8 +272,12 @@ static void worker_sweep_shared(struct worker *worker, struct tick now)
     shared_expire(worker->shared, now, worker->media);
 }
 
-static void worker_sweep(struct worker *worker, struct tick now)
+/* Returns when: later than the turn's own time, by which commands were taken. */
+static struct tick worker_sweep(struct worker *worker)
 {
+    struct moment moment = io_clock_moment();
+    struct tick now = moment.tick;
+    media_clock(worker->media, &moment);
     io_sweep_begin(worker->sweep);
     while (io_sweep_next(worker->sweep, worker->batch)) {
         size_t count;
@@ -286,6 +290,7 @@ static void worker_sweep(struct worker *worker, struct tick now)
         worker_feed(worker, now, datagrams, count);
     }
     worker_sweep_shared(worker, now);
+    return now;
 }
 
 /* Relays: what their connections brought, what is due, and what streams hear of it. */
@@ -439,17 +444,19 @@ static void worker_say_goodbye(struct worker *worker)
             if (ready[i].token >> 56 == WORKER_TAG_RELAYS)
                 relays_ready(worker->relays, now, &ready[i]);
         }
-        worker_sweep(worker, now);
+        now = worker_sweep(worker);
     }
 }
 
 static void *worker_run(void *argument)
 {
     struct worker *worker = argument;
-    struct tick now = io_clock_tick();
+    struct moment began = io_clock_moment(); /* mail is taken before the first sweep */
+    struct tick now = began.tick;
     char name[16];
     snprintf(name, sizeof name, "media%u", worker->config.index);
     (void)pthread_setname_np(pthread_self(), name);
+    media_clock(worker->media, &began);
     stock_look(worker->stock, now);
     stock_refill(worker->stock, now);
     worker->sweep_at = now;
@@ -462,7 +469,7 @@ static void *worker_run(void *argument)
         if (lent_before == 0 && stock_lent(worker->stock) > 0)
             worker->sweep_at = tick_min(worker->sweep_at, tick_add_ms(now, WORKER_TICK_FEW_MS));
         if (tick_due(worker->sweep_at, now) || worker->stopping) {
-            worker_sweep(worker, now);
+            now = worker_sweep(worker);
             worker->sweep_at = tick_add_ms(now, worker_tick_ms(worker));
         }
         if (tick_due(media_deadline(worker->media), now))

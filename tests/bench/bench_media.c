@@ -120,6 +120,7 @@ static void sweep(uint32_t number)
     struct tick now = tick_add_ms(began, (int64_t)(number + 1) * SWEEP_MS);
     struct datagram batch[BATCH];
     size_t count = 0;
+    media_clock(media, &(struct moment){now, wall_add_ms(noon, (int64_t)(number + 1) * SWEEP_MS)});
     for (uint32_t port = 0; port < STREAMS; port++) {
         for (uint32_t i = 0; i < A_SWEEP; i++) {
             uint32_t at = number * A_SWEEP + i;

@@ -168,6 +168,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct world w = {.now = {NS_PER_S}, .rest = view_of(data, size)};
     w.media = media_create(&config);
     assert(w.media);
+    media_clock(w.media, &(struct moment){w.now, {1}});
     media_command(w.media, w.now,
                   &(struct media_command){.kind = MEDIA_OPEN, .recording = {1}, .at = {1}});
     set_stream(&w, 0);

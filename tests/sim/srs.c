@@ -63,6 +63,7 @@ void srs_init(struct srs *srs, struct world *world, const struct srs_options *op
     memcpy(media.seed, seed, sizeof seed);
     srs->media = media_create(&media);
     assert(srs->sip && srs->recorder && srs->media);
+    media_clock(srs->media, &(struct moment){srs->world->now, world_wall(srs->world)});
     srs->sweep_at = TICK_NEVER;
     if (options && options->profiles)
         recorder_know(srs->recorder, srs_now(srs), options->profiles);
@@ -467,6 +468,7 @@ static int by_socket(const void *a, const void *b)
 
 static void sweep(struct srs *srs)
 {
+    media_clock(srs->media, &(struct moment){srs->world->now, world_wall(srs->world)});
     qsort(srs->sockets, srs->waiting, sizeof srs->sockets[0], by_socket);
     for (size_t done = 0; done < srs->waiting;) {
         done += media_input(srs->media, srs->world->now, srs->sockets + done, srs->waiting - done);

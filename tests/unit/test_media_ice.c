@@ -87,6 +87,7 @@ static void begin(void)
                                   .apart_max = 65536};
     media = media_create(&config);
     now = (struct tick){NS_PER_S};
+    media_clock(media, &(struct moment){now, noon});
     selected = silenced = firsts = checks = reports = 0;
     media_command(media, now,
                   &(struct media_command){.kind = MEDIA_OPEN, .recording = {1}, .at = noon});

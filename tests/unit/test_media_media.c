@@ -32,6 +32,7 @@ static void begin(void)
                                   .apart_max = 65536};
     media = media_create(&config);
     now = (struct tick){NS_PER_S};
+    media_clock(media, &(struct moment){now, at_ms(0)});
     file_len = 0;
     closed = failed = overflows = released = dropped = 0;
 }
@@ -269,6 +270,82 @@ static void test_what_went_by_before_the_first_packet(void)
     their_port = 5000;
 }
 
+/* A sweep so many ms after begin(), while the wall clock shows that it is wall_ms after noon. */
+static void sweep(int64_t ms, int64_t wall_ms)
+{
+    now = tick_add_ms((struct tick){NS_PER_S}, ms);
+    media_clock(media, &(struct moment){now, at_ms(wall_ms)});
+}
+
+static struct media_event first_event(void)
+{
+    struct media_event event, first = {.kind = MEDIA_EVENT_CLOSED};
+    while (media_event(media, &event)) {
+        if (event.kind == MEDIA_EVENT_FIRST)
+            first = event;
+    }
+    return first;
+}
+
+/* Its packets came every 20 ms from a port that had to be believed first, and we slept through most of them. */
+static void test_a_machine_that_stood_still(void)
+{
+    begin();
+    their_port = 7777;
+    command((struct media_command){.kind = MEDIA_OPEN}, 1, 0);
+    open_stream(1, 3, false, 0);
+    sweep(7, 7);
+    (void)packet(3, 0, 5);
+    sweep(141, 141);
+    for (uint16_t n = 1; n < 4; n++)
+        (void)packet(3, n, 5 + n * 20);
+    struct media_event first = first_event();
+    CHECK_INT(tick_diff_ms(first.tick, (struct tick){NS_PER_S}), 5);
+    CHECK_INT(wall_diff_ms(first.at, at_ms(0)), 5);
+    their_port = 5000;
+    media_destroy(media);
+}
+
+/* Whatever date the kernel gave it, it came after the sweep before and is here now. */
+static void test_arrivals_while_the_clock_is_set(void)
+{
+    static const struct {
+        int64_t wall_ms, packet_ms, arrival_ms;
+    } plays[] = {
+        {120, 115, 115},           /* nobody sets it */
+        {3600120, 115, 100},       /* forward, after the packet came */
+        {-3600000, 115, 120},      /* back, after it came */
+        {-3600000, -3600008, 112}, /* back, before it came */
+        {120, 125, 120},           /* it came after the clocks were read */
+    };
+    for (size_t i = 0; i < sizeof plays / sizeof *plays; i++) {
+        begin();
+        command((struct media_command){.kind = MEDIA_OPEN}, 1, -7200000);
+        open_stream(1, 3, false, -7200000);
+        sweep(100, 100);
+        sweep(120, plays[i].wall_ms);
+        (void)packet(3, 0, plays[i].packet_ms);
+        CHECK_INT(tick_diff_ms(first_event().tick, (struct tick){NS_PER_S}), plays[i].arrival_ms);
+        media_destroy(media);
+    }
+}
+
+/* What is dated before the call is its own all the same, once nothing from before can be waiting. */
+static void test_a_clock_set_back_loses_no_packet(void)
+{
+    unsigned rtp;
+    begin();
+    command((struct media_command){.kind = MEDIA_OPEN}, 1, 0);
+    open_stream(1, 3, false, 0);
+    (void)packet(3, 0, 10);
+    (void)packet(3, 1, -10);
+    sweep(5000, -3600000);
+    (void)packet(3, 2, -3600010);
+    drain();
+    CHECK_INT(journaled(&rtp), 1 | 4);
+    media_destroy(media);
+}
+
 static char *copy(const char *text)
 {
     char *block = malloc(strlen(text) + 1);
@@ -452,6 +529,9 @@ int main(void)
     RUN(test_datagrams_of_any_size);
     RUN(test_packets_that_the_kernel_dropped);
     RUN(test_what_went_by_before_the_first_packet);
+    RUN(test_a_machine_that_stood_still);
+    RUN(test_arrivals_while_the_clock_is_set);
+    RUN(test_a_clock_set_back_loses_no_packet);
     RUN(test_a_large_message);
     RUN(test_commands_that_come_too_late);
     RUN(test_more_recordings_than_there_is_room_for);

@@ -55,6 +55,25 @@ static void test_classes_of_srcs(void)
     }
 }
 
+/* It was under way before our answer left: 0 is a time, null says that none came. */
+static void test_a_packet_from_before_the_answer(void)
+{
+    static char text[8192];
+    const struct addr offered = addr_v4(192, 0, 2, 10, 4000);
+    struct verdict v;
+    struct writer w = writer_of(text, sizeof text);
+    begin(&v, &eim_apdf, (struct path_src){.offered = offered});
+    verdict_first_packet(&v, later(-54), &offered, 0);
+    verdict_print(&v, &w);
+    json_t *json = json_loadb(text, w.len, 0, NULL);
+    json_t *last = json_array_get(json_object_get(json, "trail"), 1);
+    CHECK(json_is_integer(json_object_get(json, "first_packet_ms")));
+    CHECK_INT(json_integer_value(json_object_get(json, "first_packet_ms")), 0);
+    CHECK_TEXT(json_string_value(json_object_get(last, "event")), "first-packet");
+    CHECK_INT(json_integer_value(json_object_get(last, "t_ms")), 0);
+    json_decref(json);
+}
+
 /* With ICE the pair is the path; what the m-line would have been is not told. */
 static void test_ice(void)
 {
@@ -206,6 +225,7 @@ static void test_unreachable(void)
 
 int main(void)
 {
+    RUN(test_a_packet_from_before_the_answer);
     RUN(test_ice);
     RUN(test_unreachable);
     RUN(test_classes_of_srcs);

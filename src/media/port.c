@@ -18,6 +18,8 @@
 #define LENT_SAVED_MS 100
 #define JUST_MS       500
 #define FRESH_MS      60000
+#define AGAIN_MS      1000   /* after the first silence, and twice as long after each more */
+#define FULL_AFTER    2      /* silences of one socket while others are answered */
 #define BORNE_FOR_MS  600000 /* a NAT that was full may have room again */
 
 struct socket {
@@ -28,6 +30,7 @@ struct socket {
     struct addr doubtful; /* seen once, and other than before */
     struct tick seen_at;
     uint8_t server, failures;
+    uint8_t silences; /* in a row: all servers were silent */
     bool used, lent, asked;
 };
 
@@ -141,10 +144,23 @@ static void queue(struct media_ports *ports, struct socket *s)
     list_append(s->lent || s->asked ? &ports->urgent : &ports->ready, &s->turn);
 }
 
+/* What stands ready and was never seen is of no use to a call: packets that were lost must not cost it a whole
+ * interval. */
+static int64_t rest_ms(const struct media_ports *ports, const struct socket *s)
+{
+    int64_t ms = interval_ms(ports, family_of(s));
+    if (s->lent || s->silences == 0)
+        return ms;
+    int64_t again = AGAIN_MS;
+    for (unsigned i = 1; i < s->silences && again < ms; i++)
+        again *= 2;
+    return again < ms ? again : ms;
+}
+
 /* Chance shortens only, so that sockets made together do not ask together for ever. */
 static void rest(struct media_ports *ports, struct tick now, struct socket *s)
 {
-    int64_t ms = interval_ms(ports, family_of(s));
+    int64_t ms = rest_ms(ports, s);
     s->failures = 0;
     list_remove(&s->turn);
     timers_set(&ports->timers, &s->timer,
@@ -181,7 +197,7 @@ static bool is_wanted(const struct media_ports *ports, const struct socket *s)
 static void wake(struct media_ports *ports, struct socket *s)
 {
     close_client(ports, s);
-    s->failures = 0;
+    s->failures = s->silences = 0;
     if (is_wanted(ports, s)) {
         queue(ports, s);
     } else {
@@ -202,14 +218,16 @@ static uint32_t count_seen(const struct media_ports *ports, struct tick now)
     return seen;
 }
 
-/* No server answered. One that never was heard while others are: the NAT has no mapping to spare for it. */
+/* No server answered. One that never was heard while others are, time and again: the NAT has no mapping to spare for it. */
 static void give_up(struct media_ports *ports, struct tick now, struct socket *s)
 {
     bool was_seen = addr_is_set(&s->seen);
     bool others_do = ports->heard_at.ns && tick_diff_ms(now, ports->heard_at) < MEDIA_PORT_MOST_MS;
     ports->failures++;
     metric_add(METRIC_STUN_FAILURES, 1);
-    if (!was_seen && others_do && !s->lent) {
+    if (s->silences < UINT8_MAX)
+        s->silences++;
+    if (!was_seen && others_do && !s->lent && s->silences >= FULL_AFTER) {
         ports->borne = count_seen(ports, now);
         ports->borne_until = tick_add_ms(now, BORNE_FOR_MS);
     }
@@ -361,6 +379,7 @@ static void take_address(struct media_ports *ports, struct tick now, struct sock
 {
     bool changed = addr_is_set(&s->seen) && !addr_equal(&s->seen, seen);
     s->seen_at = ports->heard_at = now;
+    s->silences = 0;
     /* A call moves for it: one answer is not enough. */
     if (changed && s->lent && !addr_equal(&s->doubtful, seen)) {
         s->doubtful = *seen;

@@ -384,6 +384,37 @@ static void test_streams_come_first(void)
     end();
 }
 
+/* Nobody answered, for as long as one looks for an answer: what stands ready is asked about again soon, and less and less
+ * often where it is of no use. */
+static void test_a_loss_is_not_kept(void)
+{
+    begin(4);
+    deaf[0] = deaf[1] = true;
+    run(3500); /* 0, 500 ms; 1500, 2000 ms; given up at 3000 ms */
+    deaf[0] = deaf[1] = false;
+    run(1000);
+    CHECK_INT(media_port_status(ports, now).seen, 8);
+    end();
+    begin(1);
+    deaf[0] = deaf[1] = true;
+    run(60000);
+    CHECK(sent_by(0) >= 20 && sent_by(0) <= 32); /* after 1, 2, 4, 8, 16 s */
+    end();
+}
+
+/* One socket's packets were lost while the others' were not: that alone is no NAT without room. */
+static void test_one_silence_is_no_full_nat(void)
+{
+    begin(4);
+    mute_at = 7;
+    run(3100);
+    mute_at = UINT32_MAX;
+    run(1000);
+    CHECK_INT(media_port_bearable(ports, now), 100);
+    CHECK(addr_is_set(&last_of(3)->seen[1]));
+    end();
+}
+
 /* The NAT has so many mappings and no more: then no more ports need stand ready. */
 static void test_what_the_nat_bears(void)
 {
@@ -423,6 +454,8 @@ static void test_a_port_that_closes(void)
 int main(void)
 {
     RUN(test_the_first_are_not_kept_waiting);
+    RUN(test_a_loss_is_not_kept);
+    RUN(test_one_silence_is_no_full_nat);
     RUN(test_both_sockets_are_learned);
     RUN(test_it_is_kept);
     RUN(test_an_open_host_sends_nothing);

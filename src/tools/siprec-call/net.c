@@ -109,15 +109,14 @@ static bool connection_wait(int fd, int timeout_ms)
     return true;
 }
 
-static bool wire_connect(struct call_wire *wire, int timeout_ms)
+/* True also while it is being opened. */
+static bool wire_connect(struct call_wire *wire)
 {
     struct sockaddr_storage sa;
     socklen_t len = io_sockaddr_from(&wire->peer, &sa);
     int on = 1;
     (void)setsockopt(wire->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (connect(wire->fd, (struct sockaddr *)&sa, len) == 0)
-        return true;
-    return errno == EINPROGRESS && connection_wait(wire->fd, timeout_ms);
+    return connect(wire->fd, (struct sockaddr *)&sa, len) == 0 || errno == EINPROGRESS;
 }
 
 /* Without it the SRS has no way to us once the connection is gone, as without a Contact. */
@@ -159,7 +158,7 @@ bool call_wire_open(struct call_wire *wire, const struct addr *local,
         (void)setsockopt(wire->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     bool good = wire->fd >= 0 && wire->in && socket_bind(wire->fd, local);
     if (good && wire->transport != CALL_UDP)
-        good = wire_connect(wire, timeout_ms);
+        good = wire_connect(wire) && connection_wait(wire->fd, timeout_ms);
     if (good && wire->transport == CALL_UDP) {
         /* An unconnected socket hears of refused ports only so; connected it would not hear an SRS
          * that speaks from another address. */
@@ -202,15 +201,39 @@ void call_wire_close(struct call_wire *wire)
     wire->in = wire->out = wire->last = NULL;
 }
 
+/* What waits whole, since no connection stood, is for the new one; of what an old one was given who knows how much
+ * arrived. */
 static void wire_replace(struct call_wire *wire, int fd)
 {
     close(wire->fd);
     wire->fd = fd;
     wire->fault = 0;
-    wire->in_len = wire->in_used = wire->out_len = 0;
+    wire->in_len = wire->in_used = 0;
+    if (!wire->is_opening)
+        wire->out_len = 0;
+    wire->is_opening = false;
 }
 
-bool call_wire_renew(struct call_wire *wire, int timeout_ms)
+static bool wire_reopen(struct call_wire *wire, struct tick now, int timeout_ms)
+{
+    if (wire->transport != CALL_TCP || !wire->last || wire->renewals == RENEWALS_MAX)
+        return false;
+    int fd = socket_open(wire->peer.family, SOCK_STREAM);
+    if (fd < 0)
+        return false;
+    wire->renewals++;
+    wire->broken = wire->fault;
+    wire_replace(wire, fd);
+    wire->until = tick_add_ms(now, timeout_ms);
+    wire->is_opening = wire_connect(wire);
+    if (wire->is_opening)
+        call_wire_send(wire, &wire->peer, view_of(wire->last, wire->last_len));
+    else
+        wire->fault = wire->broken;
+    return true;
+}
+
+bool call_wire_renew(struct call_wire *wire, struct tick now, int timeout_ms)
 {
     int fd = wire->listener >= 0 ? accept4(wire->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)
                                  : -1;
@@ -218,21 +241,22 @@ bool call_wire_renew(struct call_wire *wire, int timeout_ms)
         wire_replace(wire, fd);
         return true;
     }
-    if (!wire->fault || wire->transport != CALL_TCP || !wire->last ||
-        wire->renewals == RENEWALS_MAX)
-        return false;
-    wire->renewals++;
-    fd = socket_open(wire->peer.family, SOCK_STREAM);
-    if (fd < 0)
-        return false;
-    int fault = wire->fault;
-    wire_replace(wire, fd);
-    if (!wire_connect(wire, timeout_ms)) {
-        wire->fault = fault;
+    if (wire->is_opening && (wire->fault || tick_due(wire->until, now))) {
+        wire->fault = wire->broken;
+        wire->is_opening = false;
         return false;
     }
-    call_wire_send(wire, &wire->peer, view_of(wire->last, wire->last_len));
-    return true;
+    return wire->fault && wire_reopen(wire, now, timeout_ms);
+}
+
+bool call_wire_is_pending(const struct call_wire *wire)
+{
+    return wire->out_len > 0;
+}
+
+struct tick call_wire_deadline(const struct call_wire *wire)
+{
+    return wire->is_opening ? wire->until : TICK_NEVER;
 }
 
 /* Gives the kernel what it takes; the rest waits. */
@@ -251,6 +275,7 @@ static void stream_flush(struct call_wire *wire)
             break;
         }
         done += (size_t)n;
+        wire->is_opening = false;
     }
     memmove(wire->out, wire->out + done, wire->out_len - done);
     wire->out_len -= done;

@@ -45,6 +45,9 @@ struct call_wire {
     char *last;           /* TCP: the last message sent, for when it met a dead connection */
     size_t last_len;
     unsigned renewals; /* connections after the first */
+    bool is_opening;   /* TCP: what is to be sent waits until the connection stands ... */
+    struct tick until; /* ...and that for so long */
+    int broken;        /* what broke the one before */
 };
 
 /* Opens towards peer, from local (port 0: any). TCP and TLS wait up to timeout_ms for the
@@ -53,9 +56,14 @@ WARN_UNUSED bool call_wire_open(struct call_wire *wire, const struct addr *local
                                 const struct call_secure_options *secure, int timeout_ms,
                                 char *error, size_t size);
 void call_wire_close(struct call_wire *wire);
-/* TCP: the SRS has opened a connection to us, or ours has broken and could be opened anew (three times at
- * most; what was sent last goes out again). True: fd is another one. */
-WARN_UNUSED bool call_wire_renew(struct call_wire *wire, int timeout_ms);
+/* TCP: the SRS has opened a connection to us, or ours has broken and is opened anew (three times at most; what was sent
+ * last goes out again). Waits for nothing: whether it comes to stand within timeout_ms the next calls tell, and fault
+ * when it does not. True: fd is another one. */
+WARN_UNUSED bool call_wire_renew(struct call_wire *wire, struct tick now, int timeout_ms);
+/* Something waits to be sent: to be received from once fd can be written to. */
+bool call_wire_is_pending(const struct call_wire *wire);
+/* When to call it again at the latest; TICK_NEVER: when something comes. */
+struct tick call_wire_deadline(const struct call_wire *wire);
 /* Sends a whole message; over a connection to is not looked at. */
 void call_wire_send(struct call_wire *wire, const struct addr *to, struct view bytes);
 /* The next message that has arrived; valid until the next call; false when there is none now. A

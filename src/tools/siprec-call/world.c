@@ -145,7 +145,7 @@ static bool wire_open(struct call_world *world, char *error, size_t size)
         return false;
     world->media_ip = addr_with_port(local, 0);
     world->said_ip = addr_is_set(&world->options->say) ? world->options->say : world->media_ip;
-    struct epoll_event event = {.events = EPOLLIN, .data.u64 = 0};
+    struct epoll_event event = {.events = world->wire_events = EPOLLIN, .data.u64 = 0};
     if (wire->listener >= 0)
         (void)epoll_ctl(world->epoll, EPOLL_CTL_ADD, wire->listener, &event);
     return epoll_ctl(world->epoll, EPOLL_CTL_ADD, wire->fd, &event) == 0;
@@ -285,10 +285,9 @@ static void wire_read(struct call_world *world)
         if (call)
             call_input(call, &message, &from, world->now);
     }
-    if (call_wire_renew(&world->wire, CONNECT_MS)) {
-        struct epoll_event event = {.events = EPOLLIN, .data.u64 = 0};
+    if (call_wire_renew(&world->wire, world->now, CONNECT_MS)) {
+        struct epoll_event event = {.events = world->wire_events = EPOLLIN, .data.u64 = 0};
         (void)epoll_ctl(world->epoll, EPOLL_CTL_ADD, world->wire.fd, &event);
-        return;
     }
     if (!world->wire.fault)
         return;
@@ -299,6 +298,18 @@ static void wire_read(struct call_world *world)
         return;
     }
     (void)epoll_ctl(world->epoll, EPOLL_CTL_DEL, world->wire.fd, NULL);
+}
+
+/* What the kernel would not take is sent when it would. */
+static void wire_watch(struct call_world *world)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = 0};
+    if (call_wire_is_pending(&world->wire))
+        event.events |= EPOLLOUT;
+    if (event.events == world->wire_events || world->wire.fault)
+        return;
+    world->wire_events = event.events;
+    (void)epoll_ctl(world->epoll, EPOLL_CTL_MOD, world->wire.fd, &event);
 }
 
 static void events_take(struct call_world *world, const struct epoll_event *events, int count)
@@ -320,10 +331,13 @@ void call_world_run(struct call_world *world)
     struct epoll_event events[EVENTS_MAX];
     calls_start(world);
     while (world->done < world->options->calls) {
+        wire_watch(world);
         int wait = call_wheel_wait_ms(&world->wheel, world->now, 100);
         int count = epoll_wait(world->epoll, events, EVENTS_MAX, wait);
         world->now = io_clock_tick();
         events_take(world, events, count > 0 ? count : 0);
+        if (tick_due(call_wire_deadline(&world->wire), world->now))
+            wire_read(world);
         struct list due;
         list_init(&due);
         call_wheel_advance(&world->wheel, world->now, &due);

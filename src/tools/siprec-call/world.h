@@ -19,6 +19,7 @@ struct call_world {
     bool scripted;
     bool noise; /* comfort noise is offered */
     struct call_wire wire;
+    uint32_t wire_events; /* what epoll is to tell of it */
     struct addr media_ip;
     struct addr said_ip; /* what SDP calls it */
     struct call_net_range ports;

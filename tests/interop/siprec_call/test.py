@@ -3,10 +3,13 @@
 ffmpeg, xmllint and by this script's own reading of RTP, RTCP and SDP. siprecd takes no part."""
 import itertools
 import pathlib
+import selectors
+import socket
 import struct
 import subprocess
 import sys
 import tempfile
+import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import harness  # noqa: E402
@@ -230,6 +233,34 @@ def dialects():
         tap.ok(good, f"dialect {name}", status, length, len(raw), call.get("fault"), call.get("notes"), head[:600])
 
 
+class Unreachable(StubSrs):
+    """Drops its connection with the ACK, and for two seconds nobody gets another one: its queue is full (Linux ignores a
+    SYN then, and siprec-call's kernel sends the next after 1 and 3 s)."""
+
+    def handle(self, message):
+        reply = super().handle(message)
+        if message.startswith("ACK") and self.requests("ACK") == [message]:
+            self.sip.listen(0)
+            self.selector.unregister(self.sip)
+            self.fillers = [socket.socket() for _ in range(3)]
+            for filler in self.fillers:
+                filler.setblocking(False)
+                filler.connect_ex((self.ip, self.port))
+            threading.Timer(2, lambda: self.selector.register(self.sip, selectors.EVENT_READ, "listen")).start()
+            for connection in [k.fileobj for k in self.selector.get_map().values() if k.data == "stream"]:
+                self.selector.unregister(connection)
+                connection.close()
+        return reply
+
+
+def lost_connection():
+    srs = Unreachable(free_port(), tcp=True)
+    status, report = siprec_call(f"sip:srs@127.0.0.1:{srs.port}", "--transport", "tcp", "--seconds", "5")
+    srs.close()
+    tap.equal((status, len(srs.requests("BYE"))), (0, 1), "a connection lost and opened again: the call ends as it should", report)
+    tap.ok(report["late_ms"] < 700, "media goes on while the connection is opened", report)
+
+
 def judge():
     """A wrong answer is noticed."""
     status, call, _ = play("--seconds", "200ms", refuse=(488, "Not Acceptable Here"))
@@ -256,5 +287,5 @@ def judge():
 
 
 tap.together(lambda: basic("udp"), lambda: basic("tcp"), codecs, file_sound, digits, impairments, control, silence,
-             *scripts, dialects, judge)
+             *scripts, dialects, lost_connection, judge)
 tap.done()

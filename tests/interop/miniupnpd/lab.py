@@ -109,11 +109,20 @@ class Lab:
             stdout=self.log, stderr=subprocess.STDOUT)
 
     def stop_daemon(self):
-        if self.daemon:
+        if not self.daemon:
+            return
+        # It sleeps in select(): a signal between its look at whether to quit and that sleep has no effect until another comes.
+        for _ in range(20):
             self.daemon.send_signal(signal.SIGTERM)
-            self.daemon.wait(10)
-            self.log.close()
-            self.daemon = None
+            try:
+                self.daemon.wait(1)
+                break
+            except subprocess.TimeoutExpired:
+                continue
+        else:
+            raise RuntimeError("miniupnpd does not end")
+        self.log.close()
+        self.daemon = None
 
     def stop(self):
         self.stop_daemon()

@@ -31,22 +31,6 @@ static struct {
     char lines[LOGGER_HELD_SIZE];
 } logger_held = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* Of a well-formed sequence, the character if it could command a terminal or turn the direction of
- * writing: C1 controls (U+0080 to U+009F), U+202A to U+202E, U+2066 to U+2069. 0: it cannot. */
-static unsigned logger_command(struct view sequence)
-{
-    const unsigned char *at = (const unsigned char *)sequence.at;
-    unsigned character = 0;
-    if (sequence.len == 2)
-        character = (at[0] & 0x1fu) << 6 | (at[1] & 0x3fu);
-    if (sequence.len == 3)
-        character = (at[0] & 0x0fu) << 12 | (at[1] & 0x3fu) << 6 | (at[2] & 0x3fu);
-    bool is_command = (character >= 0x80 && character <= 0x9f) ||
-                      (character >= 0x202a && character <= 0x202e) ||
-                      (character >= 0x2066 && character <= 0x2069);
-    return is_command ? character : 0;
-}
-
 /* In text, control bytes and foreign encodings become \xNN, other controls \uNNNN; in JSON they
  * become \u00NN and \uNNNN. Leaves room for the end of the line; what does not fit is cut. */
 static void logger_escape(struct writer *out, struct view text, bool json)
@@ -54,11 +38,13 @@ static void logger_escape(struct writer *out, struct view text, bool json)
     while (text.len > 0 && out->len + LOGGER_ESCAPED_MAX + 8 < out->size) {
         size_t len = utf8_len(text);
         unsigned char byte = (unsigned char)text.at[0];
-        if (len == 0 || (len == 1 && (byte < 0x20 || byte == 0x7f))) {
+        uint32_t character = utf8_decode(view_take(text, len ? len : 1));
+        bool is_control = len == 0 || utf8_is_control(character);
+        if (is_control && len < 2) {
             writer_printf(out, json ? "\\u00%02x" : "\\x%02x", byte);
             len = 1;
-        } else if (logger_command(view_take(text, len))) {
-            writer_printf(out, "\\u%04x", logger_command(view_take(text, len)));
+        } else if (is_control) {
+            writer_printf(out, "\\u%04x", character);
         } else if (json && (byte == '"' || byte == '\\')) {
             writer_u8(out, '\\');
             writer_u8(out, byte);

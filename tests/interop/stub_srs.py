@@ -42,8 +42,8 @@ def media_of(sdp):
 
 
 class StubSrs:
-    def __init__(self, port=0, tcp=False, ip="127.0.0.1", refuse=None):
-        self.ip, self.tcp, self.refuse = ip, tcp, refuse
+    def __init__(self, port=0, tcp=False, ip="127.0.0.1", refuse=None, label=None):
+        self.ip, self.tcp, self.refuse, self.label = ip, tcp, refuse, label
         self.messages, self.packets, self.control, self.version = [], {}, {}, 1
         self.last_sdp, self.sockets, self.buffers = None, [], {}
         self.selector = selectors.DefaultSelector()
@@ -91,7 +91,8 @@ class StubSrs:
                 lines.append(f"m={kind} 0 {profile} {' '.join(formats)}")
                 continue
             lines.append(f"m=audio {self.pair(index)} {profile} {' '.join(formats)}")
-            lines += [a for a in attributes if a.startswith(("a=rtpmap", "a=label", "a=fmtp"))]
+            lines += [f"a=label:{self.label}" if self.label and a.startswith("a=label") else a
+                      for a in attributes if a.startswith(("a=rtpmap", "a=label", "a=fmtp"))]
             direction = [a[2:] for a in attributes if a[2:] in FLIP]
             lines.append("a=" + FLIP[direction[0] if direction else "sendrecv"])
         text = "\r\n".join(lines)
@@ -145,7 +146,7 @@ class StubSrs:
                 break
             reply = self.handle((head + b"\r\n\r\n" + rest[:length]).decode("utf-8", "replace"))
             if reply:
-                connection.sendall(reply.encode())
+                connection.sendall(reply.encode("utf-8", "surrogateescape"))
             buffer = rest[length:]
         self.buffers[connection] = buffer
 
@@ -162,7 +163,7 @@ class StubSrs:
                     data, peer = key.fileobj.recvfrom(65536)
                     reply = self.handle(data.decode("utf-8", "replace"))
                     if reply:
-                        key.fileobj.sendto(reply.encode(), peer)
+                        key.fileobj.sendto(reply.encode("utf-8", "surrogateescape"), peer)
                 else:
                     data, _ = key.fileobj.recvfrom(2048)
                     (self.packets if key.data[0] == "rtp" else self.control)[key.data[1]].append(data)

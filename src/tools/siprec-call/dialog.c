@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "io/clock.h"
 #include "tools/siprec-call/world.h"
 
@@ -23,6 +24,7 @@ void call_fail(struct call *call, const char *format, ...)
     va_start(args, format);
     vsnprintf(call->fault, sizeof call->fault, format, args);
     va_end(args);
+    utf8_make_plain(call->fault);
 }
 
 void call_problem(struct call *call, bool grave, const char *format, ...)
@@ -33,6 +35,7 @@ void call_problem(struct call *call, bool grave, const char *format, ...)
         va_start(args, format);
         vsnprintf(text, sizeof call->problems[0], format, args);
         va_end(args);
+        utf8_make_plain(text);
         for (unsigned i = 0; i < call->problem_count; i++) {
             if (strcmp(text, call->problems[i]) == 0)
                 return;
@@ -315,6 +318,7 @@ static void first_answer_note(struct call *call, const struct call_message *mess
 {
     call->code = message->code;
     (void)view_copy(message->reason, call->reason, sizeof call->reason);
+    utf8_make_plain(call->reason);
     call->answer_ms = (double)(call->world->wire.received.ns - call->invite.sent.ns) / 1e6;
     unsigned expect = call->world->options->expect;
     bool good = expect == 200 ? message->code / 100 == 2 : message->code == expect;

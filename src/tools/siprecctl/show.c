@@ -6,6 +6,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 /* Widths: they and the two blanks between add up to 100. */
 #define ID_WIDTH      36
 #define TIME_WIDTH    19
@@ -28,30 +30,14 @@ static size_t characters(const char *text)
     return n;
 }
 
-/* C0 and C1 controls, DEL, and the characters that turn the direction of writing (U+202A to U+202E,
- * U+2066 to U+2069), by their bytes in UTF-8. */
-static bool is_control(const char *at)
-{
-    const unsigned char *c = (const unsigned char *)at;
-    if (c[0] < 0x20 || c[0] == 0x7f)
-        return true;
-    if (c[0] == 0xc2)
-        return c[1] >= 0x80 && c[1] <= 0x9f;
-    return c[0] == 0xe2 && ((c[1] == 0x80 && c[2] >= 0xaa && c[2] <= 0xae) ||
-                            (c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9));
-}
-
 static const char *put_character(FILE *out, const char *at)
 {
-    bool control = is_control(at);
-    const char *end = at + 1;
-    while (is_continuation(*end))
-        end++;
-    if (control)
+    size_t len = utf8_len(view_of(at, strnlen(at, 4)));
+    if (len == 0 || utf8_is_control(utf8_decode(view_of(at, len))))
         fputc('?', out);
     else
-        fwrite(at, 1, (size_t)(end - at), out);
-    return end;
+        fwrite(at, 1, len, out);
+    return at + (len > 0 ? len : 1);
 }
 
 void ctl_show_text(FILE *out, const char *text)

@@ -3,6 +3,7 @@
 ffmpeg, xmllint and by this script's own reading of RTP, RTCP and SDP. siprecd takes no part."""
 import itertools
 import pathlib
+import re
 import selectors
 import socket
 import struct
@@ -261,6 +262,19 @@ def lost_connection():
     tap.ok(report["late_ms"] < 700, "media goes on while the connection is opened", report)
 
 
+# Controls of ASCII, of Unicode, and as bytes that are no UTF-8; a character that is fine.
+HOSTILE = "x\x1b[2J\a\x7f\u009b2J\u202e\udc9b2J\udcffü"
+
+
+def told(*arguments, **stub):
+    """What a terminal gets to see of a call."""
+    srs = StubSrs(free_port(), **stub)
+    done = subprocess.run([built("siprec-call"), f"sip:srs@127.0.0.1:{srs.port}", "--seconds", "200ms", *arguments], capture_output=True,
+                          timeout=60)
+    srs.close()
+    return done.stdout + done.stderr
+
+
 def judge():
     """A wrong answer is noticed."""
     status, call, _ = play("--seconds", "200ms", refuse=(488, "Not Acceptable Here"))
@@ -270,6 +284,11 @@ def judge():
     tap.equal(siprec_call(f"sip:127.0.0.1:{free_port()}")[0], 3, "nobody there: 3")
     tap.equal(siprec_call("sip:127.0.0.1", "--srtp", "sdes")[0], 2, "--srtp is refused: 2")
     tap.equal(siprec_call("sip:127.0.0.1", "--transport", "sctp")[0], 2, "--transport sctp is refused: 2")
+    for word in (["--json"], []):
+        for how in ({"refuse": (488, HOSTILE)}, {"label": HOSTILE}):
+            said = told(*word, **how)
+            tap.ok(b"2J" in said and not re.search(rb"[^\n -~]", said.replace("ü".encode(), b"u")),
+                   f"what the SRS writes commands no terminal: {' '.join((*how, *word))}", said)
     # sipp's own answer has one m-line for our two.
     port = free_port()
     sipp = subprocess.Popen(["sipp", "-sn", "uas", "-i", "127.0.0.1", "-p", str(port), "-nostdin"],

@@ -7,6 +7,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "lab"))
 sys.path.insert(0, str(HERE.parent))
 import lab  # noqa: E402
+import harness  # noqa: E402, F401
 from harness import ROOT, Tap, need, skip_all, wait_for  # noqa: E402, F401
 
 METADATA = "169.254.169.254"

@@ -5,7 +5,7 @@ import json
 import time
 import traceback
 
-from place import NOBODY, Sip, Tap, lab, seconds_until, told, wait_for
+from place import NOBODY, Sip, Tap, harness, lab, seconds_until, told, wait_for
 
 lab.enter()
 tap = Tap()
@@ -139,7 +139,25 @@ def kept():
             tap.ok(wait_for(lambda: srs.nat()["state"] == "known", 6), "a broken file is no harm", srs.log()[-1500:])
 
 
-for test in (interfaces, outside, kept):
+def slow_disk():
+    """What changes again while it is being written waits for its turn: two writers would take each other's file."""
+    shim = {"LD_PRELOAD": harness.BUILD / "tests/shim/libslowdisk.so", "SLOWDISK_MS": "4000"}
+    with lab.World() as world:
+        with world.siprecd(environment={**NOBODY, **shim}) as srs:
+            file = srs.recordings_folder / ".network.json"
+            beside = file.with_name(".network.json.new")
+            tap.ok(wait_for(beside.exists, 15), "a profile is being written to a slow disk")
+            first = beside.stat().st_ino
+            world.srs.run("ip", "addr", "add", "5.5.5.9/32", "dev", "eth")
+            world.srs.run("ip", "route", "replace", "default", "via", lab.CORE, "dev", "eth", "src", "5.5.5.9")
+            tap.ok(wait_for(lambda: srs.metric("siprecd_local_address_changes_total") == 1, 5), "and becomes another one", srs.nat())
+            tap.ok(wait_for(lambda: file.exists() and file.stat().st_ino == first, 10) and "5.5.5.9" not in file.read_text(),
+                   "what was being written is put into place")
+            tap.ok(wait_for(lambda: "5.5.5.9" in file.read_text(), 15), "then the other", file.read_text())
+            tap.ok("not kept" not in srs.log(), "neither was disturbed", srs.log())
+
+
+for test in (interfaces, outside, kept, slow_disk):
     try:
         test()
     except Exception:  # noqa: BLE001: reported, and the others go on

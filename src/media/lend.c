@@ -93,6 +93,16 @@ void media_lend_replace(struct media *media, struct media_stream *stream, struct
         enter_port(media, stream, now);
 }
 
+bool media_is_ending(const struct media *media, struct tick now)
+{
+    list_each (at, &media->closing) {
+        const struct media_recording *recording = container_of(at, struct media_recording, closed);
+        if (tick_due(recording->timer.timer.deadline, now))
+            return true;
+    }
+    return false;
+}
+
 /* ---- Relay slots ---------------------------------------------------------------------------- */
 
 static void unwant(struct media_stream *stream)

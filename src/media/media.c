@@ -53,6 +53,7 @@ struct media *media_create(const struct media_config *config)
     rng_init(&media->rng, config->seed);
     list_init(&media->dirty);
     list_init(&media->ready);
+    list_init(&media->closing);
     list_init(&media->closed);
     list_init(&media->wanting);
     if (!make_pools(media)) {
@@ -406,6 +407,7 @@ static void close_recording(struct media *media, struct media_recording *recordi
     if (recording->closing)
         return;
     recording->closing = true;
+    list_append(&media->closing, &recording->closed);
     recording->closed_at = command->at;
     recording->farewell = command->bytes;
     recording->farewell_len = command->len;
@@ -607,6 +609,7 @@ static void end_recording(struct media *media, struct media_recording *recording
     media_book_event(media, recording, JOURNAL_INTERFACE_SIP, recording->closed_at,
                      view_of(recording->farewell, recording->farewell_len));
     recording->ended = true;
+    list_remove(&recording->closed);
     for (unsigned i = 0; i < LIMIT_STREAMS_PER_RECORDING; i++) {
         struct media_stream *stream = recording->streams[i];
         if (!stream)

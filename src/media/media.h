@@ -18,17 +18,18 @@
 
 /* One worker drives one `struct media`, on one thread, like this, once a sweep:
  *
- *     take every mailbox item           media_command()      before the sockets: see below
  *     read both clocks at once          media_clock()
- *     receive a batch                   media_input()        until it took all of it
- *     if media_deadline() is due        media_expire()
+ *     receive a batch
+ *     take every mailbox item           media_command()      before looking at the batch: see below
+ *     give it the batch                 media_input()        until it took all of it
+ *     if media_deadline() is due        media_expire()       unless media_is_ending(), without sweep
  *     media_write()   until false       append to the journals' files
  *     media_output()  until false       send datagrams
  *     media_event()   until false       post to signalling
  *     media_release() until false       the port goes to rest
  *
- * Commands come before sockets because recorder posts a stream before its answer leaves: the first
- * packet then always finds its stream. media_write() comes before media_event() because
+ * Commands come before what was received before they were taken, because recorder posts a stream
+ * before its answer leaves: the first packet then always finds its stream. media_write() comes before media_event() because
  * MEDIA_EVENT_CLOSED promises that the journal is complete. */
 struct media;
 struct ice;
@@ -189,6 +190,9 @@ size_t media_input(struct media *media, struct tick now, const struct datagram *
 
 struct tick media_deadline(const struct media *media); /* TICK_NEVER if none */
 void media_expire(struct media *media, struct tick now);
+/* media_expire() would end a recording: what has arrived until `now` is to be given to
+ * media_input() before, or it is lost. */
+bool media_is_ending(const struct media *media, struct tick now);
 
 /* ---- Ports that stand ready, as seen from outside (port.h) ----------------------------------- */
 

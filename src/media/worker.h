@@ -165,7 +165,8 @@ struct media_recording {
     struct wall closed_at;
     uint8_t *farewell; /* the event that MEDIA_CLOSE brought */
     size_t farewell_len;
-    struct list closed;   /* in media.closed: all bytes handed out, waiting to be told */
+    struct list closed;   /* in media.closing until its end, in media.closed: all bytes handed out,
+                             waiting to be told */
     unsigned closed_told; /* streams whose last counters were told */
 };
 
@@ -188,7 +189,7 @@ struct media {
     uint32_t change[2];       /* of the network, as last told */
     bool knows;
     struct timers timers;
-    struct list dirty, ready, closed;
+    struct list dirty, ready, closing, closed;
 
     struct media_event *events; /* a ring */
     size_t event_first, event_count, event_room;

@@ -48,11 +48,21 @@ enum {
     WORKER_LINGER_MS = 200,
     WORKER_LINGER_MAX_MS = 2000,
     WORKER_APART_MAX = 64 * 1024,
+    WORKER_LATER_FEW = 16,
 };
 
 struct worker_file {
     int fd; /* -1: none */
     int64_t size;
+};
+
+/* What mail asks for that may close sockets: nothing may, in the middle of a sweep. */
+struct worker_later {
+    enum { WORKER_LATER_PERMIT, WORKER_LATER_RETURN, WORKER_LATER_KNOW } kind;
+    union {
+        struct media_way way;
+        struct media_port port;
+    };
 };
 
 struct worker {
@@ -70,6 +80,8 @@ struct worker {
     uint32_t change[2];             /* of our addresses: IPv4, IPv6 */
     struct worker_network *network; /* as signalling said last; NULL: nothing yet */
     struct worker_file *files;      /* by slot */
+    struct worker_later *later;
+    size_t later_count, later_room;
     struct tick sweep_at;
     bool stopping;
     bool has_held_event; /* the signalling mailbox was full */
@@ -233,12 +245,157 @@ static void worker_drain(struct worker *worker, struct tick now)
     worker_give_back(worker, now);
 }
 
+/* ---- what signalling knows ------------------------------------------------------------------ */
+
+/* An address was there and is another one now. */
+static bool worker_moved(const struct addr *local_before, const struct addr *local,
+                         const struct addr *external_before, const struct addr *external)
+{
+    return (addr_is_set(local_before) && !addr_equal_ip(local_before, local)) ||
+           (addr_is_set(external_before) && !addr_equal_ip(external_before, external));
+}
+
+/* What signalling knows of the network, for those here whom it concerns. */
+static void worker_know(struct worker *worker, struct tick now, struct worker_network *network)
+{
+    const struct worker_network *before = worker->network;
+    struct media_network media = {.keep_mappings = network->keep_mappings};
+    _Static_assert(sizeof media.servers == sizeof network->stun, "copied whole");
+    memcpy(media.servers, network->stun, sizeof media.servers);
+    for (size_t i = 0; i < 2; i++) {
+        media.lifetime_s[i] = network->behaviour[i].lifetime_s;
+        worker->change[i] += before && network->change != before->change &&
+                             worker_moved(&before->local[i], &network->local[i],
+                                          &before->external[i], &network->external[i]);
+        media.change[i] = worker->change[i];
+    }
+    media_know(worker->media, now, &media);
+    stock_keep(worker->stock, network->keep_mappings);
+    free(worker->network);
+    worker->network = network;
+}
+
+/* The port and the relays of a stream, before media hears of it. */
+static void worker_lend(struct worker *worker, struct tick now,
+                        const struct media_stream_facts *facts)
+{
+    const struct media_way_relay *relays[] = {&facts->way.relay, &facts->way.relay_rtcp};
+    stock_lend(worker->stock, now, facts->port, facts->generation);
+    for (size_t i = 0; i < 2; i++) {
+        if (relays[i]->held)
+            relays_lend(worker->relays, now, relays[i]->slot, relays[i]->generation,
+                        relays[i]->src);
+    }
+}
+
+static void worker_permit(struct worker *worker, struct tick now, const struct media_way *way)
+{
+    const struct media_way_relay *relays[] = {&way->relay, &way->relay_rtcp};
+    for (size_t i = 0; i < 2; i++) {
+        struct media_relay_want permit = {.kind = MEDIA_RELAY_PERMIT,
+                                          .slot = relays[i]->slot,
+                                          .generation = relays[i]->generation,
+                                          .count = way->permitted_count};
+        if (!relays[i]->held)
+            continue;
+        memcpy(permit.peers, way->permitted, sizeof permit.peers);
+        relays_want(worker->relays, now, &permit);
+    }
+}
+
+/* ---- mail ----------------------------------------------------------------------------------- */
+
+/* Room for one more; false: the mail stays where it is. */
+static bool worker_may_put_off(struct worker *worker)
+{
+    size_t room = worker->later_room ? worker->later_room * 2 : WORKER_LATER_FEW;
+    struct worker_later *later;
+    if (worker->later_count < worker->later_room)
+        return true;
+    later = realloc(worker->later, room * sizeof *later);
+    if (!later)
+        return false;
+    worker->later = later;
+    worker->later_room = room;
+    return true;
+}
+
+static void worker_put_off(struct worker *worker, const struct worker_later *later)
+{
+    worker->later[worker->later_count++] = *later;
+}
+
+static void worker_take_command(struct worker *worker, struct tick now,
+                                struct media_command *command)
+{
+    if (command->kind == MEDIA_STREAM) {
+        const struct media_way *way = &command->stream.way;
+        worker_lend(worker, now, &command->stream);
+        if (way->relay.held || way->relay_rtcp.held)
+            worker_put_off(worker,
+                           &(struct worker_later){.kind = WORKER_LATER_PERMIT, .way = *way});
+    }
+    media_command(worker->media, now, command);
+}
+
+/* All but what may close sockets. */
+static void worker_take_mail(struct worker *worker, struct tick now)
+{
+    struct worker_mail mail;
+    while (worker_may_put_off(worker) && io_mailbox_take(worker->mailbox, &mail)) {
+        switch (mail.kind) {
+        case WORKER_COMMAND:
+            worker_take_command(worker, now, &mail.command);
+            break;
+        case WORKER_TICKET_BACK:
+            worker_put_off(
+                worker, &(struct worker_later){.kind = WORKER_LATER_RETURN,
+                                               .port = {mail.ticket.port, mail.ticket.generation}});
+            break;
+        case WORKER_RELAY_BACK:
+            relays_unused(worker->relays, now, mail.relay.slot, mail.relay.generation);
+            break;
+        case WORKER_NETWORK:
+            worker_know(worker, now, mail.network);
+            worker_put_off(worker, &(struct worker_later){.kind = WORKER_LATER_KNOW});
+            break;
+        case WORKER_STOP:
+            worker->stopping = true;
+            break;
+        }
+    }
+}
+
+/* Never within a sweep. */
+static void worker_make_up(struct worker *worker, struct tick now)
+{
+    for (size_t i = 0; i < worker->later_count; i++) {
+        const struct worker_later *later = &worker->later[i];
+        switch (later->kind) {
+        case WORKER_LATER_PERMIT:
+            worker_permit(worker, now, &later->way);
+            break;
+        case WORKER_LATER_RETURN:
+            stock_return(worker->stock, now, later->port.port, later->port.generation);
+            break;
+        case WORKER_LATER_KNOW:
+            relays_know(worker->relays, now, worker->network);
+            stock_look(worker->stock, now);
+            break;
+        }
+    }
+    worker->later_count = 0;
+}
+
 /* ---- what comes in -------------------------------------------------------------------------- */
 
+/* Mail first: a stream was posted here before its SRC could know where to send, so what has arrived
+ * for it finds it, however long ago this turn began. */
 static void worker_feed(struct worker *worker, struct tick now, const struct datagram *datagrams,
                         size_t count)
 {
     size_t done = 0;
+    worker_take_mail(worker, now);
     while (done < count) {
         size_t took = media_input(worker->media, now, datagrams + done, count - done);
         done += took;
@@ -290,6 +447,7 @@ static struct tick worker_sweep(struct worker *worker)
         worker_feed(worker, now, datagrams, count);
     }
     worker_sweep_shared(worker, now);
+    worker_make_up(worker, now);
     return now;
 }
 
@@ -301,6 +459,7 @@ static void worker_relay(struct worker *worker, struct tick now)
     size_t count;
     while ((count = relays_streams(worker->relays, now, worker->unwrapped, WORKER_BATCH)) > 0)
         worker_feed(worker, now, worker->unwrapped, count);
+    worker_make_up(worker, now);
     while (media_relay_want(worker->media, &want))
         relays_want(worker->relays, now, &want);
     relays_expire(worker->relays, now);
@@ -308,82 +467,7 @@ static void worker_relay(struct worker *worker, struct tick now)
         media_relay_event(worker->media, now, &event);
 }
 
-/* An address was there and is another one now. */
-static bool worker_moved(const struct addr *local_before, const struct addr *local,
-                         const struct addr *external_before, const struct addr *external)
-{
-    return (addr_is_set(local_before) && !addr_equal_ip(local_before, local)) ||
-           (addr_is_set(external_before) && !addr_equal_ip(external_before, external));
-}
-
-/* What signalling knows of the network, for those here whom it concerns. */
-static void worker_know(struct worker *worker, struct tick now, const struct worker_network *before)
-{
-    const struct worker_network *network = worker->network;
-    struct media_network media = {.keep_mappings = network->keep_mappings};
-    _Static_assert(sizeof media.servers == sizeof network->stun, "copied whole");
-    memcpy(media.servers, network->stun, sizeof media.servers);
-    for (size_t i = 0; i < 2; i++) {
-        media.lifetime_s[i] = network->behaviour[i].lifetime_s;
-        worker->change[i] += before && network->change != before->change &&
-                             worker_moved(&before->local[i], &network->local[i],
-                                          &before->external[i], &network->external[i]);
-        media.change[i] = worker->change[i];
-    }
-    media_know(worker->media, now, &media);
-    relays_know(worker->relays, now, network);
-    stock_keep(worker->stock, network->keep_mappings);
-    stock_look(worker->stock, now);
-}
-
-/* The port and the relays of a stream, before media hears of it. */
-static void worker_lend(struct worker *worker, struct tick now,
-                        const struct media_stream_facts *facts)
-{
-    const struct media_way_relay *relays[] = {&facts->way.relay, &facts->way.relay_rtcp};
-    stock_lend(worker->stock, now, facts->port, facts->generation);
-    for (size_t i = 0; i < 2; i++) {
-        struct media_relay_want permit = {.kind = MEDIA_RELAY_PERMIT,
-                                          .slot = relays[i]->slot,
-                                          .generation = relays[i]->generation,
-                                          .count = facts->way.permitted_count};
-        if (!relays[i]->held)
-            continue;
-        relays_lend(worker->relays, now, permit.slot, permit.generation, relays[i]->src);
-        memcpy(permit.peers, facts->way.permitted, sizeof permit.peers);
-        relays_want(worker->relays, now, &permit);
-    }
-}
-
-static void worker_take_mail(struct worker *worker, struct tick now)
-{
-    struct worker_mail mail;
-    struct worker_network *before;
-    while (io_mailbox_take(worker->mailbox, &mail)) {
-        switch (mail.kind) {
-        case WORKER_COMMAND:
-            if (mail.command.kind == MEDIA_STREAM)
-                worker_lend(worker, now, &mail.command.stream);
-            media_command(worker->media, now, &mail.command);
-            break;
-        case WORKER_TICKET_BACK:
-            stock_return(worker->stock, now, mail.ticket.port, mail.ticket.generation);
-            break;
-        case WORKER_RELAY_BACK:
-            relays_unused(worker->relays, now, mail.relay.slot, mail.relay.generation);
-            break;
-        case WORKER_NETWORK:
-            before = worker->network;
-            worker->network = mail.network;
-            worker_know(worker, now, before);
-            free(before);
-            break;
-        case WORKER_STOP:
-            worker->stopping = true;
-            break;
-        }
-    }
-}
+/* ---- turns ---------------------------------------------------------------------------------- */
 
 static int64_t worker_tick_ms(const struct worker *worker)
 {
@@ -465,14 +549,18 @@ static void *worker_run(void *argument)
         worker_sleep(worker);
         now = io_clock_tick();
         worker_take_mail(worker, now);
+        worker_make_up(worker, now);
         /* The first call after quiet must not wait for the end of a long sleep. */
         if (lent_before == 0 && stock_lent(worker->stock) > 0)
             worker->sweep_at = tick_min(worker->sweep_at, tick_add_ms(now, WORKER_TICK_FEW_MS));
-        if (tick_due(worker->sweep_at, now) || worker->stopping) {
+        bool sweeps = tick_due(worker->sweep_at, now) || worker->stopping;
+        if (sweeps) {
             now = worker_sweep(worker);
             worker->sweep_at = tick_add_ms(now, worker_tick_ms(worker));
         }
-        if (tick_due(media_deadline(worker->media), now))
+        /* A recording ends in a turn that has looked into its sockets. */
+        if (tick_due(media_deadline(worker->media), now) &&
+            (sweeps || !media_is_ending(worker->media, now)))
             media_expire(worker->media, now);
         worker_relay(worker, now);
         worker_drain(worker, now);
@@ -571,6 +659,7 @@ static void worker_free(struct worker *worker)
             free(mail.network);
     }
     free(worker->network);
+    free(worker->later);
     for (uint32_t i = 0; worker->files != NULL && i < worker->config.recordings; i++)
         worker_close(worker, i);
     free(worker->files);

@@ -414,6 +414,33 @@ static void test_commands_that_come_too_late(void)
     media_destroy(media);
 }
 
+/* Whoever sweeps hears that a look is due before the end, and only then; what the look brings puts
+ * the end off. */
+static void test_the_last_look_before_the_end(void)
+{
+    unsigned rtp;
+    begin();
+    command((struct media_command){.kind = MEDIA_OPEN}, 1, 0);
+    open_stream(1, 3, false, 0);
+    command((struct media_command){.kind = MEDIA_CLOSE}, 1, 10);
+    CHECK(!media_is_ending(media, tick_add_ms(now, 199)));
+    now = tick_add_ms(now, 200);
+    CHECK(media_is_ending(media, now));
+    (void)packet(3, 1, 190);
+    CHECK(!media_is_ending(media, now));
+    media_expire(media, now);
+    drain();
+    CHECK_INT(closed, 0);
+    now = tick_add_ms(now, 200);
+    CHECK(media_is_ending(media, now));
+    media_expire(media, now);
+    CHECK(!media_is_ending(media, now));
+    drain();
+    CHECK_INT(closed, 1);
+    CHECK_INT(journaled(&rtp), 2);
+    media_destroy(media);
+}
+
 static void test_more_recordings_than_there_is_room_for(void)
 {
     begin();
@@ -534,6 +561,7 @@ int main(void)
     RUN(test_a_clock_set_back_loses_no_packet);
     RUN(test_a_large_message);
     RUN(test_commands_that_come_too_late);
+    RUN(test_the_last_look_before_the_end);
     RUN(test_more_recordings_than_there_is_room_for);
     return tap_done();
 }

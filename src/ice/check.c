@@ -358,10 +358,13 @@ static uint8_t source_remote(struct ice *ice, const struct ice_early *check,
     return place;
 }
 
-static uint8_t local_of_base(const struct ice *ice, struct ice_base base)
+/* A relay has an address of each family behind one base. */
+static uint8_t local_of_path(const struct ice *ice, const struct ice_path *path)
 {
     for (uint8_t i = 0; i < ice->local_count; i++) {
-        if (ice->locals[i].pairable && ice->locals[i].base.number == base.number)
+        const struct ice_local *local = &ice->locals[i];
+        if (local->pairable && local->base.number == path->base.number &&
+            local->candidate.address.family == path->peer.family)
             return i;
     }
     return ICE_LOCALS;
@@ -384,7 +387,7 @@ void ice_check_cancel(struct ice *ice, struct ice_pair *pair)
 
 void ice_check_taken(struct ice *ice, struct tick now, const struct ice_early *check)
 {
-    uint8_t local = local_of_base(ice, check->via.base);
+    uint8_t local = local_of_path(ice, &check->via);
     bool nominates = check->use_candidate && ice->role == ICE_CONTROLLED;
     if (local == ICE_LOCALS)
         return;

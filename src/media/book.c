@@ -167,6 +167,17 @@ void media_book_packet(struct media *media, struct media_stream *stream,
     media_recording_touch(media, recording);
 }
 
+struct addr media_book_destination(const struct media_stream *stream, const struct addr *from,
+                                   bool rtcp)
+{
+    const struct media_booked *booked = &stream->booked;
+    const struct media_second *second = &stream->second;
+    struct addr told = rtcp ? booked->advertised_rtcp : booked->advertised;
+    if (!second->held || from->family == told.family || from->family != second->bound.family)
+        return told;
+    return addr_with_port(second->bound, (uint16_t)(second->bound.port + (rtcp ? 1 : 0)));
+}
+
 void media_book_apart(struct media *media, struct media_stream *stream,
                       const struct datagram *datagram, struct view event)
 {
@@ -178,7 +189,8 @@ void media_book_apart(struct media *media, struct media_stream *stream,
     if (stream->apart == MEDIA_NO_INTERFACE)
         stream->apart = add_interface(media, stream, JOURNAL_ROLE_APART);
     struct journal_flow flow;
-    journal_flow_init(&flow, stream->apart, &datagram->from, &stream->booked.advertised);
+    struct addr to = media_book_destination(stream, &datagram->from, false);
+    journal_flow_init(&flow, stream->apart, &datagram->from, &to);
     if (!journal_writer_packet(&recording->journal, &flow, datagram->at, datagram->bytes, event))
         media_recording_fail(media, recording, EMSGSIZE);
     media_recording_touch(media, recording);

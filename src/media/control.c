@@ -226,10 +226,9 @@ void media_control_input(struct media *media, struct media_stream *stream, struc
             media_lend_want(media, stream, true, MEDIA_RELAY_BIND, &datagram->from);
     }
     struct journal_flow flow;
-    journal_flow_init(&flow, stream->interface, &datagram->from,
-                      media_lend_is_control(stream, datagram->socket)
-                          ? &stream->booked.advertised_rtcp
-                          : &stream->booked.advertised);
+    struct addr to = media_book_destination(stream, &datagram->from,
+                                            media_lend_is_control(stream, datagram->socket));
+    journal_flow_init(&flow, stream->interface, &datagram->from, &to);
     media_book_packet(media, stream, &flow, datagram);
     bool idle = packet.type == RTCP_RR;
     do {

@@ -17,7 +17,13 @@
 #define REFUSED_MAX  50
 #define REFUSED_OVER 1000 /* ms */
 
+enum { HERES = 4 };
+
 struct media_ice {
+    struct {
+        struct addr peer, here;
+    } heres[HERES]; /* where on this host peers' checks came to, on wildcard sockets; a ring */
+    uint8_t heres_next;
     struct ice *agent;
     struct ice *before; /* of before a restart; NULL: none */
     struct tick refused_from;
@@ -195,6 +201,32 @@ static void prove(struct media *media, struct media_stream *stream, struct tick 
         rtp_source_prove(&stream->source, &datagram->from);
 }
 
+static void note_here(struct media_ice *ice, const struct datagram *datagram)
+{
+    unsigned at = 0;
+    if (MEDIA_SOCKET_IS_RELAY(datagram->socket) || !addr_is_set(&datagram->to) ||
+        addr_is_unspecified(&datagram->to))
+        return;
+    while (at < HERES && !addr_equal(&ice->heres[at].peer, &datagram->from))
+        at++;
+    if (at == HERES) {
+        at = ice->heres_next;
+        ice->heres_next = (uint8_t)((at + 1) % HERES);
+    }
+    ice->heres[at].peer = datagram->from;
+    ice->heres[at].here = datagram->to;
+}
+
+struct addr media_ice_from(const struct media_stream *stream, const struct addr *peer)
+{
+    const struct media_ice *ice = stream->ice;
+    for (unsigned i = 0; i < HERES; i++) {
+        if (addr_equal(&ice->heres[i].peer, peer))
+            return ice->heres[i].here;
+    }
+    return (struct addr){0};
+}
+
 bool media_ice_input(struct media *media, struct media_stream *stream, struct tick now,
                      const struct datagram *datagram)
 {
@@ -210,6 +242,7 @@ bool media_ice_input(struct media *media, struct media_stream *stream, struct ti
     if (result == ICE_NOT_MINE)
         return false;
     if (result == ICE_TAKEN) {
+        note_here(ice, datagram);
         prove(media, stream, now, datagram);
     } else {
         ice->refused++;

@@ -29,6 +29,9 @@ void media_ice_path_failed(struct media *media, struct media_stream *stream, str
  * RFC 7675 §5.1). False: nothing may be sent. */
 bool media_ice_way(const struct media_stream *stream, uint8_t component, uint32_t *socket,
                    struct addr *to);
+/* The address of ours that the peer's checks last came to; unset: not known, or it is a socket's
+ * that has one address alone. */
+struct addr media_ice_from(const struct media_stream *stream, const struct addr *peer);
 bool media_ice_output(struct media *media, struct media_stream *stream, struct tick now,
                       struct media_packet *out);
 void media_ice_expire(struct media *media, struct media_stream *stream, struct tick now);

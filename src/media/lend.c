@@ -51,17 +51,38 @@ static void leave_spare(struct media *media, struct media_stream *stream)
     plan_leaving(stream);
 }
 
-static void enter_port(struct media *media, struct media_stream *stream, struct tick now)
+static void enter_port(struct media *media, struct media_stream *stream, struct tick now,
+                       uint32_t port, uint32_t generation)
 {
-    if (stream->facts.port == MEDIA_NO_PORT)
+    if (port == MEDIA_NO_PORT)
         return;
-    struct media_slot *slot = &media->ports[stream->facts.port];
+    struct media_slot *slot = &media->ports[port];
     assert(!slot->stream);
     slot->stream = stream;
-    slot->generation = stream->facts.generation;
+    slot->generation = generation;
     if (slot->has_stale)
         rtp_source_stale(&stream->source, slot->stale_ssrc);
-    media_port_lend(media->seen, now, stream->facts.port, !stream->facts.rtcp_mux);
+    media_port_lend(media->seen, now, port, !stream->facts.rtcp_mux);
+}
+
+static void leave_second(struct media *media, struct media_stream *stream)
+{
+    if (stream->second.held)
+        leave_port(media, stream, stream->second.port, stream->second.generation);
+    stream->second.held = false;
+}
+
+void media_lend_second(struct media *media, struct media_stream *stream, struct tick now)
+{
+    const struct media_second *now_has = &stream->facts.second;
+    bool same = stream->second.held && now_has->held && stream->second.port == now_has->port &&
+                stream->second.generation == now_has->generation;
+    if (same)
+        return;
+    leave_second(media, stream);
+    if (now_has->held)
+        enter_port(media, stream, now, now_has->port, now_has->generation);
+    stream->second = *now_has;
 }
 
 void media_lend_port(struct media *media, struct media_stream *stream, struct tick now,
@@ -70,7 +91,7 @@ void media_lend_port(struct media *media, struct media_stream *stream, struct ti
     stream->lent = true;
     stream->lent_at = at;
     stream->lent_tick = now;
-    enter_port(media, stream, now);
+    enter_port(media, stream, now, stream->facts.port, stream->facts.generation);
     metric_add(METRIC_STREAMS_ACTIVE, 1);
 }
 
@@ -90,7 +111,31 @@ void media_lend_replace(struct media *media, struct media_stream *stream, struct
         plan_leaving(stream);
     }
     if (!back)
-        enter_port(media, stream, now);
+        enter_port(media, stream, now, stream->facts.port, stream->facts.generation);
+}
+
+static bool is_of(uint32_t socket, uint32_t port, uint32_t shared)
+{
+    return port == MEDIA_NO_PORT ? socket == shared : MEDIA_SOCKET_PORT(socket) == port;
+}
+
+/* A NAT, a firewall and the SRC know a stream by the address that it goes to: what we send on a
+ * wildcard socket must come from there, whatever our routes would choose (RFC 4961): a candidate is
+ * an address of this host (RFC 8445 §5.1.1.1), and a check is answered from where it came to. */
+void media_lend_source(const struct media_stream *stream, struct media_packet *out)
+{
+    const struct media_stream_facts *facts = &stream->facts;
+    const struct media_second *second = &stream->second;
+    bool own = is_of(out->socket, facts->port, facts->socket);
+    bool other = second->held && is_of(out->socket, second->port, second->socket);
+    if (stream->ice && (own || other))
+        out->from = media_ice_from(stream, &out->to);
+    if (addr_is_set(&out->from))
+        return;
+    if (own && facts->bound.family == out->to.family)
+        out->from = facts->bound;
+    else if (other && second->bound.family == out->to.family)
+        out->from = second->bound;
 }
 
 bool media_is_ending(const struct media *media, struct tick now)
@@ -311,6 +356,7 @@ void media_lend_give_back(struct media *media, struct media_stream *stream)
     media_shared_leave(media, stream);
     media_course_end(stream);
     leave_spare(media, stream);
+    leave_second(media, stream);
     leave_port(media, stream, stream->facts.port, stream->facts.generation);
     media_lend_leave_relays(media, stream);
     list_remove(&stream->ready);

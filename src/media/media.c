@@ -323,6 +323,8 @@ static void set_stream(struct media *media, struct media_recording *recording, s
         stream = new_stream(media, recording, facts, now);
     if (!stream) {
         media_lend_release(media, facts->port, facts->generation);
+        if (facts->second.held)
+            media_lend_release(media, facts->second.port, facts->second.generation);
         if (open)
             media_recording_fail(media, recording, ENOMEM);
         return;
@@ -341,6 +343,7 @@ static void set_stream(struct media *media, struct media_recording *recording, s
         stream->look_at = tick_add_ms(now, COUNT_EVERY_MS);
         media_control_start(media, stream, now);
     }
+    media_lend_second(media, stream, now);
     media_shared_join(media, stream, now);
     media_ice_set(media, stream, now, command->stream.ice, facts->ice_stays);
     command->stream.ice = NULL;
@@ -483,7 +486,9 @@ static void note_dropped(struct media *media, struct media_stream *stream,
     unsigned which = MEDIA_SOCKET_RTCP(datagram->socket);
     if (stream->dropped_seen[which] && datagram->dropped == stream->dropped[which])
         return; /* nearly always */
-    if (MEDIA_SOCKET_IS_RELAY(datagram->socket) || stream->spare.held)
+    bool own = MEDIA_SOCKET_SHARED(datagram->socket) ||
+               MEDIA_SOCKET_PORT(datagram->socket) == stream->facts.port;
+    if (MEDIA_SOCKET_IS_RELAY(datagram->socket) || stream->spare.held || !own)
         return; /* another socket's count */
     bool more = stream->dropped_seen[which] && datagram->dropped > stream->dropped[which];
     stream->dropped_seen[which] = true;
@@ -682,18 +687,6 @@ void media_write_failed(struct media *media, struct pool_id recording, int error
     media_recording_fail(media, broken, error);
 }
 
-/* A NAT, a firewall and the SRC know a stream by the address that it goes to: what we send on a
- * wildcard socket must come from there, whatever our routes would choose (RFC 4961). With ICE there
- * may be several. */
-static void put_source(const struct media_stream *stream, struct media_packet *out)
-{
-    const struct media_stream_facts *facts = &stream->facts;
-    bool own = facts->port == MEDIA_NO_PORT ? out->socket == facts->socket
-                                            : MEDIA_SOCKET_PORT(out->socket) == facts->port;
-    if (own && !stream->ice && facts->bound.family == out->to.family)
-        out->from = facts->bound;
-}
-
 bool media_output(struct media *media, struct tick now, struct media_packet *out)
 {
     struct list *link;
@@ -702,7 +695,7 @@ bool media_output(struct media *media, struct tick now, struct media_packet *out
         if (media_course_output(media, stream, now, out) ||
             media_control_output(media, stream, now, out) ||
             (stream->ice && media_ice_output(media, stream, now, out))) {
-            put_source(stream, out);
+            media_lend_source(stream, out);
             return true;
         }
         list_remove(link);

@@ -87,6 +87,14 @@ struct media_codec {
     uint32_t clock_hz;
 };
 
+/* With ICE a stream may have a port of the other family as well. */
+struct media_second {
+    bool held;
+    uint32_t port, generation; /* as the stream's own */
+    uint32_t socket;           /* with MEDIA_NO_PORT */
+    struct addr bound;
+};
+
 /* MEDIA_STREAM. Sent again whole whenever any of it changes; what is the same stays undisturbed. */
 struct media_stream_facts {
     uint8_t stream; /* its number in the recording, for life */
@@ -104,6 +112,7 @@ struct media_stream_facts {
      * with the command. NULL: the one before goes on if ice_stays, else the stream has no ICE. */
     struct ice *ice;
     bool ice_stays;
+    struct media_second second;
     char label[MEDIA_LABEL_SIZE]; /* "" when the SDP had none */
     /* Where its packets arrive on this host: also on a wildcard socket one of our own addresses. What
      * we send on the stream leaves from there. */

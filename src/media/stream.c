@@ -248,9 +248,10 @@ static void keep(struct media *media, struct media_stream *stream, struct tick n
         return; /* digits too: what is dialled in a pause is what it is for */
     }
     take_digits(media, stream, now, packet, datagram->at);
-    if (stream->flow.head_len == 0)
-        journal_flow_init(&stream->flow, stream->interface, &datagram->from,
-                          &stream->booked.advertised);
+    if (stream->flow.head_len == 0) {
+        struct addr to = media_book_destination(stream, &datagram->from, false);
+        journal_flow_init(&stream->flow, stream->interface, &datagram->from, &to);
+    }
     media_book_packet(media, stream, &stream->flow, datagram);
 }
 

@@ -108,7 +108,8 @@ struct media_stream {
         bool held;
         uint32_t port, generation;
         struct tick until;
-    } spare; /* the port it had before */
+    } spare;                    /* the port it had before */
+    struct media_second second; /* the one of its facts, once taken */
     struct media_lent_relay relays[MEDIA_STREAM_RELAYS];
     struct list wanting; /* in media.wanting */
 
@@ -229,6 +230,10 @@ void media_book_packet(struct media *media, struct media_stream *stream,
 /* On the stream's apart interface, which it makes at the first; bounded by config.apart_max. */
 void media_book_apart(struct media *media, struct media_stream *stream,
                       const struct datagram *datagram, struct view event);
+/* Where a packet from there came to, as the journal has it: what our SDP says, but for one of the
+ * other family than that. */
+struct addr media_book_destination(const struct media_stream *stream, const struct addr *from,
+                                   bool rtcp);
 void media_book_finish(struct media_recording *recording);
 
 /* ---- stream.c: RTP -------------------------------------------------------------------------- */
@@ -309,6 +314,10 @@ void media_lend_port(struct media *media, struct media_stream *stream, struct ti
 /* Takes it instead of the one it had before, which is received on until media has moved. */
 void media_lend_replace(struct media *media, struct media_stream *stream, struct tick now,
                         const struct media_stream_facts *before);
+/* Takes the port of the other family of its facts, or leaves it. */
+void media_lend_second(struct media *media, struct media_stream *stream, struct tick now);
+/* The address of ours that a packet shall leave from. */
+void media_lend_source(const struct media_stream *stream, struct media_packet *out);
 /* Takes the relay slots of its facts; others that it has are left by and by. False: the one for
  * RTP is not to be had. */
 bool media_lend_relays(struct media *media, struct media_stream *stream, struct tick now);

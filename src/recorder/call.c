@@ -32,7 +32,7 @@ struct exchange {
     unsigned refused; /* m-lines for which no port was left */
 };
 
-static const struct recorder_lease *lease_of(const struct exchange *x, size_t line)
+static struct recorder_lease *lease_of(struct exchange *x, size_t line)
 {
     return x->ticket_of[line] >= 0 ? &x->fresh[x->ticket_of[line]]
                                    : &x->call->leases[x->found[line]];
@@ -229,8 +229,8 @@ static void put_addresses(struct recorder *recorder, struct exchange *x, struct 
                                 x->offered ? &recorder->answer.offer->media[i].rtp : &nowhere, 0);
         if (x->ticket_of[i] >= 0 && x->offered &&
             recorder_ice_offered(&recorder->answer.offer->media[i]))
-            recorder_way_stand_by(recorder, x->call, &x->fresh[x->ticket_of[i]]);
-        const struct recorder_lease *lease = lease_of(x, i);
+            recorder_way_stand_by(recorder, x->call, &x->fresh[x->ticket_of[i]], false);
+        struct recorder_lease *lease = lease_of(x, i);
         line->rtp = lease->advertised;
         line->rtcp = lease->advertised_rtcp;
         if (x->first && x->offered && recorder->settings.inactive_first &&
@@ -312,7 +312,7 @@ void recorder_post_stream(struct recorder *recorder, struct recorder_call *call,
     stream->bound = bound;
     recorder_way_fill(recorder, call, lease, stream, &facts->way);
     facts->way.stays = stays;
-    recorder_ice_post(call, number, facts);
+    recorder_ice_post(recorder, call, number, facts);
     memcpy(facts->label, stream->label, sizeof facts->label);
     memcpy(facts->codecs, stream->codecs, sizeof facts->codecs);
     recorder_post(recorder, call, command, NULL, 0);

@@ -84,8 +84,8 @@ static bool is_named(const struct recorder *recorder, const struct addr *address
     return false;
 }
 
-static bool may_be_checked(const struct recorder *recorder, const struct recorder_call *call,
-                           const struct addr *address)
+bool recorder_ice_may_check(const struct recorder *recorder, const struct recorder_call *call,
+                            const struct addr *address)
 {
     /* An unlisted SRC's, too: media sends it few checks until one was answered. */
     struct target_rule rule = {.signalled = call->flow.peer, .listed = true};
@@ -122,7 +122,8 @@ static size_t choose(const struct recorder *recorder, const struct recorder_call
         const struct candidate *c = candidate_at(&recorder->theirs, media, i);
         if (c->component > (media->rtcp_mux ? 1 : ICE_COMPONENTS))
             continue; /* not needed */
-        if (c->transport == CANDIDATE_TCP_ACTIVE || may_be_checked(recorder, call, &c->address))
+        if (c->transport == CANDIDATE_TCP_ACTIVE ||
+            recorder_ice_may_check(recorder, call, &c->address))
             out[count++] = *c;
         else
             metric_add(METRIC_ICE_CANDIDATES_REFUSED, 1);
@@ -148,7 +149,7 @@ static void guess_reflexive(const struct recorder *recorder, const struct record
     for (size_t i = 0; !knows && guesses < GUESSES && i < media->candidate_count; i++) {
         const struct candidate *c = candidate_at(&recorder->theirs, media, i);
         if (c->transport != CANDIDATE_UDP || c->address.family != signalled->family ||
-            !addr_is_private(&c->address) || !may_be_checked(recorder, call, signalled))
+            !addr_is_private(&c->address) || !recorder_ice_may_check(recorder, call, signalled))
             continue;
         struct candidate guess = {
             .type = CANDIDATE_SERVER_REFLEXIVE,
@@ -217,6 +218,8 @@ static struct ice_gather_base base_of(const struct recorder *recorder,
     if (lease->has_relay && !rtcp) {
         base.relayed[0].base = (struct ice_base){MEDIA_RELAY(lease->relay.slot)};
         base.relayed[0].address = lease->relay.relayed[bound->family == ADDR_V6];
+        base.relayed[1].base = base.relayed[0].base;
+        base.relayed[1].address = lease->relay.relayed[bound->family != ADDR_V6];
     }
     return base;
 }
@@ -257,19 +260,31 @@ static unsigned add_tcp_bases(const struct recorder *recorder, const struct reco
     return count;
 }
 
-static void gather(const struct recorder *recorder, const struct recorder_call *call,
-                   struct tick now, size_t line, const struct recorder_lease *lease,
+/* Whose agent is in the making. */
+struct making {
+    const struct recorder_call *call;
+    size_t line;
+    struct recorder_lease *lease;
+    struct recorder_lease other; /* of the other family */
+    bool has_other;
+    struct recorder_ice *old; /* NULL: the stream has none yet */
+    bool answers;             /* an offer of the SRC's, which may bring another family */
+};
+
+static void gather(const struct recorder *recorder, struct tick now, const struct making *m,
                    struct recorder_ice *ice)
 {
-    struct ice_gather_base bases[ICE_COMPONENTS + 2];
+    struct ice_gather_base bases[2 * (ICE_COMPONENTS + 2)];
     struct ice_gather_settings settings = {.lite = ice->lite};
     const struct sdp_session *offer = recorder->answer.offer;
-    unsigned count = ice->components;
-    for (unsigned i = 0; i < count; i++)
-        bases[i] = base_of(recorder, call, now, lease, i == 1);
-    if (recorder_share_speaks_tcp(offer, &offer->media[line])) {
-        count += add_tcp_bases(recorder, call, lease, ice->lite, &bases[count]);
-        ice->over_tcp = true;
+    unsigned count = 0;
+    ice->over_tcp = recorder_share_speaks_tcp(offer, &offer->media[m->line]);
+    for (unsigned k = 0; k < (m->has_other ? 2 : 1); k++) {
+        const struct recorder_lease *lease = k ? &m->other : m->lease;
+        for (unsigned i = 0; i < ice->components; i++)
+            bases[count++] = base_of(recorder, m->call, now, lease, i == 1);
+        if (ice->over_tcp)
+            count += add_tcp_bases(recorder, m->call, lease, ice->lite, &bases[count]);
     }
     (void)ice_gather_candidates(ice->agent, &settings, bases, count);
 }
@@ -300,15 +315,35 @@ static void add_default(struct recorder_ice *ice, const struct recorder_lease *l
                         60000);
 }
 
-/* What STUN sees of the port may come after the answer; an SRC that takes INFO is told then. */
-static bool awaits(const struct recorder *recorder, const struct recorder_call *call,
-                   const struct recorder_lease *lease)
+static bool awaits_seen(const struct recorder *recorder, const struct recorder_lease *lease,
+                        unsigned components)
 {
     const struct recorder_ticket *ticket = &lease->ticket;
-    return call->trickle.speaks && !lease->us.is_open && !lease->us.is_static &&
-           !addr_is_set(&ticket->seen) && !addr_is_set(&ticket->mapped) &&
+    bool seen = addr_is_set(&ticket->seen) && (components == 1 || addr_is_set(&ticket->seen_rtcp));
+    return !lease->us.is_open && !lease->us.is_static && !seen && !addr_is_set(&ticket->mapped) &&
            ticket->port != MEDIA_NO_PORT &&
            profile_levels(profile_of(recorder, &ticket->bound)) > 0;
+}
+
+static bool relay_may_come(const struct recorder *recorder, const struct recorder_call *call,
+                           const struct recorder_lease *lease, const struct recorder_ice *ice)
+{
+    return call->trickle.speaks && recorder->settings.has_relays &&
+           recorder_way_wants_relay(recorder, lease, ice->bridges);
+}
+
+/* What STUN sees of a port, and a relay, may come after the answer; an SRC that takes INFO is told
+ * then. */
+bool recorder_ice_awaits(const struct recorder *recorder, const struct recorder_call *call,
+                         struct recorder_now now, const struct recorder_lease *lease,
+                         const struct recorder_ice *ice)
+{
+    struct recorder_lease other;
+    return call->trickle.speaks && !ice->lite &&
+           (awaits_seen(recorder, lease, ice->components) ||
+            relay_may_come(recorder, call, lease, ice) ||
+            (recorder_second_lease(recorder, call, now, ice, &other) &&
+             awaits_seen(recorder, &other, ice->components)));
 }
 
 static bool is_open(const struct recorder *recorder, struct tick now,
@@ -318,10 +353,49 @@ static bool is_open(const struct recorder *recorder, struct tick now,
     return addr_is_set(&profile->local) && profile_us(profile, now, false, false).is_open;
 }
 
-static struct recorder_ice *make(struct recorder *recorder, const struct recorder_call *call,
-                                 struct tick now, size_t line, const struct recorder_lease *lease)
+/* The port of the other family, a new one or the one that the stream has; for that, too, or instead of
+ * it, a relay may be needed. */
+static void take_second(struct recorder *recorder, struct recorder_now now, struct making *m,
+                        struct recorder_ice *ice)
 {
-    const struct sdp_answer_line *answer = &recorder->answer.lines[line];
+    const struct sdp_media *media = &recorder->theirs.media[m->line];
+    if (m->old)
+        ice->second = m->old->second;
+    if (m->answers)
+        recorder_second_take(recorder, m->call, media, m->lease, ice);
+    m->has_other = recorder_second_lease(recorder, m->call, now, ice, &m->other);
+    if (!m->has_other) {
+        uint8_t missing = m->lease->ticket.bound.family == ADDR_V4 ? ADDR_V6 : ADDR_V4;
+        ice->bridges = recorder_second_offered(recorder, m->call, media, missing);
+        if (ice->bridges && !m->lease->held)
+            recorder_way_stand_by(recorder, m->call, m->lease, true);
+        return;
+    }
+    if (!m->lease->has_relay && ice->second.fresh && !m->lease->held)
+        recorder_way_stand_by(recorder, m->call, &m->other, false);
+    if (m->other.has_relay)
+        m->lease->relay = m->other.relay;
+    m->lease->has_relay |= m->other.has_relay;
+    m->other.has_relay = m->lease->has_relay;
+    m->other.relay = m->lease->relay;
+}
+
+/* Whose NAT stands between: IPv4's, as a rule. */
+static void set_order(const struct recorder *recorder, const struct making *m,
+                      struct ice_options *options)
+{
+    const struct recorder_lease *lease = m->lease;
+    if (m->has_other && m->other.ticket.bound.family == ADDR_V4)
+        lease = &m->other;
+    options->yields =
+        profile_yields(profile_of(recorder, &lease->ticket.bound), &lease->us, &options->open_hops);
+}
+
+static struct recorder_ice *make(struct recorder *recorder, struct recorder_now now,
+                                 struct making *m)
+{
+    const struct sdp_answer_line *answer = &recorder->answer.lines[m->line];
+    const struct recorder_lease *lease = m->lease;
     struct recorder_ice *ice = calloc(1, sizeof *ice);
     if (!ice)
         return NULL;
@@ -329,28 +403,35 @@ static struct recorder_ice *make(struct recorder *recorder, const struct recorde
      * tells it from RTP, should it come). */
     bool one = answer->rtcp_mux || lease->ticket.port == MEDIA_NO_PORT;
     struct ice_options options = {.components = one ? 1 : 2};
-    /* Somebody must send checks: not both of us lite (RFC 8445 §6.1.1 allows it all the same). */
-    ice->lite = options.lite = is_open(recorder, now, lease) && !recorder->theirs.ice_lite;
+    take_second(recorder, now, m, ice);
+    /* Somebody must send checks: not both of us lite (RFC 8445 §6.1.1 allows it all the same). And an
+     * agent that is lite has no relays (§5.2), which may be the only way to another family. */
+    bool by_relay =
+        ice->bridges && (lease->has_relay || relay_may_come(recorder, m->call, lease, ice));
+    ice->lite = options.lite = is_open(recorder, now.tick, lease) && !recorder->theirs.ice_lite &&
+                               !by_relay &&
+                               (!m->has_other || is_open(recorder, now.tick, &m->other));
     ice->components = options.components;
-    options.yields =
-        profile_yields(profile_of(recorder, &lease->ticket.bound), &lease->us, &options.open_hops);
+    set_order(recorder, m, &options);
     rng_bytes(&recorder->rng, options.seed, sizeof options.seed);
     ice->agent = ice_create(&options);
     if (!ice->agent) {
+        recorder_second_give_back(recorder, ice);
         free(ice);
         return NULL;
     }
-    gather(recorder, call, now, line, lease, ice);
+    gather(recorder, now.tick, m, ice);
     add_default(ice, lease, 1, &answer->rtp);
     if (options.components == 2)
         add_default(ice, lease, 2, &answer->rtcp);
-    ice_end_local(ice->agent);
     (void)view_copy(view_of_string(ice_ufrag(ice->agent)), ice->ufrag, sizeof ice->ufrag);
     (void)view_copy(view_of_string(ice_pwd(ice->agent)), ice->pwd, sizeof ice->pwd);
     ice->count = ice_local_candidates(ice->agent, ice->told, RECORDER_ICE_TOLD);
     if (ice->count > RECORDER_ICE_TOLD)
         ice->count = RECORDER_ICE_TOLD;
-    ice->ends = !awaits(recorder, call, lease);
+    ice->ends = !recorder_ice_awaits(recorder, m->call, now, lease, ice);
+    if (ice->ends)
+        ice_end_local(ice->agent);
     ice->port = lease->ticket.port;
     ice->generation = lease->ticket.generation;
     return ice;
@@ -391,7 +472,7 @@ static bool goes_on(const struct recorder_ice *ice, const struct sdp_media *medi
 
 void recorder_ice_plan(struct recorder *recorder, const struct recorder_call *call,
                        struct recorder_now now, size_t line, int number,
-                       const struct recorder_lease *lease)
+                       struct recorder_lease *lease)
 {
     const struct sdp_media *media = &recorder->answer.offer->media[line];
     struct recorder_ice_line *plan = &recorder->ice_lines[line];
@@ -404,14 +485,17 @@ void recorder_ice_plan(struct recorder *recorder, const struct recorder_call *ca
         say(recorder, line, old);
         return;
     }
-    struct recorder_ice *ice = make(recorder, call, now.tick, line, lease);
+    struct making m = {.call = call, .line = line, .lease = lease, .old = old, .answers = true};
+    struct recorder_ice *ice = make(recorder, now, &m);
     if (!ice)
         return; /* no memory: it is answered without ICE */
     ice->mismatch = is_mismatch(&recorder->theirs, media);
     if (ice->mismatch) {
+        recorder_second_give_back(recorder, ice);
         ice_destroy(ice->agent);
         ice->agent = NULL;
     } else if (!describe_remote(recorder, call, now.tick, media, ice)) {
+        recorder_second_give_back(recorder, ice);
         recorder_ice_destroy(ice);
         return;
     }
@@ -430,7 +514,7 @@ static bool was_told(const struct recorder_ice *ice, const struct addr *address)
 
 void recorder_ice_offer(struct recorder *recorder, struct recorder_call *call,
                         struct recorder_now now, size_t line, int number,
-                        const struct recorder_lease *lease)
+                        struct recorder_lease *lease)
 {
     struct recorder_ice *old = number == SDP_MATCH_NEW ? NULL : call->ices[number];
     recorder->ice_lines[line] = (struct recorder_ice_line){0};
@@ -439,8 +523,9 @@ void recorder_ice_offer(struct recorder *recorder, struct recorder_call *call,
     recorder_ice_destroy(old->next);
     old->next = NULL;
     /* RFC 8839 §4.4.1.1.1: with another address of ours ICE begins anew. */
+    struct making m = {.call = call, .line = line, .lease = lease, .old = old};
     if (old->renews || !was_told(old, &recorder->answer.lines[line].rtp))
-        old->next = make(recorder, call, now.tick, line, lease);
+        old->next = make(recorder, now, &m);
     if (old->next && old->renews)
         old->next->renewals = (uint8_t)(old->renewals + 1);
     say(recorder, line, old->next ? old->next : old);
@@ -484,6 +569,8 @@ void recorder_ice_forget(struct recorder_call *call)
 void recorder_ice_undo(struct recorder *recorder)
 {
     for (size_t i = 0; i < LIMIT_SDP_MEDIA; i++) {
+        if (recorder->ice_lines[i].fresh)
+            recorder_second_give_back(recorder, recorder->ice_lines[i].fresh);
         recorder_ice_destroy(recorder->ice_lines[i].fresh);
         recorder->ice_lines[i].fresh = NULL;
     }
@@ -498,6 +585,8 @@ void recorder_ice_settle(struct recorder *recorder, struct recorder_call *call, 
     recorder_ice_destroy(call->ices[number]);
     call->ices[number] = plan->fresh;
     plan->fresh = NULL;
+    if (recorder_second_ticket(call, number))
+        recorder_note_holder(recorder, call, recorder_second_ticket(call, number));
     recorder_trickle_begin(call, number);
     recorder_story_ice(&call->record.streams[number].story, recorder_ice_runs(call, number));
 }
@@ -507,7 +596,7 @@ bool recorder_ice_runs(const struct recorder_call *call, unsigned number)
     return call->ices[number] && !call->ices[number]->mismatch;
 }
 
-void recorder_ice_post(struct recorder_call *call, unsigned number,
+void recorder_ice_post(const struct recorder *recorder, struct recorder_call *call, unsigned number,
                        struct media_stream_facts *facts)
 {
     struct recorder_ice *ice = call->ices[number];
@@ -516,6 +605,7 @@ void recorder_ice_post(struct recorder_call *call, unsigned number,
     facts->ice = ice->agent;
     facts->ice_stays = true;
     facts->shares |= ice->over_tcp;
+    recorder_second_fill(recorder, call, ice, facts);
     /* The agent punches and keeps alive by its checks; the relay must let theirs in. */
     facts->way.target_count = facts->way.target_rtcp_count = 0;
     facts->way.choice.punches = facts->way.choice.probes_back = facts->way.may_reinvite = false;
@@ -610,7 +700,7 @@ static const char *type_name(enum candidate_type type)
 }
 
 bool recorder_ice_hear(struct recorder *recorder, struct recorder_call *call,
-                       const struct media_event *event)
+                       struct recorder_now now, const struct media_event *event)
 {
     const struct media_ice_news *news = &event->ice;
     if (event->stream >= call->record.stream_count)
@@ -625,13 +715,20 @@ bool recorder_ice_hear(struct recorder *recorder, struct recorder_call *call,
     journal_event_put_number(&line, "stream", event->stream);
     journal_event_put_text(&line, "ice", view_of_string(whats[news->kind]));
     if (news->kind == MEDIA_ICE_SELECTED) {
-        const char *path = path_of(&call->leases[event->stream], news);
+        struct recorder_lease other, *lease = &call->leases[event->stream];
+        const struct recorder_ice *ice = call->ices[event->stream];
+        if (event->addr.family != lease->ticket.bound.family && ice &&
+            recorder_second_lease(recorder, call, now, ice, &other)) {
+            other.has_relay = lease->has_relay;
+            other.relay = lease->relay;
+            lease = &other;
+        }
+        const char *path = path_of(lease, news);
         if (news->component == 1) {
             char pair[VERDICT_PAIR];
             stream->ice_path = path;
-            pair_of(&call->leases[event->stream], news, event->addr.family, pair);
-            recorder_story_ice_chose(&stream->story, event->tick, path, pair,
-                                     &call->leases[event->stream], &event->addr);
+            pair_of(lease, news, event->addr.family, pair);
+            recorder_story_ice_chose(&stream->story, event->tick, path, pair, lease, &event->addr);
         }
         journal_event_put_number(&line, "component", news->component);
         journal_event_put_text(&line, "path", view_of_string(path));

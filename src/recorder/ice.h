@@ -20,12 +20,12 @@ bool recorder_ice_offered(const struct sdp_media *media);
  * made waits in recorder->ice_lines. */
 void recorder_ice_plan(struct recorder *recorder, const struct recorder_call *call,
                        struct recorder_now now, size_t line, int number,
-                       const struct recorder_lease *lease);
+                       struct recorder_lease *lease);
 /* The same for an offer of ours: what stands is said again; where another address of ours is the
  * default now, ICE begins anew with the SRC's answer. */
 void recorder_ice_offer(struct recorder *recorder, struct recorder_call *call,
                         struct recorder_now now, size_t line, int number,
-                        const struct recorder_lease *lease);
+                        struct recorder_lease *lease);
 /* Its answer came, in recorder->theirs: before recorder_ice_settle. */
 void recorder_ice_meet(struct recorder *recorder, struct recorder_call *call,
                        struct recorder_now now, size_t line, int number);
@@ -39,16 +39,21 @@ void recorder_ice_settle(struct recorder *recorder, struct recorder_call *call, 
 /* The stream's paths are ICE's. */
 bool recorder_ice_runs(const struct recorder_call *call, unsigned number);
 /* Hands the agent over with the stream's facts. */
-void recorder_ice_post(struct recorder_call *call, unsigned number,
+void recorder_ice_post(const struct recorder *recorder, struct recorder_call *call, unsigned number,
                        struct media_stream_facts *facts);
 /* Candidates that came with an offer which changed nothing else: after the stream's MEDIA_STREAM.
  */
 void recorder_ice_post_more(struct recorder *recorder, struct recorder_call *call, size_t line,
                             unsigned number, struct wall at);
 
+/* The stream's ticket of the other family; NULL: it has none. */
+struct recorder_ticket *recorder_second_ticket(struct recorder_call *call, unsigned number);
+/* Its address is not on this host any more: no candidates of it from now on. */
+void recorder_second_lost(struct recorder_call *call, unsigned number);
+
 /* A worker's MEDIA_EVENT_ICE. True when the document tells more than before; of a direct path beside
  * a relayed one: when it is worth an offer, with which ICE will begin anew. */
 bool recorder_ice_hear(struct recorder *recorder, struct recorder_call *call,
-                       const struct media_event *event);
+                       struct recorder_now now, const struct media_event *event);
 
 #endif

@@ -9,12 +9,21 @@
 /* Host, reflexive and relayed, of two components and two families. */
 #define RECORDER_ICE_TOLD 12
 
+/* A port of the other family than the stream's own, where the SRC offers candidates of both. */
+struct recorder_second {
+    bool held;
+    bool fresh; /* not posted yet: it goes back to the stock if nothing comes of the answer */
+    bool lost;  /* its address is not on this host any more */
+    struct recorder_ticket ticket;
+};
+
 struct recorder_ice {
     struct recorder_ice *next; /* offered in its place, not answered yet */
     struct ice *agent;         /* until it is posted */
     bool mismatch;             /* the SRC's own SDP contradicts itself: no ICE on this stream */
     bool lite;
     bool over_tcp; /* has candidates of TCP: it shares sockets */
+    bool bridges;  /* the SRC has candidates of a family that we have no address of */
     uint8_t components;
     char ufrag[ICE_UFRAG_SIZE], pwd[ICE_PWD_SIZE];
     struct candidate
@@ -26,7 +35,8 @@ struct recorder_ice {
     uint8_t renewals; /* so far */
     /* Of the SRC's last description: others are a restart. */
     char remote_ufrag[ICE_REMOTE_CREDENTIAL_SIZE], remote_pwd[ICE_REMOTE_CREDENTIAL_SIZE];
-    uint32_t port, generation;              /* the agent's bases are of these */
+    uint32_t port, generation;              /* the agent's bases are of these, and */
+    struct recorder_second second;          /* of this one; the worker's once it is posted */
     struct addr permitted[MEDIA_PERMITTED]; /* IPs that a relay shall let in */
     uint8_t permitted_count;
 };
@@ -34,6 +44,32 @@ struct recorder_ice {
 /* Gives the worker candidates of the SRC's, of media in recorder->theirs; its relay lets them in. */
 void recorder_ice_more(struct recorder *recorder, struct recorder_call *call, unsigned number,
                        const struct sdp_media *media, bool end, struct wall at);
+/* More candidates of ours may come: the SRC shall not be told that there are no more. */
+bool recorder_ice_awaits(const struct recorder *recorder, const struct recorder_call *call,
+                         struct recorder_now now, const struct recorder_lease *lease,
+                         const struct recorder_ice *ice);
+/* May checks be sent to a candidate there? */
+bool recorder_ice_may_check(const struct recorder *recorder, const struct recorder_call *call,
+                            const struct addr *address);
+
+/* ---- second.c: the port of the other family ------------------------------------------------- */
+
+/* media has candidates of the family that may be checked. */
+bool recorder_second_offered(const struct recorder *recorder, const struct recorder_call *call,
+                             const struct sdp_media *media, uint8_t family);
+/* Takes one out of stock, if media has candidates of that family that may be checked and there is a
+ * port with an address to name. */
+void recorder_second_take(struct recorder *recorder, const struct recorder_call *call,
+                          const struct sdp_media *media, const struct recorder_lease *lease,
+                          struct recorder_ice *ice);
+void recorder_second_give_back(struct recorder *recorder, struct recorder_ice *ice);
+/* It as a lease, with what is known of it. False: there is none that can be used. */
+bool recorder_second_lease(const struct recorder *recorder, const struct recorder_call *call,
+                           struct recorder_now now, const struct recorder_ice *ice,
+                           struct recorder_lease *out);
+void recorder_second_fill(const struct recorder *recorder, const struct recorder_call *call,
+                          struct recorder_ice *ice, struct media_stream_facts *facts);
+
 /* media has the credentials that the stream's ICE goes by. */
 bool recorder_ice_is_of(const struct recorder_ice *ice, struct view ufrag, struct view pwd);
 

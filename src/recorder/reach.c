@@ -2,7 +2,7 @@
  * what changes about those that calls have.
  * Not here: choosing among them (way.c), the stock itself (stock.c).
  * RFC 5389 §2, 6887 §11, 8656 §7. */
-#include "recorder/call.h"
+#include "recorder/ice.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -33,22 +33,26 @@ void recorder_finish_holders(struct recorder *recorder)
         free(recorder->holders[i].calls);
 }
 
-/* The call that has the port, and its stream; NULL: none has. */
-static struct recorder_call *find_holder(struct recorder *recorder,
-                                         const struct recorder_port *port, unsigned *stream)
+/* The ticket of a port that a call has; the call, and its stream. NULL: none has it. */
+static struct recorder_ticket *find_lent(struct recorder *recorder,
+                                         const struct recorder_port *port,
+                                         struct recorder_call **call, unsigned *stream)
 {
     if (port->worker >= RECORDER_WORKERS_MAX || port->port >= recorder->holders[port->worker].room)
         return NULL;
-    struct recorder_call *call =
-        pool_find(recorder->calls, recorder->holders[port->worker].calls[port->port]);
-    for (unsigned i = 0; call && i < call->record.stream_count; i++) {
-        const struct recorder_lease *lease = &call->leases[i];
-        if (lease->held && lease->ticket.port == port->port &&
-            lease->ticket.generation == port->generation) {
-            *stream = i;
-            return call;
+    *call = pool_find(recorder->calls, recorder->holders[port->worker].calls[port->port]);
+    for (unsigned i = 0; *call && i < (*call)->record.stream_count; i++) {
+        struct recorder_ticket *tickets[] = {(*call)->leases[i].held ? &(*call)->leases[i].ticket
+                                                                     : NULL,
+                                             recorder_second_ticket(*call, i)};
+        *stream = i;
+        for (unsigned k = 0; k < 2; k++) {
+            if (tickets[k] && tickets[k]->port == port->port &&
+                tickets[k]->generation == port->generation)
+                return tickets[k];
         }
     }
+    *call = NULL;
     return NULL;
 }
 
@@ -153,6 +157,8 @@ static void follow(struct recorder *recorder, struct recorder_now now, const str
         for (unsigned i = 0; i < call->record.stream_count; i++) {
             if (change->local)
                 forget_seen(&call->leases[i].ticket, change->v6);
+            if (change->local && recorder_second_ticket(call, i))
+                forget_seen(recorder_second_ticket(call, i), change->v6);
             check_address(recorder, call, now, i);
             note_change(recorder, call, now, i, change);
         }
@@ -282,11 +288,16 @@ void recorder_port_closed(struct recorder *recorder, struct recorder_now now,
                           const struct recorder_port *port)
 {
     unsigned stream = 0;
+    struct recorder_call *call = NULL;
     if (recorder_stock_drop(&recorder->stock, port))
         return;
-    struct recorder_call *call = find_holder(recorder, port, &stream);
-    if (call && !call->closing)
+    struct recorder_ticket *ticket = find_lent(recorder, port, &call, &stream);
+    if (!ticket || call->closing)
+        return;
+    if (ticket == &call->leases[stream].ticket)
         lose_port(recorder, call, now, stream);
+    else
+        recorder_second_lost(call, stream);
 }
 
 /* ---- Ports and relays ----------------------------------------------------------------------- */
@@ -297,9 +308,9 @@ void recorder_ticket(struct recorder *recorder, struct recorder_now now,
     struct recorder_port port = {ticket->worker, ticket->port, ticket->generation};
     struct recorder_ticket *known = recorder_stock_find(&recorder->stock, &port);
     unsigned stream = 0;
-    struct recorder_call *call = known ? NULL : find_holder(recorder, &port, &stream);
-    if (call)
-        known = &call->leases[stream].ticket;
+    struct recorder_call *call = NULL;
+    if (!known)
+        known = find_lent(recorder, &port, &call, &stream);
     if (known) {
         known->seen = ticket->seen;
         known->seen_rtcp = ticket->seen_rtcp;
@@ -319,9 +330,9 @@ bool recorder_ticket_mapped(struct recorder *recorder, struct recorder_now now,
 {
     struct recorder_ticket *known = recorder_stock_find(&recorder->stock, port);
     unsigned stream = 0;
-    struct recorder_call *call = known ? NULL : find_holder(recorder, port, &stream);
-    if (call)
-        known = &call->leases[stream].ticket;
+    struct recorder_call *call = NULL;
+    if (!known)
+        known = find_lent(recorder, port, &call, &stream);
     if (!known)
         return false;
     bool is_news = !addr_is_set(&known->mapped) && addr_is_set(&mapped[0]);

@@ -709,7 +709,7 @@ void recorder_media(struct recorder *recorder, struct recorder_now now, uint32_t
         lose_journal(recorder, call, now, event);
         return;
     case MEDIA_EVENT_ICE:
-        if (!recorder_ice_hear(recorder, call, event))
+        if (!recorder_ice_hear(recorder, call, now, event))
             return;
         if (event->ice.kind == MEDIA_ICE_DIRECT)
             recorder_move_refresh(recorder, call, now);

@@ -30,6 +30,7 @@ struct recorder_settings {
     uint16_t mux_port, tcp_port;
     size_t binds_count;
     struct addr binds[RECORDER_BINDS_MAX];
+    bool has_relays; /* TURN servers are named: what does not stand ready may come */
     bool inactive_first;                           /* RFC 7866 Figure 7, for SRCs not known */
     uint32_t retry_after_s;                        /* of a 503 */
 };

@@ -90,7 +90,7 @@ static bool add_seen(struct recorder_ice *ice, uint16_t component, const struct 
         return false;
     for (size_t i = 0; i < ice->count; i++) {
         if (ice->told[i].type == CANDIDATE_HOST && ice->told[i].component == component &&
-            ice->told[i].transport == CANDIDATE_UDP)
+            ice->told[i].transport == CANDIDATE_UDP && ice->told[i].address.family == seen->family)
             c.related = ice->told[i].address;
     }
     if (!addr_is_set(&c.related))
@@ -104,15 +104,20 @@ static bool add_seen(struct recorder_ice *ice, uint16_t component, const struct 
 void recorder_trickle_found(struct recorder *recorder, struct recorder_call *call,
                             struct recorder_now now, unsigned number)
 {
-    const struct recorder_ticket *ticket = &call->leases[number].ticket;
+    const struct recorder_lease *lease = &call->leases[number];
+    const struct recorder_ticket *tickets[] = {&lease->ticket,
+                                               recorder_second_ticket(call, number)};
     struct recorder_ice *ice = call->ices[number];
+    bool more = false;
     if (!call->trickle.speaks || !recorder_ice_runs(call, number) || ice->lite || ice->ends)
         return;
-    bool more = add_seen(ice, 1, &ticket->seen);
-    more |= add_seen(ice, 2, &ticket->seen_rtcp);
+    for (unsigned i = 0; i < 2 && tickets[i]; i++) {
+        more |= add_seen(ice, 1, &tickets[i]->seen);
+        more |= add_seen(ice, 2, &tickets[i]->seen_rtcp);
+    }
     if (!more)
         return;
-    ice->ends = ice->components == 1 || addr_is_set(&ticket->seen_rtcp);
+    ice->ends = !recorder_ice_awaits(recorder, call, now, lease, ice);
     call->trickle.due = true;
     call->trickle.at = tick_add_ms(now.tick, GATHER_MS);
     recorder_arm(recorder, call);

@@ -83,19 +83,28 @@ static bool is_same_realm(const struct recorder *recorder, const struct recorder
 
 /* ---- Choosing ------------------------------------------------------------------------------- */
 
+static const struct recorder_relay *stocked_relay(const struct recorder *recorder,
+                                                  const struct recorder_call *call,
+                                                  const struct recorder_lease *lease,
+                                                  uint8_t family, bool udp)
+{
+    return recorder_stock_relay(&recorder->stock, &(struct recorder_relay_wish){
+                                                      .worker = lease->ticket.worker,
+                                                      .family = family,
+                                                      .src = call->caller.number,
+                                                      .udp = udp,
+                                                  });
+}
+
 /* The one that the stream has already, else the best in stock. */
 static const struct recorder_relay *find_relay(const struct recorder *recorder,
                                                const struct recorder_call *call,
                                                const struct recorder_lease *lease, bool udp)
 {
-    if (lease->has_relay && (lease->relay.transport == RECORDER_RELAY_UDP) == udp)
+    if (lease->has_relay && addr_is_set(&lease->relay.relayed[family_of(lease)]) &&
+        (lease->relay.transport == RECORDER_RELAY_UDP) == udp)
         return &lease->relay;
-    return recorder_stock_relay(&recorder->stock, &(struct recorder_relay_wish){
-                                                      .worker = lease->ticket.worker,
-                                                      .family = lease->ticket.bound.family,
-                                                      .src = call->caller.number,
-                                                      .udp = udp,
-                                                  });
+    return stocked_relay(recorder, call, lease, lease->ticket.bound.family, udp);
 }
 
 /* What the profile cannot know: this port, this SRC, the relays of this worker. */
@@ -190,16 +199,26 @@ struct addr recorder_way_bound(const struct recorder *recorder, const struct rec
     return addr_is_set(&mine) ? addr_with_port(mine, ticket->bound.port) : ticket->bound;
 }
 
-void recorder_way_stand_by(struct recorder *recorder, const struct recorder_call *call,
-                           struct recorder_lease *lease)
+bool recorder_way_wants_relay(const struct recorder *recorder, const struct recorder_lease *lease,
+                              bool bridges)
 {
-    if (lease->has_relay || lease->us.is_open || lease->us.is_static || lease->us.is_mapped ||
-        lease->us.same_realm)
+    bool is_reached =
+        lease->us.is_open || lease->us.is_static || lease->us.is_mapped || lease->us.same_realm;
+    return !lease->has_relay && (bridges || !is_reached) &&
+           recorder->profiles[family_of(lease)].behind_nat != PATH_NO;
+}
+
+void recorder_way_stand_by(struct recorder *recorder, const struct recorder_call *call,
+                           struct recorder_lease *lease, bool bridges)
+{
+    bool is_v6 = (family_of(lease) != 0) != bridges;
+    uint8_t family = is_v6 ? ADDR_V6 : ADDR_V4;
+    if (!recorder_way_wants_relay(recorder, lease, bridges))
         return;
-    const struct recorder_relay *relay = find_relay(recorder, call, lease, true);
+    const struct recorder_relay *relay = stocked_relay(recorder, call, lease, family, true);
     if (!relay)
-        relay = find_relay(recorder, call, lease, false);
-    if (!relay || recorder->profiles[family_of(lease)].behind_nat == PATH_NO)
+        relay = stocked_relay(recorder, call, lease, family, false);
+    if (!relay)
         return;
     lease->has_relay = true;
     lease->relay = *relay;
@@ -225,6 +244,16 @@ void recorder_way_choose(struct recorder *recorder, const struct recorder_call *
                       : 0;
     take_relay(recorder, call, lease);
     lease->tried = tried | 1u << (unsigned)lease->choice.code;
+    lease->advertised = recorder_way_address(recorder, call, lease, false);
+    lease->advertised_rtcp = recorder_way_address(recorder, call, lease, true);
+}
+
+void recorder_way_look(const struct recorder *recorder, const struct recorder_call *call,
+                       struct recorder_now now, struct recorder_lease *lease)
+{
+    lease->us = us_of(recorder, call, now, lease);
+    lease->us.is_static = lease->us.is_static && !is_disproved(recorder, call, lease);
+    lease->choice = (struct path_choice){.code = lease->us.is_static ? PATH_MAPPED : PATH_DIRECT};
     lease->advertised = recorder_way_address(recorder, call, lease, false);
     lease->advertised_rtcp = recorder_way_address(recorder, call, lease, true);
 }

@@ -34,6 +34,9 @@ struct recorder_lease {
 void recorder_way_choose(struct recorder *recorder, const struct recorder_call *call,
                          struct recorder_now now, struct recorder_lease *lease,
                          const struct addr *offered, unsigned tried);
+/* What is known of a port that stands beside the one that is advertised; takes no relay. */
+void recorder_way_look(const struct recorder *recorder, const struct recorder_call *call,
+                       struct recorder_now now, struct recorder_lease *lease);
 /* A port instead of the one that is lost, of the same family and worker; no way is chosen for it yet.
  * False: there is none. */
 bool recorder_way_replace(struct recorder *recorder, const struct recorder_call *call,
@@ -55,9 +58,13 @@ bool recorder_way_renew(struct recorder *recorder, const struct recorder_call *c
                         struct recorder_now now, struct recorder_lease *lease,
                         const struct addr *offered);
 /* A relay to hold for a stream with ICE, whose checks decide whether it is used: unless we, or this
- * port, can be reached without one. Before anything is advertised. */
+ * port, can be reached without one. bridges: one to an SRC with candidates of the other family, of which
+ * we have no address. Before anything is advertised. */
 void recorder_way_stand_by(struct recorder *recorder, const struct recorder_call *call,
-                           struct recorder_lease *lease);
+                           struct recorder_lease *lease, bool bridges);
+/* Would it, if there were one? */
+bool recorder_way_wants_relay(const struct recorder *recorder, const struct recorder_lease *lease,
+                              bool bridges);
 /* The port's address on this host. */
 struct addr recorder_way_own(const struct recorder *recorder, const struct recorder_call *call,
                              const struct recorder_lease *lease);

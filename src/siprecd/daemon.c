@@ -101,6 +101,7 @@ static void daemon_take_network(struct recorder_settings *recorder, const struct
     memcpy(recorder->external, network->external, sizeof recorder->external);
     memcpy(recorder->internal, network->internal, sizeof recorder->internal);
     recorder->local_by_kind = network->local_by_kind;
+    recorder->has_relays = settings_text(settings, SETTING_NAT_TURN_SERVERS)[0] != 0;
     recorder->inactive_first = settings_number(settings, SETTING_NAT_INACTIVE_FIRST) != 0;
     for (size_t i = 0; i < network->local.count; i++)
         recorder->local.list[recorder->local.count++] = network->local.list[i];

@@ -17,8 +17,9 @@ RANGE = f"{lab.RTP[0]}-{lab.RTP[1]}"
 def count_sources(space, address, device):
     """Counts what comes in from siprecd's media ports: from the address that was advertised, and from others."""
     family = "ip6" if ":" in address else "ip"
-    space.run("nft", "add", "table", "inet", "hosts")
     space.run("nft", "-f", "-", stdin=f"""
+table inet hosts
+delete table inet hosts
 table inet hosts {{
     counter told {{ }}
     counter others {{ }}
@@ -34,12 +35,12 @@ def counted(space, name):
     return int(words[words.index("packets") + 1])
 
 
-def play(world, name, to, caller, device, arguments=()):
+def play(world, name, to, caller, device, arguments=(), call=(), seconds=7):
     count_sources(caller, to, device)
     with world.siprecd(*arguments, environment=NOBODY) as srs:
         world.src, before = caller, world.src
         # Long enough for reports: they are what an open host sends.
-        status, report = world.call(to=f"[{to}]" if ":" in to else to, seconds=7)
+        status, report = world.call(*call, to=f"[{to}]" if ":" in to else to, seconds=seconds)
         world.src = before
         recording = (status == 0 and srs.recording(report["call_id"], seconds=30)) or {}
         heard = srs.heard(recording) if recording.get("id") else []
@@ -50,7 +51,7 @@ def play(world, name, to, caller, device, arguments=()):
                   f"{name}: the address that was called is advertised", streams)
         tap.equal({s["bound"] for s in streams}, {s["advertised"] for s in streams},
                   f"{name}: bound is where its packets arrived, no wildcard", streams)
-        tap.ok(counted(caller, "told") > 0, f"{name}: reports reach the SRC", srs.log()[-3000:])
+        tap.ok(counted(caller, "told") > 0, f"{name}: what we send reaches the SRC", srs.log()[-3000:])
         tap.equal(counted(caller, "others"), 0, f"{name}: and all come from the address that it was told")
 
 
@@ -69,6 +70,8 @@ def second_card():
         world.srs.run("ip", "rule", "add", "from", "5.5.8.1", "lookup", "8")
         world.srs.run("sysctl", "-qw", "net.ipv4.conf.second.rp_filter=2")  # in by rules, out by rules
         play(world, "second card", "5.5.8.1", world.src, "eth")
+        # ICE's checks and answers tell at once.
+        play(world, "second card, ICE", "5.5.8.1", world.src, "eth", call=("--ice", "full"), seconds=4)
 
 
 def bridge():

@@ -193,6 +193,39 @@ def short_answer(name):
            f"{name}: the rest, and the end, in INFO", answer, told)
 
 
+def both_families(name, broken, pairs, srs=(), settings=None):
+    """The SRC has IPv4 and IPv6 candidates on each m-line, its c= names the family that is broken; ours are of both, IPv6
+    first (RFC 8421 4), and the call is heard over the other."""
+    six = f"[::]:{lab.SIP}"
+    with lab.World(srs, v6="open") as world:
+        world.coturn()
+        world.classic_stun()
+        with world.siprecd(f"--sip.listen=tcp:{six},tcp:0.0.0.0:{lab.SIP}", environment=settings) as recorder:
+            recorder.uri = f"sip:srs@{lab.SRS}.1:{lab.SIP}"
+            wait_for(lambda: (recorder.nat() or {}).get("state") == "known", 10)
+            world.src.nft("table inet t {\nchain c {\ntype filter hook output priority 0\n"
+                          f"meta nfproto {broken} udp dport 10000-65535 drop\n}}\n}}\n")
+            addresses = [f"{lab.SRC}.1", f"{lab.SRC6}1"]
+            ours = reversed(addresses) if broken == "ipv6" else addresses
+            source = Source(2, 1, "controlling", "regular", *(f"address={a}" for a in ours), enter=world.src.enter)
+            with world.src.inside():
+                call = NiceCall(recorder, source, to=(f"{lab.SRS}.1", lab.SIP), own=f"{lab.SRC}.1")
+            comes = source.outcome() == "ready" and call.hears(HEARD, 30)
+            call.end()
+            recording = recorder.recording(call.call_id, seconds=30) or {}
+            heard = recorder.heard(recording, 1) if recording.get("id") else []
+            streams = recording.get("streams", [])
+            details = (heard, call.request, call.answer, streams, recording.get("warnings"), recorder.log()[-3000:])
+            tap.ok(comes and len(heard) == 2 and near(heard[0], 440) and near(heard[1], 660), f"{name}: the call is heard", *details)
+            found = {(s.get("verdict") or {}).get("path") for s in streams}
+            tap.ok(found and found <= set(pairs), f"{name}: by {found}", f"want {pairs}", *details)
+            hosts = [line.split() for line in call.answer.splitlines() if " typ host" in line]
+            best = max(hosts, key=lambda words: int(words[3]), default=[""] * 5)
+            tap.ok(len(hosts) == 4 and ":" in best[4], f"{name}: both families in the answer, IPv6 first", *details)
+            tap.ok(wait_for(lambda: recorder.metric("siprecd_ports_lent") == 0, 10), f"{name}: all ports come back",
+                   recorder.metric("siprecd_ports_lent"))
+
+
 def tcp_only():
     Play("UDP blocked x EIM+APDF", ["Rt-S"], ["tcp-only"], ["masquerade"], TCP).relayed("tcp")
 
@@ -225,7 +258,9 @@ PARTS = [
                                                          dict(STUN, **TURN))),
      ("a relay is left", leaves_relay),
      ("our public address changes", lambda n: restarted(n, lab.World.move_in_public, ["D-D"])),
-     ("our LAN address changes", lambda n: restarted(n, move_in_lan, ["S-D", "P-D"], ["masquerade"], STUN))],
+     ("our LAN address changes", lambda n: restarted(n, move_in_lan, ["S-D", "P-D"], ["masquerade"], STUN)),
+     ("both families, IPv4 broken", lambda n: both_families(n, "ipv4", ["D6-D6"])),
+     ("both families, IPv6 broken", lambda n: both_families(n, "ipv6", ["S-D"], ["masquerade"], STUN))],
 ]
 if len(sys.argv) > 2 and sys.argv[2].isdigit():
     chosen = PARTS[int(sys.argv[2])]

@@ -512,6 +512,29 @@ static void test_loopback_goes_with_loopback(void)
     CHECK_INT(ice_status(ice).pairs, 1); /* it is IPv4, whatever it is written as */
 }
 
+/* RFC 8656 §7.1: one allocation has an address of each family; what comes by IPv6 is IPv6's. */
+static void test_a_relay_of_both_families(void)
+{
+    struct ice_path by_v6 = {{7}, {0}};
+    struct candidate relay = {.type = CANDIDATE_RELAYED,
+                              .component = 1,
+                              .address = addr_v4(198, 51, 100, 9, 50000),
+                              .related = addr_v4(203, 0, 113, 77, 1000)};
+    set_up((struct ice_options){.role = ICE_CONTROLLED});
+    CHECK(ice_add_local(ice, relay, by_v6.base, 1));
+    CHECK(addr_parse(VIEW_LIT("[2001:db8::9]:50000"), 0, &relay.address));
+    CHECK(ice_add_local(ice, relay, by_v6.base, 1));
+    CHECK(describe(false));
+    CHECK(addr_parse(VIEW_LIT("[2001:db8::5]:9"), 0, &by_v6.peer));
+    struct candidate theirs = host(by_v6.peer, 1);
+    CHECK(ice_add_remote(ice, now, &theirs));
+    CHECK_INT(ice_status(ice).pairs, 1);
+    CHECK_INT(check(&by_v6, (struct check){0}), ICE_TAKEN);
+    CHECK_INT(ice_status(ice).pairs, 1); /* it has been paired already */
+    CHECK(pull_request_to(&by_v6.peer));
+    CHECK_INT(packet.path.base.number, 7);
+}
+
 /* §6.1.2.2: the number of components is the lesser of both sides'. */
 static void test_a_peer_with_one_component(void)
 {
@@ -697,6 +720,7 @@ int main(void)
     RUN(test_a_late_candidate_of_ours_is_paired);
     RUN(test_foundations);
     RUN(test_loopback_goes_with_loopback);
+    RUN(test_a_relay_of_both_families);
     RUN(test_a_peer_with_one_component);
     RUN(test_a_trickling_peer_is_waited_for);
     RUN(test_the_same_description_again_changes_nothing);

@@ -16,11 +16,12 @@ static bool ini_is_blank(char c)
     return c == ' ' || c == '\t';
 }
 
-/* Without a comment that begins with a blank and a semicolon. */
+/* Without a comment that begins with a blank and a semicolon or number sign. */
 static struct view ini_strip_comment(struct view value)
 {
     for (size_t i = 0; i < value.len; i++) {
-        if (value.at[i] == ';' && (i == 0 || ini_is_blank(value.at[i - 1])))
+        bool is_sign = value.at[i] == ';' || value.at[i] == '#';
+        if (is_sign && (i == 0 || ini_is_blank(value.at[i - 1])))
             return view_trim(view_take(value, i));
     }
     return view_trim(value);

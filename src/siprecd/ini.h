@@ -7,7 +7,7 @@
 #include "base/view.h"
 
 /* The form: "[section]", "key = value" or "key: value", "#" or ";" at the start of a line begins a
- * comment, " ;" within one too; an indented line continues the value before it. */
+ * comment, " #" and " ;" within one too; an indented line continues the value before it. */
 struct ini {
     struct view rest;
     unsigned line;

@@ -47,6 +47,11 @@ def settings(root, bin):
     changed.write_text(without)
     checked = run("env", "-i", bin / "siprecd", "-t", "-c", changed)
     tap.equal(checked.returncode, 0, "with the # taken out siprecd takes it all", checked.stderr)
+    sample = re.search(r"\n    \[sip\]\n.*?(?=\n\n)", (harness.ROOT / "README.md").read_text(), re.S).group(0)
+    changed.write_text(sample.replace("\n    ", "\n"))
+    checked = run("env", "-i", bin / "siprecd", "--print-config", "-c", changed)
+    tap.ok(checked.returncode == 0 and "allow = 192.0.2.0/24 ; " in checked.stdout, "and README's, as they stand there", sample,
+           checked.stderr)
     path.write_text("[log]\nlevel = debug\n")
     done = install(root)
     tap.equal((done.returncode, path.read_text()), (0, "[log]\nlevel = debug\n"), "one that is there is kept", done.stdout, done.stderr)

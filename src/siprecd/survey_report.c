@@ -156,6 +156,18 @@ static json_t *stun_servers(const struct surveyor_view *view)
     return list;
 }
 
+/* Servers, and the proxy, that nobody can be asked at. */
+static json_t *names_not_found(const struct lookups *lookups)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < lookups->count; i++) {
+        const struct lookup *one = &lookups->list[i];
+        if (one->is_done && one->count == 0)
+            json_array_append_new(list, json_string(one->host.name));
+    }
+    return list;
+}
+
 static const char *relay_word(enum relay_server_state state)
 {
     static const char *const words[] = {"unknown", "serving", "silent", "refuses"};
@@ -336,6 +348,7 @@ char *survey_report_print(const struct surveyor_view *view, struct recorder_now 
     json_object_set_new(root, "registrations", registered);
     json_object_set_new(root, "ipv6", ipv6 ? ipv6 : json_null());
     json_object_set_new(root, "stun_servers", stun_servers(view));
+    json_object_set_new(root, "names_not_found", names_not_found(view->lookups));
     json_object_set_new(root, "cloud",
                         word(view->cloud == CLOUD_NONE ? NULL : cloud_name(view->cloud)));
     text = json_dumps(root, JSON_COMPACT | JSON_PRESERVE_ORDER);

@@ -232,6 +232,7 @@ struct surveyor_view surveyor_view(const struct surveyor *s)
                                   .places = s->places,
                                   .profiles = s->profiles,
                                   .probers = {s->probers[0], s->probers[1]},
+                                  .lookups = &s->lookups,
                                   .gateway = mapper_status(s->mapper),
                                   .is_mapping = s->is_mapping,
                                   .cloud = s->sources.cloud,

@@ -9,6 +9,7 @@
 #include "io/loop.h"
 #include "io/netlink.h"
 #include "recorder/recorder.h"
+#include "siprecd/lookups.h"
 #include "siprecd/mail.h"
 #include "siprecd/mapper.h"
 #include "siprecd/prober.h"
@@ -84,6 +85,7 @@ struct surveyor_view {
     const struct survey_place *places;  /* [2] */
     const struct nat_profile *profiles; /* [2] */
     const struct prober *probers[2];
+    const struct lookups *lookups;
     struct gateway_status gateway;
     bool is_mapping; /* the gateway is asked for mappings */
     enum cloud cloud;

@@ -493,7 +493,8 @@ NAT = {
     "portmap": {"protocol": "pcp", "gateway": "192.168.1.1", "external": "203.0.113.7", "mapped": 66, "wanted": 66},
     "relays": [], "stock": {"ready": 32, "streams": 0},
     "problems": [{"code": "needs_relay", "text": "nobody gets in", "cure": "forward the ports"}],
-    "ipv6": None, "stun_servers": [{"server": "198.51.100.9:3478", "answers": True, "rtt_ms": 12}], "cloud": "aws"}
+    "ipv6": None, "stun_servers": [{"server": "198.51.100.9:3478", "answers": True, "rtt_ms": 12}],
+    "names_not_found": [], "cloud": "aws"}
 
 
 def test_nat(w, c):

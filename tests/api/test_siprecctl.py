@@ -120,11 +120,11 @@ def test_names_cannot_command_the_terminal(w):
            "portmap": {"protocol": "upnp", "gateway": "192.168.1.1", "external": "100.64.0.9", "mapped": 5, "wanted": 66},
            "relays": [{"server": "x", "transport": "udp", "state": "refuses"}], "stock": {"ready": 32, "streams": 2},
            "registrations": [{"uri": "sip:a", "state": "refused", "why": "Forbidden", "transport": "tcp", "proxy": None}],
-           "stun_servers": [{"server": "y", "answers": True, "rtt_ms": 12}],
+           "stun_servers": [{"server": "y", "answers": True, "rtt_ms": 12}], "names_not_found": ["stun.example.com"],
            "problems": [{"code": "double_nat", "text": "text", "cure": "cure"}]}
     w.ask("nat " + json.dumps(spoil(nat)))
     code, out, _ = w.ctl("nat")
-    assert code == 0 and out.count("?[???") == 18, (out.count("?[???"), out)
+    assert code == 0 and out.count("?[???") == 19, (out.count("?[???"), out)
 
 
 def test_sessions(w):
@@ -148,19 +148,20 @@ def test_nat(w):
            "problems": [{"code": "double_nat", "text": "the gateway is behind another NAT", "cure": "bridge mode"}],
            "ipv6": None, "stun_servers": [{"server": "198.51.100.9:3478", "answers": True, "rtt_ms": 12},
                                           {"server": "198.51.100.8:3478", "answers": False, "rtt_ms": None}],
-           "cloud": None}
+           "names_not_found": ["turn.example.com"], "cloud": None}
     w.ask("nat " + json.dumps(nat))
     code, out, _ = w.ctl("nat")
     assert code == 0 and len(out.splitlines()) < 24 and max(map(len, out.splitlines())) <= 100, out
     for words in ("192.168.1.5 on eth0, the way to the world", "172.17.0.1 on docker0 (bridge)", "203.0.113.7 by STUN",
                   "two or more", "endpoint-independent mapping", "120 s", "5 of 66 ports mapped by upnp",
                   "198.51.100.8:3478 does not answer", "answers in 12 ms", "32 ready, 2 in use",
-                  "double_nat: the gateway is behind another NAT", "bridge mode"):
+                  "double_nat: the gateway is behind another NAT", "bridge mode",
+                  "Not found  turn.example.com, a name that leads nowhere"):
         assert words in out, (words, out)
     assert json.loads(w.ctl("nat", "--json")[1]) == nat
     # All that may be null is, as at a start without a network.
     empty = {key: None for key in nat} | {"state": "offline", "interfaces": [], "external": [], "relays": [],
-                                          "problems": [], "stun_servers": [], "stock": {"ready": 0, "streams": 0}}
+                                          "problems": [], "stun_servers": [], "names_not_found": [], "stock": {"ready": 0, "streams": 0}}
     w.ask("nat " + json.dumps(empty))
     code, out, _ = w.ctl("nat")
     assert code == 0 and "OFFLINE" in out and "null" not in out, out

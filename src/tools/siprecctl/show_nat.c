@@ -203,9 +203,17 @@ static void show_servers(FILE *out, const json_t *nat)
         else
             fprintf(out, "answers in %lld ms\n", (long long)json_integer_value(rtt));
     }
-    if (json_array_size(json_object_get(nat, "stun_servers")) == 0) {
+    if (*label) {
         put_label(out, label);
         fprintf(out, "no servers\n");
+    }
+    label = "Not found";
+    json_array_foreach(json_object_get(nat, "names_not_found"), i, server)
+    {
+        put_label(out, label);
+        label = "";
+        put(out, or_dash(json_string_value(server)), ", a name that leads nowhere", NULL);
+        fputc('\n', out);
     }
 }
 

@@ -107,6 +107,7 @@ def stun_servers():
                 return sorted((s["server"], s["answers"]) for s in srs.nat()["stun_servers"])
             tap.ok(wait_for(lambda: answering() == [("5.5.7.1:3478", True), ("5.5.7.9:3478", False)], 10),
                    "the report says who answers", srs.nat())
+            tap.equal(srs.nat()["names_not_found"], ["nowhere.example"], "and which name leads nowhere")
 
 
 def vantage():

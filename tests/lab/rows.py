@@ -1,5 +1,7 @@
 """The networks of doc/nat.md's tables B and B' that can stand between real hosts: rows are siprecd's side, columns the
 SRC's, and what must come of each cell: the path of the second call, once the SRC is known, and in both calls the tones."""
+import time
+
 import lab
 from harness import near
 
@@ -90,9 +92,10 @@ def cells(rows=ROWS, columns=COLUMNS):
 
 
 class Played:
-    """What came of one call."""
+    """What came of one call, and when it was."""
 
-    def __init__(self, srs, status, report):
+    def __init__(self, srs, status, report, began):
+        self.began, self.ended = began, time.monotonic()
         self.call_id = report["call_id"]
         self.recording = (status == 0 and srs.recording(self.call_id, seconds=30)) or {}
         self.streams = self.recording.get("streams", [])
@@ -125,5 +128,6 @@ def play(row, column, calls=2, seconds=None):
             # Discovery and allocations take a moment; nobody calls in the very second that a recorder starts.
             lab.harness.wait_for(lambda: (srs.nat() or {}).get("state") == "known", 10)
             for _ in range(calls):
+                began = time.monotonic()
                 status, report = world.call(*column.call, seconds=seconds)
-                yield Played(srs, status, report), srs
+                yield Played(srs, status, report, began), srs

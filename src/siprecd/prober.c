@@ -21,7 +21,7 @@ enum {
     CHECK_SILENT_MOST_MS = 120000,
     BREAKER_MS = 30000, /* a silent server is left alone, then asked beside the others */
     BREAKER_MOST_MS = 600000,
-    DISCOVER_AGAIN_MS = 60000, /* nobody answered */
+    DISCOVER_AGAIN_MS = 60000, /* nobody answered, or too few; twice as long each time */
     DISCOVER_AGAIN_MOST_MS = 3600000,
     DATAGRAM_SIZE = 1500,
     EVENTS = 8,
@@ -401,6 +401,15 @@ static void discovery_send(struct prober *prober, struct tick now,
     }
 }
 
+static void discovery_pause(struct prober *prober, struct tick now)
+{
+    int64_t longer = prober->discover_pause_ms * 2;
+    prober->discover_pause_ms = longer == 0                       ? DISCOVER_AGAIN_MS
+                                : longer < DISCOVER_AGAIN_MOST_MS ? longer
+                                                                  : DISCOVER_AGAIN_MOST_MS;
+    prober->discover_at = tick_add_ms(now, prober->discover_pause_ms);
+}
+
 static void discovery_take_events(struct prober *prober, struct tick now)
 {
     enum discovery_event_kind kind;
@@ -411,14 +420,9 @@ static void discovery_take_events(struct prober *prober, struct tick now)
             event.kind = PROBER_SILENT;
             prober_tell(prober, &event);
             discovery_stop(prober, now);
-            prober->discover_pause_ms =
-                prober->discover_pause_ms == 0 ? DISCOVER_AGAIN_MS : prober->discover_pause_ms * 2;
-            if (prober->discover_pause_ms > DISCOVER_AGAIN_MOST_MS)
-                prober->discover_pause_ms = DISCOVER_AGAIN_MOST_MS;
-            prober->discover_at = tick_add_ms(now, prober->discover_pause_ms);
+            discovery_pause(prober, now);
             return;
         }
-        prober->discover_pause_ms = 0;
         if (kind == DISCOVERY_WANTS_RELAY) {
             discovery_open_outpost(prober, now);
             continue;
@@ -433,10 +437,17 @@ static void discovery_take_events(struct prober *prober, struct tick now)
         }
         prober_tell(prober, &event);
     }
-    if (prober->discovery && discovery_result(prober->discovery).is_done) {
-        discovery_stop(prober, now);
-        prober->discover_at = tick_add_ms(now, DISCOVER_MS);
+    if (!prober->discovery || !discovery_result(prober->discovery).is_done)
+        return;
+    /* Packets may have been lost: calls would be answered with guesses for a week. */
+    bool is_known = discovery_result(prober->discovery).behaviour.mapping != NAT_MAPPING_UNKNOWN;
+    discovery_stop(prober, now);
+    if (!is_known) {
+        discovery_pause(prober, now);
+        return;
     }
+    prober->discover_pause_ms = 0;
+    prober->discover_at = tick_add_ms(now, DISCOVER_MS);
 }
 
 static void discovery_run(struct prober *prober, struct tick now)

@@ -398,8 +398,9 @@ static enum path_answer ask_by_tcp(const struct addr *servers, size_t count)
         if (fd >= 0)
             waiting[left++] = (struct pollfd){.fd = fd, .events = POLLOUT};
     }
-    while (left > 0 && answer != PATH_YES && tick_before(io_clock_tick(), until)) {
-        (void)poll(waiting, left, (int)(tick_diff_ms(until, io_clock_tick()) + 1));
+    for (struct tick now = io_clock_tick();
+         left > 0 && answer != PATH_YES && tick_before(now, until); now = io_clock_tick()) {
+        (void)poll(waiting, left, (int)(tick_diff_ms(until, now) + 1));
         for (nfds_t i = left; i-- > 0;) {
             if (!waiting[i].revents)
                 continue;

@@ -4,6 +4,7 @@
  * RFC 7865 §6.7, §6.8; 7866 §8.3.2 (mixed streams). */
 #include "render/cast.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -141,6 +142,7 @@ static bool channel_fits(const struct grid *grid, const struct render_channel *c
 {
     if (voice->who && channel->who)
         return participants_same(grid, channel->who, voice->who);
+    assert(owner); /* whose coming opened the channel */
     if (owner->stream != voice->stream)
         return false;
     if (voice->who)

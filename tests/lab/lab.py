@@ -51,6 +51,20 @@ def enter():
     os.execvp("unshare", [*inside, sys.executable, *sys.argv])
 
 
+def chosen(plays, name, more=None):
+    """Which of the plays this process is to play, by its command line, TEST BUILD [PART PARTS | PART | NAME ...]: every
+    PARTS-th from PART on; where they come in groups (lists) the PART-th group; those with that name (of more, where there are
+    more than are played otherwise), or with NAME in theirs; all."""
+    words, grouped = sys.argv[2:], isinstance(plays[0], list)
+    if words and words[0].isdigit():
+        return plays[int(words[0])] if grouped else plays[int(words[0])::int(words[1])]
+    each = [play for group in plays for play in group] if grouped else plays
+    if not words:
+        return each
+    each = list(more or each)
+    return [play for play in each if name(play) in words] or [p for p in each if any(word in name(p) for word in words)]
+
+
 def run(*words, stdin=None, check=True):
     done = subprocess.run([str(w) for w in words], input=stdin, text=True, capture_output=True)
     if check and done.returncode:

@@ -17,7 +17,7 @@ CALL = re.compile(r"^(not )?ok \d+ - .*: (first call|next call) is heard(?:, or 
 
 
 def play(row, column):
-    done = subprocess.run([sys.executable, HERE / "test_rows.py", sys.argv[1], "0", "1", row.name, column.name],
+    done = subprocess.run([sys.executable, HERE / "test_rows.py", sys.argv[1], rows.name((row, column))],
                           capture_output=True, text=True, env={k: v for k, v in os.environ.items() if k != "SIPRECD_LAB"})
     KEPT.mkdir(exist_ok=True)
     (KEPT / re.sub(r"[^A-Za-z0-9+]+", "-", f"{row.name} x {column.name}.log")).write_text(done.stdout + done.stderr)

@@ -91,6 +91,10 @@ def cells(rows=ROWS, columns=COLUMNS):
                 continue
 
 
+def name(cell):
+    return f"{cell[0].name} x {cell[1].name}"
+
+
 class Played:
     """What came of one call, and when it was."""
 

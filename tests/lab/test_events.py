@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """What happens in mid-call, between real hosts: addresses that change, NATs that reboot, holds longer than any mapping
 lives, ports that move. Every call is heard again afterwards. Use: test_events.py BUILD [PART | PLAY ...]."""
-import sys
 import threading
 import time
 
@@ -208,10 +207,6 @@ PARTS = [[srs_reboot, srs_box_reboot, src_reboot, relayed_reboot],
          [silent_port_stun, both_symmetric],
          [lan_address, lan_and_turn],
          [lan_address_tcp, srs_reboot_tcp, reboot_and_restart]]
-if len(sys.argv) > 2 and sys.argv[2].isdigit():
-    chosen = PARTS[int(sys.argv[2])]
-else:
-    chosen = [f for part in PARTS for f in part if len(sys.argv) < 3 or f.__name__ in sys.argv[2:]]
-for function in chosen:
+for function in lab.chosen(PARTS, lambda function: function.__name__):
     function()
 tap.done()

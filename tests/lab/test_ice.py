@@ -3,7 +3,6 @@
 call and hears it; the pair that ICE chose is the table's. The SRC is libnice; where it is aioice or siprec-call the play
 says so.
 Use: test_ice.py BUILD [PART | PLAY ...]."""
-import sys
 import time
 
 import lab
@@ -262,10 +261,6 @@ PARTS = [
      ("both families, IPv4 broken", lambda n: both_families(n, "ipv4", ["D6-D6"])),
      ("both families, IPv6 broken", lambda n: both_families(n, "ipv6", ["S-D"], ["masquerade"], STUN))],
 ]
-if len(sys.argv) > 2 and sys.argv[2].isdigit():
-    chosen = PARTS[int(sys.argv[2])]
-else:
-    chosen = [p for part in PARTS for p in part if len(sys.argv) < 3 or p[0] in sys.argv[2:]]
-for name, play in chosen:
+for name, play in lab.chosen(PARTS, lambda named: named[0]):
     play(name)
 tap.done()

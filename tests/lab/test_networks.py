@@ -3,7 +3,6 @@
 that come down a registration. Each plays two calls and hears them; the path is what doc/nat.md says.
 Use: test_networks.py BUILD [PART PARTS | PLAY ...]."""
 import re
-import sys
 
 import lab
 from harness import ROOT, Tap, near, wait_for
@@ -151,10 +150,6 @@ Play("README: a locked-down enterprise", ["proxy-only"], settings=settings_of(ou
 # ICE with a mapping.
 Play("PCP, the SRC speaks ICE", ["pcp"], call=["--ice", "full"], paths=("mapped", "mapped"))
 
-if len(sys.argv) > 3 and sys.argv[2].isdigit():
-    chosen = PLAYS[int(sys.argv[2])::int(sys.argv[3])]
-else:
-    chosen = [p for p in PLAYS if len(sys.argv) < 3 or p.name in sys.argv[2:]]
-for play in chosen:
+for play in lab.chosen(PLAYS, lambda play: play.name):
     play.run()
 tap.done()

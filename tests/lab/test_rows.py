@@ -1,7 +1,5 @@
 #!/usr/bin/env python3
-"""Cells of tables B and B' between real hosts. Use: test_rows.py BUILD PART PARTS [ROW [COLUMN]]: every PARTS-th cell."""
-import sys
-
+"""Cells of tables B and B' between real hosts. Use: test_rows.py BUILD [PART PARTS | "ROW x COLUMN" ...]."""
 import lab
 import rows
 import still
@@ -11,8 +9,6 @@ LATEST_MS = 3500  # the ladder's next path: 2.5 s after the ACK, and what offeri
 lab.enter()
 tap = Tap()
 witness = still.Witness()
-part, parts = (int(sys.argv[2]), int(sys.argv[3])) if len(sys.argv) > 3 else (0, 1)
-wanted = sys.argv[4:]
 
 
 def described(played, srs):
@@ -32,7 +28,7 @@ def timed_again(row, column, number):
 
 
 def check(row, column, path):
-    name, times = f"{row.name} x {column.name}", []
+    name, times = rows.name((row, column)), []
     for number, (played, srs) in enumerate(rows.play(row, column)):
         which = "first call" if number == 0 else "next call"
         details = described(played, srs)
@@ -56,8 +52,6 @@ MORE = {("1:1, address set", "B3"), ("EIM+EIF", "B5"), ("EIM+ADF", "B3"), ("EIM+
         ("EDM+APDF", "B6"), ("CGN, EIM+APDF", "B3"), ("UDP blocked", "B2"), ("443 only", "B6")}  # what each class asks of a kind of row
 here = [cell for cell in rows.cells()
         if (cell[1].name in ("B1", "B4") or (cell[0].name, cell[1].name) in MORE)]
-if wanted:
-    here = [cell for cell in rows.cells() if cell[0].name == wanted[0] and cell[1].name in wanted[1:]]
-for row, column, path in here[part::parts]:
+for row, column, path in lab.chosen(here, rows.name, rows.cells()):
     check(row, column, path)
 tap.done()

@@ -193,6 +193,7 @@ static bool segment_push(struct render_clock *clock, const struct render_segment
         clock->segments = segments;
         clock->room = room;
     }
+    assert(clock->segments);
     clock->segments[clock->count++] = *segment;
     return true;
 }

@@ -8,7 +8,8 @@
 #include <math.h>
 #include <string.h>
 
-#define HALF   (RENDER_TAPS / 2)
+enum { HALF = RENDER_TAPS / 2 };
+
 #define PHASES 512
 #define CUTOFF 0.97 /* of the source's Nyquist frequency */
 #define BETA   7.0  /* Kaiser window: 70 dB */

@@ -12,7 +12,7 @@
 /* Bytes that are no UTF-8 (labels are as the SRC wrote them) become question marks. */
 static json_t *text_of(struct view text)
 {
-    json_t *json = json_stringn(text.at ? text.at : "", text.len);
+    json_t *json = text.len > 0 ? json_stringn(text.at, text.len) : json_string("");
     if (json)
         return json;
     char *copy = malloc(text.len + 1);

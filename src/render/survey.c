@@ -4,6 +4,7 @@
  * RFC 3550, 4733. */
 #include "render/survey.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -336,6 +337,7 @@ bool render_survey_read(struct render_survey *survey, struct view file, bool map
 
 void render_survey_release(struct render_survey *survey)
 {
+    assert(survey->streams || survey->stream_count == 0);
     for (size_t i = 0; i < survey->stream_count; i++) {
         struct render_stream *stream = &survey->streams[i];
         for (size_t k = 0; k < stream->source_count; k++) {

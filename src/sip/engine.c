@@ -77,10 +77,9 @@ static void close_connection(struct sip *sip, struct sip_connection *c)
 static void close_all(struct sip *sip)
 {
     struct pool_id id;
-    struct sip_dialog *d;
     struct sip_transaction *t;
     struct sip_connection *c;
-    for (uint32_t i = 0; sip->dialogs && (d = pool_next(sip->dialogs, &i, &id));)
+    for (uint32_t i = 0; sip->dialogs && pool_next(sip->dialogs, &i, &id);)
         sip_drop(sip, id.value);
     for (uint32_t i = 0; sip->transactions && (t = pool_next(sip->transactions, &i, &id));)
         sip_transaction_close(sip, t);

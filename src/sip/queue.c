@@ -3,6 +3,7 @@
  * RFC: none. */
 #include "sip/engine.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 struct sip_queued_output {
@@ -55,10 +56,12 @@ static void release_output(struct sip_queued_output *q)
 
 bool sip_output(struct sip *sip, struct sip_output *out)
 {
-    if (sip->output)
-        release_output(sip->output);
-    sip->output = NULL;
     struct list *first = list_first(&sip->outputs);
+    if (sip->output) {
+        assert(first != &sip->output->link); /* it was taken out */
+        release_output(sip->output);
+    }
+    sip->output = NULL;
     if (!first)
         return false;
     list_remove(first);
@@ -117,10 +120,12 @@ static void release_event(struct sip_queued_event *q)
 
 bool sip_event(struct sip *sip, struct sip_event *out)
 {
-    if (sip->event)
-        release_event(sip->event);
-    sip->event = NULL;
     struct list *first = list_first(&sip->events);
+    if (sip->event) {
+        assert(first != &sip->event->link); /* it was taken out */
+        release_event(sip->event);
+    }
+    sip->event = NULL;
     if (!first)
         return false;
     list_remove(first);

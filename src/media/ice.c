@@ -105,6 +105,18 @@ void media_ice_candidates(struct media *media, struct media_stream *stream, stru
     make_ready(media, stream);
 }
 
+void media_ice_locals(struct media *media, struct media_stream *stream, uint32_t socket,
+                      const struct candidate *list, size_t count, bool end)
+{
+    if (!stream->ice)
+        return;
+    for (size_t i = 0; i < count; i++)
+        (void)ice_add_local(stream->ice->agent, list[i], (struct ice_base){socket}, 0);
+    if (end)
+        ice_end_local(stream->ice->agent);
+    make_ready(media, stream);
+}
+
 /* The role is the session's: what one stream waits for may be another's to do now. */
 static void wake_others(struct media *media, const struct media_stream *stream)
 {

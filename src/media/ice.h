@@ -18,6 +18,10 @@ void media_ice_finish(struct media *media, struct media_stream *stream);
 void media_ice_candidates(struct media *media, struct media_stream *stream, struct tick now,
                           const struct candidate *list, size_t count, bool end);
 
+/* More of ours, sent from the socket. */
+void media_ice_locals(struct media *media, struct media_stream *stream, uint32_t socket,
+                      const struct candidate *list, size_t count, bool end);
+
 /* A STUN message on one of the stream's sockets. False: it is not the agent's. */
 bool media_ice_input(struct media *media, struct media_stream *stream, struct tick now,
                      const struct datagram *datagram);

@@ -377,9 +377,12 @@ static void take_candidates(struct media *media, struct media_recording *recordi
     const struct media_trickle *trickle = &command->trickle;
     assert(trickle->stream < LIMIT_STREAMS_PER_RECORDING);
     struct media_stream *stream = recording->streams[trickle->stream];
-    if (stream)
-        media_ice_candidates(media, stream, now, (const struct candidate *)(void *)command->bytes,
-                             command->len / sizeof(struct candidate), trickle->end);
+    const struct candidate *list = (const struct candidate *)(void *)command->bytes;
+    size_t count = command->len / sizeof *list;
+    if (stream && trickle->is_ours)
+        media_ice_locals(media, stream, trickle->base, list, count, trickle->end);
+    else if (stream)
+        media_ice_candidates(media, stream, now, list, count, trickle->end);
 }
 
 /* What an unlisted SRC may be sent is measured by what its requests weighed. */

@@ -141,6 +141,8 @@ struct media_mark {
 struct media_trickle {
     uint8_t stream;
     bool end; /* these were the last */
+    bool is_ours;
+    uint32_t base; /* of ours: the socket that they are sent from */
 };
 
 /* MEDIA_CLOSE. `bytes`: the last event, {"siprecd":"ended",...}. */

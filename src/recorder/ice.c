@@ -10,6 +10,7 @@
 #include "base/metrics.h"
 #include "base/target.h"
 #include "ice/priority.h"
+#include "recorder/late.h"
 #include "recorder/share.h"
 #include "recorder/trickle.h"
 
@@ -729,6 +730,7 @@ bool recorder_ice_hear(struct recorder *recorder, struct recorder_call *call,
             stream->ice_path = path;
             pair_of(lease, news, event->addr.family, pair);
             recorder_story_ice_chose(&stream->story, event->tick, path, pair, lease, &event->addr);
+            recorder_trickle_done(recorder, call, now, event->stream);
         }
         journal_event_put_number(&line, "component", news->component);
         journal_event_put_text(&line, "path", view_of_string(path));
@@ -748,6 +750,7 @@ bool recorder_ice_hear(struct recorder *recorder, struct recorder_call *call,
         recorder_record_warn(&call->record, event->at, "ice-failed",
                              "ICE found no path for the stream with label %s",
                              stream->label[0] ? stream->label : "-");
+        recorder_late_failed(recorder, call, now, event->stream);
     } else {
         recorder_story_ice_lost(&stream->story, event->tick, true, &event->addr);
         recorder_record_warn(&call->record, event->at, "ice-consent-lost",

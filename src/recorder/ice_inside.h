@@ -31,7 +31,8 @@ struct recorder_ice {
     size_t count;
     bool ends;        /* no more of ours will come */
     bool owes;        /* the answer had no room for all of them */
-    bool renews;      /* our next offer begins anew: there is a path without a relay by now */
+    bool failed;      /* checks found nothing, or the relay that they found is gone */
+    bool renews;      /* our next offer begins anew */
     uint8_t renewals; /* so far */
     /* Of the SRC's last description: others are a restart. */
     char remote_ufrag[ICE_REMOTE_CREDENTIAL_SIZE], remote_pwd[ICE_REMOTE_CREDENTIAL_SIZE];

@@ -52,7 +52,8 @@ void recorder_move_want(struct recorder *recorder, struct recorder_call *call,
 {
     struct recorder_turn *turn = &call->moves.turns[stream];
     bool changed = why == VERDICT_ADDRESS_CHANGED;
-    if (call->closing || !call->leases[stream].held || (call->ices[stream] && !changed) ||
+    if (call->closing || !call->leases[stream].held ||
+        (recorder_ice_runs(call, stream) && !changed && why != VERDICT_RETRIED) ||
         (call->stays && !changed) || call->moves.done >= OFFERS_PER_CALL)
         return;
     /* What an address was good for does not matter once it is gone. */
@@ -151,6 +152,8 @@ static void choose(struct recorder *recorder, struct recorder_call *call, struct
     const struct addr *offered = &call->record.streams[number].offered;
     if (lease->lost && recorder_way_replace(recorder, call, lease))
         recorder_note_holder(recorder, call, &lease->ticket);
+    if (recorder_ice_runs(call, number) && turn->why == VERDICT_RETRIED)
+        return; /* all paths were told; another port may be one more */
     if (turn->why == VERDICT_MIGRATED)
         recorder_way_direct(recorder, call, now, lease, &turn->seen);
     else

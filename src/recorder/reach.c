@@ -3,6 +3,7 @@
  * Not here: choosing among them (way.c), the stock itself (stock.c).
  * RFC 5389 §2, 6887 §11, 8656 §7. */
 #include "recorder/ice.h"
+#include "recorder/late.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -363,6 +364,7 @@ static void lose_relay(struct recorder *recorder, struct recorder_now now,
             lease->has_relay = false;
             /* Another relay may do. */
             lease->tried &= ~(1u << PATH_RELAY | 1u << PATH_RELAY_STREAM);
+            recorder_late_lost(recorder, call, now, i);
             if (advertised)
                 recorder_move_want(recorder, call, now, i, VERDICT_RELAY_LOST, &(struct addr){0});
         }
@@ -380,4 +382,5 @@ void recorder_relay(struct recorder *recorder, struct recorder_now now,
     /* Without memory for it a call has one choice less. */
     (void)!recorder_stock_put_relay(&recorder->stock, relay);
     recorder_move_hope(recorder, now, relay->worker);
+    recorder_late_relay(recorder, now, relay->worker);
 }

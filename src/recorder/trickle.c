@@ -101,11 +101,38 @@ static bool add_seen(struct recorder_ice *ice, uint16_t component, const struct 
     return true;
 }
 
+static void tell(struct recorder *recorder, struct recorder_call *call, struct recorder_now now)
+{
+    call->trickle.due = true;
+    call->trickle.at = tick_add_ms(now.tick, GATHER_MS);
+    recorder_arm(recorder, call);
+}
+
+bool recorder_trickle_more(struct recorder *recorder, struct recorder_call *call,
+                           struct recorder_now now, unsigned number)
+{
+    struct recorder_ice *ice = call->ices[number];
+    if (!call->trickle.speaks || ice->ends)
+        return false;
+    ice->ends = !recorder_ice_awaits(recorder, call, now, &call->leases[number], ice);
+    tell(recorder, call, now);
+    return true;
+}
+
+void recorder_trickle_done(struct recorder *recorder, struct recorder_call *call,
+                           struct recorder_now now, unsigned number)
+{
+    struct recorder_ice *ice = call->ices[number];
+    if (!call->trickle.speaks || !recorder_ice_runs(call, number) || ice->ends)
+        return;
+    ice->ends = true;
+    tell(recorder, call, now);
+}
+
 void recorder_trickle_found(struct recorder *recorder, struct recorder_call *call,
                             struct recorder_now now, unsigned number)
 {
-    const struct recorder_lease *lease = &call->leases[number];
-    const struct recorder_ticket *tickets[] = {&lease->ticket,
+    const struct recorder_ticket *tickets[] = {&call->leases[number].ticket,
                                                recorder_second_ticket(call, number)};
     struct recorder_ice *ice = call->ices[number];
     bool more = false;
@@ -115,12 +142,8 @@ void recorder_trickle_found(struct recorder *recorder, struct recorder_call *cal
         more |= add_seen(ice, 1, &tickets[i]->seen);
         more |= add_seen(ice, 2, &tickets[i]->seen_rtcp);
     }
-    if (!more)
-        return;
-    ice->ends = !recorder_ice_awaits(recorder, call, now, lease, ice);
-    call->trickle.due = true;
-    call->trickle.at = tick_add_ms(now.tick, GATHER_MS);
-    recorder_arm(recorder, call);
+    if (more)
+        (void)recorder_trickle_more(recorder, call, now, number);
 }
 
 /* ---- Telling -------------------------------------------------------------------------------- */

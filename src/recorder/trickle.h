@@ -30,6 +30,12 @@ void recorder_trickle_begin(struct recorder_call *call, unsigned number);
 /* STUN's view of a lent port came, or changed. */
 void recorder_trickle_found(struct recorder *recorder, struct recorder_call *call,
                             struct recorder_now now, unsigned number);
+/* There are more of the stream's than were told. False: not by INFO. */
+bool recorder_trickle_more(struct recorder *recorder, struct recorder_call *call,
+                           struct recorder_now now, unsigned number);
+/* The stream has its path: no more will be looked for, and the SRC is told so. */
+void recorder_trickle_done(struct recorder *recorder, struct recorder_call *call,
+                           struct recorder_now now, unsigned number);
 /* An INFO of the SRC's. */
 void recorder_trickle_take(struct recorder *recorder, struct recorder_call *call,
                            struct recorder_now now, const struct sip_message *message);

@@ -28,29 +28,31 @@ def box(mapping, filtering):
 
 
 class Play:
-    """pairs: what the table allows; has_relay: libnice has a TURN server of its own; tcp: it speaks TCP and nothing else."""
+    """pairs: what the table allows; has_relay: libnice has a TURN server of its own; tcp: it speaks TCP and nothing else; late:
+    the TURN server starts when the call has been answered."""
 
     def __init__(self, name, pairs, srs=(), src=(), settings=None, arguments=(), has_relay=False, tcp=False, own=None,
-                 streams=2, transport="tcp", driver=libnice):
+                 streams=2, transport="tcp", driver=libnice, late=False):
         self.name, self.pairs = name, pairs
         if driver == aioice and not has_aioice():
             tap.skip(name, "python3-aioice is not installed")
             return
         with lab.World(srs, src) as world:
-            world.coturn()
+            if not late:
+                world.coturn()
             world.classic_stun()
             with world.siprecd(*arguments, environment=settings) as recorder:
                 recorder.uri = f"sip:srs@{lab.SRS}.1:{lab.SIP}"
                 wait_for(lambda: (recorder.nat() or {}).get("state") == "known", 10)
-                relays = bool(settings and "TURN_SERVERS" in settings)
+                relays = bool(settings and "TURN_SERVERS" in settings) and not late
                 wait_for(lambda: not relays or recorder.metric("siprecd_relays_ready"), 20)
                 own = "192.168.20.2" if src else f"{lab.SRC}.1"
-                more = ["tcp"] if tcp else [f"stun={SERVER}:3478"]
+                more = ["tcp"] if tcp else [f"stun={lab.SERVERS}.4:19302" if late else f"stun={SERVER}:3478"]
                 source = Source(streams, 1, "controlling", "regular", f"address={own}", *more, *(RELAY if has_relay else []),
                                 enter=world.src.enter, driver=driver)
                 with world.src.inside():
                     call = NiceCall(recorder, source, to=(f"{lab.SRS}.1", lab.SIP), own=own, transport=transport,
-                                    trickle=transport == "udp", answered=lambda: self.cross(world))
+                                    trickle=transport == "udp", answered=world.coturn if late else lambda: self.cross(world))
                 self.call = call
                 outcome = source.outcome()
                 comes = outcome == "ready" and call.hears(HEARD, 30)
@@ -192,6 +194,15 @@ def short_answer(name):
            f"{name}: the rest, and the end, in INFO", answer, told)
 
 
+def late_relay(name, transport):
+    """No relay stands ready when the call comes, and nothing but one leads through: it is told when it does, by INFO (RFC 8840)
+    where the SRC takes that, else by an offer."""
+    play = Play(name, ["Rw-P", "Rt-P"], ["symmetric"], ["symmetric"], TURN, transport=transport, late=True)
+    told = [r for r in play.call.served if r.startswith("INFO" if transport == "udp" else "INVITE")]
+    tap.ok(" typ relay" not in play.call.answer and " typ relay" in "".join(told),
+           f"{name}: the relay is told later", play.call.answer, play.call.served)
+
+
 def both_families(name, broken, pairs, srs=(), settings=None):
     """The SRC has IPv4 and IPv6 candidates on each m-line, its c= names the family that is broken; ours are of both, IPv6
     first (RFC 8421 4), and the call is heard over the other."""
@@ -252,6 +263,8 @@ PARTS = [
      ("CGN EDM x EIM+EIF", lambda n: Play(n, ["P-S"], ["masquerade", "symmetric"], [box("E", "E")], dict(STUN, **TURN))),
      ("UDP blocked x EIM+APDF", lambda n: tcp_only()),
      ("candidates by INFO", short_answer),
+     ("a relay comes late, by INFO", lambda n: late_relay(n, "udp")),
+     ("a relay comes late, by an offer", lambda n: late_relay(n, "tcp")),
      ("443 only x open", lambda n: Play(n, ["Rt-D"], ["443-only"], settings=TCP443).relayed("tcp"))],
     [("EIM+APDF x EIM+APDF, no STUN there", lambda n: tool(n, ["S-S", "Rw-S", "Rw-P"], ["masquerade"], ["masquerade"],
                                                          dict(STUN, **TURN))),

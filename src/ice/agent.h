@@ -48,7 +48,10 @@ struct ice_pair {
     /* the peer nominated it before our own check was through (§7.3.1.5) */
     bool nominate_on_success : 1;
     bool valid : 1, nominated : 1;
+    bool named : 1;               /* by us, and the peer has heard it */
     bool sent_as_controlling : 1; /* the check under way */
+    bool
+        heard_as_controlling : 1; /* the one that made it valid: what the peer did not contradict */
     bool opens : 1;               /* an opener is due */
     bool held : 1;                /* its check gives the peer's the first word, until ice->hold */
 };
@@ -57,7 +60,7 @@ struct ice_pair {
 struct ice_cancelled {
     struct stun_transaction transaction;
     uint8_t local, remote; /* its pair, if there still is one */
-    bool open, use_candidate;
+    bool open, use_candidate, as_controlling;
 };
 
 /* RFC 7675: answers to any of the last checks keep consent, so their ids are kept for 30 s. */
@@ -104,6 +107,7 @@ struct ice {
     uint8_t roles_refused; /* 487s that changed our role: beyond some it is a game */
     uint16_t foundations;  /* given out, ever */
     bool locals_changed;   /* pairs are to be formed when time is known */
+    bool role_changed;     /* what that means for its pairs is looked at when time is known */
     bool remote_known, remote_lite, local_ended, remote_ended;
 
     struct ice_local locals[ICE_LOCALS];

@@ -125,13 +125,15 @@ static uint8_t mapped_local(struct ice *ice, const struct ice_pair *pair, const 
 }
 
 static void check_succeeded(struct ice *ice, struct tick now, struct ice_pair *pair,
-                            const struct addr *mapped, bool sent_use_candidate)
+                            const struct addr *mapped, bool sent_use_candidate, bool as_controlling)
 {
     pair->state = ICE_SUCCEEDED;
     pair->valid = true;
+    pair->heard_as_controlling = as_controlling;
+    pair->named |= sent_use_candidate;
     pair->mapped = mapped_local(ice, pair, mapped);
     ice_pairs_unfreeze(ice, pair);
-    if (sent_use_candidate || pair->nominate_on_success)
+    if (sent_use_candidate || (pair->nominate_on_success && ice->role == ICE_CONTROLLED))
         ice_pair_nominated(ice, now, pair);
     ice_settle(ice, now);
     ice_pair_replaces(ice, pair);
@@ -176,7 +178,8 @@ static void take_cancelled(struct ice *ice, struct tick now, struct ice_cancelle
         stun_read_address(m, STUN_XOR_MAPPED_ADDRESS, &mapped)) {
         stun_client_stop(&pair->client);
         pair->triggered = pair->use_candidate && !cancelled->use_candidate;
-        check_succeeded(ice, now, pair, &mapped, cancelled->use_candidate);
+        check_succeeded(ice, now, pair, &mapped, cancelled->use_candidate,
+                        cancelled->as_controlling);
         if (pair->triggered)
             pair->state = ICE_WAITING;
     }
@@ -267,7 +270,8 @@ enum ice_input_result ice_check_response(struct ice *ice, struct tick now,
         else
             ice_check_failed(ice, now, pair);
     } else if (stun_read_address(m, STUN_XOR_MAPPED_ADDRESS, &mapped)) {
-        check_succeeded(ice, now, pair, &mapped, pair->sent_use_candidate);
+        check_succeeded(ice, now, pair, &mapped, pair->sent_use_candidate,
+                        pair->sent_as_controlling);
     } else {
         ice_check_failed(ice, now, pair);
     }
@@ -380,6 +384,7 @@ void ice_check_cancel(struct ice *ice, struct ice_pair *pair)
         .remote = pair->remote,
         .open = true,
         .use_candidate = pair->sent_use_candidate,
+        .as_controlling = pair->sent_as_controlling,
     };
     ice->cancelled_next = (uint8_t)((ice->cancelled_next + 1) % ICE_CANCELLED);
     stun_client_stop(&pair->client);

@@ -297,7 +297,7 @@ void ice_restart(struct ice *ice)
     ice->local_count = kept;
     ice->remote_count = ice->pair_count = ice->early_count = 0;
     memset(ice->cancelled, 0, sizeof ice->cancelled);
-    ice->remote_known = ice->remote_ended = false;
+    ice->remote_known = ice->remote_ended = ice->role_changed = false;
     ice->components = ice->options.components;
     ice->roles_refused = ice->again_rounds = ice->again_left = 0;
     ice->state = ICE_STATE_WAITING;
@@ -364,7 +364,7 @@ void ice_expire(struct ice *ice, struct tick now)
 struct tick ice_deadline(const struct ice *ice)
 {
     struct tick first = tick_min(ice->next_check, tick_min(ice->give_up, ice->again));
-    if ((ice->locals_changed && ice->remote_known) || ice_role_is_stale(ice))
+    if (((ice->locals_changed || ice->role_changed) && ice->remote_known) || ice_role_is_stale(ice))
         return (struct tick){INT64_MIN}; /* at once */
     if (is_held(ice))
         first = tick_min(first, ice->hold);

@@ -47,9 +47,10 @@ struct ice;
 /* What the agents of all streams of a session have in common: the peer may have one agent for all of
  * them, whose one tie-breaker would win against one of ours and lose against another, and then
  * the roles never settle. So there is one role, one tie-breaker, for all requests of all streams, and
- * a 487 to any of them changes both for all (RFC 8445 §6.1.1, §7.2.5.1, §16.1). */
+ * a 487 to any of them changes both for all (RFC 8445 §6.1.1, §7.2.5.1, §16.1). Once: a second conflict
+ * is the stream's own, since then the peer has an agent for each. */
 struct ice_session {
-    bool begun;
+    bool begun, is_decided;
     enum ice_role role;
     uint8_t turns; /* changes of role, ever: which of the two a request was sent with */
     uint64_t tie_breaker, former; /* now, and before the last change of role */

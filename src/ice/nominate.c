@@ -59,8 +59,57 @@ static bool wants_nomination(const struct ice *ice, uint8_t component)
            !ice->is_chosen[component - 1] && !is_nominating(ice, component);
 }
 
+/* The peer named a pair, then it seemed that we are to decide, and now it is the peer again: it
+ * may be done, and name none any more. */
+static void take_named(struct ice *ice, struct tick now)
+{
+    for (size_t i = 0; i < ice->pair_count; i++) {
+        struct ice_pair *pair = &ice->pairs[i];
+        if (!pair->valid || !pair->nominate_on_success)
+            continue;
+        ice_pair_nominated(ice, now, pair);
+        ice_settle(ice, now);
+    }
+}
+
+static struct ice_pair *selected_pair(struct ice *ice, uint8_t component)
+{
+    const struct ice_path *path = &ice->selected[component - 1];
+    for (size_t i = 0; i < ice->pair_count; i++) {
+        const struct ice_pair *pair = &ice->pairs[i];
+        if (ice->locals[pair->local].base.number == path->base.number &&
+            addr_equal(&ice->remotes[pair->remote].address, &path->peer))
+            return &ice->pairs[i];
+    }
+    return NULL;
+}
+
+/* Our role changed since the peer heard of it on this pair, and nothing more would be sent: both
+ * sides could wait for the other to choose. One more check says that we wait, which the peer
+ * contradicts if it does too, or that what was chosen when we were not to choose is so. */
+static void say_role(struct ice *ice, struct tick now)
+{
+    bool controls = ice->role == ICE_CONTROLLING, better;
+    for (uint8_t c = 1; c <= ice->components && !ice->options.lite; c++) {
+        struct ice_pair *pair = NULL;
+        if (ice->is_chosen[c - 1] && controls)
+            pair = selected_pair(ice, c);
+        else if (!ice->is_chosen[c - 1] && !controls)
+            pair = best_valid(ice, c, &better);
+        if (!pair || pair->state != ICE_SUCCEEDED ||
+            (controls ? pair->named : !pair->heard_as_controlling))
+            continue;
+        pair->use_candidate = controls;
+        ice_pair_trigger(ice, now, pair);
+    }
+}
+
 void ice_nominate(struct ice *ice, struct tick now)
 {
+    if (ice->role == ICE_CONTROLLED)
+        take_named(ice, now);
+    ice->role_changed = false;
+    say_role(ice, now);
     for (uint8_t c = 1; c <= ice->components; c++) {
         bool better;
         struct ice_pair *pair = wants_nomination(ice, c) ? best_valid(ice, c, &better) : NULL;

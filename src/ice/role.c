@@ -14,22 +14,37 @@ bool ice_role_is_stale(const struct ice *ice)
     return !is_given(ice) && ice->role != ice->session->role;
 }
 
-/* Pairs move: their rank depends on the role.
- * What was to be nominated in the old role is so no more. */
+/* Pairs move: their rank depends on the role. What we were to nominate is so no more; what the peer
+ * nominated is again, should it be the one that decides (ice_nominate). */
 static void take(struct ice *ice, enum ice_role role)
 {
     if (role == ice->role)
         return;
     ice->role = role;
+    ice->role_changed = true;
     for (size_t i = 0; i < ice->pair_count; i++)
-        ice->pairs[i].use_candidate = ice->pairs[i].nominate_on_success = false;
+        ice->pairs[i].use_candidate = false;
     ice_pairs_rank(ice);
     ice_tell(ice, (struct ice_event){.kind = ICE_ROLE_CHANGED});
 }
 
+/* From now on it decides for itself, by the number that all have. */
+static void leave(struct ice *ice)
+{
+    ice->alone = *ice->session;
+    ice->alone.role = ice->role;
+    ice->session = &ice->alone;
+}
+
+/* Where a path is chosen both sides have agreed: another stream's conflict after that is a matter
+ * between that stream and its peer. */
 void ice_role_follow(struct ice *ice)
 {
-    if (!is_given(ice))
+    if (!ice_role_is_stale(ice))
+        return;
+    if (ice->state == ICE_STATE_COMPLETED)
+        leave(ice);
+    else
         take(ice, ice->session->role);
 }
 
@@ -40,12 +55,20 @@ static void turn(struct ice_session *session)
     session->turns++;
 }
 
+/* A peer with one agent has one conflict with all of ours. One that has an agent a stream, each with
+ * a tie-breaker of its own, would have the session's role turn for one, and back for another, for
+ * ever. */
 void ice_role_switch(struct ice *ice, bool refused)
 {
+    if (ice->session != &ice->alone) {
+        if (ice->session->is_decided)
+            leave(ice);
+        ice->session->is_decided = true;
+    }
     turn(ice->session);
-    if (refused)
+    if (refused && !ice->alone.is_decided)
         ice->session->tie_breaker = rng_u64(&ice->rng); /* §7.2.5.1 */
-    ice_role_follow(ice);
+    take(ice, ice->session->role);
 }
 
 /* §6.1.1: against a lite agent the full one controls; of two lite ones who asked does. The others of

@@ -1,5 +1,6 @@
 /* Tests of ice: several streams of ours with a peer that has one agent for all of them, as RFC 8445
- * has it: one role, one tie-breaker. The peer is played by hand from §7.2.5.1 and §7.3.1.1.
+ * has it: one role, one tie-breaker; or, as some have it, one for each, which names a pair with each
+ * check (RFC 5245 §8.1.1.2) and has done then. The peer is played by hand from §7.2.5.1 and §7.3.1.1.
  * Not here: one stream (test_ice_agent.c, test_ice_rules.c). */
 #include "ice/ice.h"
 #include "stun/key.h"
@@ -17,9 +18,14 @@ static int64_t now_ms;
 static struct rng rng;
 static double loss;
 
-static struct {
+struct peer_agent {
     enum ice_role role;
     uint64_t tie_breaker;
+};
+
+static struct {
+    struct peer_agent agents[STREAMS];
+    bool apart;  /* one for each stream; else the first is for all */
     bool speaks; /* it has chosen its tie-breaker */
     struct stun_key *key;
     unsigned conflicts; /* 487s that it sent */
@@ -64,19 +70,26 @@ static void post(unsigned stream, bool to_us, struct view bytes)
 
 /* ---- the peer ------------------------------------------------------------------------------- */
 
+static struct peer_agent *agent_of(unsigned at)
+{
+    return &peer.agents[peer.apart ? at : 0];
+}
+
 static void peer_ask(unsigned at)
 {
     struct peer_stream *stream = &peer.streams[at];
+    const struct peer_agent *agent = agent_of(at);
     uint8_t bytes[ICE_PACKET_SIZE];
     struct writer w = writer_of(bytes, sizeof bytes);
     stream->asked = stun_transaction_make(&rng);
-    stream->asked_as = peer.role;
-    stream->nominating = stream->works && peer.role == ICE_CONTROLLING;
+    stream->asked_as = agent->role;
+    stream->nominating =
+        (stream->works || peer.apart) && agent->role == ICE_CONTROLLING && !stream->nominated;
     stun_begin(&w, STUN_REQUEST, STUN_BINDING, &stream->asked);
     stun_put(&w, STUN_USERNAME, view_of_string(stream->name));
     stun_put_u32(&w, STUN_PRIORITY, 1853824767);
-    stun_put_u64(&w, peer.role == ICE_CONTROLLING ? STUN_ICE_CONTROLLING : STUN_ICE_CONTROLLED,
-                 peer.tie_breaker);
+    stun_put_u64(&w, agent->role == ICE_CONTROLLING ? STUN_ICE_CONTROLLING : STUN_ICE_CONTROLLED,
+                 agent->tie_breaker);
     if (stream->nominating)
         stun_put(&w, STUN_USE_CANDIDATE, VIEW_NONE);
     stun_sign(&w, stream->theirs);
@@ -84,23 +97,23 @@ static void peer_ask(unsigned at)
     post(at, true, writer_done(&w));
 }
 
-static void peer_turn(void)
+static void peer_turn(struct peer_agent *agent)
 {
-    peer.role = peer.role == ICE_CONTROLLING ? ICE_CONTROLLED : ICE_CONTROLLING;
+    agent->role = agent->role == ICE_CONTROLLING ? ICE_CONTROLLED : ICE_CONTROLLING;
 }
 
 /* §7.3.1.1, word for word. False: 487. */
-static bool peer_agrees(const struct stun_message *m)
+static bool peer_agrees(struct peer_agent *agent, const struct stun_message *m)
 {
     uint64_t number;
-    if (peer.role == ICE_CONTROLLING && stun_read_u64(m, STUN_ICE_CONTROLLING, &number)) {
-        if (peer.tie_breaker >= number)
+    if (agent->role == ICE_CONTROLLING && stun_read_u64(m, STUN_ICE_CONTROLLING, &number)) {
+        if (agent->tie_breaker >= number)
             return false;
-        peer_turn();
-    } else if (peer.role == ICE_CONTROLLED && stun_read_u64(m, STUN_ICE_CONTROLLED, &number)) {
-        if (peer.tie_breaker < number)
+        peer_turn(agent);
+    } else if (agent->role == ICE_CONTROLLED && stun_read_u64(m, STUN_ICE_CONTROLLED, &number)) {
+        if (agent->tie_breaker < number)
             return false;
-        peer_turn();
+        peer_turn(agent);
     }
     return true;
 }
@@ -131,10 +144,11 @@ static void peer_asked(unsigned at, const struct stun_message *m)
     peer.heard_of[at] = true;
     if (!peer.speaks)
         return;
-    if (peer_agrees(m)) {
+    if (peer_agrees(agent_of(at), m)) {
         CHECK(stun_attribute_find(m, STUN_USERNAME, &server.username));
         (void)stun_server_answer(&server, m, &from, &w);
-        if (peer.role == ICE_CONTROLLED && stun_attribute_find(m, STUN_USE_CANDIDATE, &unused))
+        if (agent_of(at)->role == ICE_CONTROLLED &&
+            stun_attribute_find(m, STUN_USE_CANDIDATE, &unused))
             stream->nominated = true;
     } else {
         peer.conflicts++;
@@ -146,16 +160,19 @@ static void peer_asked(unsigned at, const struct stun_message *m)
 static void peer_answered(unsigned at, const struct stun_message *m)
 {
     struct peer_stream *stream = &peer.streams[at];
+    struct peer_agent *agent = agent_of(at);
     if (memcmp(&stream->asked, &m->transaction, sizeof stream->asked) != 0)
         return;
     if (m->class == STUN_SUCCESS) {
         stream->works = true;
         stream->nominated |= stream->nominating;
-    } else if (stream->asked_as == peer.role) { /* §7.2.5.1 */
-        peer_turn();
-        peer.tie_breaker = rng_u64(&rng);
+    } else if (stream->asked_as == agent->role && !stream->nominated) { /* §7.2.5.1 */
+        peer_turn(agent);
+        if (!peer.apart)
+            agent->tie_breaker = rng_u64(&rng);
     }
-    stream->next_ms = now_ms;
+    if (!stream->nominated)
+        stream->next_ms = now_ms;
 }
 
 static void peer_hear(unsigned at, struct view bytes)
@@ -179,7 +196,10 @@ static void peer_choose(enum place place)
         low = peer.heard[i] < low ? peer.heard[i] : low;
         high = peer.heard[i] > high ? peer.heard[i] : high;
     }
-    peer.tie_breaker = place == BELOW ? 0 : place == ABOVE ? UINT64_MAX : low + (high - low) / 2;
+    for (unsigned i = 0; i < STREAMS; i++)
+        peer.agents[i].tie_breaker = place == BELOW   ? 0
+                                     : place == ABOVE ? UINT64_MAX
+                                                      : low + (high - low) / 2;
     peer.speaks = true;
 }
 
@@ -228,7 +248,8 @@ static void begin(uint64_t seed, enum ice_role role, double lost)
     rng_init_number(&rng, seed);
     loss = lost;
     now_ms = 1000;
-    peer.role = role;
+    for (unsigned i = 0; i < STREAMS; i++)
+        peer.agents[i].role = role;
     peer.key = stun_key_create_short(VIEW_LIT(PEER_PWD));
 }
 
@@ -266,10 +287,11 @@ static void run(int64_t ms)
                 ice_expire(ours[i], now());
             while (ice_output(ours[i], now(), &packet))
                 post(i, false, packet.bytes);
-            if (!peer.speaks || now_ms < stream->next_ms || stream->nominated ||
-                (stream->works && peer.role == ICE_CONTROLLED))
+            bool waits = stream->works && agent_of(i)->role == ICE_CONTROLLED;
+            if (!peer.speaks || now_ms < stream->next_ms || (!peer.apart && stream->nominated) ||
+                (waits && !stream->nominated))
                 continue;
-            stream->next_ms = now_ms + 200;
+            stream->next_ms = now_ms + (stream->nominated ? 5000 : 200); /* RFC 7675 §5.1 */
             peer_ask(i);
         }
     }
@@ -281,12 +303,16 @@ static void check_settled(uint64_t seed, unsigned streams)
     for (unsigned i = 0; i < streams; i++) {
         CHECK_INT(ice_status(ours[i]).state, ICE_STATE_COMPLETED);
         CHECK(peer.streams[i].nominated);
-        CHECK(ice_status(ours[i]).role != peer.role);
+        CHECK(ice_status(ours[i]).role != agent_of(i)->role);
     }
-    /* §16.1: one number for all streams, and another only after a 487. */
-    CHECK(peer.heard_count <= 1 + peer.conflicts);
     if (tap_failed_checks != before)
         printf("# seed %" PRIu64 "\n", seed);
+}
+
+static void check_numbers(void)
+{
+    /* §16.1: one number for all streams, and another only after a 487. */
+    CHECK(peer.heard_count <= 1 + peer.conflicts);
 }
 
 /* ---- the tests ------------------------------------------------------------------------------ */
@@ -301,6 +327,7 @@ static void play(uint64_t seed, enum ice_role role, enum place place)
     peer_choose(place);
     run(20000);
     check_settled(seed, 2);
+    check_numbers();
 }
 
 static void test_a_peer_with_one_agent_for_two_streams(void)
@@ -318,9 +345,10 @@ static void test_later_agents_take_the_role(void)
 {
     for (uint64_t seed = 1; seed <= 100; seed++) {
         play(seed, ICE_CONTROLLED, BELOW);
-        CHECK_INT(peer.role, ICE_CONTROLLED);
+        CHECK_INT(peer.agents[0].role, ICE_CONTROLLED);
         unsigned conflicts = peer.conflicts;
-        peer.tie_breaker = UINT64_MAX; /* ours would lose if there was anything to decide */
+        peer.agents[0].tie_breaker =
+            UINT64_MAX; /* ours would lose if there was anything to decide */
         add_stream(2, ICE_CONTROLLED);
         CHECK_INT(ice_status(ours[2]).role, ICE_CONTROLLING);
         run(20000);
@@ -332,10 +360,27 @@ static void test_later_agents_take_the_role(void)
     }
 }
 
+/* Ours lies between the numbers of its agents: no role of ours fits them all. */
+static void test_a_peer_with_an_agent_for_each_stream(void)
+{
+    for (uint64_t seed = 1; seed <= 200; seed++) {
+        enum ice_role role = seed % 4 < 2 ? ICE_CONTROLLED : ICE_CONTROLLING;
+        begin(seed, role, seed % 2 ? 0.0 : 0.05);
+        for (unsigned i = 0; i < STREAMS; i++) {
+            add_stream(i, role);
+            peer.agents[i].tie_breaker = (seed + i) % 3 ? UINT64_MAX : 0;
+        }
+        peer.apart = peer.speaks = true;
+        run(60000);
+        check_settled(seed, STREAMS);
+    }
+}
+
 int main(void)
 {
     RUN(test_a_peer_with_one_agent_for_two_streams);
     RUN(test_later_agents_take_the_role);
+    RUN(test_a_peer_with_an_agent_for_each_stream);
     finish();
     return tap_done();
 }

@@ -3,7 +3,7 @@
 spoken with by the lines of nice_src (tests/interop/libnice/nice_src.c), and takes the same words but for "tcp" and the
 kind of nomination, which aioice does not offer: as the controlling side it is aggressive (RFC 5245 8.1.1.2).
 Use: aioice_src.py STREAMS COMPONENTS ROLE NOMINATION [OPTION ...]; options: address=IP, stun=IP:PORT, turn=IP:PORT,
-turn-tcp=IP:PORT, user=U, password=P, relay-only."""
+turn-tcp=IP:PORT, user=U, password=P, relay-only, tie-breakers=N,N."""
 import asyncio
 import math
 import struct
@@ -36,7 +36,7 @@ class Source:
     def __init__(self, streams, components, role, options):
         self.count, self.components, self.controlling = streams, components, role == "controlling"
         self.connections, self.connecting, self.ready = [], {}, {}
-        self.how = {}
+        self.how, self.tie_breakers = {}, []
         addresses = []
         for word in options:
             name, _, value = word.partition("=")
@@ -48,6 +48,8 @@ class Source:
                 self.how.update(turn_server=place(value), turn_transport="tcp" if name == "turn-tcp" else "udp")
             elif name in ("user", "password"):
                 self.how["turn_username" if name == "user" else "turn_password"] = value
+            elif name == "tie-breakers":
+                self.tie_breakers = [int(number) for number in value.split(",")]
             elif name == "relay-only":
                 self.how["transport_policy"] = TransportPolicy.RELAY
             else:
@@ -58,6 +60,8 @@ class Source:
 
     async def describe(self):
         self.connections = [Connection(self.controlling, self.components, **self.how) for _ in range(self.count)]
+        for connection, number in zip(self.connections, self.tie_breakers):
+            connection._tie_breaker = number
         self.connecting, self.ready = {}, {}
         await asyncio.gather(*(c.gather_candidates() for c in self.connections))
         for i, connection in enumerate(self.connections):

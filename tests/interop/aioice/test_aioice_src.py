@@ -47,7 +47,8 @@ def restart(srs):
 
 with Siprecd() as srs:
     full(srs, "controlling, two components", 2, 2, "controlling", mux=False)
-    full(srs, "both controlled", 2, 1, "controlled")
+    # Ours lies between theirs: no role of ours would do for both streams.
+    full(srs, "both controlled", 2, 1, "controlled", "tie-breakers=0,18446744073709551615")
     restart(srs)
     if is_installed():
         with tempfile.TemporaryDirectory(prefix="siprecd-aioice-") as folder:

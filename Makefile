@@ -6,7 +6,7 @@ SIPRECD_FLAGS ?=
 unexport SIPRECD_FLAGS
 COMPILE = ninja -C $(BUILD)
 
-.PHONY: all build run check bench sim sim-matrix asan tsan fuzz lab lab-matrix tidy format clean deps deps-test
+.PHONY: all build programs run install check bench sim sim-matrix asan tsan fuzz lab lab-matrix tidy format clean deps deps-test
 
 all: build
 
@@ -24,10 +24,15 @@ build: deps
 	$(COMPILE)
 
 # The programs alone: nobody who wants to see a call recorded need wait for the tests.
-run: deps
+programs: deps
 	@$(MAKE) --no-print-directory $(BUILD)/build.ninja
 	$(COMPILE) siprecd siprecd-render siprecctl siprec-call
+
+run: programs
 	$(BUILD)/siprecd --recordings.directory=./recordings $(SIPRECD_FLAGS)
+
+install: programs
+	meson install -C $(BUILD) --no-rebuild
 
 check: deps-test
 	@$(MAKE) --no-print-directory $(BUILD)/build.ninja

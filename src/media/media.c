@@ -16,6 +16,7 @@
 
 #define COUNT_EVERY_MS 1000 /* how old the API's counters of a call going on may be */
 #define EVENTS         1024
+#define EVENTS_MAX     65536
 /* Most events that one datagram can make: its digits, and first, moved, foreign, overflow. */
 #define EVENTS_A_DATAGRAM (RTP_DTMF_DIGITS_MAX + 5)
 
@@ -125,8 +126,8 @@ struct tick media_arrival(const struct media *media, struct tick now, struct wal
     return tick_min(arrival, now);
 }
 
-/* Timers and commands may tell more than there is room for; datagrams never do: media_input() stops
- * before. */
+/* Who takes them may be behind. Timers and commands may tell more than there is room for; datagrams
+ * do not, beyond what any load explains: media_input() stops before. */
 static bool grow_events(struct media *media)
 {
     size_t room = media->event_room * 2;
@@ -140,6 +141,12 @@ static bool grow_events(struct media *media)
     media->event_first = 0;
     media->event_room = room;
     return true;
+}
+
+static bool has_event_room(struct media *media)
+{
+    return media->event_room - media->event_count >= EVENTS_A_DATAGRAM ||
+           (media->event_room < EVENTS_MAX && grow_events(media));
 }
 
 static void push_event(struct media *media, const struct media_event *event)
@@ -538,8 +545,7 @@ size_t media_input(struct media *media, struct tick now, const struct datagram *
             continue;
         }
         struct media_recording *recording = stream->recording;
-        if (media->event_room - media->event_count < EVENTS_A_DATAGRAM ||
-            !media_book_has_room(recording, datagram->bytes.len))
+        if (!has_event_room(media) || !media_book_has_room(recording, datagram->bytes.len))
             break;
         note_dropped(media, stream, datagram);
         media_stream_input(media, stream, now, datagram);

@@ -193,9 +193,9 @@ enum media_shared { MEDIA_SHARED_UDP, MEDIA_SHARED_TCP_PASSIVE, MEDIA_SHARED_TCP
 void media_clock(struct media *media, const struct moment *now);
 
 /* Takes datagrams in the order of the batch and journals what belongs to a stream. Borrows them.
- * Returns how many it took: fewer than `count` when a journal buffer or the event queue is full;
- * then drain media_write() and media_event() and call again with the rest. No lock and no
- * allocation. Datagrams of unlent ports are counted and dropped (RFC 7983 order of checks). */
+ * Returns how many it took: fewer than `count` when a journal buffer is full, or the event queue
+ * with tens of thousands; then drain media_write() and media_event() and call again with the rest.
+ * No lock, and no allocation unless events are not taken. Datagrams of unlent ports are counted and dropped (RFC 7983 order of checks). */
 size_t media_input(struct media *media, struct tick now, const struct datagram *batch,
                    size_t count);
 

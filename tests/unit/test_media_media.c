@@ -190,6 +190,43 @@ static void test_back_pressure(void)
     media_destroy(media);
 }
 
+/* Whoever takes the events is behind: packets are taken all the same, and no event is lost. */
+static void test_events_that_nobody_takes(void)
+{
+    struct media_command c = {.kind = MEDIA_STREAM};
+    struct media_write write;
+    struct media_event event;
+    unsigned digits = 0;
+    begin();
+    command((struct media_command){.kind = MEDIA_OPEN}, 1, 0);
+    c.stream = (struct media_stream_facts){
+        .port = 3,
+        .generation = 7,
+        .bound = addr_v4(192, 0, 2, 1, 4006),
+        .offered = addr_v4(192, 0, 2, 9, 5000),
+        .codec_count = 1,
+        .codecs = {{.kind = MEDIA_DIGITS, .payload_type = 101, .clock_hz = 8000}},
+    };
+    command(c, 1, 0);
+    for (unsigned i = 0; i < 5000; i++) {
+        /* RFC 4733 §2.3: a "5" each, over with its first packet. */
+        char bytes[16] = {
+            (char)0x80, 101, (char)(i >> 8), (char)i, 0, (char)(i >> 8), (char)i, 0, 0, 0, 0,
+            1,          5,   (char)0x8a,     0,       80};
+        struct datagram d = {.socket = MEDIA_SOCKET(3, false),
+                             .from = addr_v4(192, 0, 2, 9, 5000),
+                             .at = at_ms(i),
+                             .bytes = view_of(bytes, sizeof bytes)};
+        CHECK_INT(media_input(media, now, &d, 1), 1);
+        while (media_write(media, &write))
+            ;
+    }
+    while (media_event(media, &event))
+        digits += event.kind == MEDIA_EVENT_DIGIT;
+    CHECK(digits >= 4999); /* the last may still go on */
+    media_destroy(media);
+}
+
 /* UDP carries more than a buffer holds. Such a packet is no media; the worker must not wait for
  * room that there never will be. What L16 in stereo needs is media. */
 static void test_datagrams_of_any_size(void)
@@ -553,6 +590,7 @@ int main(void)
     RUN(test_a_clock_set_back_ends_no_pause);
     RUN(test_what_came_before_the_call_is_not_its_own);
     RUN(test_back_pressure);
+    RUN(test_events_that_nobody_takes);
     RUN(test_datagrams_of_any_size);
     RUN(test_packets_that_the_kernel_dropped);
     RUN(test_what_went_by_before_the_first_packet);

@@ -349,6 +349,8 @@ static void test_options(void)
     CHECK_INT(p->sent_flow.peer.port, 5060); /* §18.2.2: no rport asked, no port in the Via */
     CHECK(sent_has(p, "Accept: application/sdp, "));
     CHECK(sent_has(p, "Contact: "));
+    CHECK(sent_has(p, "Supported: trickle-ice\r\n")); /* RFC 8840 §5 */
+    CHECK(sent_has(p, "Recv-Info: trickle-ice\r\n"));
     sip_set_available(p->sip, false, 30);
     snprintf(text, sizeof(text), options, 2);
     peer_input(p, text);

@@ -27,7 +27,7 @@ struct media_ice {
     struct ice *agent;
     struct ice *before; /* of before a restart; NULL: none */
     struct tick refused_from;
-    unsigned refused;
+    unsigned refused[2]; /* from anywhere; from the end of the path that is chosen */
 };
 
 /* ---- Making and unmaking -------------------------------------------------------------------- */
@@ -189,13 +189,20 @@ static void hear(struct media *media, struct media_stream *stream, struct tick n
 
 /* ---- STUN in -------------------------------------------------------------------------------- */
 
-static bool is_flooded(struct media_ice *ice, struct tick now)
+/* What is wrongly signed is read so often a second. Strangers shall not use up what the peer is heard
+ * by: without answers to its checks it has to stop sending (RFC 7675 §5.1). */
+static unsigned *refused_of(struct media_ice *ice, struct tick now, const struct ice_path *via)
 {
+    struct ice_path path;
     if (tick_diff_ms(now, ice->refused_from) >= REFUSED_OVER) {
         ice->refused_from = now;
-        ice->refused = 0;
+        ice->refused[0] = ice->refused[1] = 0;
     }
-    return ice->refused >= REFUSED_MAX;
+    bool chosen = false;
+    for (uint8_t c = 1; c <= ICE_COMPONENTS; c++)
+        chosen |= ice_selected(ice->agent, c, &path) && path.base.number == via->base.number &&
+                  addr_equal(&path.peer, &via->peer);
+    return &ice->refused[chosen];
 }
 
 /* A check that its peer signed, or an answer to ours: RTP from there is this stream's from now on
@@ -244,7 +251,8 @@ bool media_ice_input(struct media *media, struct media_stream *stream, struct ti
 {
     struct media_ice *ice = stream->ice;
     struct ice_path via = {{datagram->socket}, datagram->from};
-    if (is_flooded(ice, now)) {
+    unsigned *refused = refused_of(ice, now, &via);
+    if (*refused >= REFUSED_MAX) {
         metric_add(METRIC_STUN_FLOODED, 1);
         return true;
     }
@@ -257,7 +265,7 @@ bool media_ice_input(struct media *media, struct media_stream *stream, struct ti
         note_here(ice, datagram);
         prove(media, stream, now, datagram);
     } else {
-        ice->refused++;
+        (*refused)++;
         metric_add(METRIC_STUN_REFUSED, 1);
     }
     hear(media, stream, now);

@@ -297,21 +297,14 @@ static void test_a_stranger_makes_us_send_little(void)
     end();
 }
 
-/* Messages with the right names and a wrong password cost an HMAC each: not for long. */
-static void test_a_flood_of_wrong_signatures(void)
+/* Checks for mine with the right names and a wrong password. */
+static void flood(struct ice *mine, unsigned count, const struct addr *from)
 {
-    struct addr at = ours();
     char username[64];
     uint8_t bytes[256];
-    begin();
-    peer = agent(ICE_CONTROLLING, 1, src(), 9);
-    struct ice *mine = agent(ICE_CONTROLLED, 2, &at, MEDIA_SOCKET(0, false));
     snprintf(username, sizeof username, "%s:%s", ice_ufrag(mine), ice_ufrag(peer));
-    introduce(mine, peer, src());
-    stream(mine, true, true);
     struct stun_key *key = stun_key_create_short(VIEW_LIT("not the password of anybody"));
-    int64_t refused = metric_value(METRIC_STUN_REFUSED), over = metric_value(METRIC_STUN_FLOODED);
-    for (unsigned i = 0; i < 500; i++) {
+    for (unsigned i = 0; i < count; i++) {
         struct stun_transaction id = {{(uint8_t)i, (uint8_t)(i >> 8)}};
         struct writer w = writer_of(bytes, sizeof bytes);
         stun_begin(&w, STUN_REQUEST, STUN_BINDING, &id);
@@ -320,15 +313,49 @@ static void test_a_flood_of_wrong_signatures(void)
         stun_put_u64(&w, STUN_ICE_CONTROLLING, 1);
         stun_sign(&w, key);
         stun_finish(&w, true);
-        input(writer_done(&w), src());
+        input(writer_done(&w), from);
         output(false);
     }
+    stun_key_destroy(key);
+}
+
+/* Each costs an HMAC: not for long. */
+static void test_a_flood_of_wrong_signatures(void)
+{
+    struct addr at = ours();
+    begin();
+    peer = agent(ICE_CONTROLLING, 1, src(), 9);
+    struct ice *mine = agent(ICE_CONTROLLED, 2, &at, MEDIA_SOCKET(0, false));
+    introduce(mine, peer, src());
+    stream(mine, true, true);
+    int64_t refused = metric_value(METRIC_STUN_REFUSED), over = metric_value(METRIC_STUN_FLOODED);
+    flood(mine, 500, src());
     CHECK_INT(metric_value(METRIC_STUN_REFUSED) - refused, 50);
     CHECK_INT(metric_value(METRIC_STUN_FLOODED) - over, 450);
     CHECK_INT(selected, 0);
     rtp(1, src()); /* and nothing is believed for it */
     CHECK_INT(firsts, 0);
-    stun_key_destroy(key);
+    end();
+}
+
+/* RFC 7675 §5.1: 30 s without an answer and nothing may be sent any more. A stranger who floods the port
+ * all the time does not bring that about. */
+static void test_a_flood_does_not_end_consent(void)
+{
+    struct addr at = ours(), stranger = addr_v4(198, 51, 100, 66, 6666);
+    begin();
+    peer = agent(ICE_CONTROLLING, 1, src(), 9);
+    struct ice *mine = agent(ICE_CONTROLLED, 2, &at, MEDIA_SOCKET(0, false));
+    introduce(peer, mine, &at);
+    introduce(mine, peer, src());
+    stream(mine, true, true);
+    pass_ms(1000, true);
+    CHECK_INT(selected, 1);
+    for (unsigned ms = 0; ms < 60000; ms += 500) {
+        flood(mine, 60, &stranger);
+        pass_ms(500, true);
+    }
+    CHECK_INT(silenced, 0);
     end();
 }
 
@@ -339,5 +366,6 @@ int main(void)
     RUN(test_a_restart_and_a_return_to_none);
     RUN(test_a_stranger_makes_us_send_little);
     RUN(test_a_flood_of_wrong_signatures);
+    RUN(test_a_flood_does_not_end_consent);
     return tap_done();
 }

@@ -226,8 +226,10 @@ void ice_settle(struct ice *ice, struct tick now)
         ice_credentials_forget(&ice->previous);
         ice->state = ICE_STATE_COMPLETED;
         ice->give_up = TICK_NEVER;
-        if (ice->relayed && ice->again_rounds == 0)
+        if (ice->relayed && ice->again_rounds == 0) {
             ice->again = tick_add_ms(now, AGAIN_MS);
+            ice->again_left = AGAIN_PAIRS; /* the peer may try them again before we do */
+        }
         ice_tell(ice, (struct ice_event){.kind = ICE_COMPLETED});
         return;
     }

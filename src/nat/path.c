@@ -20,7 +20,8 @@ enum {
     RELAY = 1 << 12,
     STREAM = 1 << 13,
     EDGE = 1 << 14,
-    OWN = 1 << 15, /* nothing is translated, and nobody could tell whether anything filters */
+    /* Nothing is translated, and nobody could tell whether anything filters, but UDP may pass. */
+    OWN = 1 << 15,
 };
 
 /* The first row whose needs are met, and whose code has not been tried, is the choice. */
@@ -125,7 +126,8 @@ static unsigned facts_of(const struct path_us *us, const struct path_src *src,
     facts |= us->relay_udp ? RELAY : 0;
     facts |= us->relay_stream ? STREAM : 0;
     facts |= us->edge ? EDGE : 0;
-    facts |= b->mapping == NAT_MAPPING_NONE && b->filtering == NAT_FILTERING_UNKNOWN ? OWN : 0;
+    bool untold = b->mapping == NAT_MAPPING_NONE && b->filtering == NAT_FILTERING_UNKNOWN;
+    facts |= untold && !us->no_udp ? OWN : 0;
     return facts;
 }
 

@@ -34,6 +34,7 @@ struct path_us {
     bool has_stun;   /* this socket's address outside is fresh */
     bool relay_udp, relay_stream; /* an allocation stands ready */
     bool edge;
+    bool no_udp; /* STUN is silent, and a relay was to be had over a stream alone */
     struct nat_behaviour behaviour;
 };
 

@@ -247,15 +247,17 @@ struct path_us profile_us(const struct nat_profile *p, struct tick now, bool has
                           bool has_mapping)
 {
     bool by_order = p->behind_nat == PATH_NO;
+    bool no_udp = p->stun_is_silent && p->relay_stream && !p->relay_udp;
     return (struct path_us){
         .is_open = by_order || (is_local(p, PROFILE_STUN) &&
                                 p->behaviour.filtering == NAT_FILTERING_INDEPENDENT),
         .is_static = is_static(p, now),
         .is_mapped = !by_order && has_mapping && profile_trusts_gateway(p),
         /* Where nothing is translated every port is known without being asked for. */
-        .has_stun = !by_order && (has_stun || is_untranslated(p)),
+        .has_stun = !by_order && (has_stun || (is_untranslated(p) && !no_udp)),
         .relay_udp = !by_order && p->relay_udp,
         .relay_stream = !by_order && p->relay_stream,
+        .no_udp = no_udp,
         .edge = !by_order && p->edge,
         .behaviour = behaviour_of(p),
     };

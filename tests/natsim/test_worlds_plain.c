@@ -88,13 +88,6 @@ static unsigned arrival(const struct plainplay_measure *m)
     return kinds | (m->followed ? ORACLE_PLAIN_REVERSE : 0u);
 }
 
-/* Our address is our own, and no server answers over UDP: nothing tells whether others get in. It is
- * answered with, and the relay is the ladder's (doc/nat.md 6), in every call. */
-static bool is_own_untold(const struct network *us)
-{
-    return us->v6 && us->levels == 1 && us->boxes[0].policy != NATBOX_ALL;
-}
-
 /* Of a world without luck: by which paths it came. */
 static const char *judge_paths(const struct oracle_plain_world *w, unsigned unknown, unsigned known,
                                const struct plainplay_measure m[2])
@@ -112,7 +105,7 @@ static const char *judge_paths(const struct oracle_plain_world *w, unsigned unkn
         return "came in the second call by a path that was not to be had";
     if ((known & better) && !(answered & better))
         return "relay or nothing in the second answer, where better is to be had";
-    if (known && !(answered & known) && !(is_own_untold(w->us) && m[1].answered == PATH_DIRECT))
+    if (known && !(answered & known))
         return "the second answer's path is not to be had";
     return NULL;
 }

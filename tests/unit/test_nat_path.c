@@ -169,6 +169,15 @@ static void test_first_calls(void)
     choice = path_choose(&us, &src, 0);
     print(&choice, got);
     CHECK_TEXT(got, "S+H(ip:port)");
+    /* Our own address, of which nobody could tell who gets in: it is tried, but not where UDP passes
+     * neither to STUN nor to a relay's server. */
+    set_nat(&us, NAT_MAPPING_NONE, "APDF", NAT_SCOPE_UNKNOWN);
+    us.behaviour.filtering = NAT_FILTERING_UNKNOWN;
+    us.relay_udp = us.has_stun = false;
+    us.relay_stream = true;
+    CHECK_INT(path_choose(&us, &src, 0).code, PATH_DIRECT);
+    us.no_udp = true;
+    CHECK_INT(path_choose(&us, &src, 0).code, PATH_RELAY_STREAM);
 }
 
 static void test_what_comes_next(void)

@@ -217,7 +217,8 @@ void media_know(struct media *media, struct tick now, const struct media_network
 void media_port_opens(struct media *media, struct tick now, const struct media_port *port,
                       const struct addr bound[2]);
 void media_port_closes(struct media *media, uint32_t port);
-/* News of a ready port, or of a lent one whose address outside changed. Until false. */
+/* News of a ready port, or of a lent one whose address outside changed, or that was asked for, since
+ * nothing arrives there. Until false. */
 bool media_seen(struct media *media, struct tick now, struct media_port_news *out);
 /* How many ports may stand ready with their addresses kept: media_port_bearable(). */
 uint32_t media_bearable(const struct media *media, struct tick now);

@@ -248,6 +248,23 @@ static void try_next_server(struct media_ports *ports, struct tick now, struct s
         queue(ports, s);
 }
 
+/* One mapping that moved is seldom the only one: a NAT that restarts forgets them all. */
+static void doubt_all(struct media_ports *ports, struct tick now, unsigned family)
+{
+    if (tick_before(now, ports->doubt_at[family]))
+        return;
+    ports->doubt_at[family] = tick_add_ms(now, MEDIA_PORT_LEAST_MS);
+    for (uint32_t i = 0; i < ports->options.ports; i++) {
+        for (unsigned k = 0; k < 2; k++) {
+            struct socket *s = &ports->ports[i].sockets[k];
+            bool rests = !list_is_linked(&s->turn) && !stun_client_is_open(&s->client);
+            bool known = s->seen_at.ns && tick_diff_ms(now, s->seen_at) < JUST_MS;
+            if (is_wanted(ports, s) && family_of(s) == family && rests && !known)
+                queue(ports, s);
+        }
+    }
+}
+
 /* ---- What is told to it --------------------------------------------------------------------- */
 
 void media_port_know(struct media_ports *ports, struct tick now,
@@ -257,7 +274,10 @@ void media_port_know(struct media_ports *ports, struct tick now,
                   ports->network.keep_mappings != network->keep_mappings;
     bool moved[2] = {ports->network.change[0] != network->change[0],
                      ports->network.change[1] != network->change[1]};
+    bool is_unmapped = ports->network.unmapped != network->unmapped;
     ports->network = *network;
+    for (unsigned family = 0; family < 2 && is_unmapped; family++)
+        doubt_all(ports, now, family);
     if (!others && !moved[0] && !moved[1])
         return;
     ports->borne = 0;
@@ -355,23 +375,6 @@ static bool is_plausible(const struct socket *s, const struct addr *seen)
            !addr_is_multicast(seen) && !addr_is_reserved(seen) &&
            (!addr_is_loopback(seen) || addr_is_loopback(&s->bound) ||
             addr_is_unspecified(&s->bound));
-}
-
-/* One mapping that moved is seldom the only one: a NAT that restarts forgets them all. */
-static void doubt_all(struct media_ports *ports, struct tick now, unsigned family)
-{
-    if (tick_before(now, ports->doubt_at[family]))
-        return;
-    ports->doubt_at[family] = tick_add_ms(now, MEDIA_PORT_LEAST_MS);
-    for (uint32_t i = 0; i < ports->options.ports; i++) {
-        for (unsigned k = 0; k < 2; k++) {
-            struct socket *s = &ports->ports[i].sockets[k];
-            bool rests = !list_is_linked(&s->turn) && !stun_client_is_open(&s->client);
-            bool known = s->seen_at.ns && tick_diff_ms(now, s->seen_at) < JUST_MS;
-            if (is_wanted(ports, s) && family_of(s) == family && rests && !known)
-                queue(ports, s);
-        }
-    }
 }
 
 static void take_address(struct media_ports *ports, struct tick now, struct socket *s,

@@ -28,6 +28,8 @@ struct media_network {
     bool keep_mappings; /* false: not a single packet */
     /* IPv4, IPv6: grows when our address became another one: all mappings are doubtful. */
     uint32_t change[2];
+    uint32_t
+        unmapped; /* grows when the gateway maps a port no more: STUN may have seen its mapping */
     /* IPv4, IPv6; best first; unset ones at the end. */
     struct addr servers[2][MEDIA_PORT_SERVERS];
     uint16_t lifetime_s[2]; /* a mapping lives so long at least; 0: not known */

@@ -41,7 +41,7 @@ bool media_seen(struct media *media, struct tick now, struct media_port_news *ou
         struct media_stream *stream = out->lent ? media->ports[out->port].stream : NULL;
         if (stream)
             media_course_mapped(media, stream, now, out);
-        if (!out->lent || out->changed)
+        if (!out->lent || out->changed || out->asked)
             return true;
     }
     return false;

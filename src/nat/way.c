@@ -593,6 +593,8 @@ static void climb(struct way *w, struct tick now)
         w->mapping_stands = false;
         if (needs_mapping(w))
             ask_stun(w, now);
+        else if (w->facts.choice.code == PATH_MAPPED) /* it may show that the gateway has forgotten */
+            ask(w, now, WAY_ASK_STUN);
         break;
     case LADDER_PERMIT_ALL:
         if (w->facts.relay) {

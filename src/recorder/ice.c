@@ -513,6 +513,12 @@ static bool was_told(const struct recorder_ice *ice, const struct addr *address)
     return false;
 }
 
+void recorder_ice_move(struct recorder_ice *ice)
+{
+    if (ice)
+        ice->moved = true;
+}
+
 void recorder_ice_offer(struct recorder *recorder, struct recorder_call *call,
                         struct recorder_now now, size_t line, int number,
                         struct recorder_lease *lease)
@@ -525,7 +531,7 @@ void recorder_ice_offer(struct recorder *recorder, struct recorder_call *call,
     old->next = NULL;
     /* RFC 8839 §4.4.1.1.1: with another address of ours ICE begins anew. */
     struct making m = {.call = call, .line = line, .lease = lease, .old = old};
-    if (old->renews || !was_told(old, &recorder->answer.lines[line].rtp))
+    if (old->renews || old->moved || !was_told(old, &recorder->answer.lines[line].rtp))
         old->next = make(recorder, now, &m);
     if (old->next && old->renews)
         old->next->renewals = (uint8_t)(old->renewals + 1);

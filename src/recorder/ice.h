@@ -21,6 +21,9 @@ bool recorder_ice_offered(const struct sdp_media *media);
 void recorder_ice_plan(struct recorder *recorder, const struct recorder_call *call,
                        struct recorder_now now, size_t line, int number,
                        struct recorder_lease *lease);
+/* An address that the SRC was told is ours no more: the next offer begins anew, even if what is its
+ * default now was told before. NULL: nothing. */
+void recorder_ice_move(struct recorder_ice *ice);
 /* The same for an offer of ours: what stands is said again; where another address of ours is the
  * default now, ICE begins anew with the SRC's answer. */
 void recorder_ice_offer(struct recorder *recorder, struct recorder_call *call,

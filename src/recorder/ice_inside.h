@@ -33,6 +33,7 @@ struct recorder_ice {
     bool owes;        /* the answer had no room for all of them */
     bool failed;      /* checks found nothing, or the relay that they found is gone */
     bool renews;      /* our next offer begins anew */
+    bool moved;       /* so it does: an address that we have told is ours no more */
     uint8_t renewals; /* so far */
     /* Of the SRC's last description: others are a restart. */
     char remote_ufrag[ICE_REMOTE_CREDENTIAL_SIZE], remote_pwd[ICE_REMOTE_CREDENTIAL_SIZE];

@@ -250,6 +250,8 @@ static bool turn_stream(struct recorder *recorder, struct recorder_call *call,
     turn->before = before;
     turn->turned_at = now.tick;
     turn->wanted = false;
+    if (turn->why == VERDICT_ADDRESS_CHANGED)
+        recorder_ice_move(call->ices[number]);
     recorder_post_stream(recorder, call, number, now.wall, false);
     return true;
 }

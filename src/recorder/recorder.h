@@ -74,6 +74,7 @@ struct recorder_ticket {
     struct addr bound_rtcp;          /* RTCP, the port above */
     struct addr seen, seen_rtcp;     /* where STUN sees the two sockets; unset: not known */
     struct tick seen_at;             /* when that was confirmed last */
+    bool doubted;                    /* nothing arrives there, so that it was asked for anew */
     struct addr mapped, mapped_rtcp; /* what the gateway has mapped to them; unset: nothing */
 };
 

@@ -36,6 +36,7 @@ struct worker_network {
      * (mappings, allocations) has to be made anew. The same number: something else differs. */
     uint32_t change;
     uint32_t addresses;      /* grows when any address of this host has come or gone */
+    uint32_t unmapped;       /* grows when the gateway has mapped a port no more */
     bool keep_mappings;      /* false: in the open, or no STUN wanted: send no STUN at all */
     struct addr local[2];    /* what the default route leaves from: IPv4, IPv6; port 0 */
     struct io_proxy proxy;   /* for TCP and TLS where the direct way fails; all zero: none */

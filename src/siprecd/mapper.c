@@ -512,7 +512,9 @@ void mapper_check(struct mapper *mapper, struct tick now)
     if (!mapper->is_on)
         return;
     if (mapper->gateway && mapper->is_heard) {
+        mapper->is_heard = false; /* one that is silent by now has mapped nothing */
         gateway_retry(mapper->gateway, now);
+        mapper_wait_for_gateway(mapper, now);
         mapper_run_gateway(mapper, now);
     }
     for (size_t i = 0; i < GATEWAY_MAPPINGS && mapper->by_upnp; i++)

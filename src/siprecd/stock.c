@@ -360,6 +360,7 @@ bool stock_tell(struct stock *stock, struct tick now, const struct media_port_ne
     mail.ticket.seen = news->seen[0];
     mail.ticket.seen_rtcp = news->seen[1];
     mail.ticket.seen_at = news->seen_at;
+    mail.ticket.doubted = news->lent && news->asked;
     if (port->kept_from.ns && addr_is_set(&news->seen[0]) && addr_is_set(&news->seen[1])) {
         kept_refilled(&stock->binds[port->bind].demand, tick_diff_ms(now, port->kept_from));
         port->kept_from = (struct tick){0};

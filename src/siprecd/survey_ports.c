@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "siprecd/surveyor_inside.h"
+
+enum { DOUBT_AGAIN_MS = 10000 };
 
 /* Mapped are ports that the gateway's packets can reach: of the address it knows us by. */
 static bool is_mappable(const struct surveyor *s, const struct addr *bound)
@@ -52,13 +55,41 @@ static void port_close(struct surveyor *s, struct recorder_now now, struct surve
         mapper_drop(s->mapper, now.tick, PORTMAP_UDP, port->number[k]);
 }
 
+/* The gateway may have come up anew without a word, and map nothing any more: STUN sees a mapped port
+ * elsewhere than before, and not where it is mapped, or nothing arrives at one. */
+static void doubt(struct surveyor *s, struct tick now, struct survey_port *port,
+                  const struct recorder_ticket *ticket)
+{
+    const struct addr *seen[] = {&ticket->seen, &ticket->seen_rtcp};
+    bool is_off = false;
+    for (size_t k = 0; k < 2; k++) {
+        bool is_mapped = addr_is_set(&port->mapped[k]);
+        is_off |= is_mapped && ticket->doubted;
+        if (!addr_is_set(seen[k]))
+            continue;
+        is_off |= is_mapped && addr_is_set(&port->seen[k]) &&
+                  !addr_equal(seen[k], &port->seen[k]) && !addr_equal(seen[k], &port->mapped[k]);
+        port->seen[k] = *seen[k];
+    }
+    if (!is_off || tick_before(now, tick_add_ms(s->ports.doubted, DOUBT_AGAIN_MS)))
+        return;
+    s->ports.doubted = now;
+    LOG_INFO("nat", VIEW_NONE, "is it still mapped? asking the gateway port=%u seen=%s",
+             port->number[0], addr_print(seen[0]).s);
+    mapper_check(s->mapper, now);
+}
+
 void surveyor_ticket(struct surveyor *s, struct recorder_now now,
                      const struct recorder_ticket *ticket)
 {
     struct survey_port *port = port_of(s, ticket->worker, ticket->port);
     bool was_dirty;
-    if (!port || (port->is_open && port->generation == ticket->generation))
+    if (!port)
         return;
+    if (port->is_open && port->generation == ticket->generation) {
+        doubt(s, now.tick, port, ticket);
+        return;
+    }
     port_close(s, now, port);
     if (!is_mappable(s, &ticket->bound))
         return;
@@ -66,7 +97,8 @@ void surveyor_ticket(struct surveyor *s, struct recorder_now now,
     *port = (struct survey_port){.is_open = true,
                                  .is_dirty = was_dirty,
                                  .generation = ticket->generation,
-                                 .number = {ticket->bound.port, ticket->bound_rtcp.port}};
+                                 .number = {ticket->bound.port, ticket->bound_rtcp.port},
+                                 .seen = {ticket->seen, ticket->seen_rtcp}};
     for (size_t k = 0; k < 2; k++) {
         /* RTP without RTCP is of use; neither where the table is full. */
         if (!mapper_want(s->mapper, now.tick, PORTMAP_UDP, port->number[k]))
@@ -108,8 +140,11 @@ void survey_ports_mapped(struct surveyor *s, const struct mapper_event *event)
         for (uint32_t id = 0; id < s->ports.of[w].count; id++) {
             const struct survey_port *port = &s->ports.of[w].list[id];
             for (size_t k = 0; k < 2 && port->is_open; k++) {
-                if (event->protocol == PORTMAP_UDP && port->number[k] == event->port)
-                    mark(s, w, id, k, &event->external);
+                if (event->protocol != PORTMAP_UDP || port->number[k] != event->port)
+                    continue;
+                s->ports.unmapped +=
+                    addr_is_set(&port->mapped[k]) && !addr_is_set(&event->external);
+                mark(s, w, id, k, &event->external);
             }
         }
     }

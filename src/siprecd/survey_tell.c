@@ -204,6 +204,7 @@ struct worker_network *surveyor_worker_network(struct surveyor *s, struct tick n
         return NULL;
     network->change = s->change;
     network->addresses = s->addresses_change;
+    network->unmapped = s->ports.unmapped;
     for (size_t f = 0; f < 2; f++) {
         enum profile_source source;
         network->local[f] = s->profiles[f].local;

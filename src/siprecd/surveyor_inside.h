@@ -22,7 +22,7 @@ struct survey_port {
     bool is_dirty; /* mapped differs from what was told */
     uint32_t generation;
     uint16_t number[2];
-    struct addr mapped[2];
+    struct addr mapped[2], seen[2]; /* by the gateway's word; by STUN's */
 };
 
 struct survey_port_id {
@@ -36,6 +36,8 @@ struct survey_ports {
     } of[SURVEYOR_WORKERS];
     struct survey_port_id dirty[GATEWAY_MAPPINGS];
     size_t dirty_first, dirty_count;
+    struct tick doubted; /* that the gateway still has its mappings: last */
+    uint32_t unmapped;   /* mappings that were lost */
 };
 
 struct survey_listener {

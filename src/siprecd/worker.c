@@ -259,7 +259,8 @@ static bool worker_moved(const struct addr *local_before, const struct addr *loc
 static void worker_know(struct worker *worker, struct tick now, struct worker_network *network)
 {
     const struct worker_network *before = worker->network;
-    struct media_network media = {.keep_mappings = network->keep_mappings};
+    struct media_network media = {.keep_mappings = network->keep_mappings,
+                                  .unmapped = network->unmapped};
     _Static_assert(sizeof media.servers == sizeof network->stun, "copied whole");
     memcpy(media.servers, network->stun, sizeof media.servers);
     for (size_t i = 0; i < 2; i++) {

@@ -297,8 +297,8 @@ static void forward(const char *value)
         exit(2);
     external.port = (uint16_t)atoi(value);
     internal = addr_of(inner + 1);
-    natbox_forward(&udp, internal, external);
-    natbox_forward(&tcp, internal, external);
+    natbox_forward(&udp, internal, external, TICK_NEVER);
+    natbox_forward(&tcp, internal, external, TICK_NEVER);
 }
 
 /* main has cut the words at their "=". */

@@ -166,6 +166,12 @@ static void run_discovery(struct iceline *line)
     }
 }
 
+static void forget_mapped(struct iceline *line)
+{
+    memset(line->mapped, 0, sizeof line->mapped);
+    line->mapped_tcp = (struct addr){0};
+}
+
 static void start_gateway(struct iceline *line)
 {
     struct gateway_options options = {.server = line->options.gateway,
@@ -175,8 +181,7 @@ static void start_gateway(struct iceline *line)
     gateway_destroy(line->gateway);
     line->gateway = gateway_create(&options);
     assert(line->gateway);
-    memset(line->mapped, 0, sizeof line->mapped);
-    line->mapped_tcp = (struct addr){0};
+    forget_mapped(line);
     for (size_t c = 0; c < line->components; c++)
         (void)gateway_map(line->gateway, now, PORTMAP_UDP, iceline_media(line, c).port);
     if (line->tcp_port)
@@ -224,8 +229,12 @@ void iceline_relearn(struct iceline *line, struct addr address)
     line->again = true;
     (void)profile_set_local(&line->profile, line->sim->now, address);
     memset(line->reflexive, 0, sizeof line->reflexive);
-    if (line->gateway && has_moved) /* its mappings lead to the address that is gone */
+    if (line->gateway && has_moved) { /* its mappings lead to the address that is gone */
         start_gateway(line);
+    } else if (line->gateway) {
+        forget_mapped(line);
+        gateway_retry(line->gateway, line->sim->now);
+    }
     begin_stun(line);
 }
 

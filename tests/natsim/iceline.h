@@ -45,7 +45,8 @@ void iceline_init(struct iceline *line, struct natsim *sim, size_t host,
 void iceline_finish(struct iceline *line);
 /* Before calls. discovers: what its NAT does, too. */
 void iceline_learn(struct iceline *line, bool discovers);
-/* In a call: its own address now; what it is outside is found out anew. */
+/* In a call: its own address now; what it is outside is found out anew, and mappings are asked for
+ * anew. */
 void iceline_relearn(struct iceline *line, struct addr address);
 /* Nothing more is to be waited for, or for too long. */
 bool iceline_is_ready(const struct iceline *line);

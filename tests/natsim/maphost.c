@@ -38,7 +38,8 @@ static struct addr map(struct maphost *g, bool tcp, struct addr internal, uint16
         external.port = (uint16_t)(external.port ^ 0x0555);
     natbox_unforward(box, &external);
     if (lifetime_s > 0) {
-        natbox_forward(box, internal, external);
+        natbox_forward(box, internal, external,
+                       tick_add_ms(g->sim->now, INT64_C(1000) * lifetime_s));
         g->mapped++;
     }
     external = box->options.firewall ? external : addr_with_port(g->external, external.port);

@@ -49,7 +49,7 @@ bool natbox_owns(const struct natbox *box, const struct addr *to)
 
 static bool is_alive(const struct natbox_mapping *m, struct tick now)
 {
-    return m->forwarded || tick_before(now, m->expires);
+    return tick_before(now, m->expires);
 }
 
 static struct addr key_of(enum natbox_dependence dependence, const struct addr *remote)
@@ -175,22 +175,52 @@ static bool speaks_for(const struct natbox *box, struct natbox_mapping *m,
     return !box->options.bare_forwards || session_find(m, remote);
 }
 
+static struct natbox_mapping *place_for(struct natbox *box, struct tick now)
+{
+    size_t place = 0;
+    while (place < box->count && is_alive(&box->mappings[place], now))
+        place++;
+    if (place == box->count && box->count++ == box->room) {
+        box->room = box->room ? 2 * box->room : 16;
+        box->mappings = realloc(box->mappings, box->room * sizeof *box->mappings);
+        assert(box->mappings);
+    }
+    return &box->mappings[place];
+}
+
+/* A forwarded port goes before others, but not for whom its socket talks with through another
+ * mapping already. */
+static struct natbox_mapping *mapping_find(struct natbox *box, struct tick now,
+                                           const struct addr *internal, const struct addr *remote)
+{
+    struct addr key = key_of(box->options.mapping, remote);
+    struct natbox_mapping *found = NULL;
+    for (size_t i = 0; i < box->count; i++) {
+        struct natbox_mapping *m = &box->mappings[i];
+        if (!is_alive(m, now) || !addr_equal(&m->internal, internal))
+            continue;
+        if (m->forwarded) {
+            found = speaks_for(box, m, remote) ? m : found;
+        } else if (addr_equal(&m->key, &key)) {
+            struct natbox_session *s = session_find(m, remote);
+            if (s && tick_before(now, s->expires))
+                return m;
+            found = found ? found : m;
+        }
+    }
+    return found;
+}
+
 static struct natbox_mapping *mapping_for(struct natbox *box, struct tick now,
                                           const struct addr *internal, const struct addr *remote)
 {
-    struct addr key = key_of(box->options.mapping, remote);
-    size_t alive = 0, place = box->count;
-    for (size_t i = 0; i < box->count; i++) {
-        struct natbox_mapping *m = &box->mappings[i];
-        if (!is_alive(m, now)) {
-            place = i;
-            continue;
-        }
-        alive += addr_equal_ip(&m->internal, internal);
-        if (addr_equal(&m->internal, internal) &&
-            (m->forwarded ? speaks_for(box, m, remote) : addr_equal(&m->key, &key)))
-            return m;
-    }
+    struct natbox_mapping *m = mapping_find(box, now, internal, remote);
+    size_t alive = 0;
+    if (m)
+        return m;
+    for (size_t i = 0; i < box->count; i++)
+        alive +=
+            is_alive(&box->mappings[i], now) && addr_equal_ip(&box->mappings[i].internal, internal);
     struct addr external = {0};
     if (box->options.firewall)
         external = *internal;
@@ -200,13 +230,9 @@ static struct natbox_mapping *mapping_for(struct natbox *box, struct tick now,
         box->dropped_quota++;
         return NULL;
     }
-    if (place == box->count && box->count++ == box->room) {
-        box->room = box->room ? 2 * box->room : 16;
-        box->mappings = realloc(box->mappings, box->room * sizeof *box->mappings);
-        assert(box->mappings);
-    }
-    struct natbox_mapping *m = &box->mappings[place];
-    *m = (struct natbox_mapping){.internal = *internal, .external = external, .key = key};
+    m = place_for(box, now);
+    *m = (struct natbox_mapping){
+        .internal = *internal, .external = external, .key = key_of(box->options.mapping, remote)};
     return m;
 }
 
@@ -233,7 +259,8 @@ static void refresh(struct natbox *box, struct tick now, struct natbox_mapping *
     struct tick of_session = tick_add_ms(now, lifetime(box, s->answered));
     struct tick of_mapping = tick_add_ms(now, lifetime(box, m->answered));
     s->expires = of_session;
-    m->expires = tick_before(m->expires, of_mapping) ? of_mapping : m->expires;
+    if (!m->forwarded && tick_before(m->expires, of_mapping))
+        m->expires = of_mapping;
 }
 
 static bool may_leave(const struct natbox_options *o, const struct addr *to)
@@ -342,7 +369,8 @@ bool natbox_in(struct natbox *box, struct tick now, const struct addr *from, str
     /* The second stage begins with the first answer, counted from then. */
     if (box->options.inbound_refreshes || !found->answered) {
         found->answered = true;
-        found->expires = tick_add_ms(now, lifetime(box, true));
+        if (!found->forwarded)
+            found->expires = tick_add_ms(now, lifetime(box, true));
     }
     if (s && (box->options.inbound_refreshes || !s->answered)) {
         s->answered = true;
@@ -361,12 +389,9 @@ void natbox_unforward(struct natbox *box, const struct addr *external)
     }
 }
 
-void natbox_forward(struct natbox *box, struct addr internal, struct addr external)
+void natbox_forward(struct natbox *box, struct addr internal, struct addr external,
+                    struct tick expires)
 {
-    struct tick now = {0};
-    struct natbox_mapping *m = mapping_for(box, now, &internal, &external);
-    assert(m);
-    m->internal = internal;
-    m->external = external;
-    m->forwarded = true;
+    *place_for(box, (struct tick){0}) = (struct natbox_mapping){
+        .internal = internal, .external = external, .expires = expires, .forwarded = true};
 }

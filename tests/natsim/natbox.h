@@ -95,8 +95,10 @@ bool natbox_out(struct natbox *box, struct tick now, struct addr *from, const st
 bool natbox_in(struct natbox *box, struct tick now, const struct addr *from, struct addr *to);
 /* True for an address of its pool. */
 bool natbox_owns(const struct natbox *box, const struct addr *to);
-/* A port forwarded for good: any source, as PCP and NAT-PMP make them (RFC 6887 §11). */
-void natbox_forward(struct natbox *box, struct addr internal, struct addr external);
+/* A port forwarded until then, TICK_NEVER for good: any source, as PCP and NAT-PMP make them (RFC
+ * 6887 §11). Traffic does not make it last. */
+void natbox_forward(struct natbox *box, struct addr internal, struct addr external,
+                    struct tick expires);
 void natbox_unforward(struct natbox *box, const struct addr *external);
 /* Forgets everything but its settings. */
 void natbox_reboot(struct natbox *box);

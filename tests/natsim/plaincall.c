@@ -341,6 +341,7 @@ static void take_event(struct plainside *side, const struct way_event *e)
         break;
     case WAY_ASK_STUN:
         plainside_ask_stun(side);
+        plainside_doubt_gateway(side);
         break;
     case WAY_SUSPECT_RELAY:
         if (side->has_slot)
@@ -436,6 +437,16 @@ void plaincall_mapped(struct plainside *side)
 {
     if (side->in_call && !side->waits)
         way_mapped(&side->way, side->sim->now, &side->seen);
+}
+
+/* What the SRC was told leads nowhere any more. */
+void plaincall_gateway_mapped(struct plainside *side)
+{
+    const struct way_event changed = {.kind = WAY_WANT_PATH, .reason = WAY_ADDRESS_CHANGED};
+    struct addr address = address_of(side);
+    if (side->in_call && side->choice.code == PATH_MAPPED && !side->us.is_static &&
+        !addr_equal(&address, &side->advertised))
+        want_path(side, &changed);
 }
 
 void plaincall_permitted(struct plainside *side, const struct addr *peer, bool allowed)

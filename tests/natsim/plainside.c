@@ -51,10 +51,15 @@ static void take_stun(struct plainside *side, struct view bytes)
     if (stun_message_decode(bytes, &m) != STUN_DECODED || m.class != STUN_SUCCESS ||
         !stun_read_mapped(&m, &mapped))
         return;
+    /* A mapped port is seen elsewhere than before, and not where it is mapped: the gateway is asked. */
+    bool is_off = addr_is_set(&side->mapped) && addr_is_set(&side->seen) &&
+                  !addr_equal(&mapped, &side->seen) && !addr_equal(&mapped, &side->mapped);
     side->tries = 0;
     side->seen = mapped;
     side->seen_at = side->sim->now;
-    (void)profile_tell(&side->profile, side->sim->now, PROFILE_STUN, mapped);
+    is_off |= profile_tell(&side->profile, side->sim->now, PROFILE_STUN, mapped);
+    if (is_off && side->gateway)
+        gateway_retry(side->gateway, side->sim->now);
     plaincall_mapped(side);
 }
 
@@ -303,11 +308,14 @@ static void run_gateway(struct plainside *side)
                           out);
     while (gateway_event(side->gateway, &e)) {
         struct gateway_status status = gateway_status(side->gateway);
-        if (e.internal_port == side->port && e.kind == GATEWAY_MAPPED)
-            side->mapped = e.external;
-        else if (e.internal_port == side->port && (e.kind == GATEWAY_LOST))
-            side->mapped = (struct addr){0};
         profile_tell_gateway(&side->profile, side->sim->now, &status);
+        if (e.internal_port != side->port || (e.kind != GATEWAY_MAPPED && e.kind != GATEWAY_LOST))
+            continue;
+        if (addr_equal(&side->seen, &side->mapped)) /* STUN saw the mapping that was */
+            side->seen = (struct addr){0};
+        side->mapped = e.kind == GATEWAY_MAPPED ? e.external : (struct addr){0};
+        plainside_ask_stun(side);
+        plaincall_gateway_mapped(side);
     }
 }
 
@@ -319,6 +327,12 @@ static void start_gateway(struct plainside *side)
     gateway_destroy(side->gateway);
     side->gateway = gateway_create(&options);
     assert(side->gateway);
+}
+
+void plainside_doubt_gateway(struct plainside *side)
+{
+    if (side->gateway && addr_is_set(&side->mapped))
+        gateway_retry(side->gateway, side->sim->now);
 }
 
 /* ---- what comes in -------------------------------------------------------------------------- */
@@ -434,6 +448,11 @@ void plainside_readdress(struct plainside *side, struct addr address)
     plainside_ask_stun(side);
     if (addr_is_set(&side->options.stun))
         start_discovery(side);
+    if (side->gateway) { /* its mappings lead to the address that is gone */
+        start_gateway(side);
+        side->mapped = (struct addr){0};
+        (void)gateway_map(side->gateway, side->sim->now, PORTMAP_UDP, side->port);
+    }
     plaincall_network_changed(side);
 }
 

@@ -32,11 +32,12 @@ enum what {
     OUR_RELAY_DIES,
     LINKS_FLAP,
     A_DAY_PASSES,
+    OUR_GATEWAY_LAPSES, /* it is silent until what it has mapped is over */
     WHATS,
 };
 static const char *const names[] = {"our address changes", "our NAT reboots", "their NAT reboots",
                                     "our relay restarts",  "our relay dies",  "links flap",
-                                    "a day passes"};
+                                    "a day passes",        "our gateway lapses"};
 
 static struct iceplay play;
 static struct {
@@ -172,6 +173,43 @@ static bool pass_a_day(void)
     return is_quiet && iceplay_recover(&play, 1000) >= 0;
 }
 
+/* A gateway loses what it has mapped with all else, and says so when it is asked. */
+static void reboot(int side)
+{
+    struct maphost *gateway = &play.gateways[side][0];
+    if (gateway->asked)
+        gateway->started = play.sim.now;
+    for (size_t realm = play.networks[side].realm; realm > 0; realm = play.sim.outside[realm])
+        natsim_reboot(&play.sim, realm);
+}
+
+/* Its mappings end without a renewal; who has been told of them is told anew at once. */
+static bool lapse(void)
+{
+    struct iceside *us = &play.sides[ICEPLAY_US];
+    struct maphost *gateway = &play.gateways[ICEPLAY_US][0];
+    gateway->silent = true;
+    for (uint32_t s = 0; s <= gateway->lifetime_s && addr_is_set(&us->lines[0].mapped[0]); s++)
+        iceplay_run(&play, 1000);
+    bool is_told = !addr_is_set(&us->lines[0].mapped[0]);
+    start_over(us->lines[0].options.address, us->lines[0].options.turn, false);
+    gateway->silent = false;
+    return is_told && iceplay_recover(&play, MOVE_MS) >= 0;
+}
+
+static bool is_possible(enum what what)
+{
+    const struct network *n = &play.networks[0];
+    switch (what) {
+    case OUR_ADDRESS_CHANGES: /* who is translated one to one has one address */
+        return n->way_in != NETWORK_WHOLE_ADDRESS;
+    case OUR_GATEWAY_LAPSES:
+        return n->way_in == NETWORK_GATEWAY && play.gateways[ICEPLAY_US][0].mapped > 0;
+    default:
+        return true;
+    }
+}
+
 static bool happens(enum what what, struct rng *rng, unsigned times)
 {
     switch (what) {
@@ -179,9 +217,7 @@ static bool happens(enum what what, struct rng *rng, unsigned times)
         return change_address(times);
     case OUR_NAT_REBOOTS:
     case THEIR_NAT_REBOOTS:
-        for (size_t realm = play.networks[what == THEIR_NAT_REBOOTS].realm; realm > 0;
-             realm = play.sim.outside[realm])
-            natsim_reboot(&play.sim, realm);
+        reboot(what == THEIR_NAT_REBOOTS);
         is_orphaned |= what == THEIR_NAT_REBOOTS;
         return recovers(false, what == THEIR_NAT_REBOOTS);
     case OUR_RELAY_RESTARTS:
@@ -194,14 +230,15 @@ static bool happens(enum what what, struct rng *rng, unsigned times)
         return flap(rng);
     case A_DAY_PASSES:
         return pass_a_day();
+    case OUR_GATEWAY_LAPSES:
+        return lapse();
     case WHATS:
         break;
     }
     return false;
 }
 
-/* Networks over which there is a call at all; nobody's port is forwarded by hand, which a reboot
- * would undo. */
+/* Networks over which there is a call at all; more of them than elsewhere have a gateway. */
 static void roll(struct rng *rng, struct network networks[2])
 {
     unsigned set;
@@ -209,10 +246,12 @@ static void roll(struct rng *rng, struct network networks[2])
         for (int i = 0; i < 2; i++) {
             network_roll(&networks[i], rng);
             networks[i].has_turn = rng_below(rng, 4) > 0;
+            if (networks[i].levels == 1 && !networks[i].boxes[0].policy && rng_below(rng, 4) == 0)
+                networks[i].way_in = NETWORK_GATEWAY;
         }
         set = oracle_direct_ice(&networks[0], &networks[1]) |
               oracle_relayed_ice(&networks[0], &networks[1]);
-    } while (networks[0].way_in || networks[1].way_in || set == 0 || set & ORACLE_CHANCE);
+    } while (set == 0 || set & ORACLE_CHANCE);
 }
 
 /* When all is over no server holds anything for anybody. */
@@ -238,6 +277,8 @@ static bool play_script(uint64_t seed)
     rng_init_number(&rng, seed);
     roll(&rng, networks);
     iceplay_begin(&play, seed, networks, 1);
+    for (int i = 0; i < ICEPLAY_SIDES; i++)
+        play.gateways[i][0].lifetime_s = 120u << rng_below(&rng, 7);
     add_stranger();
     is_orphaned = false;
     iceplay_call(&play);
@@ -246,7 +287,10 @@ static bool play_script(uint64_t seed)
     if (!us->media_taken)
         why = "no call";
     for (unsigned i = 0; i < EVENTS && !why; i++) {
-        enum what what = (enum what)rng_below(&rng, WHATS);
+        enum what what;
+        do
+            what = (enum what)rng_below(&rng, WHATS);
+        while (!is_possible(what));
         iceplay_run(&play, 1000 + (int64_t)rng_below(&rng, 8000));
         bother(&rng);
         if (!happens(what, &rng, i) || !stays_well())

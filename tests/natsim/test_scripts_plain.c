@@ -24,6 +24,7 @@ enum happening {
     HOLD_MINUTES,
     HOLD_WITH_REBOOT,
     HOLD_A_DAY,
+    GATEWAY_LAPSES, /* silent until what it has mapped is over */
     HAPPENINGS,
 };
 
@@ -44,6 +45,7 @@ static const struct {
     [HOLD_MINUTES] = {"hold of minutes", 3000},
     [HOLD_WITH_REBOOT] = {"NAT reboots in a hold", 3000},
     [HOLD_A_DAY] = {"hold of a day", 3000},
+    [GATEWAY_LAPSES] = {"gateway lapses", 6000},
 };
 
 static struct plainplay play;
@@ -61,6 +63,8 @@ static bool roll(struct rng *rng, struct plainplay_options *o)
     else
         o->source = (enum plainsrc_source)rng_below(rng, PLAINSRC_FARM + 1);
     o->us.has_turn = true;
+    if (o->us.levels == 1 && !o->us.boxes[0].policy && rng_below(rng, 4) == 0)
+        o->us.way_in = NETWORK_GATEWAY;
     o->latches = o->source == PLAINSRC_SYMMETRIC && rng_below(rng, 4) == 0;
     for (size_t i = 0; i < o->us.levels; i++) { /* ports that clash by chance prove nothing */
         o->us.boxes[i].clashes = false;
@@ -78,10 +82,12 @@ static bool is_possible(enum happening what, bool disturbed)
     const struct network *n = &play.options.us;
     switch (what) {
     case ADDRESS_CHANGES: /* who is translated one to one has one address */
-        return n->way_in == NETWORK_NO_WAY_IN && n->levels > 0;
+        return n->way_in != NETWORK_WHOLE_ADDRESS && n->levels > 0;
     case NAT_REBOOTS:
     case HOLD_WITH_REBOOT:
-        return n->levels > 0 && n->way_in != NETWORK_GATEWAY;
+        return n->levels > 0;
+    case GATEWAY_LAPSES:
+        return n->way_in == NETWORK_GATEWAY && addr_is_set(&play.srs.mapped);
     case NEW_LEASE:
         return n->levels > 0 && n->way_in == NETWORK_NO_WAY_IN && n->boxes[0].pool <= 1;
     case RELAY_DIES:     /* one of two */
@@ -124,6 +130,22 @@ static void add_orphans(void)
         play.orphans[i] += turnhost_standing(&play.turn[i]);
 }
 
+/* A gateway loses what it has mapped with all else, and says so when it is asked. */
+static void reboot(void)
+{
+    if (play.gateway.asked)
+        play.gateway.started = play.sim.now;
+    natsim_reboot(&play.sim, outermost());
+}
+
+static void lapse(void)
+{
+    play.gateway.silent = true;
+    for (uint32_t s = 0; s <= play.gateway.lifetime_s && addr_is_set(&play.srs.mapped); s++)
+        plainplay_run(&play, 1000);
+    play.gateway.silent = false;
+}
+
 static void hold(int64_t ms, bool reboots)
 {
     play.src.silent = true;
@@ -131,7 +153,7 @@ static void hold(int64_t ms, bool reboots)
     plainplay_run(&play, ms / 2);
     if (reboots) {
         add_orphans();
-        natsim_reboot(&play.sim, outermost());
+        reboot();
     }
     plainplay_run(&play, ms / 2);
     play.src.silent = false;
@@ -145,7 +167,7 @@ static void happen(enum happening what, struct rng *rng)
         change_address();
         break;
     case NAT_REBOOTS:
-        natsim_reboot(&play.sim, outermost());
+        reboot();
         break;
     case NEW_LEASE:
         natsim_renumber(&play.sim, outermost(),
@@ -178,6 +200,9 @@ static void happen(enum happening what, struct rng *rng)
         break;
     case HOLD_A_DAY:
         hold(24 * 3600 * INT64_C(1000), false);
+        break;
+    case GATEWAY_LAPSES:
+        lapse();
         break;
     case NOTHING:
     case HAPPENINGS:
@@ -247,6 +272,7 @@ static bool play_script(uint64_t seed)
     while (!roll(&rng, &o))
         ;
     plainplay_begin(&play, seed, &o);
+    play.gateway.lifetime_s = 120u << rng_below(&rng, 7);
     plainplay_learn(&play);
     plainplay_begin_call(&play);
     plainplay_run(&play, 4000);
@@ -264,7 +290,7 @@ static bool play_script(uint64_t seed)
         else if (gap_count[what] < SAMPLES)
             gaps[what][gap_count[what]++] = gap_ms;
         disturbed |= what == ADDRESS_CHANGES || what == NAT_REBOOTS || what == NEW_LEASE ||
-                     what == HOLD_WITH_REBOOT || what == LINKS_FLAP || what == RELAY_RESTARTS;
+                     what == HOLD_WITH_REBOOT || what == LINKS_FLAP || what == GATEWAY_LAPSES || what == RELAY_RESTARTS;
         plainplay_run(&play, 20000);
     }
     if (good && (play.is_busy || play.srs.unauthorised)) {

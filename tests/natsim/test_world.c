@@ -150,7 +150,7 @@ static void test_one_to_one_and_forwards(void)
     size_t realm = natsim_realm(&sim, 0, &bare);
     in = party(0, realm, inside);
     out = party(1, 0, other);
-    natbox_forward(&sim.boxes[realm], inside, outside);
+    natbox_forward(&sim.boxes[realm], inside, outside, TICK_NEVER);
     (void)natsim_send(&sim, in->host, inside, other, VIEW_LIT("x"));
     pass(20);
     CHECK(!addr_equal(&out->last.from, &outside)); /* unasked: by a mapping of its own */

@@ -231,6 +231,19 @@ static void test_our_nat_restarts(void)
     play_free(play);
 }
 
+static void map_all(struct play *play, bool on)
+{
+    for (uint32_t i = 0; i < SRS_PORTS; i++) {
+        struct recorder_port port = {0, i, i + 1};
+        uint16_t number = (uint16_t)(50000 + 2 * i);
+        struct addr mapped[2] = {addr_with_port(OUTSIDE, number),
+                                 addr_with_port(OUTSIDE, (uint16_t)(number + 1))};
+        if (!on)
+            memset(mapped, 0, sizeof mapped);
+        (void)recorder_ticket_mapped(play->srs.recorder, srs_now(&play->srs), &port, mapped);
+    }
+}
+
 /* A slow gateway: its mapping comes when everything else was tried in vain. */
 static void test_a_late_mapping(void)
 {
@@ -248,19 +261,41 @@ static void test_a_late_mapping(void)
     src_talk(play->src, true);
     world_run(&play->world, 6000);
     CHECK_INT(play->src->reinvites, 0);
-    for (uint32_t i = 0; i < SRS_PORTS; i++) {
-        struct recorder_port port = {0, i, i + 1};
-        uint16_t number = (uint16_t)(50000 + 2 * i);
-        struct addr mapped[2] = {addr_with_port(OUTSIDE, number),
-                                 addr_with_port(OUTSIDE, (uint16_t)(number + 1))};
-        (void)recorder_ticket_mapped(play->srs.recorder, srs_now(&play->srs), &port, mapped);
-    }
+    map_all(play, true);
     world_run(&play->world, 6000);
     play_end(play);
     CHECK_INT(play->src->reinvites, 1);
     CHECK_TEXT(play_text(play_stream(play, 0), "path"), "mapped");
     CHECK(play_number(play_stream(play, 0), "packets") > 240);
     CHECK(play_number(play_stream(play, 1), "packets") > 240);
+    play_free(play);
+}
+
+/* The gateway's mappings end in mid-call: the SRC is told what STUN sees. */
+static void test_a_mapping_ends(void)
+{
+    struct gate_options gate = {
+        .outside = OUTSIDE, .filtering = NAT_FILTERING_ADDRESS, .open_ports = true};
+    struct nat_profile profiles[2];
+    memcpy(profiles, profile_of(&gate, 0), sizeof profiles);
+    profile_tell_gateway(profiles, (struct tick){0}, &(struct gateway_status){.external = OUTSIDE});
+    struct srs_options options = {.profiles = profiles, .gate = &gate};
+    struct play *play = play_begin(12, &options);
+    world_run(&play->world, 15000);
+    map_all(play, true);
+    CHECK(src_connect(play->src, NULL));
+    src_talk(play->src, true);
+    world_run(&play->world, 5000);
+    CHECK_INT(play->a->to.port / 1000, 50);
+    map_all(play, false);
+    world_run(&play->world, 5000);
+    CHECK_INT(play->src->reinvites, 1);
+    CHECK(play->a->to.port / 1000 != 50);
+    play_end(play);
+    CHECK_TEXT(play_text(play_stream(play, 0), "path"), "stun");
+    CHECK_INT(play_trail(play, 0, "address-changed"), 1);
+    CHECK(play_number(play_stream(play, 0), "packets") > 460);
+    CHECK(play_number(play_stream(play, 1), "packets") > 460);
     play_free(play);
 }
 
@@ -331,6 +366,7 @@ int main(void)
     RUN(test_both_ways_are_received);
     RUN(test_our_nat_restarts);
     RUN(test_a_late_mapping);
+    RUN(test_a_mapping_ends);
     RUN(test_a_relay_dies);
     RUN(test_from_the_relay_to_the_direct_way);
     return tap_done();

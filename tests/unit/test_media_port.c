@@ -369,6 +369,25 @@ static void test_all_are_doubted(void)
     end();
 }
 
+/* The gateway maps a port no more: STUN may have seen its mapping, and is asked at once. */
+static void test_a_mapping_ends(void)
+{
+    begin(3);
+    run(5000);
+    media_port_lend(ports, now, 2, true);
+    run(3000);
+    news_count = 0;
+    shift = 5000;
+    network.unmapped++;
+    media_port_know(ports, now, &network);
+    run(1000);
+    for (uint32_t i = 0; i < 3; i++) {
+        const struct media_port_news *n = last_of(i);
+        CHECK(n && n->changed && n->seen[0].port == outside(2 * i).port);
+    }
+    end();
+}
+
 /* A lent port is asked about at once, whatever the stock is busy with. */
 static void test_streams_come_first(void)
 {
@@ -465,6 +484,7 @@ int main(void)
     RUN(test_a_mapping_changes);
     RUN(test_the_network_changes);
     RUN(test_all_are_doubted);
+    RUN(test_a_mapping_ends);
     RUN(test_streams_come_first);
     RUN(test_what_the_nat_bears);
     RUN(test_a_port_that_closes);

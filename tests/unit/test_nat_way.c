@@ -359,6 +359,23 @@ static void test_relay_lost(void)
     CHECK(event(WAY_WANT_PATH, 0) == NULL && told(VERDICT_RELAY_LOST, 0) != NULL);
 }
 
+/* A gateway that comes up anew may say nothing, and have forgotten what it mapped: it is looked at. */
+static void test_a_mapped_port_falls_silent(void)
+{
+    struct way_facts facts = stun_path();
+    facts.choice = (struct path_choice){.code = PATH_MAPPED};
+    begin(&facts);
+    way_confirm(&w, now());
+    flow(src, false, 4000);
+    int64_t last = clock_ms - 20;
+    count = 0;
+    run_until(last + 5700);
+    CHECK(event(WAY_ASK_STUN, last + 5600) != NULL);
+    way_mapped(&w, now(), &(struct addr){.family = ADDR_V4, .ip = {192, 0, 2, 9}, .port = 7});
+    drain();
+    CHECK(told(VERDICT_ADDRESS_CHANGED, 0) == NULL); /* STUN's address was not answered with */
+}
+
 /* doc/nat.md 9, in mid-call. */
 static void test_silence(void)
 {
@@ -608,6 +625,7 @@ int main(void)
     RUN(test_one_that_takes_no_reinvite);
     RUN(test_relayed);
     RUN(test_relay_lost);
+    RUN(test_a_mapped_port_falls_silent);
     RUN(test_silence);
     RUN(test_address_change);
     RUN(test_migration);

@@ -20,7 +20,8 @@ enum judgement {
 
 bool doctor_stream_is_dead(const struct doctor_stream *s)
 {
-    return s->expects_media && s->packets == 0;
+    /* Who gets in from outside may have been late. */
+    return s->expects_media && (s->packets == 0 || (s->is_detour && s->probe != PATH_YES));
 }
 
 bool doctor_stream_has_stopped(const struct doctor_stream *s)
@@ -296,6 +297,8 @@ static enum judgement judge_our_private(const struct doctor_evidence *e,
 
 static enum judgement judge_external(const struct doctor_evidence *e, const struct doctor_stream *s)
 {
+    if (s->was_misled)
+        return CERTAIN;
     /* What the gateway calls its address is another matter: a NAT behind it. */
     if (!is_stale(e, s) || (!e->external_is_set && has_inner_gateway(e)))
         return NO;
@@ -715,6 +718,8 @@ void doctor_diagnose(const struct doctor_evidence *e, struct doctor_diagnosis *o
         add(out, DOCTOR_INTERRUPTED, judge_interrupted(&e->streams[i]), 1u << i);
         add(out, DOCTOR_FOREIGN_SENDER, judge_foreign(&e->streams[i]), 1u << i);
         add(out, DOCTOR_CLOCKS, judge_clocks(&e->streams[i]), 1u << i);
+        if (e->streams[i].was_misled && !doctor_stream_is_dead(&e->streams[i]))
+            add(out, DOCTOR_EXTERNAL_WRONG, CERTAIN, 1u << i);
     }
     if (count_silent(e) > 0)
         diagnose_silent(e, out);

@@ -70,6 +70,11 @@ struct doctor_stream {
     enum path_code path;
     bool expects_media; /* neither on hold nor removed, and the SRC is to send */
     bool is_ice;
+    /* It was answered with the settings' address first, which is not STUN's, and then otherwise. */
+    bool was_misled;
+    /* It was answered with the settings' address first, and otherwise when nothing came there.
+     * doctor_take_detours() puts the first way in its place, and says where it comes otherwise. */
+    bool was_elsewhere, is_detour;
     uint64_t packets, rtcp;
     /* For how long nothing had come when the call ended, or now. Of a stream that has stopped rtcp and
      * src_sends, too, say what was so since. */
@@ -104,7 +109,7 @@ struct doctor_stream {
     int64_t drift_ppm;
 };
 
-/* Media is due on the stream, and none came. */
+/* Media is due on the stream, and none came (or not where it was answered first). */
 bool doctor_stream_is_dead(const struct doctor_stream *s);
 /* It came, and stopped, and is still due. */
 bool doctor_stream_has_stopped(const struct doctor_stream *s);
@@ -153,7 +158,8 @@ struct doctor_evidence {
     enum path_answer behind_nat;
     struct addr local;    /* unset: not known */
     struct addr external; /* as STUN sees us now; unset: nobody answers */
-    bool external_is_set; /* by the settings */
+    struct addr ordered;  /* by the settings */
+    bool external_is_set; /* likewise: ordered is set */
     int levels;           /* -1: not known */
     struct nat_behaviour behaviour;
     /* All addresses of this host and of what stands before it, as far as known now. */

@@ -63,13 +63,14 @@ static void read_path(const char *word, struct doctor_stream *s)
     }
 }
 
-/* The trail names whom the relay refused. */
+/* The trail names whom the relay refused, and says whether nothing came at first. */
 static void read_trail(const json_t *trail, struct doctor_stream *s)
 {
     size_t i;
     const json_t *step;
     json_array_foreach(trail, i, step)
     {
+        s->was_elsewhere |= strcmp(text_of(step, "event"), "retried") == 0;
         if (strcmp(text_of(step, "event"), "denied") == 0)
             s->denied = addr_in(step, "peer");
     }
@@ -91,6 +92,10 @@ static void read_stream(const json_t *one, struct doctor_evidence *e)
     s->expects_media = strcmp(text_of(one, "direction"), "recvonly") == 0;
     read_path(text_of(one, "path"), s);
     read_trail(json_object_get(verdict, "trail"), s);
+    s->was_misled =
+        json_is_true(json_object_get(verdict, "external_differs")) && s->path != PATH_MAPPED;
+    s->was_elsewhere = s->was_elsewhere && strcmp(text_of(verdict, "our_class"), "1:1") == 0 &&
+                       s->path != PATH_MAPPED && !s->is_ice;
     e->alg_is_suspected |= list_has(json_object_get(verdict, "security"), "alg-suspected");
     e->stream_count++;
 }
@@ -193,7 +198,9 @@ static void read_externals(const json_t *list, struct doctor_evidence *e)
         struct addr a = addr_in(one, "address");
         if (strcmp(source, "stun") == 0 && !addr_is_set(&e->external) && a.family == family)
             e->external = a;
-        e->external_is_set |= strcmp(source, "setting") == 0 && a.family == family;
+        if (strcmp(source, "setting") == 0 && a.family == family)
+            e->ordered = a;
+        e->external_is_set = addr_is_set(&e->ordered);
         add_ours(e, &a);
     }
 }
@@ -285,6 +292,22 @@ void doctor_read_network(const char *text, struct doctor_evidence *e)
             e->stun_is_silent = false;
     }
     json_decref(root);
+}
+
+void doctor_take_detours(struct doctor_evidence *e)
+{
+    const struct addr *first = addr_is_set(&e->ordered) ? &e->ordered : &e->external;
+    for (size_t i = 0; i < e->stream_count; i++) {
+        struct doctor_stream *s = &e->streams[i];
+        if (!s->was_elsewhere || first->family != s->bound.family)
+            continue;
+        s->advertised = addr_with_port(*first, s->bound.port);
+        s->path = PATH_MAPPED;
+        s->rtcp = 0; /* by the other way */
+        s->is_detour = s->packets > 0;
+        if (s->is_detour)
+            s->src_sends = PATH_YES;
+    }
 }
 
 /* ---- The answer ------------------------------------------------------------------------------ */

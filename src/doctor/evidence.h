@@ -12,6 +12,9 @@
 void doctor_read_recording(const char *text, struct doctor_evidence *e);
 /* The network: our side of the evidence. */
 void doctor_read_network(const char *text, struct doctor_evidence *e);
+/* After these: streams that were answered with the settings' address first, and otherwise when nothing came there, stand
+ * for what was wrong with that. */
+void doctor_take_detours(struct doctor_evidence *e);
 
 /* {"call_id","healthy","verdict","findings":[{"cause","certainty","stream","streams","text",
  * "cure","command"}],"decide","decide_by","evidence":{...}}; malloc'ed, NULL when memory is out. call_id NULL: of no call. */

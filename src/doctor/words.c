@@ -70,14 +70,15 @@ static void print_silence(const struct doctor_evidence *e, const struct doctor_f
                           struct writer *w)
 {
     const struct doctor_stream *list[DOCTOR_STREAMS] = {0};
-    size_t count = 0, stopped = 0;
+    size_t count = 0, stopped = 0, detours = 0;
     int64_t longest_ms = 0;
     for (size_t i = 0; i < e->stream_count; i++) {
         const struct doctor_stream *s = &e->streams[i];
         if (!(f->streams & 1u << i))
             continue;
         list[count++] = s;
-        stopped += doctor_stream_has_stopped(s);
+        stopped += !s->is_detour && doctor_stream_has_stopped(s);
+        detours += s->is_detour;
         longest_ms = s->silent_ms > longest_ms ? s->silent_ms : longest_ms;
     }
     writer_string(w, stopped == 0       ? "No media came for "
@@ -87,6 +88,10 @@ static void print_silence(const struct doctor_evidence *e, const struct doctor_f
     writer_string(w, " at ");
     for (size_t i = 0; i < count; i++)
         writer_printf(w, "%s%s", TEXT(&list[i]->advertised), between(i, count));
+    if (detours == count)
+        writer_printf(
+            w, ", where %s answered first (another way was offered then, and it comes by that)",
+            count == 1 ? "it was" : "they were");
     if (stopped == count)
         writer_printf(w, ", %lld s %s", (long long)(longest_ms / 1000),
                       e->is_over ? "before the call ended" : "ago");
@@ -305,6 +310,14 @@ void doctor_print_sentence(const struct doctor_evidence *e, const struct doctor_
                       "A second sender, %s, sends to stream %s beside the SRC; it is not "
                       "recorded.",
                       TEXT(&s->foreign), label_of(s));
+        return;
+    }
+    if (f->cause == DOCTOR_EXTERNAL_WRONG && s->was_misled) {
+        writer_printf(w,
+                      "The address that the settings name is not ours outside, which is %s: "
+                      "nothing came there, and the SRC "
+                      "had to be told another one.",
+                      TEXT_IP(&e->external));
         return;
     }
     print_silence(e, f, w);

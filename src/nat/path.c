@@ -22,6 +22,7 @@ enum {
     EDGE = 1 << 14,
     /* Nothing is translated, and nobody could tell whether anything filters, but UDP may pass. */
     OWN = 1 << 15,
+    DOUBTED = 1 << 16, /* STATIC, and STUN sees another address */
 };
 
 /* The first row whose needs are met, and whose code has not been tried, is the choice. */
@@ -32,6 +33,7 @@ static const struct row {
 } table[] = {
     {SAME_REALM, PATH_DIRECT, "we and the SRC are in one network"},
     {OPEN, PATH_DIRECT, "our address is reachable by anyone"},
+    {STATIC | DOUBTED, PATH_MAPPED, "the settings name this address, though STUN sees another one"},
     {STATIC, PATH_MAPPED, "our address is translated one to one, or the port is forwarded"},
     {GATEWAY, PATH_MAPPED, "the gateway has mapped the port"},
     {STUN | ADMITS | EIF, PATH_STUN, "our NAT lets anyone in at the address that STUN shows"},
@@ -113,6 +115,7 @@ static unsigned facts_of(const struct path_us *us, const struct path_src *src,
     facts |= us->same_realm ? SAME_REALM : 0;
     facts |= us->is_open ? OPEN : 0;
     facts |= us->is_static ? STATIC : 0;
+    facts |= us->is_static && us->is_doubted ? DOUBTED : 0;
     facts |= us->is_mapped ? GATEWAY : 0;
     facts |= us->has_stun ? STUN : 0;
     facts |= admits(b) ? ADMITS : 0;

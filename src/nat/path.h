@@ -30,6 +30,8 @@ struct path_us {
     bool same_realm; /* the route to the SRC leaves from its own network: LAN, VPN, peered */
     bool is_open;    /* no NAT, nothing that filters */
     bool is_static;  /* 1:1 NAT or forwarded, by the settings or verified within a minute */
+    bool is_ordered; /* is_static because the settings say so */
+    bool is_doubted; /* is_static by order alone: STUN sees another address */
     bool is_mapped;  /* a live mapping at the gateway, and no second NAT behind that */
     bool has_stun;   /* this socket's address outside is fresh */
     bool relay_udp, relay_stream; /* an allocation stands ready */

@@ -173,6 +173,12 @@ bool profile_trusts_gateway(const struct nat_profile *p)
             p->behaviour.pooling_arbitrary);
 }
 
+bool profile_is_doubted(const struct nat_profile *p)
+{
+    return p->behind_nat == PATH_YES && is_told(p, PROFILE_SETTING) && is_told(p, PROFILE_STUN) &&
+           !agree(p, PROFILE_SETTING, PROFILE_STUN) && !p->behaviour.pooling_arbitrary;
+}
+
 int profile_levels(const struct nat_profile *p)
 {
     if (p->behind_nat == PATH_NO || is_local(p, PROFILE_STUN))
@@ -252,6 +258,8 @@ struct path_us profile_us(const struct nat_profile *p, struct tick now, bool has
         .is_open = by_order || (is_local(p, PROFILE_STUN) &&
                                 p->behaviour.filtering == NAT_FILTERING_INDEPENDENT),
         .is_static = is_static(p, now),
+        .is_ordered = p->behind_nat == PATH_YES && is_static(p, now),
+        .is_doubted = profile_is_doubted(p),
         .is_mapped = !by_order && has_mapping && profile_trusts_gateway(p),
         /* Where nothing is translated every port is known without being asked for. */
         .has_stun = !by_order && (has_stun || (is_untranslated(p) && !no_udp)),
@@ -270,6 +278,10 @@ static const struct profile_problem problems[] = {
      "turns:"},
     {"external_differs", "nat.external_ip is not the address that STUN sees",
      "correct nat.external_ip, or set nat.behind_nat=true if it is right all the same"},
+    {"external_differs",
+     "nat.external_ip, which calls are answered with by order, is not the address that STUN sees",
+     "correct nat.external_ip, or take it and nat.behind_nat out of the settings; if it is right "
+     "all the same, nothing is to be done"},
     {"double_nat", "the gateway that maps our ports is behind another NAT",
      "put the outer router into bridge mode, or set nat.turn_servers"},
     {"external_unknown",
@@ -318,11 +330,13 @@ static bool has_problem(const struct nat_profile *p, struct tick now, size_t whi
         return p->behind_nat == PATH_UNKNOWN && is_told(p, PROFILE_SETTING) &&
                is_told(p, PROFILE_STUN) && !agree(p, PROFILE_SETTING, PROFILE_STUN);
     case 3:
+        return profile_is_doubted(p);
+    case 4:
         return (is_told(p, PROFILE_GATEWAY) && !profile_trusts_gateway(p)) ||
                (p->gateway_is_inside && is_told(p, PROFILE_STUN));
-    case 4:
-        return is_external_unknown(p);
     case 5:
+        return is_external_unknown(p);
+    case 6:
         return do_sources_differ(p);
     default:
         return addr_is_set(&p->local) && has_settled(p) && !p->stun_is_silent &&

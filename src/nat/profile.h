@@ -86,6 +86,10 @@ int profile_levels(const struct nat_profile *p);
 /* May mappings of the gateway be advertised: is its address outside the one that others see? */
 bool profile_trusts_gateway(const struct nat_profile *p);
 
+/* The address outside that the settings order is not the one that STUN sees: it is advertised all the same, and what else
+ * there is must stand ready. */
+bool profile_is_doubted(const struct nat_profile *p);
+
 /* Our side of path_choose for a media port. has_stun: its own address outside is fresh;
  * has_mapping: the gateway has mapped it. same_realm is the route's to say. */
 struct path_us profile_us(const struct nat_profile *p, struct tick now, bool has_stun,

@@ -91,6 +91,18 @@ void verdict_unreachable(struct verdict *v, struct tick now)
 struct verdict_cure verdict_cure(const struct verdict *v)
 {
     const struct path_us *us = &v->us;
+    if (us->is_static && us->is_doubted)
+        return (struct verdict_cure){
+            "the address that was answered first, by the settings' order, is not ours: STUN sees "
+            "another one",
+            "correct nat.external_ip (or the listener's advertise), or leave it to be found out"};
+    if (us->is_static && us->is_ordered)
+        return (struct verdict_cure){"the settings say that our address and ports are forwarded to "
+                                     "us, and nothing came by them: they are not, or the SRC "
+                                     "sends nothing there, or its own network lets no UDP out",
+                                     "see that nat.external_ip is our address outside and that its "
+                                     "RTP ports are forwarded to this host; then whether the "
+                                     "SRC sends RTP there; then our own firewall"};
     if (us->same_realm || us->is_open || us->is_static || us->is_mapped)
         return (struct verdict_cure){
             "anyone can reach the address that was answered: the SRC sends nothing there, or its "
@@ -136,7 +148,7 @@ void verdict_our_class(const struct path_us *us, struct writer *w)
     const struct nat_behaviour *b = &us->behaviour;
     if (us->is_open)
         writer_string(w, "open");
-    else if (us->is_static)
+    else if (us->is_static && !us->is_doubted)
         writer_string(w, "1:1");
     else if (us->is_mapped)
         writer_string(w, "mapped");
@@ -176,7 +188,11 @@ static void print_path(const struct verdict *v, struct writer *w)
         return;
     }
     path_print(w, &v->choice);
-    writer_printf(w, "\",\"why\":\"%s\",\"alternatives\":[", v->choice.why);
+    writer_printf(
+        w, "\",\"why\":\"%s%s\",\"alternatives\":[", v->choice.why,
+        v->us.is_static && v->us.is_doubted && v->choice.code != PATH_MAPPED
+            ? "; the address that the settings name brought nothing, and STUN sees another one"
+            : "");
     print_alternatives(v, w);
 }
 
@@ -235,7 +251,8 @@ void verdict_print(const struct verdict *v, struct writer *w)
         writer_string(w, "],\"first_packet_ms\":null,\"lost_before_first\":null");
     writer_printf(w, ",\"switches\":%u,\"security\":[", v->switches);
     print_security(v, w);
-    writer_string(w, "],\"unreachable\":");
+    writer_printf(w, "],\"external_differs\":%s,\"unreachable\":",
+                  v->us.is_static && v->us.is_doubted ? "true" : "false");
     print_unreachable(v, w);
     writer_printf(w, ",\"learned\":%s%s%s}", v->learned[0] ? "\"" : "",
                   v->learned[0] ? v->learned : "null", v->learned[0] ? "\"" : "");

@@ -219,6 +219,7 @@ static bool turn_stream(struct recorder *recorder, struct recorder_call *call,
         return false;
     *before = *lease;
     choose(recorder, call, now, number);
+    call->record.streams[number].story.verdict.us.is_doubted |= lease->us.is_doubted;
     if (lease->lost) {
         undo(recorder, lease, before);
         free(before);

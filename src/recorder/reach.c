@@ -312,6 +312,7 @@ void recorder_ticket(struct recorder *recorder, struct recorder_now now,
     struct recorder_call *call = NULL;
     if (!known)
         known = find_lent(recorder, &port, &call, &stream);
+    bool is_news = known && !addr_is_set(&known->seen) && addr_is_set(&ticket->seen);
     if (known) {
         known->seen = ticket->seen;
         known->seen_rtcp = ticket->seen_rtcp;
@@ -324,6 +325,9 @@ void recorder_ticket(struct recorder *recorder, struct recorder_now now,
         recorder_trickle_found(recorder, call, now, stream);
         check_address(recorder, call, now, stream);
     }
+    /* Nobody had asked before: the settings ordered an address, and nothing came there. */
+    if (call && is_news && call->moves.turns[stream].stranded)
+        recorder_move_want(recorder, call, now, stream, VERDICT_RETRIED, &(struct addr){0});
 }
 
 bool recorder_ticket_mapped(struct recorder *recorder, struct recorder_now now,

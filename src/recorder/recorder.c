@@ -687,6 +687,8 @@ static void take_wish(struct recorder *recorder, struct recorder_call *call,
     }
     if (event->kind == MEDIA_EVENT_NEXT_PATH && event->reason == WAY_RELAY_LOST)
         recorder_move_hear(call, event);
+    if (event->kind == MEDIA_EVENT_NEXT_PATH && event->reason == WAY_NOTHING_CAME)
+        recorder_way_hear(recorder, lease, now.tick, false);
     /* The direct path that was tried was none, and the relay still stands. */
     if (event->reason == WAY_BACK)
         lease->tried &= ~(1u << PATH_RELAY | 1u << PATH_RELAY_STREAM);
@@ -723,6 +725,8 @@ void recorder_media(struct recorder *recorder, struct recorder_now now, uint32_t
         return;
     case MEDIA_EVENT_FIRST:
         log_first(call, event);
+        if (event->stream < call->record.stream_count)
+            recorder_way_hear(recorder, &call->leases[event->stream], now.tick, true);
         __attribute__((fallthrough));
     case MEDIA_EVENT_GAP:
     case MEDIA_EVENT_UNREACHABLE:

@@ -202,6 +202,10 @@ struct recorder_usage {
     uint64_t accepted;
     uint64_t refused;
 };
+/* A call was answered with the address that the settings order, and nothing came there; that was not long ago, and nothing has
+ * come to another call since. Other ways should stand ready. */
+bool recorder_is_disproved(const struct recorder *recorder, struct tick now);
+
 struct recorder_usage recorder_usage(const struct recorder *recorder);
 
 /* The documents of all calls going on, as a JSON array; malloc'ed, the caller frees. NULL when

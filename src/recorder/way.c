@@ -6,7 +6,10 @@
 #include "base/target.h"
 #include "recorder/call.h"
 
-enum { FARM_BITS = 3 }; /* eight addresses: so many are trusted, and can be punched */
+enum {
+    FARM_BITS = 3,         /* eight addresses: so many are trusted, and can be punched */
+    DISPROVED_MS = 600000, /* other ways cost traffic and, maybe, money */
+};
 
 static unsigned family_of(const struct recorder_lease *lease)
 {
@@ -118,10 +121,15 @@ static struct path_us us_of(const struct recorder *recorder, const struct record
                     (lease->held || tick_diff_ms(now.tick, ticket->seen_at) < PROFILE_FRESH_MS);
     struct path_us us = profile_us(profile, now.tick, has_stun, addr_is_set(&ticket->mapped));
     struct addr mine = own(recorder, call, lease);
-    if (is_by_listener(recorder, call, v6))
-        us.is_static = true;
-    else
+    if (is_by_listener(recorder, call, v6)) {
+        struct addr told = outside(recorder, call, v6);
+        const struct addr *sees = &profile->told[PROFILE_STUN].address;
+        us.is_static = us.is_ordered = true;
+        us.is_doubted =
+            addr_is_set(sees) && !addr_equal_ip(sees, &told) && !us.behaviour.pooling_arbitrary;
+    } else {
         us.same_realm = is_same_realm(recorder, call);
+    }
     bool may_relay = profile->behind_nat != PATH_NO;
     us.relay_udp = may_relay && find_relay(recorder, call, lease, true);
     us.relay_stream = may_relay && find_relay(recorder, call, lease, false);
@@ -293,7 +301,9 @@ bool recorder_way_renew(struct recorder *recorder, const struct recorder_call *c
 {
     struct recorder_lease other = *lease;
     struct recorder_wish wish = recorder_way_wish(recorder, call, lease->ticket.bound.family);
-    if ((lease->choice.code != PATH_STUN && lease->choice.code != PATH_BEST_EFFORT) ||
+    bool by_order =
+        lease->us.is_static && lease->us.is_ordered && lease->choice.code == PATH_MAPPED;
+    if ((lease->choice.code != PATH_STUN && lease->choice.code != PATH_BEST_EFFORT && !by_order) ||
         lease->ticket.port == MEDIA_NO_PORT ||
         !recorder_stock_take(&recorder->stock, &wish, &other.ticket, 1))
         return false;
@@ -335,6 +345,19 @@ bool recorder_way_is_unsure(const struct recorder_call *call, const struct recor
     return !call->knows_src &&
            ((choice->code == PATH_STUN && choice->to_port) || choice->code == PATH_REVERSE ||
             choice->code == PATH_EDGE || choice->code == PATH_BEST_EFFORT);
+}
+
+void recorder_way_hear(struct recorder *recorder, const struct recorder_lease *lease,
+                       struct tick now, bool came)
+{
+    if (lease->held && lease->us.is_static && lease->us.is_ordered &&
+        lease->choice.code == PATH_MAPPED)
+        recorder->disproved_until = came ? now : tick_add_ms(now, DISPROVED_MS);
+}
+
+bool recorder_is_disproved(const struct recorder *recorder, struct tick now)
+{
+    return tick_before(now, recorder->disproved_until);
 }
 
 void recorder_way_undo(struct recorder *recorder, struct recorder_lease *lease)

@@ -71,6 +71,9 @@ struct addr recorder_way_own(const struct recorder *recorder, const struct recor
 /* Where its packets arrive on this host: what stands behind the address that is advertised. */
 struct addr recorder_way_bound(const struct recorder *recorder, const struct recorder_call *call,
                                const struct recorder_lease *lease);
+/* The settings alone say that its packets find us: nothing came, or something did. */
+void recorder_way_hear(struct recorder *recorder, const struct recorder_lease *lease,
+                       struct tick now, bool came);
 /* A choice that came to nothing: its relay may serve others. */
 void recorder_way_undo(struct recorder *recorder, struct recorder_lease *lease);
 /* An SRC that is not known, and a path that may well be none: nat.inactive_first is for these. */

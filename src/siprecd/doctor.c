@@ -311,6 +311,7 @@ char *doctor_examine(void *context, const struct api_question *question)
         take_call(doctor, question, e);
     if (question->network)
         doctor_read_network(question->network, e);
+    doctor_take_detours(e);
     take_counters(e);
     take_kernel(doctor, question, e);
     take_strays(question, e);

@@ -169,6 +169,7 @@ static void signalling_publish(struct signalling *signalling, struct recorder_no
     bool moved = false;
     while (surveyor_mapping(signalling->surveyor, &mapping))
         moved |= recorder_ticket_mapped(signalling->recorder, now, &mapping.port, mapping.mapped);
+    surveyor_disprove(signalling->surveyor, recorder_is_disproved(signalling->recorder, now.tick));
     if (surveyor_has_news(signalling->surveyor)) {
         surveyor_fill_network(signalling->surveyor, &signalling->network);
         signalling_tell_workers(signalling, now.tick);

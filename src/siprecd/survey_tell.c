@@ -57,6 +57,12 @@ void surveyor_fill_network(const struct surveyor *s, struct network *network)
 
 /* ---- workers -------------------------------------------------------------------------------- */
 
+/* The settings' order counts for so long as nothing speaks against it. */
+static bool is_certainly_static(const struct surveyor *s, const struct path_us *us)
+{
+    return us->is_static && !us->is_doubted && !s->is_disproved;
+}
+
 /* Media ports need mappings of their own where a NAT or firewall stands before them, and somebody
  * answers. */
 static bool keeps_mappings(const struct surveyor *s, bool v6, struct tick now)
@@ -64,7 +70,7 @@ static bool keeps_mappings(const struct surveyor *s, bool v6, struct tick now)
     const struct nat_profile *p = &s->profiles[v6];
     struct path_us us = profile_us(p, now, false, false);
     return s->has_servers[v6] && !p->stun_is_silent && p->behind_nat != PATH_NO &&
-           addr_is_set(&p->local) && !us.is_open && !us.is_static;
+           addr_is_set(&p->local) && !us.is_open && !is_certainly_static(s, &us);
 }
 
 static void fill_stun(const struct surveyor *s, struct worker_network *network)
@@ -119,7 +125,7 @@ static bool needs_relays(const struct surveyor *s, struct tick now)
 {
     for (size_t f = 0; f < 2; f++) {
         struct path_us us = profile_us(&s->profiles[f], now, false, false);
-        if (addr_is_set(&s->profiles[f].local) && !us.is_open && !us.is_static)
+        if (addr_is_set(&s->profiles[f].local) && !us.is_open && !is_certainly_static(s, &us))
             return true;
     }
     return false;

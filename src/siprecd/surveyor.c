@@ -344,6 +344,12 @@ void surveyor_relays(struct surveyor *s, struct tick now, const struct relay_rep
     }
 }
 
+void surveyor_disprove(struct surveyor *s, bool is_disproved)
+{
+    s->has_news = s->has_news || s->is_disproved != is_disproved;
+    s->is_disproved = is_disproved;
+}
+
 /* ---- what others say ------------------------------------------------------------------------ */
 
 static void external_changed(struct surveyor *s, struct tick now, bool v6,

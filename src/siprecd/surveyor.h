@@ -53,6 +53,9 @@ void surveyor_port_closed(struct surveyor *surveyor, struct recorder_now now,
 void surveyor_relays(struct surveyor *surveyor, struct tick now,
                      const struct relay_report *const *reports, size_t count);
 
+/* Calls were (or are not any more) answered with the address that the settings order, and nothing came there. */
+void surveyor_disprove(struct surveyor *surveyor, bool is_disproved);
+
 /* ---- What follows --------------------------------------------------------------------------- */
 
 /* True once after something in the profiles differs, if only its age. */

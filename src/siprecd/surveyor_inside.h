@@ -78,6 +78,7 @@ struct surveyor {
     size_t addresses_count;
     struct worker_network told;
     bool has_told;
+    bool is_disproved; /* nothing came where the settings' order led */
 };
 
 /* The gateway says something about one of our ports. */

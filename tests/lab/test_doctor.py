@@ -472,7 +472,7 @@ case("a router drops the range in mid-call", "router-firewall", RELAY, live=talk
 among("a router drops the range, nobody can look", "router-firewall src-silent", NOBODY,
       before=core_drops("ip daddr 5.5.5.1 udp dport 10000-10199 drop"))
 
-case("the range is not forwarded", "not-forwarded", of(STATIC, STUN), srs=["masquerade"], src=["symmetric"])
+case("the range is not forwarded", "not-forwarded", of(STATIC, STUN), srs=["masquerade"], src=["symmetric"], seconds=6)
 case("the range is not forwarded, the SRC sends from another port", "not-forwarded", of(STATIC, STUN),
      srs=["masquerade"], call=["--send-from", "port"])
 among("the range is not forwarded, nobody can look", "not-forwarded host-firewall", STATIC, srs=["masquerade"],

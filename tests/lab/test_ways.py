@@ -31,4 +31,31 @@ play("open, SRC latches", call=["--latch"], path="host")
 play("1:1 NAT, address set", srs=["1:1"], settings={"EXTERNAL_IP": "5.5.5.1", "BEHIND_NAT": "true"}, path="static")
 play("SRC behind a NAT", src=["masquerade"], path="host")
 play("one network", srs=["masquerade"], lan_src=True, to="192.168.10.2", path="host")
+
+
+def wrong_setting(what, srs, external, problems):
+    """The settings' address comes first; where it brings nothing the call goes on by what else there is, and it is said. The
+    SRC's NAT takes other ports than its SDP says: nothing that we send there opens ours for it."""
+    with lab.World(srs, ["symmetric"]) as world:
+        world.coturn()
+        world.classic_stun()
+        settings = {"EXTERNAL_IP": external, "BEHIND_NAT": "true", "TURN_SERVERS": f"turn:{lab.SERVERS}.1",
+                    "TURN_USERNAME": lab.TURN_USER, "TURN_PASSWORD": lab.TURN_PASSWORD}
+        with world.siprecd(environment=settings) as recorder:
+            status, report = world.call(seconds=7)
+            recording = (status == 0 and recorder.recording(report["call_id"], seconds=30)) or {}
+            heard = recorder.heard(recording, 4) if recording.get("id") else []
+            verdicts = [s.get("verdict") or {} for s in recording.get("streams", [])]
+            details = (heard, report, recording, recorder.nat(), recorder.log()[-3000:])
+            tap.ok(len(heard) == 2 and near(heard[0], 440) and near(heard[1], 660), f"{what}: the call is heard", *details)
+            tap.equal({s["path"] for s in recording.get("streams", [])}, {"relay"}, f"{what}: by a relay in the end", *details)
+            tap.ok(verdicts and all("retried" in [t["event"] for t in v["trail"]] and v["first_packet_ms"] < 3000
+                                    for v in verdicts), f"{what}: after the settings' address was tried, in time", *details)
+            tap.equal({v.get("external_differs") for v in verdicts}, {bool(problems)}, f"{what}: the verdict says whose fault",
+                      *details)
+            tap.equal([p["code"] for p in recorder.nat()["problems"]], problems, f"{what}: and so does /v1/nat", *details)
+
+
+wrong_setting("a wrong address set", ["symmetric"], "5.5.5.77", ["external_differs"])
+wrong_setting("the address is right, and nothing is forwarded", ["masquerade"], "5.5.5.1", [])
 tap.done()

@@ -2,6 +2,7 @@
 #include "doctor/evidence.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,6 +47,46 @@ static void test_recording(void)
                           "{\"packets\":0,\"verdict\":{\"first_packet_ms\":null}}]}",
                           &e);
     CHECK(e.streams[2].packets > 0 && e.streams[3].packets == 0);
+}
+
+/* The settings' address was told first, and nothing came there (the trail says "retried"). */
+static void test_detour(void)
+{
+    static const char *const doubts[] = {"false", "true"};
+    for (int differs = 0; differs < 2; differs++) {
+        struct doctor_evidence e = {0};
+        struct doctor_diagnosis d;
+        char text[512];
+        snprintf(
+            text, sizeof text,
+            "{\"streams\":[{\"label\":\"1\",\"packets\":5,\"direction\":\"recvonly\",\"offered\":"
+            "\"192.0.2.1:4000\",\"advertised\":\"192.0.2.40:50000\",\"bound\":\"10.0.0.5:10000\","
+            "\"path\":\"relay\",\"verdict\":{\"our_class\":\"%s\",\"external_differs\":%s,"
+            "\"trail\":[{\"t_ms\":2000,\"event\":\"retried\"}]}}]}",
+            differs ? "EIM+APDF" : "1:1", doubts[differs]);
+        doctor_read_recording(text, &e);
+        doctor_read_network(network, &e);
+        doctor_take_detours(&e);
+        CHECK_INT(e.streams[0].was_misled, differs);
+        CHECK_INT(e.streams[0].is_detour, !differs);
+        CHECK_INT(doctor_stream_is_dead(&e.streams[0]), !differs);
+        CHECK(strcmp(addr_print(&e.streams[0].advertised).s,
+                     differs ? "192.0.2.40:50000" : "203.0.113.5:10000") == 0);
+        if (differs)
+            continue;
+        /* Seen from outside nothing gets in there, and our own rules drop nothing. */
+        e.external = e.ordered;
+        e.levels = 1;
+        e.gateway = (struct addr){0};
+        e.streams[0].probe = e.streams[0].firewall = PATH_NO;
+        doctor_diagnose(&e, &d);
+        CHECK(!d.is_healthy && d.count == 1 && d.findings[0].cause == DOCTOR_NOT_FORWARDED);
+        CHECK_INT(d.findings[0].certainty, DOCTOR_CERTAIN);
+        /* It gets in: then the SRC was late. */
+        e.streams[0].probe = PATH_YES;
+        doctor_diagnose(&e, &d);
+        CHECK(d.is_healthy);
+    }
 }
 
 static void test_network(void)
@@ -127,6 +168,7 @@ static void test_report(void)
 int main(void)
 {
     RUN(test_recording);
+    RUN(test_detour);
     RUN(test_network);
     RUN(test_the_calls_own_family);
     RUN(test_rubbish);

@@ -62,6 +62,13 @@ static void test_what_the_settings_mean(void)
     CHECK_INT(code_of(&p, 1, true, false), PATH_MAPPED);
     CHECK_INT(profile_external(&p, &source).ip[3], 5);
     CHECK_INT(source, PROFILE_SETTING);
+    /* Though STUN sees another one; which is said. */
+    CHECK(profile_is_doubted(&p) && profile_us(&p, at(1), true, false).is_doubted);
+    CHECK(has_problem(&p, 1, "external_differs"));
+    struct discovery_result agrees =
+        found(ip(203, 0, 113, 5), NAT_MAPPING_INDEPENDENT, NAT_FILTERING_ADDRESS_PORT);
+    profile_tell_behaviour(&p, at(2), &agrees);
+    CHECK(!profile_is_doubted(&p) && !has_problem(&p, 2, "external_differs"));
     /* auto with an address: used while nothing better is known, or where STUN agrees. */
     profile_init(&p, at(0), PATH_UNKNOWN, ip(203, 0, 113, 5));
     profile_set_local(&p, at(0), ip(10, 0, 0, 7));

@@ -117,6 +117,11 @@ static void test_our_classes(void)
     check_our_class(us, "mapped");
     us.is_open = true;
     check_our_class(us, "open");
+    us = eim_apdf;
+    us.is_static = us.is_ordered = true;
+    check_our_class(us, "1:1");
+    us.is_doubted = true; /* the settings' word against STUN's */
+    check_our_class(us, "EIM+APDF");
     check_our_class((struct path_us){.relay_stream = true}, "UDP blocked");
     check_our_class((struct path_us){0}, "unknown");
 }

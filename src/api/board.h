@@ -39,8 +39,9 @@ struct api_health {
     bool answering; /* SIP is being answered */
     bool settling;  /* the network profile does not stand yet: OPTIONS gets 503 */
     bool draining;
-    bool full;      /* no ports or no memory for another call */
-    bool disk_full; /* recordings cannot be written */
+    bool full;       /* no ports or no memory for another call */
+    bool disk_full;  /* recordings cannot be written */
+    bool no_address; /* this host has none of the addresses of sip.listen */
     uint64_t sessions;
     uint64_t streams;
 };

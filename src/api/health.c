@@ -23,6 +23,8 @@ static json_t *reasons_of(const struct api_health *health, bool known)
         json_array_append_new(reasons, json_string("full"));
     if (health->disk_full)
         json_array_append_new(reasons, json_string("disk_full"));
+    if (health->no_address)
+        json_array_append_new(reasons, json_string("no_address"));
     return reasons;
 }
 

@@ -100,7 +100,10 @@ static void netlink_take_link(const struct nlmsghdr *m, void *context)
     size_t len = IFLA_PAYLOAD(m);
     const struct rtattr *linkinfo;
     struct io_link *link;
-    if (m->nlmsg_type != RTM_NEWLINK || links->count == IO_LINKS_MAX)
+    if (m->nlmsg_type != RTM_NEWLINK)
+        return;
+    links->is_cut = links->is_cut || links->count == IO_LINKS_MAX;
+    if (links->count == IO_LINKS_MAX)
         return;
     link = &links->list[links->count++];
     *link = (struct io_link){.index = (uint32_t)info->ifi_index,
@@ -136,7 +139,10 @@ static void netlink_take_address(const struct nlmsghdr *m, void *context)
         addr.scope = info->ifa_index;
     for (size_t i = 0; i < links->count; i++) {
         struct io_link *link = &links->list[i];
-        if (link->index == info->ifa_index && link->count < IO_LINK_ADDRESSES)
+        if (link->index != info->ifa_index)
+            continue;
+        links->is_cut = links->is_cut || link->count == IO_LINK_ADDRESSES;
+        if (link->count < IO_LINK_ADDRESSES)
             link->addresses[link->count++] = addr;
     }
 }
@@ -157,6 +163,7 @@ int io_netlink_links(struct io_links *out)
                               .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP}};
     int error;
     out->count = 0;
+    out->is_cut = false;
     error = netlink_ask(&links.header, netlink_take_link, out);
     return error ? error : netlink_ask(&addresses.header, netlink_take_address, out);
 }

@@ -12,7 +12,7 @@ enum {
     IO_LINKS_MAX =
         64, /* a host with more (containers) has its bridges and veths cut, not its cards:
                           those have the lowest indices */
-    IO_LINK_ADDRESSES = 8,
+    IO_LINK_ADDRESSES = 32,
     IO_LINK_NAME_SIZE = 16,
 };
 
@@ -28,6 +28,7 @@ struct io_link {
 
 struct io_links {
     size_t count;
+    bool is_cut; /* there are more links or addresses than these */
     struct io_link list[IO_LINKS_MAX];
 };
 

@@ -18,6 +18,7 @@
 #include "base/metrics.h"
 #include "io/clock.h"
 #include "io/sockaddr.h"
+#include "io/udp.h"
 
 enum {
     TCP_READ_BYTES = 65536,
@@ -220,6 +221,8 @@ int io_tcp_listen(struct io_tcp *tcp, const struct addr *local, uint32_t listene
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
         (local->family == ADDR_V6 &&
          setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0) ||
+        setsockopt(fd, local->family == ADDR_V6 ? IPPROTO_IPV6 : IPPROTO_IP,
+                   local->family == ADDR_V6 ? IPV6_FREEBIND : IP_FREEBIND, &on, sizeof on) != 0 ||
         bind(fd, (struct sockaddr *)&sa, sa_len) != 0 || listen(fd, TCP_BACKLOG) != 0) {
         goto fail;
     }
@@ -504,12 +507,18 @@ void io_tcp_close(struct io_tcp *tcp, struct tick now, uint64_t flow)
         tcp_flush(tcp, now, connection);
 }
 
-void io_tcp_leave(struct io_tcp *tcp, const struct addr *local)
+void io_tcp_leave(struct io_tcp *tcp)
 {
+    struct addr last = {0}; /* most connections share one */
+    bool here = true;
     for (size_t i = 0; i < tcp->limits.connections_max; i++) {
         struct tcp_connection *connection = &tcp->connections[i];
-        if (connection->fd >= 0 && !connection->outgoing &&
-            addr_equal_ip(&connection->local, local))
+        if (connection->fd < 0 || connection->outgoing)
+            continue;
+        if (!addr_equal_ip(&connection->local, &last))
+            here = io_udp_is_here(&connection->local);
+        last = connection->local;
+        if (!here)
             tcp_die(tcp, connection, IO_TCP_BY_ERROR, EADDRNOTAVAIL);
     }
 }

@@ -65,7 +65,7 @@ struct io_tcp *io_tcp_create(struct io_loop *loop, uint8_t tag, const struct io_
 /* Closes everything. */
 void io_tcp_destroy(struct io_tcp *tcp);
 
-/* Listens on local as number listener; *bound (may be NULL) gets the address with its port.
+/* Listens on local as number listener, also where this host has not got the address (yet); *bound (may be NULL) gets the address with its port.
  * Returns 0 or an errno. */
 WARN_UNUSED int io_tcp_listen(struct io_tcp *tcp, const struct addr *local, uint32_t listener,
                               struct addr *bound);
@@ -81,9 +81,9 @@ bool io_tcp_find(const struct io_tcp *tcp, const struct addr *peer, uint64_t *fl
 /* Sends bytes, or queues (copies) what the kernel does not take. False: there is no such flow. */
 bool io_tcp_send(struct io_tcp *tcp, struct tick now, uint64_t flow, struct view bytes);
 
-/* The address is not ours any more: what was accepted there is over (EADDRNOTAVAIL), though the kernel
- * would go on sending for a quarter of an hour. */
-void io_tcp_leave(struct io_tcp *tcp, const struct addr *local);
+/* The addresses of this host have changed: what was accepted at one that is not ours any more is over
+ * (EADDRNOTAVAIL), though the kernel would go on sending for a quarter of an hour. */
+void io_tcp_leave(struct io_tcp *tcp);
 
 /* Closes a flow once its queue is sent; the CLOSED event follows. No such flow: nothing. */
 void io_tcp_close(struct io_tcp *tcp, struct tick now, uint64_t flow);

@@ -21,6 +21,10 @@ static bool udp_configure(int fd, const struct addr *local, const struct io_udp_
     bool ok = true;
     if (local->family == ADDR_V6)
         ok = ok && udp_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    if (options->may_come && local->family == ADDR_V6)
+        ok = ok && udp_option(fd, IPPROTO_IPV6, IPV6_FREEBIND, 1);
+    else if (options->may_come)
+        ok = ok && udp_option(fd, IPPROTO_IP, IP_FREEBIND, 1);
     if (options->reuse)
         ok = ok && udp_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     if (options->want_local && local->family == ADDR_V6)

@@ -16,6 +16,7 @@ struct io_udp_options {
     bool want_local;    /* tell each datagram's local address, for wildcard binds that must answer
                            from the address that was called */
     bool want_errors;   /* what ICMP answers to what was sent: io_batch_errors() */
+    bool may_come;      /* an address that this host has not got (yet) will do */
     bool reuse;         /* never for media: two sockets on a port would share its packets */
 };
 

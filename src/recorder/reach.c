@@ -273,7 +273,11 @@ void recorder_here(struct recorder *recorder, struct recorder_now now, const str
     struct addr before[RECORDER_ADDRESSES_MAX];
     size_t before_count = recorder->here_count;
     memcpy(before, recorder->here, sizeof before);
-    recorder->here_count = count < RECORDER_ADDRESSES_MAX ? count : RECORDER_ADDRESSES_MAX;
+    recorder->here_count = !list                            ? 0
+                           : count < RECORDER_ADDRESSES_MAX ? count
+                                                            : RECORDER_ADDRESSES_MAX;
+    if (!list)
+        return;
     memcpy(recorder->here, list, recorder->here_count * sizeof *list);
     for (size_t i = 0; i < recorder->here_count; i++) {
         if (!has_address(before, before_count, &list[i]))

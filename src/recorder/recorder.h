@@ -57,7 +57,7 @@ void recorder_know(struct recorder *recorder, struct recorder_now now,
                    const struct nat_profile profiles[2]);
 
 enum { RECORDER_ADDRESSES_MAX = 256 };
-/* The addresses of this host, loopback aside, as they are now. Streams on one that went move to ports
+/* The addresses of this host, loopback aside, as they are now; NULL: too many to tell. Streams on one that went move to ports
  * of others; a call that cannot ends after half a minute without it. */
 void recorder_here(struct recorder *recorder, struct recorder_now now, const struct addr *list,
                    size_t count);

@@ -24,7 +24,8 @@ bool recorder_share_ticket(const struct recorder *recorder, uint8_t family, cons
     size_t best = settings->binds_count;
     for (size_t i = 0; i < settings->binds_count; i++) {
         const struct addr *bind = &settings->binds[i];
-        if (bind->family == family && (best == settings->binds_count || addr_equal_ip(bind, near)))
+        if (bind->family == family && recorder_is_here(recorder, bind) &&
+            (best == settings->binds_count || addr_equal_ip(bind, near)))
             best = i;
     }
     if (best == settings->binds_count)

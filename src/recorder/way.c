@@ -282,8 +282,7 @@ bool recorder_way_replace(struct recorder *recorder, const struct recorder_call 
 {
     struct recorder_wish wish = recorder_way_wish(recorder, call, lease->ticket.bound.family);
     struct recorder_ticket ticket;
-    if (lease->ticket.port == MEDIA_NO_PORT ||
-        !recorder_stock_take(&recorder->stock, &wish, &ticket, 1))
+    if (!recorder_stock_take(&recorder->stock, &wish, &ticket, 1))
         return false;
     /* Its worker has not withdrawn it yet. */
     if (!recorder_is_here(recorder, &ticket.bound)) {

@@ -40,7 +40,8 @@ struct flows {
     size_t batch_next; /* the first datagram of it that sip has not seen */
     struct outbound_socket listeners[VALUES_LISTENERS_MAX];
     bool readable[VALUES_LISTENERS_MAX];
-    struct outbound *outbound; /* NULL: nothing is registered */
+    bool waits[VALUES_LISTENERS_MAX]; /* for its address, which is not on this host */
+    struct outbound *outbound;        /* NULL: nothing is registered */
     struct flows_connecting connecting[FLOWS_CONNECTING_MAX];
     struct log_limit send_limit;
 };
@@ -299,15 +300,25 @@ void flows_renew(struct flows *flows, struct tick now)
         outbound_renew(flows->outbound, now);
 }
 
-void flows_leave(struct flows *flows, const struct addr *local)
+void flows_look(struct flows *flows)
 {
-    struct addr there = addr_with_port(*local, 0), bound;
-    struct io_udp_options options = {0};
-    int fd = io_udp_open(&there, &options, &bound);
-    if (fd >= 0)
-        close(fd); /* another one is in use now, and this one stays */
-    else if (errno == EADDRNOTAVAIL)
-        io_tcp_leave(flows->tcp, local);
+    const struct values_listeners *wanted = &flows->config.network->listeners;
+    for (uint32_t i = 0; i < wanted->count; i++) {
+        bool waits = !io_udp_is_here(&wanted->list[i].bind);
+        if (waits != flows->waits[i])
+            LOG_WARN("sip", VIEW_NONE, "listener %s %s:%s",
+                     waits ? "waits for its address, which is not on this host:"
+                           : "has its address back:",
+                     values_protocol_name(wanted->list[i].protocol),
+                     addr_print(&wanted->list[i].bind).s);
+        flows->waits[i] = waits;
+    }
+    io_tcp_leave(flows->tcp);
+}
+
+bool flows_waits(const struct flows *flows, size_t index)
+{
+    return flows->waits[index];
 }
 
 void flows_stop(struct flows *flows, struct tick now)
@@ -333,7 +344,8 @@ static int flows_listen_udp(struct flows *flows, uint32_t number)
     const struct values_listener *wanted = &flows->config.network->listeners.list[number];
     struct outbound_socket *listener = &flows->listeners[number];
     struct io_udp_options options = {.receive_buffer = FLOWS_RECEIVE_BUFFER,
-                                     .want_local = addr_is_unspecified(&wanted->bind)};
+                                     .want_local = addr_is_unspecified(&wanted->bind),
+                                     .may_come = true};
     listener->fd = io_udp_open(&wanted->bind, &options, &listener->bound);
     if (listener->fd < 0)
         return errno;
@@ -371,6 +383,7 @@ bool flows_listen(struct flows *flows, char *error, size_t error_size)
             return false;
         }
     }
+    flows_look(flows);
     return true;
 }
 

@@ -56,8 +56,11 @@ void flows_work(struct flows *flows, struct tick now);
 /* Carries out what sip wants. */
 void flows_send(struct flows *flows, struct tick now, const struct sip_output *output);
 
-/* This address may be ours no more: connections that came in at it are over then. */
-void flows_leave(struct flows *flows, const struct addr *local);
+/* The addresses of this host have changed: connections that came in at one that has gone are over, and
+ * listeners whose address is not here wait for it. */
+void flows_look(struct flows *flows);
+/* Does this listener wait for its address? */
+bool flows_waits(const struct flows *flows, size_t index);
 
 /* Our network changed: what we registered leads nowhere, and is registered anew at once. */
 void flows_renew(struct flows *flows, struct tick now);

@@ -72,7 +72,8 @@ struct shared {
 static bool open_udp(struct shared *shared, size_t i)
 {
     const struct shared_config *config = &shared->config;
-    struct io_udp_options options = {.receive_buffer = SHARED_RECEIVE_BUFFER, .want_local = true};
+    struct io_udp_options options = {
+        .receive_buffer = SHARED_RECEIVE_BUFFER, .want_local = true, .may_come = true};
     struct addr local = addr_with_port(config->binds[i], config->mux_port);
     shared->fds[i] = io_udp_open(&local, &options, &shared->bound[i]);
     if (shared->fds[i] < 0) {

@@ -18,6 +18,7 @@
 #include "base/metrics.h"
 #include "io/clock.h"
 #include "io/loop.h"
+#include "io/udp.h"
 #include "sip/sip.h"
 #include "siprecd/flows.h"
 #include "siprecd/outbox.h"
@@ -44,7 +45,7 @@ struct signalling {
     struct io_loop *loop;
     struct flows *flows;
     uint32_t network_change; /* what flows were made through (struct worker_network) */
-    struct addr located[2];  /* our last addresses that were known */
+    uint32_t addresses;      /* which of this host they are (struct worker_network) */
     struct outbox *outboxes[SIGNALLING_WORKERS_MAX];
     bool ports_gone[SIGNALLING_WORKERS_MAX][2];          /* IPv4, IPv6 */
     struct relay_report *relays[SIGNALLING_WORKERS_MAX]; /* the last of each; NULL: none yet */
@@ -135,13 +136,10 @@ static void signalling_tell_workers(struct signalling *signalling, struct tick n
         signalling->network_change = network->change;
         flows_renew(signalling->flows, now);
     }
-    for (size_t f = 0; network && f < 2; f++) {
-        struct addr *located = &signalling->located[f];
-        if (!addr_is_set(&network->local[f]))
-            continue;
-        if (addr_is_set(located) && !addr_equal_ip(located, &network->local[f]))
-            flows_leave(signalling->flows, located);
-        *located = network->local[f];
+    if (network && network->addresses != signalling->addresses) {
+        signalling->addresses = network->addresses;
+        signalling->health_at = (struct tick){0};
+        flows_look(signalling->flows);
     }
     if (network) {
         doctor_know(signalling->config.doctor, network);
@@ -175,8 +173,7 @@ static void signalling_publish(struct signalling *signalling, struct recorder_no
         signalling_tell_workers(signalling, now.tick);
         recorder_know(signalling->recorder, now, surveyor_profiles(signalling->surveyor));
         const struct addr *here = surveyor_addresses(signalling->surveyor, &count);
-        if (here)
-            recorder_here(signalling->recorder, now, here, count);
+        recorder_here(signalling->recorder, now, here, count);
         moved = true;
     }
     if (settling != signalling->settling) {
@@ -192,15 +189,44 @@ static void signalling_publish(struct signalling *signalling, struct recorder_no
         signalling_pump(signalling);
 }
 
+/* Addresses that the settings have us listen at, and that this host has not got. */
+static size_t signalling_missing(const struct signalling *signalling, struct addr *list)
+{
+    const struct recorder_settings *media = &signalling->config.settings.recorder;
+    const struct values_listeners *sip = &signalling->network.listeners;
+    size_t count = 0;
+    for (size_t i = 0; i < sip->count; i++) {
+        if (flows_waits(signalling->flows, i))
+            list[count++] = sip->list[i].bind;
+    }
+    for (size_t i = 0; i < media->binds_count; i++) {
+        if (!io_udp_is_here(&media->binds[i]))
+            list[count++] = media->binds[i];
+    }
+    return count;
+}
+
+/* Is there a listener whose address this host has? */
+static bool signalling_listens(const struct signalling *signalling)
+{
+    bool any = signalling->network.listeners.count == 0;
+    for (size_t i = 0; i < signalling->network.listeners.count; i++)
+        any = any || !flows_waits(signalling->flows, i);
+    return any;
+}
+
 static void signalling_report(struct signalling *signalling)
 {
     struct recorder_usage usage = recorder_usage(signalling->recorder);
     struct surveyor_view view = surveyor_view(signalling->surveyor);
     char *registrations = flows_report(signalling->flows, io_clock_tick());
+    struct addr missing[VALUES_LISTENERS_MAX + RECORDER_BINDS_MAX];
     struct survey_sides sides = {.usage = &usage,
                                  .relays = (const struct relay_report *const *)signalling->relays,
                                  .workers = signalling->config.workers_count,
-                                 .registrations = registrations};
+                                 .registrations = registrations,
+                                 .missing = missing,
+                                 .missing_count = signalling_missing(signalling, missing)};
     char *report = survey_report_print(&view, signalling_now(), &sides);
     free(registrations);
     if (!report || api_board_publish_nat(signalling->config.board, view_of_string(report)) != 0)
@@ -340,6 +366,7 @@ static void signalling_health(struct signalling *signalling, struct tick now)
                                 .full = usage.recordings >=
                                         signalling->config.settings.recorder.recordings,
                                 .disk_full = signalling->disk_full,
+                                .no_address = !signalling_listens(signalling),
                                 .sessions = usage.recordings,
                                 .streams = usage.streams};
     health.full = health.full ||

@@ -6,6 +6,8 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "base/writer.h"
+
 /* ---- words ---------------------------------------------------------------------------------- */
 
 static json_t *word(const char *text)
@@ -269,6 +271,26 @@ static void add_register_problems(json_t *list, const json_t *registered)
     }
 }
 
+static void add_missing_problem(json_t *list, const struct survey_sides *sides)
+{
+    char text[2048];
+    struct writer w = writer_of(text, sizeof text - 1);
+    if (sides->missing_count == 0)
+        return;
+    writer_string(&w, "this host has not got ");
+    for (size_t i = 0; i < sides->missing_count; i++) {
+        bool is_known = false;
+        for (size_t k = 0; k < i; k++)
+            is_known = is_known || addr_equal_ip(&sides->missing[k], &sides->missing[i]);
+        if (!is_known)
+            writer_printf(&w, "%s%s", i ? ", " : "", addr_print_ip(&sides->missing[i]).s);
+    }
+    writer_string(&w, ", where sip.listen or rtp.bind have us listen");
+    text[writer_done(&w).len] = '\0';
+    add_problem(list, "address_missing", text,
+                "give the host the address, which is then heard at once, or correct the setting");
+}
+
 static bool has_relay(const struct survey_sides *sides)
 {
     for (size_t w = 0; w < sides->workers; w++) {
@@ -305,6 +327,7 @@ static json_t *problems(const struct surveyor_view *view, struct tick now,
                     "switch one of them on in the router");
     add_relay_problems(list, sides->relays, sides->workers);
     add_register_problems(list, registered);
+    add_missing_problem(list, sides);
     return list;
 }
 

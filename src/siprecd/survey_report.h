@@ -13,7 +13,9 @@ struct survey_sides {
     const struct relay_report *const *relays; /* how each of workers finds the TURN servers; NULL in
                                                  there: not heard yet */
     size_t workers;
-    const char *registrations; /* a JSON array (outbound.h); NULL: memory is out */
+    const char *registrations;  /* a JSON array (outbound.h); NULL: memory is out */
+    const struct addr *missing; /* what sip.listen and rtp.bind name, and this host has not got */
+    size_t missing_count;
 };
 
 /* malloc'ed; NULL when memory is out. */

@@ -25,8 +25,7 @@ const struct nat_profile *surveyor_profiles(const struct surveyor *s)
 const struct addr *surveyor_addresses(const struct surveyor *s, size_t *count)
 {
     *count = s->addresses_count;
-    return s->links.count < IO_LINKS_MAX && s->addresses_count < SURVEYOR_ADDRESSES ? s->addresses
-                                                                                    : NULL;
+    return s->links.is_cut ? NULL : s->addresses;
 }
 
 bool surveyor_is_settling(const struct surveyor *s, struct tick now)

@@ -255,7 +255,10 @@ static void list_addresses(struct surveyor *s)
                 s->addresses[s->addresses_count++] = link->addresses[k];
         }
     }
-    if (count != s->addresses_count || memcmp(before, s->addresses, sizeof before) != 0)
+    /* One that is not in the list may have come or gone. */
+    s->links.is_cut = s->links.is_cut || s->addresses_count == SURVEYOR_ADDRESSES;
+    if (s->links.is_cut || count != s->addresses_count ||
+        memcmp(before, s->addresses, sizeof before) != 0)
         s->addresses_change++;
 }
 

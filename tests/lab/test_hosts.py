@@ -2,6 +2,7 @@
 """Hosts with several addresses: what leaves on a stream comes from the address that its SRC was told, whatever the
 kernel's own choice would be, and the recording says where its packets arrived."""
 import json
+import socket
 import threading
 import time
 
@@ -134,8 +135,8 @@ def addresses_that_go():
         world.srs.run("ip", "addr", "add", "5.5.5.3/32", "dev", "eth")
         lab.run("ip", "route", "add", "5.5.5.3", "dev", "c-srs")
 
-        def play(name, binds, disturb, at=5, seconds=16):
-            with world.siprecd(f"--rtp.bind={binds}", environment=NOBODY) as srs:
+        def play(name, binds, disturb, at=5, seconds=16, arguments=()):
+            with world.siprecd(f"--rtp.bind={binds}", *arguments, environment=NOBODY) as srs:
                 timer = threading.Timer(at, disturb)
                 timer.start()
                 status, report = world.call(to="5.5.5.1", seconds=seconds, transport="udp")
@@ -162,6 +163,12 @@ def addresses_that_go():
         tap.equal({s["bound"].rsplit(":", 1)[0] for s in recording.get("streams", [])}, {"5.5.5.3"},
                   "its streams moved to the other", recording)
         come()
+        recording = play("of two addresses one goes, one port for all", "5.5.5.3,5.5.5.1", go, 3, 10,
+                         ["--rtp.mux_port=40000", f"--sip.listen=udp:5.5.5.3:{lab.SIP},udp:5.5.5.1:{lab.SIP}"])
+        tap.equal(recording.get("ended_why"), "bye", "and its SIP to the other listener", recording)
+        tap.equal({s["bound"].rsplit(":", 1)[0] for s in recording.get("streams", [])}, {"5.5.5.3"},
+                  "its streams moved to the other, too", recording)
+        come()
         play("the only address goes and comes back", "5.5.5.1", lambda: (go(), time.sleep(2), come()))
         with world.siprecd("--rtp.bind=5.5.5.9,5.5.5.1", environment=NOBODY) as srs:
             tap.equal(world.call(to="5.5.5.1", seconds=2)[0], 0, "an address that is not there yet keeps no call from the other")
@@ -178,6 +185,70 @@ def addresses_that_go():
             tap.equal(world.call(to="5.5.5.1", seconds=2)[0], 0, "then calls are taken", srs.log()[-2000:])
 
 
+def listeners_that_wait():
+    """Listeners of SIP and the one port for media on addresses that are not there when siprecd starts, come, go, and come
+    back."""
+    late = ("5.5.5.8", "5.5.5.9")
+    with lab.World() as world:
+        certificate, key = world.authority().leaf("srs", f"IP:{late[0]}")
+        listen = [f"{protocol}:{address}:{lab.SIP}" for address in (late[1], "5.5.5.1") for protocol in ("udp", "tcp")]
+        with world.siprecd(f"--sip.listen={','.join(listen)},tls:{late[0]}:{lab.SIP}", f"--rtp.bind={','.join(late)},5.5.5.1",
+                           f"--sip.tls_certificate={certificate}", f"--sip.tls_key={key}", "--rtp.mux_port=40000",
+                           "--rtp.tcp_port=40000", environment=NOBODY) as srs:
+
+            def call(to, what, transport):
+                status, report = world.call(to=to, seconds=2, transport=transport)
+                recording = (status == 0 and srs.recording(report["call_id"], seconds=30)) or {}
+                heard = srs.heard(recording, 0.5, 1) if recording.get("id") else []
+                tap.ok(len(heard) == 2 and near(heard[0], 440) and near(heard[1], 660), f"{what}: heard over {transport}",
+                       heard, report, recording, srs.log()[-3000:])
+                streams = recording.get("streams", [])
+                tap.equal({s["advertised"].rsplit(":", 1)[0] for s in streams}, {to}, f"{what}: at the address that was called",
+                          recording)
+                tap.equal([s["advertised"] for s in streams].count(f"{to}:40000"), 1, f"{what}: one of them at the one port",
+                          recording)
+
+            def missing(addresses, what):
+                """Every address or none: /v1/nat says so within a second."""
+                began = time.monotonic()
+
+                def told():
+                    texts = [p["text"] for p in srs.nat()["problems"] if p["code"] == "address_missing"]
+                    return all(a in texts[0] for a in addresses) if texts and addresses else bool(texts) == bool(addresses)
+                ok = wait_for(told, 10, every=0.05)
+                tap.ok(ok and time.monotonic() - began < 2, f"{what}: /v1/nat says it at once", srs.nat()["problems"],
+                       time.monotonic() - began)
+
+            def change(verb, addresses=late):
+                for address in addresses:
+                    world.srs.run("ip", "addr", verb, f"{address}/32", "dev", "eth")
+
+            for address in late:
+                lab.run("ip", "route", "add", address, "dev", "c-srs")
+            missing(late, "addresses are not there yet")
+            one = srs.nat()["stock"]["ready"]  # ports of the address that is there
+            call("5.5.5.1", "another is", "tcp")
+            for what, to, transport in (("they come", late[1], "udp"), ("they come back", late[1], "tcp"),
+                                        ("they come back among forty", late[0], "tls")):
+                if "forty" in what:  # more than are told from each other
+                    for n in range(40):
+                        world.srs.run("ip", "addr", "add", f"192.0.2.{n}/32", "dev", "eth")
+                change("add")
+                missing((), what)
+                tap.ok(wait_for(lambda: srs.nat()["stock"]["ready"] >= 3 * one, 10), f"{what}: their ports stand ready", srs.nat())
+                call(to, what, transport)
+                with world.src.inside():
+                    socket.create_connection((late[1], 40000), 5).close()
+                tap.ok(True, f"{what}: media over TCP finds its port")
+                change("del")
+                missing(late, f"{what}, and go again")
+            tap.equal(srs.get("/health/ready")[0], 200, "one listener has its address: ready")
+            change("del", ["5.5.5.1"])
+            tap.ok(wait_for(lambda: srs.get("/health/ready")[0] == 503, 10), "none has: not ready", srs.log()[-2000:])
+            tap.ok(b"no_address" in srs.get("/health/ready")[2], "and the reason is said")
+
+
+listeners_that_wait()
 addresses_that_go()
 sip_through_a_forgetful_nat()
 second_card()

@@ -38,6 +38,24 @@ static struct addr loopback(uint16_t port)
     return addr_v4(127, 0, 0, 1, port);
 }
 
+/* Documentation's addresses (RFC 5737, 3849), which no host has. */
+static void test_addresses_that_may_come(void)
+{
+    const struct io_udp_options may_come = {.may_come = true};
+    struct addr at[] = {addr_v4(192, 0, 2, 77, 0), {0}}, bound, here = loopback(0);
+    CHECK(addr_parse(VIEW_LIT("2001:db8::77"), 0, &at[1]));
+    CHECK(io_udp_is_here(&here));
+    for (int six = 0; six < 2; six++) {
+        CHECK(!io_udp_is_here(&at[six]));
+        CHECK_INT(io_udp_open(&at[six], &plain, &bound), -1);
+        CHECK_INT(errno, EADDRNOTAVAIL);
+        int fd = io_udp_open(&at[six], &may_come, &bound);
+        CHECK(fd >= 0 && addr_equal_ip(&bound, &at[six]) && bound.port != 0);
+        if (fd >= 0)
+            close(fd);
+    }
+}
+
 /* What the receiving kernel says of the hops that were left. */
 static void test_few_hops(void)
 {
@@ -366,6 +384,7 @@ static void test_local_on_wish_and_sources_that_are_not_there(void)
 int main(void)
 {
     RUN(test_local_on_wish_and_sources_that_are_not_there);
+    RUN(test_addresses_that_may_come);
     RUN(test_few_hops);
     RUN(test_batch);
     RUN(test_refusals);

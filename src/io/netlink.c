@@ -190,25 +190,40 @@ static void netlink_take_route(const struct nlmsghdr *m, void *context)
         route->gateway.scope = route->link;
 }
 
-int io_netlink_route(const struct addr *peer, struct io_route *out)
+static void netlink_put_address(struct nlmsghdr *header, unsigned short type,
+                                const struct addr *addr)
+{
+    unsigned short len = addr->family == ADDR_V6 ? 16 : 4;
+    struct rtattr *attribute = (void *)((char *)header + NLMSG_ALIGN(header->nlmsg_len));
+    attribute->rta_type = type;
+    attribute->rta_len = (unsigned short)RTA_LENGTH(len);
+    memcpy(RTA_DATA(attribute), addr->ip, len);
+    header->nlmsg_len = NLMSG_ALIGN(header->nlmsg_len) + attribute->rta_len;
+}
+
+int io_netlink_route(const struct addr *peer, const struct addr *source, struct io_route *out)
 {
     struct {
         struct nlmsghdr header;
         struct rtmsg body;
-        struct rtattr attribute;
-        uint8_t ip[16];
-    } request = {.header = {.nlmsg_type = RTM_GETROUTE, .nlmsg_flags = NLM_F_REQUEST},
-                 .body = {.rtm_family = peer->family == ADDR_V6 ? AF_INET6 : AF_INET},
-                 .attribute = {.rta_type = RTA_DST}};
-    unsigned short len = peer->family == ADDR_V6 ? 16 : 4;
+        uint8_t attributes[2 * RTA_SPACE(16)];
+    } request = {.header = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct rtmsg)),
+                            .nlmsg_type = RTM_GETROUTE,
+                            .nlmsg_flags = NLM_F_REQUEST},
+                 .body = {.rtm_family = peer->family == ADDR_V6 ? AF_INET6 : AF_INET}};
+    unsigned char bits = peer->family == ADDR_V6 ? 128 : 32;
     int error;
-    request.header.nlmsg_len = (uint32_t)(sizeof request - sizeof request.ip + len);
-    request.body.rtm_dst_len = (unsigned char)(len * 8);
-    request.attribute.rta_len = (unsigned short)RTA_LENGTH(len);
-    memcpy(request.ip, peer->ip, len);
+    request.body.rtm_dst_len = bits;
+    netlink_put_address(&request.header, RTA_DST, peer);
+    if (source) {
+        request.body.rtm_src_len = bits;
+        netlink_put_address(&request.header, RTA_SRC, source);
+    }
     *out = (struct io_route){0};
     error = netlink_ask(&request.header, netlink_take_route, out);
-    if (!error && !addr_is_set(&out->source))
+    if (source)
+        out->source = addr_with_port(*source, 0);
+    if (!error && (!addr_is_set(&out->source) || out->link == 0))
         error = ENETUNREACH;
     return error;
 }

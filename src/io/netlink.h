@@ -41,9 +41,10 @@ struct io_route {
     uint32_t link;
 };
 
-/* The route to peer as the kernel would take it now, rules and all. 0 or an errno (ENETUNREACH:
- * none). */
-WARN_UNUSED int io_netlink_route(const struct addr *peer, struct io_route *out);
+/* The route to peer as the kernel would take it now, rules and all, for what leaves from source (NULL:
+ * whatever it chooses). 0 or an errno (ENETUNREACH: none; EINVAL: source is not of this host). */
+WARN_UNUSED int io_netlink_route(const struct addr *peer, const struct addr *source,
+                                 struct io_route *out);
 
 /* A descriptor that is readable when addresses, links, routes or rules have changed; -1 with errno.
  */

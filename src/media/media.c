@@ -713,7 +713,8 @@ bool media_output(struct media *media, struct tick now, struct media_packet *out
     struct media_port_packet asked;
     if (!media_port_output(media->seen, now, &asked))
         return false;
-    *out = (struct media_packet){.socket = asked.socket, .to = asked.to, .bytes = asked.bytes};
+    *out = (struct media_packet){
+        .socket = asked.socket, .to = asked.to, .from = asked.from, .bytes = asked.bytes};
     return true;
 }
 

@@ -474,6 +474,8 @@ static bool send(struct media_ports *ports, struct tick now, struct socket *s,
     *out = (struct media_port_packet){
         .socket = MEDIA_SOCKET((uint32_t)(port - ports->ports), s == &port->sockets[1]),
         .to = *server_of(ports, s),
+        .from =
+            addr_is_unspecified(&s->bound) ? ports->network.source[family_of(s)] : (struct addr){0},
         .bytes = writer_done(&w),
     };
     return true;

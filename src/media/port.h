@@ -33,6 +33,8 @@ struct media_network {
     /* IPv4, IPv6; best first; unset ones at the end. */
     struct addr servers[2][MEDIA_PORT_SERVERS];
     uint16_t lifetime_s[2]; /* a mapping lives so long at least; 0: not known */
+    struct addr
+        source[2]; /* where sockets bound to all addresses ask from; unset: as routes choose */
 };
 
 struct media_ports;
@@ -66,6 +68,7 @@ bool media_port_awaits(const struct media_ports *ports);
 struct media_port_packet {
     uint32_t socket; /* MEDIA_SOCKET() */
     struct addr to;
+    struct addr from;  /* where it is to leave from; unset: where its socket is bound */
     struct view bytes; /* borrowed until the next call */
 };
 bool media_port_output(struct media_ports *ports, struct tick now, struct media_port_packet *out);

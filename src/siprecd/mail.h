@@ -35,10 +35,12 @@ struct worker_network {
     /* Grows when our addresses are others than before: what was made through the old ones
      * (mappings, allocations) has to be made anew. The same number: something else differs. */
     uint32_t change;
-    uint32_t addresses;      /* grows when any address of this host has come or gone */
-    uint32_t unmapped;       /* grows when the gateway has mapped a port no more */
-    bool keep_mappings;      /* false: in the open, or no STUN wanted: send no STUN at all */
-    struct addr local[2];    /* what the default route leaves from: IPv4, IPv6; port 0 */
+    uint32_t addresses;   /* grows when any address of this host has come or gone */
+    uint32_t unmapped;    /* grows when the gateway has mapped a port no more */
+    bool keep_mappings;   /* false: in the open, or no STUN wanted: send no STUN at all */
+    struct addr local[2]; /* what the default route leaves from: IPv4, IPv6; port 0 */
+    /* nat.internal_ip: STUN and TURN are asked from there; not set: by routes */
+    struct addr source[2];
     struct io_proxy proxy;   /* for TCP and TLS where the direct way fails; all zero: none */
     struct addr proxy_at[2]; /* its address */
     struct addr external[2]; /* as best known, port 0; not set: unknown */

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "io/clock.h"
+#include "io/udp.h"
 #include "siprecd/conduit.h"
 #include "turn/pool.h"
 
@@ -629,14 +630,19 @@ static void take_pool_events(struct relays *r, struct tick now)
 
 /* ---- what is due ----------------------------------------------------------------------------------------------------- */
 
+/* Where media ports are bound, the first address that this host has; on all addresses: nat.internal_ip. */
 static struct addr local_for(const struct relays *r, const struct addr *peer)
 {
-    struct addr any = {.family = peer->family};
+    const struct addr *source = &r->network.source[peer->family == ADDR_V6];
+    struct addr found = {0};
     for (size_t i = 0; i < r->config.binds_count; i++) {
-        if (r->config.binds[i].family == peer->family)
-            return addr_with_port(r->config.binds[i], 0);
+        const struct addr *bind = &r->config.binds[i];
+        if (bind->family == peer->family && (!addr_is_set(&found) || !io_udp_is_here(&found)))
+            found = addr_with_port(*bind, 0);
     }
-    return any;
+    if (!addr_is_set(&found))
+        found.family = peer->family;
+    return addr_is_unspecified(&found) && addr_is_set(source) ? *source : found;
 }
 
 static int open_way(struct relays *r, struct tick now, const struct turn_pool_packet *packet)

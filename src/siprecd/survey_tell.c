@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "io/proxy.h"
+#include "io/udp.h"
 #include "siprecd/surveyor_inside.h"
 #include "turn/allocation.h"
 
@@ -213,6 +214,10 @@ struct worker_network *surveyor_worker_network(struct surveyor *s, struct tick n
     for (size_t f = 0; f < 2; f++) {
         enum profile_source source;
         network->local[f] = s->profiles[f].local;
+        /* It may be an address that only others have. */
+        const struct addr *internal = &s->config.settings.internal[f];
+        if (addr_is_set(internal) && io_udp_is_here(internal))
+            network->source[f] = addr_with_port(*internal, 0);
         network->external[f] = profile_external(&s->profiles[f], &source);
         network->behaviour[f] = s->profiles[f].behaviour;
         network->keep_mappings = network->keep_mappings || keeps_mappings(s, f, now);

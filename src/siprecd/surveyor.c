@@ -81,12 +81,13 @@ static bool place_anyhow(const struct io_links *links, bool v6, struct survey_pl
     return false;
 }
 
+/* source: what leaves from there may have a route of its own; NULL: any. */
 static bool place_by_route(const struct surveyor *s, const struct addr *towards, bool v6,
-                           struct survey_place *place)
+                           const struct addr *source, struct survey_place *place)
 {
     struct io_route route;
     const struct io_link *link;
-    if (io_netlink_route(towards, &route) != 0 || !is_of_use(&route.source, v6))
+    if (io_netlink_route(towards, source, &route) != 0 || !is_of_use(&route.source, v6))
         return false;
     link = link_of(&s->links, route.link);
     if (!link || link->is_loopback)
@@ -96,23 +97,38 @@ static bool place_by_route(const struct surveyor *s, const struct addr *towards,
     return true;
 }
 
-static struct survey_place find_place(const struct surveyor *s, bool v6)
+/* The address that the settings name; NULL: none. */
+static const struct addr *ordered_address(const struct survey_settings *settings, bool v6)
 {
-    const struct survey_settings *settings = &s->config.settings;
-    struct survey_place place = {0};
+    if (addr_is_set(&settings->internal[v6]))
+        return &settings->internal[v6];
+    return addr_is_set(&settings->bind[v6]) ? &settings->bind[v6] : NULL;
+}
+
+static bool place_towards_world(const struct surveyor *s, bool v6, const struct addr *source,
+                                struct survey_place *place)
+{
     struct addr first = anywhere(v6, 0), second = anywhere(v6, 1);
-    bool found = place_by_route(s, &first, v6, &place) || place_by_route(s, &second, v6, &place);
+    bool found = place_by_route(s, &first, v6, source, place) ||
+                 place_by_route(s, &second, v6, source, place);
     /* A network of its own, with its own servers. */
     for (size_t i = 0; i < s->lookups.count && !found; i++) {
         const struct addr *server = lookups_find(&s->lookups, i, v6 ? ADDR_V6 : ADDR_V4);
-        found = server && place_by_route(s, server, v6, &place);
+        found = server && place_by_route(s, server, v6, source, place);
     }
-    if (!found)
+    return found;
+}
+
+static struct survey_place find_place(const struct surveyor *s, bool v6)
+{
+    const struct addr *ordered = ordered_address(&s->config.settings, v6);
+    struct survey_place place = {0};
+    /* nat.internal_ip may be an address that only others have. */
+    if (!(ordered && place_towards_world(s, v6, ordered, &place)) &&
+        !place_towards_world(s, v6, NULL, &place))
         (void)place_anyhow(&s->links, v6, &place);
-    if (addr_is_set(&settings->internal[v6]))
-        place.local = addr_with_port(settings->internal[v6], 0);
-    else if (addr_is_set(&settings->bind[v6]))
-        place.local = settings->bind[v6];
+    if (ordered)
+        place.local = *ordered;
     place.local.port = 0;
     return place;
 }

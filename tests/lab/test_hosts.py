@@ -129,6 +129,42 @@ def sip_through_a_forgetful_nat():
             tap.ok(report.get("code") == 200, "and the call had been one", report)
 
 
+def second_card_behind_its_own_nat(kind, paths):
+    """INTERNAL_IP names the card that the default route does not take: what asks STUN, TURN and the gateway leaves by that one,
+    too, also from media ports that are bound to all addresses."""
+    with lab.World(srs=["443-only"]) as world:
+        world.coturn()
+        world.classic_stun()
+        router = lab.Router("second", kind, [], "192.168.30.1", "5.5.8.1", "192.168.30.2")
+        world.spaces["second"] = router.space
+        world.routers["srs"].append(router)
+        lab.connect(router.space, "lan", world.srs, "second")
+        lab.connect(None, "c-second", router.space, "wan")
+        router.space.run("ip", "addr", "add", "192.168.30.1/24", "dev", "lan")
+        world.wire_public(router.space, "wan", "c-second", ["5.5.8.1"])
+        router.up(world.folder)
+        world.srs.run("ip", "addr", "add", "192.168.30.2/24", "dev", "second")
+        world.srs.run("ip", "route", "add", "default", "via", "192.168.30.1", "dev", "second", "table", "8")
+        world.srs.run("ip", "rule", "add", "from", "192.168.30.2", "lookup", "8")
+        turn = {"TURN_SERVERS": f"turn:{lab.SERVERS}.1", "TURN_USERNAME": lab.TURN_USER, "TURN_PASSWORD": lab.TURN_PASSWORD}
+        with world.siprecd(environment={"INTERNAL_IP": "192.168.30.2", **(turn if "relay" in paths else {})}) as srs:
+            name = f"INTERNAL_IP names the second card, behind its own NAT ({kind})"
+            wait_for(lambda: srs.nat()["state"] == "known" and srs.metric("siprecd_stun_requests_total") >= 8 and
+                     ("mapped" not in paths or srs.nat()["portmap"]["mapped"] >= 8) and
+                     ("relay" not in paths or any(r["ready"] >= 2 for r in srs.nat()["relays"])), 20)
+            nat = srs.nat()
+            tap.equal({e["address"] for e in nat["external"]}, {"5.5.8.1"}, f"{name}: its address outside alone is found", nat)
+            status, report = world.call(to="5.5.8.1")
+            recording = (status == 0 and srs.recording(report["call_id"], seconds=30)) or {}
+            heard = srs.heard(recording) if recording.get("id") else []
+            tap.ok(len(heard) == 2 and near(heard[0], 440) and near(heard[1], 660), f"{name}: the call is heard", heard, report,
+                   recording, srs.nat(), srs.log()[-3000:])
+            streams = recording.get("streams", [])
+            tap.equal({s["path"] for s in streams}, paths, f"{name}: by the path that its NAT leaves", recording)
+            where = f"{lab.SERVERS}.1" if "relay" in paths else "5.5.8.1"
+            tap.equal({s["advertised"].rsplit(":", 1)[0] for s in streams}, {where}, f"{name}: at {where}", recording)
+
+
 def addresses_that_go():
     """Ports bound to an address that goes in mid-call: the call moves to another's; without another it waits for it."""
     with lab.World() as world:
@@ -252,6 +288,9 @@ listeners_that_wait()
 addresses_that_go()
 sip_through_a_forgetful_nat()
 second_card()
+second_card_behind_its_own_nat("masquerade", {"stun"})
+second_card_behind_its_own_nat("pcp", {"mapped"})
+second_card_behind_its_own_nat("symmetric", {"relay"})
 bridge()
 tunnel()
 second_card_v6()

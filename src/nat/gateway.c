@@ -202,6 +202,15 @@ static void fall_silent(struct gateway *g)
     tell(g, NULL, GATEWAY_SILENT, PORTMAP_OK);
 }
 
+/* NAT-PMP knows no IPv6. */
+static void speak_otherwise(struct gateway *g, struct tick now)
+{
+    if (g->options.internal.family == ADDR_V6)
+        fall_silent(g);
+    else
+        speak_natpmp(g, now);
+}
+
 /* The wait after this request; RFC 6887 §8.1.1, RFC 6886 §3.1. */
 static void schedule_again(struct gateway *g, struct mapping *m, struct tick now)
 {
@@ -247,7 +256,7 @@ static void give_up(struct gateway *g, struct mapping *m, struct tick now)
     if (m->state == MAPPING_DELETING && m->tries >= DELETE_TRIES)
         m->state = MAPPING_FREE;
     else if (g->speech == GATEWAY_UNKNOWN && m->tries >= FIND_TRIES)
-        speak_natpmp(g, now);
+        speak_otherwise(g, now);
     else if (g->speech == GATEWAY_NATPMP && !g->has_epoch && m->tries >= NATPMP_TRIES)
         fall_silent(g);
 }
@@ -415,7 +424,7 @@ bool gateway_input(struct gateway *g, struct tick now, struct view datagram)
     if (r.result == PORTMAP_OTHER_VERSION) {
         /* RFC 6887 §9: it does not speak PCP; RFC 6886 §3.5: it speaks version 0. */
         if (g->speech == GATEWAY_UNKNOWN)
-            speak_natpmp(g, now);
+            speak_otherwise(g, now);
         return true;
     }
     switch (r.kind) {

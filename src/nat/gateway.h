@@ -1,5 +1,5 @@
 /* gateway: port mappings at one gateway, kept for as long as they are wanted: PCP where it is
- * spoken, else NAT-PMP.
+ * spoken, else, for IPv4, NAT-PMP. IPv6 is not translated: what is mapped is let in (RFC 6887 §2.2).
  * Not here: messages (portmap.h), sockets, which gateway (the route), UPnP (io, miniupnpc).
  * RFC 6887 §8.1.1, §8.5, §9, §11, §16.3.1; RFC 6886 §3.1, §3.6, §3.7. Sans-IO. */
 #ifndef NAT_GATEWAY_H

@@ -181,7 +181,9 @@ bool profile_is_doubted(const struct nat_profile *p)
 
 int profile_levels(const struct nat_profile *p)
 {
-    if (p->behind_nat == PATH_NO || is_local(p, PROFILE_STUN))
+    /* A gateway that has our own address outside only lets in (RFC 6887 §2.2). */
+    if (p->behind_nat == PATH_NO || is_local(p, PROFILE_STUN) ||
+        (!is_told(p, PROFILE_STUN) && is_local(p, PROFILE_GATEWAY)))
         return 0;
     if (is_told(p, PROFILE_GATEWAY))
         return profile_trusts_gateway(p) ? 1 : 2;

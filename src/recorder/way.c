@@ -137,7 +137,7 @@ static struct path_us us_of(const struct recorder *recorder, const struct record
     us.is_open |= profile->behind_nat == PATH_UNKNOWN && !profile->stun_is_silent && !has_stun &&
                   !addr_is_set(&profile->told[PROFILE_STUN].address) && addr_is_set(&mine) &&
                   !addr_is_private(&mine) && !addr_is_link_local(&mine) &&
-                  !addr_is_loopback(&mine) && !us.is_static;
+                  !addr_is_loopback(&mine) && !us.is_static && !us.is_mapped;
     return us;
 }
 

@@ -102,6 +102,11 @@ bool mapper_event(struct mapper *mapper, struct mapper_event *out)
     return true;
 }
 
+static bool is_v6(const struct mapper *mapper)
+{
+    return mapper->local.family == ADDR_V6;
+}
+
 static struct wish *wish_find(struct mapper *mapper, enum portmap_protocol protocol, uint16_t port)
 {
     for (size_t i = 0; i < GATEWAY_MAPPINGS; i++) {
@@ -140,8 +145,8 @@ static void mapper_look_for_news(struct mapper *mapper)
     if (status.speech != mapper->told.speech || status.is_inside != mapper->told.is_inside ||
         !addr_equal_ip(&status.external, &mapper->told.external))
         mapper->has_news = true;
+    metric_add(METRIC_PORT_MAPPINGS, (int64_t)status.mapped - (int64_t)mapper->told.mapped);
     mapper->told = status;
-    metric_set(METRIC_PORT_MAPPINGS, (int64_t)status.mapped);
 }
 
 bool mapper_has_news(struct mapper *mapper)
@@ -174,7 +179,7 @@ static void mapper_take_events(struct mapper *mapper, struct tick now)
             /* RFC 6887 §7.4, codes 7 and 12, say why; miniupnpd says that it has no room. */
             if (event.result == PORTMAP_BEHIND_NAT)
                 mapper->is_inside = true;
-            if (!mapper->is_refused && mapper_status(mapper).mapped == 0)
+            if (!mapper->is_refused && mapper_status(mapper).mapped == 0 && !is_v6(mapper))
                 mapper->doubt_at = tick_add_ms(now, MAPPER_DOUBT_MS);
             mapper->is_refused = true;
             break;
@@ -284,6 +289,14 @@ static void upnp_failed(struct mapper *mapper, struct tick now, const char *why)
         if (mapper->wishes[i].is_used)
             mapper_tell(mapper, &mapper->wishes[i], (struct addr){0});
     }
+}
+
+/* IPv6: there is nobody else to ask, for now. */
+static void pcp_failed(struct mapper *mapper, struct tick now)
+{
+    mapper->by_upnp = true;
+    upnp_failed(mapper, now, "it speaks no PCP for IPv6");
+    mapper_look_for_news(mapper);
 }
 
 static void upnp_take(struct mapper *mapper, struct tick now, const struct asker_answer *answer)
@@ -427,12 +440,12 @@ static void mapper_close_gateway(struct mapper *mapper)
 }
 
 /* Gateways that came up anew, or have another address outside, say so to all hosts, at this port
- * (RFC 6887 §14.1.2, RFC 6886 §3.2.1): 224.0.0.1 needs no joining. Other programs may listen, too.
+ * (RFC 6887 §14.1.2, RFC 6886 §3.2.1): 224.0.0.1 and ff02::1 need no joining. Other programs may listen, too.
  * Without it we would find out when mappings are renewed. */
 static void mapper_open_ear(struct mapper *mapper)
 {
     struct io_udp_options options = {.reuse = true};
-    struct addr all = addr_v4(0, 0, 0, 0, MAPPER_ANNOUNCE_PORT);
+    struct addr all = {.family = mapper->local.family, .port = MAPPER_ANNOUNCE_PORT};
     mapper->ear_fd = io_udp_open(&all, &options, NULL);
     if (mapper->ear_fd >= 0 &&
         io_loop_add(mapper->config.loop, mapper->ear_fd, IO_READ, mapper->config.token) != 0) {
@@ -517,9 +530,10 @@ void mapper_check(struct mapper *mapper, struct tick now)
         mapper_wait_for_gateway(mapper, now);
         mapper_run_gateway(mapper, now);
     }
-    for (size_t i = 0; i < GATEWAY_MAPPINGS && mapper->by_upnp; i++)
+    bool by_upnp = mapper->by_upnp && !is_v6(mapper);
+    for (size_t i = 0; i < GATEWAY_MAPPINGS && by_upnp; i++)
         mapper->wishes[i].due = now;
-    if (mapper->by_upnp)
+    if (by_upnp)
         mapper->upnp_at = now;
 }
 
@@ -536,7 +550,7 @@ void mapper_stop(struct mapper *mapper, struct tick now)
         wish->is_dropped = mapper->by_upnp && addr_is_set(&wish->external);
     }
     mapper_run_gateway(mapper, now);
-    if (mapper->by_upnp && !mapper->is_asking)
+    if (mapper->by_upnp && !is_v6(mapper) && !mapper->is_asking)
         upnp_ask(mapper, now);
     mapper_forget(mapper);
     mapper->is_on = false;
@@ -576,6 +590,10 @@ void mapper_expire(struct mapper *mapper, struct tick now)
     if (mapper->gateway && tick_due(gateway_deadline(mapper->gateway), now))
         gateway_expire(mapper->gateway, now);
     mapper_run_gateway(mapper, now);
+    if (mapper->gateway && tick_due(mapper->find_until, now) && is_v6(mapper)) {
+        mapper_close_gateway(mapper);
+        pcp_failed(mapper, now);
+    }
     if (mapper->gateway && tick_due(mapper->find_until, now)) {
         LOG_INFO("nat", VIEW_NONE,
                  "gateway speaks neither PCP nor NAT-PMP, asking by UPnP gateway=%s",

@@ -1,5 +1,5 @@
-/* mapper: our ports mapped at the gateway, for as long as they are wanted: by PCP or NAT-PMP where
- * it speaks one of them, else by UPnP.
+/* mapper: our ports of one family mapped at the gateway, for as long as they are wanted: by PCP or NAT-PMP where
+ * it speaks one of them, else by UPnP; IPv6 by PCP alone.
  * Not here: the protocols (nat/gateway.h, io/igd.h), which ports (surveyor.h).
  * RFC 6887, RFC 6886, UPnP WANIPConnection. */
 #ifndef SIPRECD_MAPPER_H

@@ -13,8 +13,8 @@ enum { DOUBT_AGAIN_MS = 10000 };
 /* Mapped are ports that the gateway's packets can reach: of the address it knows us by. */
 static bool is_mappable(const struct surveyor *s, const struct addr *bound)
 {
-    return bound->family == ADDR_V4 &&
-           (addr_is_unspecified(bound) || addr_equal_ip(bound, &s->places[0].local));
+    return addr_is_unspecified(bound) ||
+           addr_equal_ip(bound, &s->places[bound->family == ADDR_V6].local);
 }
 
 void surveyor_listener(struct surveyor *s, struct recorder_now now, size_t number, bool is_tcp,
@@ -22,10 +22,12 @@ void surveyor_listener(struct surveyor *s, struct recorder_now now, size_t numbe
 {
     struct survey_listener *listener = &s->listeners[number];
     *listener = (struct survey_listener){.is_wanted = is_mappable(s, bound),
+                                         .is_v6 = bound->family == ADDR_V6,
                                          .protocol = is_tcp ? PORTMAP_TCP : PORTMAP_UDP,
                                          .number = bound->port};
     if (listener->is_wanted)
-        listener->is_wanted = mapper_want(s->mapper, now.tick, listener->protocol, bound->port);
+        listener->is_wanted =
+            mapper_want(s->mappers[listener->is_v6], now.tick, listener->protocol, bound->port);
 }
 
 static struct survey_port *port_of(struct surveyor *s, uint32_t worker, uint32_t port)
@@ -52,7 +54,7 @@ static void port_close(struct surveyor *s, struct recorder_now now, struct surve
         return;
     port->is_open = false;
     for (size_t k = 0; k < 2; k++)
-        mapper_drop(s->mapper, now.tick, PORTMAP_UDP, port->number[k]);
+        mapper_drop(s->mappers[port->is_v6], now.tick, PORTMAP_UDP, port->number[k]);
 }
 
 /* The gateway may have come up anew without a word, and map nothing any more: STUN sees a mapped port
@@ -76,7 +78,7 @@ static void doubt(struct surveyor *s, struct tick now, struct survey_port *port,
     s->ports.doubted = now;
     LOG_INFO("nat", VIEW_NONE, "is it still mapped? asking the gateway port=%u seen=%s",
              port->number[0], addr_print(seen[0]).s);
-    mapper_check(s->mapper, now);
+    mapper_check(s->mappers[port->is_v6], now);
 }
 
 void surveyor_ticket(struct surveyor *s, struct recorder_now now,
@@ -96,12 +98,13 @@ void surveyor_ticket(struct surveyor *s, struct recorder_now now,
     was_dirty = port->is_dirty; /* it stands in the queue once */
     *port = (struct survey_port){.is_open = true,
                                  .is_dirty = was_dirty,
+                                 .is_v6 = ticket->bound.family == ADDR_V6,
                                  .generation = ticket->generation,
                                  .number = {ticket->bound.port, ticket->bound_rtcp.port},
                                  .seen = {ticket->seen, ticket->seen_rtcp}};
     for (size_t k = 0; k < 2; k++) {
         /* RTP without RTCP is of use; neither where the table is full. */
-        if (!mapper_want(s->mapper, now.tick, PORTMAP_UDP, port->number[k]))
+        if (!mapper_want(s->mappers[port->is_v6], now.tick, PORTMAP_UDP, port->number[k]))
             return;
     }
 }
@@ -120,19 +123,20 @@ static void mark(struct surveyor *s, uint32_t worker, uint32_t id, size_t k,
     struct survey_ports *ports = &s->ports;
     struct survey_port *port = &ports->of[worker].list[id];
     port->mapped[k] = *external;
-    if (port->is_dirty || ports->dirty_count == GATEWAY_MAPPINGS)
+    if (port->is_dirty || ports->dirty_count == SURVEYOR_MAPPINGS)
         return;
     port->is_dirty = true;
-    ports->dirty[(ports->dirty_first + ports->dirty_count++) % GATEWAY_MAPPINGS] =
+    ports->dirty[(ports->dirty_first + ports->dirty_count++) % SURVEYOR_MAPPINGS] =
         (struct survey_port_id){worker, id};
 }
 
-void survey_ports_mapped(struct surveyor *s, const struct mapper_event *event)
+void survey_ports_mapped(struct surveyor *s, bool v6, const struct mapper_event *event)
 {
     for (size_t i = 0; i < VALUES_LISTENERS_MAX; i++) {
         struct survey_listener *listener = &s->listeners[i];
-        if (listener->is_wanted && listener->protocol == event->protocol &&
-            listener->number == event->port)
+        /* A pinhole changes no address. */
+        if (listener->is_wanted && !v6 && !listener->is_v6 &&
+            listener->protocol == event->protocol && listener->number == event->port)
             listener->mapped = event->external;
     }
     s->has_news = true;
@@ -140,7 +144,8 @@ void survey_ports_mapped(struct surveyor *s, const struct mapper_event *event)
         for (uint32_t id = 0; id < s->ports.of[w].count; id++) {
             const struct survey_port *port = &s->ports.of[w].list[id];
             for (size_t k = 0; k < 2 && port->is_open; k++) {
-                if (event->protocol != PORTMAP_UDP || port->number[k] != event->port)
+                if (event->protocol != PORTMAP_UDP || port->is_v6 != v6 ||
+                    port->number[k] != event->port)
                     continue;
                 s->ports.unmapped +=
                     addr_is_set(&port->mapped[k]) && !addr_is_set(&event->external);
@@ -156,7 +161,7 @@ bool surveyor_mapping(struct surveyor *s, struct surveyor_mapping *out)
     while (ports->dirty_count > 0) {
         struct survey_port_id at = ports->dirty[ports->dirty_first];
         struct survey_port *port = &ports->of[at.worker].list[at.port];
-        ports->dirty_first = (ports->dirty_first + 1) % GATEWAY_MAPPINGS;
+        ports->dirty_first = (ports->dirty_first + 1) % SURVEYOR_MAPPINGS;
         ports->dirty_count--;
         port->is_dirty = false;
         if (!port->is_open)

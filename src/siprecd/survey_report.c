@@ -133,13 +133,13 @@ static void put_family(json_t *object, const struct nat_profile *p)
                             : json_boolean(b->hairpin != NAT_HAIRPIN_NONE));
 }
 
-static json_t *portmap(const struct surveyor_view *view)
+static json_t *portmap(const struct surveyor_view *view, bool v6)
 {
-    const struct gateway_status *gateway = &view->gateway;
-    if (!view->is_mapping)
+    const struct gateway_status *gateway = &view->gateways[v6];
+    if (!view->is_mapping[v6])
         return json_null();
     return json_pack("{s:o,s:o,s:o,s:I,s:I}", "protocol", word(speech_word(gateway->speech)),
-                     "gateway", address(&view->places[0].gateway), "external",
+                     "gateway", address(&view->places[v6].gateway), "external",
                      address(&gateway->external), "mapped", (json_int_t)gateway->mapped, "wanted",
                      (json_int_t)gateway->wanted);
 }
@@ -320,7 +320,7 @@ static json_t *problems(const struct surveyor_view *view, struct tick now,
         }
     }
     /* Only where nothing else lets anybody in. */
-    if (view->is_mapping && view->gateway.speech == GATEWAY_MUTE &&
+    if (view->is_mapping[0] && view->gateways[0].speech == GATEWAY_MUTE &&
         has_problem(list, "needs_relay"))
         add_problem(list, "no_portmap",
                     "the gateway maps no ports: it speaks neither PCP, NAT-PMP nor UPnP",
@@ -361,8 +361,9 @@ char *survey_report_print(const struct surveyor_view *view, struct recorder_now 
     if (p != &view->profiles[1] && addr_is_set(&view->profiles[1].local)) {
         ipv6 = json_object();
         put_family(ipv6, &view->profiles[1]);
+        json_object_set_new(ipv6, "portmap", portmap(view, true));
     }
-    json_object_set_new(root, "portmap", portmap(view));
+    json_object_set_new(root, "portmap", portmap(view, p == &view->profiles[1]));
     json_object_set_new(root, "relays", servers(sides->relays, sides->workers));
     json_object_set_new(root, "stock",
                         json_pack("{s:I,s:I}", "ready", (json_int_t)sides->usage->tickets,

@@ -238,14 +238,15 @@ struct worker_network *surveyor_worker_network(struct surveyor *s, struct tick n
 
 struct surveyor_view surveyor_view(const struct surveyor *s)
 {
-    return (struct surveyor_view){.settings = &s->config.settings,
-                                  .links = &s->links,
-                                  .places = s->places,
-                                  .profiles = s->profiles,
-                                  .probers = {s->probers[0], s->probers[1]},
-                                  .lookups = &s->lookups,
-                                  .gateway = mapper_status(s->mapper),
-                                  .is_mapping = s->is_mapping,
-                                  .cloud = s->sources.cloud,
-                                  .updated_at = s->updated_at};
+    return (struct surveyor_view){
+        .settings = &s->config.settings,
+        .links = &s->links,
+        .places = s->places,
+        .profiles = s->profiles,
+        .probers = {s->probers[0], s->probers[1]},
+        .lookups = &s->lookups,
+        .gateways = {mapper_status(s->mappers[0]), mapper_status(s->mappers[1])},
+        .is_mapping = {s->is_mapping[0], s->is_mapping[1]},
+        .cloud = s->sources.cloud,
+        .updated_at = s->updated_at};
 }

@@ -30,7 +30,14 @@ enum {
 /* What questions to asker are about. */
 enum { ID_MAPPER = 1, ID_LOOKUPS = 100, ID_SOURCES = 200, ID_KEEP = 300 };
 /* Tokens, from the config's on. */
-enum { AT_NETLINK, AT_ASKER, AT_MAPPER = 8, AT_PROBER = 16, AT_PROBER_STEP = 16 };
+enum {
+    AT_NETLINK,
+    AT_ASKER,
+    AT_MAPPER = 8,
+    AT_MAPPER_STEP = 1,
+    AT_PROBER = 16,
+    AT_PROBER_STEP = 16
+};
 
 /* ---- where we are --------------------------------------------------------------------------- */
 
@@ -172,25 +179,31 @@ static void start_prober(struct surveyor *s, struct tick now, bool v6)
     prober_start(s->probers[v6], now, &s->places[v6].local, servers, count);
 }
 
-/* Only who sits behind a NAT has something to map, and only IPv4 is translated. */
-static bool wants_mappings(const struct surveyor *s)
+/* Only who sits behind a NAT has something to map; of IPv6, which nobody translates, who is not known to
+ * be let in anyhow. */
+static bool wants_mappings(const struct surveyor *s, bool v6)
 {
-    const struct nat_profile *p = &s->profiles[0];
+    const struct nat_profile *p = &s->profiles[v6];
     const struct profile_told *stun = &p->told[PROFILE_STUN];
-    return s->config.settings.portmap && is_wanted(s, false) &&
-           !survey_settings_suffice(&s->config.settings) && addr_is_private(&p->local) &&
-           addr_is_set(&s->places[0].gateway) &&
-           !(addr_is_set(&stun->address) && addr_equal_ip(&stun->address, &p->local));
+    bool is_ours = addr_is_set(&stun->address) && addr_equal_ip(&stun->address, &p->local);
+    if (!s->config.settings.portmap || !is_wanted(s, v6) ||
+        survey_settings_suffice(&s->config.settings) || !addr_is_set(&s->places[v6].gateway))
+        return false;
+    if (v6)
+        return !addr_is_private(&p->local) &&
+               !(is_ours && p->behaviour.filtering == NAT_FILTERING_INDEPENDENT);
+    return addr_is_private(&p->local) && !is_ours;
 }
 
 static void start_mapper(struct surveyor *s, struct tick now)
 {
-    bool wants = wants_mappings(s);
-    if (wants)
-        mapper_start(s->mapper, now, &s->places[0].local, &s->places[0].gateway);
-    else
-        mapper_stop(s->mapper, now);
-    s->is_mapping = wants;
+    for (size_t f = 0; f < 2; f++) {
+        s->is_mapping[f] = wants_mappings(s, f);
+        if (s->is_mapping[f])
+            mapper_start(s->mappers[f], now, &s->places[f].local, &s->places[f].gateway);
+        else
+            mapper_stop(s->mappers[f], now);
+    }
 }
 
 static void start_sources(struct surveyor *s, struct tick now)
@@ -226,8 +239,9 @@ static void settle_where_silent(struct surveyor *s, struct tick now)
     for (size_t f = 0; f < 2; f++) {
         struct nat_profile *p = &s->profiles[f];
         bool names_open = false;
+        /* Without a pinhole a call over IPv6 has its address all the same. */
         bool mapper_open =
-            !f && s->is_mapping && mapper_status(s->mapper).speech == GATEWAY_UNKNOWN;
+            !f && s->is_mapping[f] && mapper_status(s->mappers[f]).speech == GATEWAY_UNKNOWN;
         for (size_t i = 0; i < s->config.settings.stun_count; i++)
             names_open = names_open || !s->lookups.list[i].is_done;
         if (!addr_is_set(&p->local) || (!tick_is_never(p->behaviour_at) && !p->has_changed) ||
@@ -380,8 +394,8 @@ static void external_changed(struct surveyor *s, struct tick now, bool v6,
     s->change++;
     prober_discover(s->probers[v6], now);
     start_sources(s, now);
-    if (!v6 && s->is_mapping)
-        mapper_check(s->mapper, now);
+    if (s->is_mapping[v6])
+        mapper_check(s->mappers[v6], now);
 }
 
 static void take_external(struct surveyor *s, struct tick now, bool v6, enum profile_source source,
@@ -425,27 +439,33 @@ static void take_prober(struct surveyor *s, struct tick now, bool v6)
             break;
         }
     }
-    if (!v6)
-        start_mapper(s, now);
+    start_mapper(s, now);
     miss_stun(s, now);
 }
 
-static void take_mapper(struct surveyor *s, struct tick now)
+static void take_mapper(struct surveyor *s, struct tick now, bool v6)
 {
-    struct gateway_status status = mapper_status(s->mapper);
+    struct gateway_status status = mapper_status(s->mappers[v6]);
+    struct nat_profile *p = &s->profiles[v6];
     struct mapper_event event;
-    while (mapper_event(s->mapper, &event))
-        survey_ports_mapped(s, &event);
-    if (!mapper_has_news(s->mapper))
+    while (mapper_event(s->mappers[v6], &event))
+        survey_ports_mapped(s, v6, &event);
+    if (!mapper_has_news(s->mappers[v6]))
         return;
     status.external.port = 0;
     if (addr_is_set(&status.external))
-        take_external(s, now, false, PROFILE_GATEWAY, &status.external);
+        take_external(s, now, v6, PROFILE_GATEWAY, &status.external);
     else
-        s->profiles[0].told[PROFILE_GATEWAY] = (struct profile_told){0};
-    s->profiles[0].gateway = status.speech;
-    s->profiles[0].gateway_is_inside = status.is_inside;
+        p->told[PROFILE_GATEWAY] = (struct profile_told){0};
+    p->gateway = status.speech;
+    p->gateway_is_inside = status.is_inside;
     tell_news(s, now);
+}
+
+static void take_mappers(struct surveyor *s, struct tick now)
+{
+    for (size_t f = 0; f < 2; f++)
+        take_mapper(s, now, f);
 }
 
 static void take_answer(struct surveyor *s, struct tick now, struct asker_answer *answer)
@@ -464,7 +484,7 @@ static void take_answer(struct surveyor *s, struct tick now, struct asker_answer
                           is_service ? PROFILE_SERVICE : PROFILE_METADATA, &address);
         break;
     case ASKER_GATEWAY:
-        mapper_answer(s->mapper, now, answer);
+        mapper_answer(s->mappers[0], now, answer);
         break;
     case ASKER_KEEP:
         s->is_keeping = false;
@@ -546,9 +566,9 @@ void surveyor_ready(struct surveyor *s, struct recorder_now now, uint64_t token)
         prober_ready(s->probers[v6], now.tick, token);
         take_prober(s, now.tick, v6);
     } else {
-        mapper_ready(s->mapper, now.tick, token);
+        mapper_ready(s->mappers[which == AT_MAPPER + AT_MAPPER_STEP], now.tick, token);
     }
-    take_mapper(s, now.tick);
+    take_mappers(s, now.tick);
     settle_where_silent(s, now.tick);
 }
 
@@ -571,9 +591,11 @@ void surveyor_expire(struct surveyor *s, struct recorder_now now)
             tell_news(s, now.tick);
         s->state_at[f] = profile_deadline(&s->profiles[f], now.tick);
     }
-    if (tick_due(mapper_deadline(s->mapper), now.tick))
-        mapper_expire(s->mapper, now.tick);
-    take_mapper(s, now.tick);
+    for (size_t f = 0; f < 2; f++) {
+        if (tick_due(mapper_deadline(s->mappers[f]), now.tick))
+            mapper_expire(s->mappers[f], now.tick);
+    }
+    take_mappers(s, now.tick);
     settle_where_silent(s, now.tick);
     /* One at a time: a slow disk's last write must not meet the next, which has the same name. */
     if (!s->is_keeping && tick_due(s->keep_at, now.tick))
@@ -587,12 +609,13 @@ struct tick surveyor_deadline(const struct surveyor *s)
     struct tick deadline = tick_min(s->look_at, s->servers_at);
     deadline = tick_min(deadline, lookups_deadline(&s->lookups));
     deadline = tick_min(deadline, sources_deadline(&s->sources));
-    deadline = tick_min(deadline, mapper_deadline(s->mapper));
     deadline = tick_min(deadline, s->credentials_at);
     if (!s->is_keeping)
         deadline = tick_min(deadline, s->keep_at);
-    for (size_t f = 0; f < 2; f++)
+    for (size_t f = 0; f < 2; f++) {
         deadline = tick_min(deadline, tick_min(prober_deadline(s->probers[f]), s->state_at[f]));
+        deadline = tick_min(deadline, mapper_deadline(s->mappers[f]));
+    }
     return deadline;
 }
 
@@ -610,15 +633,16 @@ static void set_profiles(struct surveyor *s, struct tick now)
 
 static bool make_parts(struct surveyor *s)
 {
-    struct mapper_config mapper = {
-        .loop = s->config.loop, .token = s->config.token + AT_MAPPER, .id = ID_MAPPER};
     s->asker = asker_create();
     if (!s->asker)
         return false;
-    mapper.asker = s->asker;
-    io_clock_seed(mapper.seed, sizeof mapper.seed);
-    s->mapper = mapper_create(&mapper);
     for (size_t f = 0; f < 2; f++) {
+        struct mapper_config mapper = {.loop = s->config.loop,
+                                       .token = s->config.token + AT_MAPPER + f * AT_MAPPER_STEP,
+                                       .asker = s->asker,
+                                       .id = ID_MAPPER};
+        io_clock_seed(mapper.seed, sizeof mapper.seed);
+        s->mappers[f] = mapper_create(&mapper);
         struct prober_config prober = {.loop = s->config.loop,
                                        .may_relay = s->config.settings.turn_count > 0,
                                        .token = s->config.token + AT_PROBER + f * AT_PROBER_STEP};
@@ -626,7 +650,7 @@ static bool make_parts(struct surveyor *s)
         s->probers[f] = prober_create(&prober);
     }
     s->netlink_fd = io_netlink_open();
-    return s->mapper && s->probers[0] && s->probers[1] && s->netlink_fd >= 0 &&
+    return s->mappers[0] && s->mappers[1] && s->probers[0] && s->probers[1] && s->netlink_fd >= 0 &&
            io_loop_add(s->config.loop, s->netlink_fd, IO_READ, s->config.token + AT_NETLINK) == 0 &&
            io_loop_add(s->config.loop, asker_fd(s->asker), IO_READ, s->config.token + AT_ASKER) ==
                0;
@@ -687,11 +711,12 @@ void surveyor_destroy(struct surveyor *s, struct recorder_now now)
 {
     if (!s)
         return;
-    if (s->mapper)
-        mapper_stop(s->mapper, now.tick);
-    mapper_destroy(s->mapper);
-    prober_destroy(s->probers[0]);
-    prober_destroy(s->probers[1]);
+    for (size_t f = 0; f < 2; f++) {
+        if (s->mappers[f])
+            mapper_stop(s->mappers[f], now.tick);
+        mapper_destroy(s->mappers[f]);
+        prober_destroy(s->probers[f]);
+    }
     asker_destroy(s->asker);
     if (s->netlink_fd >= 0)
         close(s->netlink_fd);

@@ -89,8 +89,8 @@ struct surveyor_view {
     const struct nat_profile *profiles; /* [2] */
     const struct prober *probers[2];
     const struct lookups *lookups;
-    struct gateway_status gateway;
-    bool is_mapping; /* the gateway is asked for mappings */
+    struct gateway_status gateways[2];
+    bool is_mapping[2]; /* the gateway is asked for mappings */
     enum cloud cloud;
     struct tick updated_at;
 };

@@ -13,13 +13,15 @@
 
 enum {
     SURVEYOR_WORKERS = 16,
-    SURVEYOR_CREDENTIALS_S = 86400, /* of a TURN secret; renewed at half of it */
+    SURVEYOR_MAPPINGS = 2 * GATEWAY_MAPPINGS, /* of both families */
+    SURVEYOR_CREDENTIALS_S = 86400,           /* of a TURN secret; renewed at half of it */
 };
 
 /* A media port, ready or lent. */
 struct survey_port {
     bool is_open;
     bool is_dirty; /* mapped differs from what was told */
+    bool is_v6;
     uint32_t generation;
     uint16_t number[2];
     struct addr mapped[2], seen[2]; /* by the gateway's word; by STUN's */
@@ -34,14 +36,14 @@ struct survey_ports {
         struct survey_port *list; /* by the worker's port id */
         uint32_t count;
     } of[SURVEYOR_WORKERS];
-    struct survey_port_id dirty[GATEWAY_MAPPINGS];
+    struct survey_port_id dirty[SURVEYOR_MAPPINGS];
     size_t dirty_first, dirty_count;
     struct tick doubted; /* that the gateway still has its mappings: last */
     uint32_t unmapped;   /* mappings that were lost */
 };
 
 struct survey_listener {
-    bool is_wanted;
+    bool is_wanted, is_v6;
     enum portmap_protocol protocol;
     uint16_t number;
     struct addr mapped;
@@ -53,13 +55,13 @@ struct surveyor {
     struct asker *asker;
     struct lookups lookups; /* STUN servers, TURN servers, proxy: in this order */
     struct sources sources;
-    struct mapper *mapper;
+    struct mapper *mappers[2]; /* IPv6: pinholes */
     struct prober *probers[2];
     int netlink_fd;
     struct io_links links;
     struct survey_place places[2];
     bool moved[2], has_servers[2];
-    bool is_mapping;
+    bool is_mapping[2];
     struct nat_profile profiles[2];
     struct survey_ports ports;
     struct survey_listener listeners[VALUES_LISTENERS_MAX];
@@ -82,7 +84,7 @@ struct surveyor {
 };
 
 /* The gateway says something about one of our ports. */
-void survey_ports_mapped(struct surveyor *s, const struct mapper_event *event);
+void survey_ports_mapped(struct surveyor *s, bool v6, const struct mapper_event *event);
 /* Makes new credentials from the TURN secret. */
 void survey_tell_renew_credentials(struct surveyor *s, struct recorder_now now);
 void survey_ports_finish(struct surveyor *s);

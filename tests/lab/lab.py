@@ -249,7 +249,7 @@ class Router:
     def gateway(self):
         settings = self.folder / f"miniupnpd-{self.wan}.conf"
         settings.write_text("\n".join([
-            "ext_ifname=wan", "listening_ip=lan", "enable_natpmp=yes", "enable_upnp=yes", "ipv6_disable=yes",
+            "ext_ifname=wan", "listening_ip=lan", "enable_natpmp=yes", "enable_upnp=yes", f"ipv6_disable={'no' if self.v6 else 'yes'}",
             "system_uptime=no", "uuid=1602da75-e59e-492e-8a65-bdaba653e658", "secure_mode=yes", *self.options,
             "allow 1024-65535 0.0.0.0/0 1024-65535", "deny 0-65535 0.0.0.0/0 0-65535", ""]))
         self.daemon = self.space.start("miniupnpd", "-d", "-f", settings, "-P", self.folder / "miniupnpd.pid",

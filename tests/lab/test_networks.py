@@ -97,6 +97,16 @@ Play("IPv6 behind a firewall", ["masquerade"], v6="firewall", arguments=SIX, to=
 Play("IPv6 behind a firewall, the SRC sends from another port", ["masquerade"], v6="firewall", arguments=SIX, to=BEHIND6,
      settings=dict(TURN, TURN_SERVERS=f"turn:[{SERVER6}]:3478"), call=["--send-from", "port"], paths=(None, "relay"), warm=True,
      seconds=8)
+
+
+def routers_as_they_are(world):
+    """The next hop of IPv6 is the router's link-local address, as router advertisements have it."""
+    world.routers["srs"][0].space.run("ip", "-6", "addr", "add", "fe80::1/64", "dev", "lan", "nodad")
+    world.srs.run("ip", "-6", "route", "replace", "default", "via", "fe80::1", "dev", "eth")
+
+
+Play("IPv6 behind a firewall that opens by PCP, the SRC sends from another port", ["pcp"], v6="firewall", sip=False, arguments=SIX,
+     to=BEHIND6, call=["--send-from", "port"], paths=(None, "mapped"), before=routers_as_they_are)
 Play("IPv6 behind a firewall, the SRC latches", ["masquerade"], v6="firewall", arguments=SIX, to=BEHIND6, call=["--latch"],
      paths=("host", "host"))
 # No UDP.

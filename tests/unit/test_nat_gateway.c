@@ -223,6 +223,25 @@ static void test_mute_gateway_is_left_alone(void)
     CHECK_INT(next_event().kind, GATEWAY_MAPPED);
 }
 
+/* NAT-PMP knows no IPv6 (RFC 6886 §3): who speaks that alone is as good as mute. */
+static void test_ipv6_by_pcp_alone(void)
+{
+    for (int silent = 0; silent < 2; silent++) {
+        struct gateway_options options = {.internal = {.family = ADDR_V6, .ip = {0x2a, [15] = 2}},
+                                          .server = {.family = ADDR_V6, .ip = {0xfe, 0x80}}};
+        reset();
+        gateway_destroy(g);
+        g = gateway_create(&options);
+        box.natpmp = true;
+        box.deaf_to_pcp = silent;
+        CHECK(gateway_map(g, now(), PORTMAP_UDP, 10000));
+        run_until(1000 + 60000);
+        CHECK_INT(next_event().kind, GATEWAY_SILENT);
+        CHECK_INT(gateway_status(g).speech, GATEWAY_MUTE);
+        CHECK_INT(box.last_version, 2);
+    }
+}
+
 static void test_restart_is_seen_by_its_epoch(void)
 {
     reset();
@@ -330,6 +349,7 @@ int main(void)
     RUN(test_another_port_is_told_and_suggested_again);
     RUN(test_natpmp_after_a_refusal_and_after_silence);
     RUN(test_mute_gateway_is_left_alone);
+    RUN(test_ipv6_by_pcp_alone);
     RUN(test_restart_is_seen_by_its_epoch);
     RUN(test_a_moving_clock_is_no_restart);
     RUN(test_refusals_wait_their_time);

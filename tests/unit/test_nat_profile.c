@@ -136,6 +136,21 @@ static void test_a_new_lease_is_a_change(void)
     CHECK_INT(profile_state(&p, at(50)), PROFILE_KNOWN);
 }
 
+/* RFC 6887 §2.2: a firewall that maps an address to itself lets in, and translates nothing. */
+static void test_pinhole(void)
+{
+    struct nat_profile p;
+    struct gateway_status status = {.speech = GATEWAY_PCP,
+                                    .external = {.family = ADDR_V6, .ip = {0x2a, [15] = 7}}};
+    profile_init(&p, at(0), PATH_UNKNOWN, none);
+    profile_set_local(&p, at(0), status.external);
+    CHECK_INT(profile_levels(&p), -1);
+    profile_tell_gateway(&p, at(1), &status);
+    CHECK_INT(profile_levels(&p), 0);
+    CHECK_INT(code_of(&p, 1, false, true), PATH_MAPPED);
+    CHECK(!has_problem(&p, 1, "double_nat"));
+}
+
 static void test_double_nat(void)
 {
     static const struct {
@@ -315,6 +330,7 @@ int main(void)
     RUN(test_what_the_settings_mean);
     RUN(test_settling);
     RUN(test_a_new_lease_is_a_change);
+    RUN(test_pinhole);
     RUN(test_double_nat);
     RUN(test_lies_about_our_address);
     RUN(test_the_shortest_lifetime_counts);

@@ -170,21 +170,30 @@ static void show_family(FILE *out, const char *label, const json_t *family)
                                       : "does not lead back inside (no hairpin)");
 }
 
-static void show_portmap(FILE *out, const json_t *nat)
+static void show_gateway(FILE *out, const json_t *map)
 {
-    const json_t *map = json_object_get(nat, "portmap");
     const char *protocol = text_of(map, "protocol"), *outside = text_of(map, "external");
-    put_label(out, "Mappings");
-    if (!json_is_object(map)) {
-        fprintf(out, "none needed, or switched off\n");
-        return;
-    }
     fprintf(out, "%lld of %lld ports mapped", number_of(map, "mapped"), number_of(map, "wanted"));
     if (protocol)
         put(out, " by ", protocol, NULL);
     put(out, " at ", text_of(map, "gateway") ? text_of(map, "gateway") : "no gateway", NULL);
     put(out, outside ? ", outside " : "", outside ? outside : "", NULL);
     fputc('\n', out);
+}
+
+static void show_portmap(FILE *out, const json_t *nat)
+{
+    const json_t *map = json_object_get(nat, "portmap");
+    const json_t *holes = json_object_get(json_object_get(nat, "ipv6"), "portmap");
+    put_label(out, "Mappings");
+    if (json_is_object(map))
+        show_gateway(out, map);
+    else
+        fprintf(out, "none needed, or switched off\n");
+    if (json_is_object(holes) && text_of(holes, "protocol")) {
+        put_label(out, "Pinholes");
+        show_gateway(out, holes);
+    }
 }
 
 static void show_servers(FILE *out, const json_t *nat)

@@ -106,21 +106,33 @@ def public_address():
     play.gap()
 
 
-def move_in_lan(world, _, without=WITHOUT):
+def move_in_lan(world, _, without=WITHOUT, to="192.168.10.3"):
     """Another address by DHCP, and a router whose forwarding of SIP has been told."""
     host, router = world.srs, world.routers["srs"][0]
+    old, router.inner = router.inner, to
     host.run("ip", "addr", "flush", "dev", "eth")
     time.sleep(without)
-    host.run("ip", "addr", "add", "192.168.10.3/24", "dev", "eth")
+    host.run("ip", "addr", "add", f"{to}/24", "dev", "eth")
     host.run("ip", "route", "replace", "default", "via", "192.168.10.1")
-    router.inner = "192.168.10.3"
     router.translate()
     for side in ("-s", "-r"):  # what it forwarded to the old one it forwards no more
-        router.space.run("conntrack", "-D", side, "192.168.10.2", check=False)
+        router.space.run("conntrack", "-D", side, old, check=False)
 
 
 def lan_address():
     play = Play("our address in the LAN changes", ["masquerade"], settings=TURN, disturb=move_in_lan, seconds=20)
+    play.told("address-changed")
+    play.gap()
+
+
+def lan_address_twice():
+    """The second change meets what the first one has begun."""
+    def disturb(world, _):
+        move_in_lan(world, _)
+        time.sleep(1)
+        move_in_lan(world, _, to="192.168.10.4")
+
+    play = Play("our address in the LAN changes twice in a moment", ["masquerade"], settings=TURN, disturb=disturb, seconds=20)
     play.told("address-changed")
     play.gap()
 
@@ -204,7 +216,7 @@ def both_symmetric():
 PARTS = [[srs_reboot, srs_box_reboot, src_reboot, relayed_reboot],
          [public_address, silent_port, silent_port_relayed],
          [hold, hold_relayed],
-         [silent_port_stun, both_symmetric],
+         [silent_port_stun, both_symmetric, lan_address_twice],
          [lan_address, lan_and_turn],
          [lan_address_tcp, srs_reboot_tcp, reboot_and_restart]]
 for function in lab.chosen(PARTS, lambda function: function.__name__):

@@ -7,12 +7,12 @@ import re
 import sys
 
 folder = pathlib.Path(sys.argv[1]) / "tests/natsim"
-DRIVES = ["iceside", "iceline", "icetcp", "turnside", "plainside", "plaincall"]
-KNOWS = ["cells", "network", "matrix", "matrix_ice", "iceplay", "oracle", "matrix_plain", "plainplay", "plainsrc", "maphost", "oracle_plain", "test_worlds_plain", "test_scripts_plain"]
+DRIVES = ["iceside", "iceline", "icetcp", "turnside", "tunnel", "plainside", "plaincall"]
+KNOWS = ["cells", "network", "matrix", "matrix_ice", "iceplay", "oracle", "matrix_plain", "plainplay", "plainsrc", "maphost", "proxyhost", "oracle_plain", "test_worlds_plain", "test_scripts_plain"]
 # What a machine and its settings know.
-FIELDS = {"iceline_options": ["address", "stun", "turn", "external", "gateway"],
+FIELDS = {"iceline_options": ["address", "stun", "turn", "external", "gateway", "proxy"],
           "iceside_options": ["lines", "line_count", "tcp_port", "tcp_active", "discovers", "may_be_lite", "is_lite", "components"],
-          "plainside_options": ["address", "stun", "turn", "external", "gateway", "allow", "allow_count", "listed", "packet_ms"]}
+          "plainside_options": ["address", "stun", "turn", "external", "gateway", "proxy", "allow", "allow_count", "listed", "packet_ms"]}
 ENGINES = r"\b(ice|discovery|nat|profile|path|ladder|keepalive|turn|stun|gateway|portmap|way|srcs?|verdict)_[a-z_]+\("
 WORLD = r"\b(cell|network|natbox|oracle|matrix|iceplay)_[a-z_]+"
 count = failed = 0

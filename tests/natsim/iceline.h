@@ -22,6 +22,7 @@ struct iceline_options {
     struct addr stun, turn; /* servers of its family; unset: none. TURN's TCP is on 443 */
     struct addr external;   /* nat.external_ip; unset: auto */
     struct addr gateway;    /* of the default route, asked for mappings; unset: not */
+    struct addr proxy;      /* nat.proxy, for TURN over TCP; unset: none */
 };
 
 struct iceline {

@@ -50,10 +50,24 @@ static void add_gateway(struct iceplay *play, const struct network *n, struct ma
     maphost_add(&play->sim, n->realm, gateway);
 }
 
-static struct iceline_options line_of(const struct iceplay *play, int which,
-                                      const struct network *n, const struct maphost *gateway)
+/* At the network's edge: it has an address on both sides of it. */
+static void add_proxy(struct iceplay *play, const struct network *n, struct proxyhost *proxy)
+{
+    uint8_t number = (uint8_t)(200 + (proxy - play->proxies[0]));
+    if (!n->has_proxy)
+        return;
+    *proxy = (struct proxyhost){
+        .address = n->address, .external = n->v6 ? v6(3, number) : addr_v4(203, 0, 113, number, 0)};
+    proxy->address.ip[n->v6 ? 15 : 3] = 200;
+    proxyhost_add(&play->sim, n->realm, proxy);
+}
+
+static struct iceline_options line_of(const struct iceplay *play, int which, size_t line,
+                                      const struct network *n)
 {
     const struct turnhost *turn = &play->turn[which];
+    const struct maphost *gateway = &play->gateways[which][line];
+    const struct proxyhost *proxy = &play->proxies[which][line];
     struct addr nowhere = {0};
     return (struct iceline_options){
         .address = n->address,
@@ -63,6 +77,7 @@ static struct iceline_options line_of(const struct iceplay *play, int which,
                                                               : turn->address_v6,
         .external = n->way_in == NETWORK_WHOLE_ADDRESS ? n->outside : nowhere,
         .gateway = n->way_in == NETWORK_GATEWAY ? addr_with_port(gateway->address, 5351) : nowhere,
+        .proxy = n->has_proxy ? addr_with_port(proxy->address, PROXYHOST_PORT) : nowhere,
     };
 }
 
@@ -82,10 +97,10 @@ static void add_side(struct iceplay *play, int which, uint8_t components)
         .components = components,
     };
     for (size_t l = 0; l < options.line_count; l++) {
-        struct maphost *gateway = &play->gateways[which][l];
         network_build(lines[l], &play->sim, which);
-        add_gateway(play, lines[l], gateway);
-        options.lines[l] = line_of(play, which, lines[l], gateway);
+        add_gateway(play, lines[l], &play->gateways[which][l]);
+        add_proxy(play, lines[l], &play->proxies[which][l]);
+        options.lines[l] = line_of(play, which, l, lines[l]);
         realms[l] = lines[l]->realm;
     }
     iceside_init(&play->sides[which], &play->sim, realms, &options);

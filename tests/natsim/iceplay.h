@@ -8,6 +8,7 @@
 #include "natsim/iceside.h"
 #include "natsim/maphost.h"
 #include "natsim/network.h"
+#include "natsim/proxyhost.h"
 #include "natsim/stunhost.h"
 #include "natsim/turnhost.h"
 
@@ -21,6 +22,7 @@ struct iceplay {
     struct stunhost stun[2];                               /* IPv4, IPv6 */
     struct turnhost turn[ICEPLAY_SIDES + 1];               /* and a second one for us */
     struct maphost gateways[ICEPLAY_SIDES][ICESIDE_LINES]; /* of the networks that have one */
+    struct proxyhost proxies[ICEPLAY_SIDES][ICESIDE_LINES];
     struct iceside sides[ICEPLAY_SIDES];
     struct tick answered;
     uint64_t rounds; /* of the play's loop: busy loops show in it */

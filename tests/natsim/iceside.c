@@ -190,6 +190,7 @@ static void start_relay(struct iceside *side, size_t component, size_t line, boo
         .want_v4 = true, /* as siprecd's pool: a relay speaks to both */
         .want_v6 = true,
     };
+    relay->proxy = l->proxy;
     turnside_start(relay, side->sim, side->host,
                    addr_with_port(l->address, (uint16_t)(RELAY_PORT + number)),
                    stream ? addr_with_port(l->turn, 443) : l->turn, options);

@@ -272,6 +272,8 @@ static bool may_leave(const struct natbox_options *o, const struct addr *to)
         return o->protocol == NATBOX_TCP;
     case NATBOX_443_ONLY:
         return o->protocol == NATBOX_TCP && to->port == 443;
+    case NATBOX_NOTHING:
+        break;
     }
     return false;
 }

@@ -26,9 +26,9 @@ enum natbox_ports {
     NATBOX_BLOCK, /* any of a block of `quota` ports that each inside address has (RFC 7422) */
 };
 
-/* What leaves at all: UDP and TCP, TCP alone, or TCP to port 443 alone. What comes in unasked then
- * is dropped, whatever the filter. */
-enum natbox_policy { NATBOX_ALL, NATBOX_TCP_ONLY, NATBOX_443_ONLY };
+/* What leaves at all: UDP and TCP, TCP alone, TCP to port 443 alone, or nothing. What comes in
+ * unasked then is dropped, whatever the filter. */
+enum natbox_policy { NATBOX_ALL, NATBOX_TCP_ONLY, NATBOX_443_ONLY, NATBOX_NOTHING };
 enum natbox_protocol { NATBOX_UDP, NATBOX_TCP };
 
 enum natbox_hairpin { NATBOX_NO_HAIRPIN, NATBOX_EXTERNAL_SOURCE, NATBOX_INTERNAL_SOURCE };

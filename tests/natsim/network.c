@@ -93,8 +93,9 @@ static bool make_special(struct network *n, const char *name, struct rng *rng)
         n->v6 = n->boxes[0].firewall = true;
     } else if (strcmp(name, "UDP blocked") == 0) {
         n->boxes[0].policy = NATBOX_TCP_ONLY;
-    } else if (strcmp(name, "443 only") == 0) {
-        n->boxes[0].policy = NATBOX_443_ONLY;
+    } else if (strcmp(name, "443 only") == 0) { /* or a proxy alone, which lets out the same */
+        n->has_proxy = rng_below(rng, 2);
+        n->boxes[0].policy = n->has_proxy ? NATBOX_NOTHING : NATBOX_443_ONLY;
     } else {
         return false;
     }
@@ -163,6 +164,16 @@ static bool is_of_boxes(const char *key)
     return false;
 }
 
+/* ICE-TCP goes through no proxy. */
+static void set_tcp(struct network *n, const char *value)
+{
+    n->speaks_tcp = sscanf(value, "%hu", &n->tcp_port) == 1 || strcmp(value, "yes") == 0;
+    if (n->speaks_tcp && n->has_proxy) {
+        n->has_proxy = false;
+        n->boxes[0].policy = NATBOX_443_ONLY;
+    }
+}
+
 static bool set_word(struct network *n, const char *key, const char *value, struct rng *rng)
 {
     bool yes = strcmp(value, "yes") == 0;
@@ -171,7 +182,7 @@ static bool set_word(struct network *n, const char *key, const char *value, stru
     else if (strcmp(key, "lite") == 0)
         n->is_lite = yes;
     else if (strcmp(key, "tcp") == 0)
-        n->speaks_tcp = sscanf(value, "%hu", &n->tcp_port) == 1 || yes;
+        set_tcp(n, value);
     else if (strcmp(key, "filter") == 0)
         set_filter(n, filter_of(value), rng);
     else if (strcmp(key, "edm") == 0)
@@ -280,7 +291,8 @@ void network_print(const struct network *n, char *out, size_t size)
             o->arbitrary ? "arbitrary" : "paired", ports[o->ports], o->clashes ? " clashes" : "",
             o->policy == NATBOX_ALL        ? ""
             : o->policy == NATBOX_TCP_ONLY ? " tcp only"
-                                           : " 443 only");
+            : o->policy == NATBOX_443_ONLY ? " 443 only"
+                                           : " proxy only");
     }
     if (len < size)
         (void)snprintf(out + len, size - len, "%s%s%s%s%s", n->v6 ? "open6" : "open",

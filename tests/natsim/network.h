@@ -23,6 +23,7 @@ struct network {
     bool speaks_tcp; /* offers ICE-TCP, and a passive candidate where tcp_port is set */
     uint16_t tcp_port;
     bool has_turn, is_lite;
+    bool has_proxy; /* and nothing leaves but through it */
     /* Set by network_build. */
     size_t realm;
     struct addr address; /* of the host that stands in it, without port */

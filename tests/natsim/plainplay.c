@@ -67,6 +67,17 @@ static void add_gateway(struct plainplay *play)
         maphost_add(&play->sim, n->realm, &play->gateway);
 }
 
+static void add_proxy(struct plainplay *play)
+{
+    const struct network *n = &play->options.us;
+    if (!n->has_proxy)
+        return;
+    play->proxy = (struct proxyhost){.address = n->address,
+                                     .external = n->v6 ? v6(3, 200) : addr_v4(203, 0, 113, 200, 0)};
+    play->proxy.address.ip[n->v6 ? 15 : 3] = 200;
+    proxyhost_add(&play->sim, n->realm, &play->proxy);
+}
+
 /* The whole of the farm's prefix where it has one; else just the SRC. */
 static void allow(struct plainplay *play, struct plainside_options *o)
 {
@@ -130,6 +141,8 @@ static void add_srs(struct plainplay *play)
         o.external = n->outside;
     if (n->way_in == NETWORK_GATEWAY)
         o.gateway = addr_with_port(play->gateway.address, 5351);
+    if (n->has_proxy)
+        o.proxy = addr_with_port(play->proxy.address, PROXYHOST_PORT);
     allow(play, &o);
     plainside_init(&play->srs, &play->sim, n->realm, &o);
 }
@@ -144,6 +157,7 @@ void plainplay_begin(struct plainplay *play, uint64_t seed, const struct plainpl
     add_servers(play);
     network_build(&play->options.us, &play->sim, 0);
     add_gateway(play);
+    add_proxy(play);
     add_src(play);
     add_srs(play);
 }

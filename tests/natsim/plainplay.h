@@ -9,6 +9,7 @@
 #include "natsim/network.h"
 #include "natsim/plainside.h"
 #include "natsim/plainsrc.h"
+#include "natsim/proxyhost.h"
 #include "natsim/stunhost.h"
 #include "natsim/turnhost.h"
 
@@ -40,6 +41,7 @@ struct plainplay {
     struct stunhost stun[2]; /* IPv4, IPv6 */
     struct turnhost turn[2];
     struct maphost gateway;
+    struct proxyhost proxy;
     struct plainside srs;
     struct plainsrc src;
     struct addr signalled;

@@ -104,19 +104,19 @@ static void take_bytes(struct plainside *side, struct plainside_slot *s,
 {
     uint32_t slot = (uint32_t)(s - side->slots);
     size_t len, taken = 0;
-    if (packet->kind == NATSIM_CLOSED) {
-        s->connection = 0;
+    struct view bytes;
+    if (!tunnel_take(&s->connection, side->sim, packet, &bytes)) {
         turn_pool_lost_socket(side->pool, side->sim->now, slot);
         return;
     }
-    if (packet->kind == NATSIM_OPENED) {
-        natsim_stream_send(side->sim, s->connection, view_of(s->stash, s->stash_len));
+    if (s->connection.is_open && s->stash_len > 0) {
+        natsim_stream_send(side->sim, s->connection.stream, view_of(s->stash, s->stash_len));
         s->stash_len = 0;
     }
-    if (packet->kind != NATSIM_BYTES || packet->bytes.len > sizeof s->bytes - s->len)
+    if (bytes.len > sizeof s->bytes - s->len)
         return;
-    memcpy(s->bytes + s->len, packet->bytes.at, packet->bytes.len);
-    s->len += packet->bytes.len;
+    memcpy(s->bytes + s->len, bytes.at, bytes.len);
+    s->len += bytes.len;
     while (turn_frame_next(view_of(s->bytes + taken, s->len - taken), &len) == TURN_FRAME_WHOLE) {
         take_message(side, slot, view_of(s->bytes + taken, len));
         taken += len;
@@ -128,7 +128,7 @@ static void take_bytes(struct plainside *side, struct plainside_slot *s,
 static struct plainside_slot *slot_of_stream(struct plainside *side, size_t stream)
 {
     for (size_t i = 0; i < PLAINSIDE_SLOTS; i++) {
-        if (side->slots[i].connection == stream && stream)
+        if (side->slots[i].connection.stream == stream && stream)
             return &side->slots[i];
     }
     return NULL;
@@ -144,13 +144,14 @@ static void put_slot(struct plainside *side, uint32_t slot, struct addr to, bool
         s->len = s->stash_len = 0;
         if (stream) {
             to.port = 443;
-            s->connection = natsim_connect(side->sim, side->host, local(side, s->port), to);
+            tunnel_open(&s->connection, side->sim, side->host, local(side, s->port), to,
+                        side->options.proxy);
         }
     }
     if (!stream) {
         (void)natsim_send(side->sim, side->host, local(side, s->port), to, bytes);
-    } else if (s->connection && natsim_stream_is_open(side->sim, s->connection)) {
-        natsim_stream_send(side->sim, s->connection, bytes);
+    } else if (s->connection.is_open) {
+        natsim_stream_send(side->sim, s->connection.stream, bytes);
     } else if (bytes.len <= sizeof s->stash - s->stash_len) {
         memcpy(s->stash + s->stash_len, bytes.at, bytes.len);
         s->stash_len += bytes.len;
@@ -171,12 +172,9 @@ bool plainside_send_relayed(struct plainside *side, const struct addr *peer, str
 static void close_slot(struct plainside *side, uint32_t slot)
 {
     struct plainside_slot *s = &side->slots[slot];
-    size_t connection = s->connection;
     s->port = 0;
-    s->connection = 0;
     s->ready = false;
-    if (connection)
-        natsim_stream_close(side->sim, connection);
+    tunnel_close(&s->connection, side->sim);
 }
 
 static void take_pool_event(struct plainside *side, const struct turn_pool_event *e)

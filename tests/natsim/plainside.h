@@ -11,7 +11,7 @@
 #include "nat/profile.h"
 #include "nat/srcs.h"
 #include "nat/way.h"
-#include "natsim/natsim.h"
+#include "natsim/tunnel.h"
 #include "rtp/source.h"
 #include "turn/pool.h"
 
@@ -31,6 +31,7 @@ struct plainside_options {
     struct addr turn[2];  /* servers; over UDP first, the first one over TCP on 443 after that */
     struct addr external; /* nat.external_ip; unset: auto */
     struct addr gateway;  /* of the default route, asked for mappings; unset: not */
+    struct addr proxy;    /* nat.proxy; unset: none */
     struct addr_prefix allow[PLAINSIDE_ALLOW]; /* sip.allow */
     size_t allow_count;
     bool listed;       /* the SRC stands in it */
@@ -42,7 +43,8 @@ struct plainside_slot {
     size_t server;
     uint32_t generation;
     bool stream, ready, lent;
-    size_t connection, len, stash_len;
+    struct tunnel connection;
+    size_t len, stash_len;
     uint8_t bytes[PLAINSIDE_STASH * 2], stash[PLAINSIDE_STASH];
 };
 

@@ -35,8 +35,8 @@ enum what {
     OUR_GATEWAY_LAPSES, /* it is silent until what it has mapped is over */
     WHATS,
 };
-static const char *const names[] = {"our address changes", "our NAT reboots", "their NAT reboots",
-                                    "our relay restarts",  "our relay dies",  "links flap",
+static const char *const names[] = {"our address changes", "our NAT reboots",   "their NAT reboots",
+                                    "our relay restarts",  "our relay dies",    "links flap",
                                     "a day passes",        "our gateway lapses"};
 
 static struct iceplay play;

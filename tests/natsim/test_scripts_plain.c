@@ -290,7 +290,8 @@ static bool play_script(uint64_t seed)
         else if (gap_count[what] < SAMPLES)
             gaps[what][gap_count[what]++] = gap_ms;
         disturbed |= what == ADDRESS_CHANGES || what == NAT_REBOOTS || what == NEW_LEASE ||
-                     what == HOLD_WITH_REBOOT || what == LINKS_FLAP || what == GATEWAY_LAPSES || what == RELAY_RESTARTS;
+                     what == HOLD_WITH_REBOOT || what == LINKS_FLAP || what == GATEWAY_LAPSES ||
+                     what == RELAY_RESTARTS;
         plainplay_run(&play, 20000);
     }
     if (good && (play.is_busy || play.srs.unauthorised)) {

@@ -1,6 +1,7 @@
 /* Tests of the simulated world itself, by the RFCs' words: links, firewalls, forwarded ports, TCP
  * connections, and the TURN server with our client behind every kind of line.
  * RFC 4787, 5382, 8656. */
+#include "natsim/proxyhost.h"
 #include "natsim/turnhost.h"
 #include "natsim/turnside.h"
 
@@ -264,6 +265,7 @@ static void test_connections(void)
 
 static struct turnhost server;
 static struct turnside side;
+static struct proxyhost proxy;
 static int events[TURN_CLOSED + 1];
 static struct addr data_from;
 static char data_text[64];
@@ -312,6 +314,11 @@ static void begin_turn(uint64_t seed, bool stream, const struct natbox_options *
     turn.password = VIEW_LIT("secret");
     turn.want_v4 = true;
     turn.stream = stream;
+    side.proxy = (struct addr){0};
+    if (addr_is_set(&proxy.address)) {
+        side.proxy = addr_with_port(proxy.address, PROXYHOST_PORT);
+        proxyhost_add(&sim, 1, &proxy);
+    }
     turnside_start(&side, &sim, host, inside,
                    stream ? addr_with_port(server.address, 443) : server.address, turn);
 }
@@ -321,6 +328,37 @@ static void finish_turn(void)
     turnside_finish(&side);
     turnhost_finish(&server);
     natsim_finish(&sim);
+}
+
+/* Where nothing else leaves, a proxy lets out what goes to port 443. */
+static void test_only_a_proxy_lets_out(void)
+{
+    struct natbox_options o = nat;
+    const struct turn_options turn = {.username = VIEW_LIT("user"),
+                                      .password = VIEW_LIT("secret"),
+                                      .want_v4 = true,
+                                      .stream = true};
+    o.policy = NATBOX_NOTHING;
+    for (int has_proxy = 0; has_proxy < BOTH; has_proxy++) {
+        proxy = (struct proxyhost){0};
+        if (has_proxy)
+            proxy = (struct proxyhost){.address = addr_v4(10, 0, 0, 200, 0),
+                                       .external = addr_v4(203, 0, 113, 200, 0)};
+        begin_turn(31, true, &o, (struct turn_options){0});
+        run_turn(60000);
+        CHECK_INT(events[TURN_ALLOCATED], has_proxy);
+        CHECK(side.is_lost == !has_proxy);
+        CHECK_INT(proxy.opened, has_proxy);
+        turnside_finish(&side);
+        turnside_start(&side, &sim, side.host, side.local, addr_with_port(server.address, 80),
+                       turn);
+        run_turn(60000);
+        CHECK_INT(events[TURN_ALLOCATED], has_proxy);
+        CHECK(side.is_lost);
+        CHECK_INT(proxy.refused, has_proxy);
+        finish_turn();
+    }
+    proxy = (struct proxyhost){0};
 }
 
 static void test_turn_relays(void)
@@ -418,6 +456,7 @@ int main(void)
     RUN(test_policies);
     RUN(test_blocks_of_ports);
     RUN(test_connections);
+    RUN(test_only_a_proxy_lets_out);
     RUN(test_turn_relays);
     RUN(test_turn_faults);
     return tap_done();

@@ -13,15 +13,19 @@ enum { KEEPALIVE_MS = 20 * 1000 };
 void turnside_start(struct turnside *side, struct natsim *sim, size_t host, struct addr local,
                     struct addr server, struct turn_options options)
 {
-    *side = (struct turnside){
-        .sim = sim, .host = host, .local = local, .server = server, .stream = options.stream};
+    *side = (struct turnside){.sim = sim,
+                              .host = host,
+                              .local = local,
+                              .server = server,
+                              .proxy = side->proxy,
+                              .stream = options.stream};
     rng_bytes(&sim->rng, options.seed, sizeof options.seed);
     side->turn = turn_create(&options);
     assert(side->turn);
     turn_start(side->turn, sim->now);
     side->keepalive = tick_add_ms(sim->now, KEEPALIVE_MS);
     if (side->stream)
-        side->connection = natsim_connect(sim, host, local, server);
+        tunnel_open(&side->connection, sim, host, local, server, side->proxy);
     else
         turnside_run(side);
 }
@@ -29,14 +33,13 @@ void turnside_start(struct turnside *side, struct natsim *sim, size_t host, stru
 void turnside_finish(struct turnside *side)
 {
     turn_destroy(side->turn);
-    if (side->connection)
-        natsim_stream_close(side->sim, side->connection);
+    tunnel_close(&side->connection, side->sim);
     side->turn = NULL;
-    side->connection = 0;
 }
 
 bool turnside_take(struct turnside *side, const struct natsim_packet *packet)
 {
+    struct view bytes = packet->bytes;
     if (!side->turn)
         return false;
     if (!side->stream) {
@@ -45,14 +48,14 @@ bool turnside_take(struct turnside *side, const struct natsim_packet *packet)
             return false;
         side->len = 0; /* one at a time: the owner has taken what was there before */
         side->taken = 0;
-    } else if (packet->kind == NATSIM_DATAGRAM_CAME || packet->stream != side->connection) {
+    } else if (packet->kind == NATSIM_DATAGRAM_CAME || packet->stream != side->connection.stream) {
         return false;
-    }
-    if (packet->kind == NATSIM_CLOSED)
+    } else if (!tunnel_take(&side->connection, side->sim, packet, &bytes)) {
         side->is_lost = true;
-    if (packet->bytes.len > 0 && packet->bytes.len <= sizeof side->bytes - side->len) {
-        memcpy(side->bytes + side->len, packet->bytes.at, packet->bytes.len);
-        side->len += packet->bytes.len;
+    }
+    if (bytes.len > 0 && bytes.len <= sizeof side->bytes - side->len) {
+        memcpy(side->bytes + side->len, bytes.at, bytes.len);
+        side->len += bytes.len;
     }
     return true;
 }
@@ -91,7 +94,7 @@ static void put_out(struct turnside *side, struct view bytes)
 {
     side->sent++;
     if (side->stream)
-        natsim_stream_send(side->sim, side->connection, bytes);
+        natsim_stream_send(side->sim, side->connection.stream, bytes);
     else
         (void)natsim_send(side->sim, side->host, side->local, side->server, bytes);
 }
@@ -110,7 +113,7 @@ static void keep_open(struct turnside *side)
 void turnside_run(struct turnside *side)
 {
     struct view out;
-    if (!side->turn || (side->stream && !natsim_stream_is_open(side->sim, side->connection)))
+    if (!side->turn || (side->stream && !side->connection.is_open))
         return;
     turn_expire(side->turn, side->sim->now);
     while (turn_output(side->turn, side->sim->now, &out))
@@ -121,7 +124,7 @@ void turnside_run(struct turnside *side)
 
 struct tick turnside_deadline(const struct turnside *side)
 {
-    if (!side->turn || (side->stream && !natsim_stream_is_open(side->sim, side->connection)))
+    if (!side->turn || (side->stream && !side->connection.is_open))
         return TICK_NEVER;
     struct tick next = turn_deadline(side->turn);
     return side->stream ? next : tick_min(next, side->keepalive);

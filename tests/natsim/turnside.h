@@ -5,7 +5,7 @@
 #ifndef NATSIM_TURNSIDE_H
 #define NATSIM_TURNSIDE_H
 
-#include "natsim/natsim.h"
+#include "natsim/tunnel.h"
 #include "turn/allocation.h"
 
 enum { TURNSIDE_BYTES = 8192 };
@@ -14,9 +14,10 @@ struct turnside {
     struct natsim *sim;
     size_t host;
     struct addr local, server; /* local: as bound */
+    struct addr proxy;         /* for a stream; the owner's, set before; unset: none */
     bool stream;
     struct turn_allocation *turn; /* NULL: not started */
-    size_t connection;
+    struct tunnel connection;
     bool is_lost;          /* its connection could not be opened, or closed */
     struct tick keepalive; /* UDP: when the line is to be kept open again */
     uint64_t sent;

@@ -162,15 +162,23 @@ static void rtp(uint16_t seq, const struct addr *from)
     drain();
 }
 
-static void test_media_only_where_checks_lead(void)
+/* A stream of a listed SRC's, whose agent and ours know of each other. */
+static struct ice *begin_with_peer(void)
 {
-    struct addr at = ours(), other = addr_v4(198, 51, 100, 66, 6000);
+    struct addr at = ours();
     begin();
     peer = agent(ICE_CONTROLLING, 1, src(), 9);
     struct ice *mine = agent(ICE_CONTROLLED, 2, &at, MEDIA_SOCKET(0, false));
     introduce(peer, mine, &at);
     introduce(mine, peer, src());
     stream(mine, true, true);
+    return mine;
+}
+
+static void test_media_only_where_checks_lead(void)
+{
+    struct addr other = addr_v4(198, 51, 100, 66, 6000);
+    (void)begin_with_peer();
     output(false);
     CHECK_INT(reports, 0); /* nothing but checks before a path is chosen */
     pass_ms(3000, true);
@@ -251,12 +259,7 @@ static void test_the_streams_of_a_call_come_to_one_role(void)
 static void test_a_restart_and_a_return_to_none(void)
 {
     struct addr at = ours();
-    begin();
-    peer = agent(ICE_CONTROLLING, 1, src(), 9);
-    struct ice *mine = agent(ICE_CONTROLLED, 2, &at, MEDIA_SOCKET(0, false));
-    introduce(peer, mine, &at);
-    introduce(mine, peer, src());
-    stream(mine, true, true);
+    (void)begin_with_peer();
     pass_ms(3000, true);
     CHECK_INT(selected, 1);
     ice_restart(peer);
@@ -342,13 +345,8 @@ static void test_a_flood_of_wrong_signatures(void)
  * all the time does not bring that about. */
 static void test_a_flood_does_not_end_consent(void)
 {
-    struct addr at = ours(), stranger = addr_v4(198, 51, 100, 66, 6666);
-    begin();
-    peer = agent(ICE_CONTROLLING, 1, src(), 9);
-    struct ice *mine = agent(ICE_CONTROLLED, 2, &at, MEDIA_SOCKET(0, false));
-    introduce(peer, mine, &at);
-    introduce(mine, peer, src());
-    stream(mine, true, true);
+    struct addr stranger = addr_v4(198, 51, 100, 66, 6666);
+    struct ice *mine = begin_with_peer();
     pass_ms(1000, true);
     CHECK_INT(selected, 1);
     for (unsigned ms = 0; ms < 60000; ms += 500) {

@@ -18,6 +18,9 @@ import traceback
 
 import jsonschema
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "interop"))
+from harness import wait_for  # noqa: E402
+
 SERVE = sys.argv[1]
 RENDER = """#!/bin/sh
 # Stands for siprecd-render: the format's name and the journal's bytes, and one line in a log for each run.
@@ -73,7 +76,7 @@ class World:
 
     def stop(self):
         self.process.stdin.close()
-        assert self.process.wait(30) == 0, "the server did not end well"
+        assert self.process.wait(60) == 0, "the server did not end well"
         self.log.close()
 
     def ask(self, line):
@@ -344,9 +347,7 @@ def test_renders_are_shared_and_do_not_block(w, c):
     threads = [threading.Thread(target=lambda: answers.append(w.request("GET", path))) for _ in range(20)]
     for thread in threads:
         thread.start()
-    deadline = time.monotonic() + 20
-    while renders(w, 5) == 0 and time.monotonic() < deadline:
-        time.sleep(0.01)
+    assert wait_for(lambda: renders(w, 5), 60)
     before = time.monotonic()
     c.check("GET", "/health/live", 200)
     assert time.monotonic() - before < 5 and not answers
@@ -362,9 +363,7 @@ def test_peer_leaves_before_its_render(w, c):
     (w.folder(6) / "hold").touch()
     with socket.create_connection(("127.0.0.1", w.port)) as s:
         s.sendall(f"GET /v1/recordings/{uuid(6)}/audio HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
-        deadline = time.monotonic() + 20
-        while renders(w, 6) == 0 and time.monotonic() < deadline:
-            time.sleep(0.01)
+        assert wait_for(lambda: renders(w, 6), 60)
     (w.folder(6) / "hold").unlink()
     _, data = c.check("GET", f"/v1/recordings/{uuid(6)}/audio", 200)
     assert data == b"wav:J"
@@ -409,12 +408,10 @@ PROFILE = {"class": "B2", "calls": 3, "first_at": "2026-03-01T12:00:00.000Z", "u
 
 def srcs(c, want, query=""):
     """Profiles reach the database within a second."""
-    for _ in range(200):
-        page = json.loads(c.check("GET", "/v1/srcs" + query, 200)[1])
-        if len(page["srcs"]) == want:
-            return page
-        time.sleep(0.05)
-    raise AssertionError(page)
+    def page():
+        return json.loads(c.check("GET", "/v1/srcs" + query, 200)[1])
+    assert wait_for(lambda: len(page()["srcs"]) == want, 60), page()
+    return page()
 
 
 def test_srcs(w, c):
@@ -434,10 +431,7 @@ def test_srcs(w, c):
     c.check("GET", "/v1/srcs?cursor=x", 400)
     # The same again is an update; another with the same key takes its place.
     w.ask(f"src {uuid(901)} udp:5060 192.0.2.1 sbc.example.com Oracle%20SBC%ff\t{json.dumps({**PROFILE, 'calls': 4})}")
-    for _ in range(200):
-        if srcs(c, 4)["srcs"][0]["calls"] == 4:
-            break
-        time.sleep(0.05)
+    assert wait_for(lambda: srcs(c, 4)["srcs"][0]["calls"] == 4, 60)
     path = f"/v1/srcs/{uuid(902)}"
     c.check("DELETE", path, 415)
     c.check("DELETE", path, 204, JSON)
@@ -569,9 +563,7 @@ def test_health_and_drain(w, c):
     c.check("GET", "/health/ready", 200)
     c.check("POST", "/v1/drain", 202, {"Content-Type": "Application/JSON; charset=utf-8"}, "{}")
     c.check("POST", "/v1/drain", 202, JSON)
-    deadline = time.monotonic() + 20
-    while w.request("GET", "/health/ready")[0] != 503 and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_for(lambda: w.request("GET", "/health/ready")[0] == 503, 60)
     _, data = c.check("GET", "/health/ready", 503)
     assert json.loads(data)["reasons"] == ["draining"]
     c.check("GET", "/health/live", 200)
@@ -627,9 +619,7 @@ def test_database_trouble(w, c):
     lock.stdin.flush()
     assert lock.stdout.readline() == "held\n"
     w.put(document(400))
-    deadline = time.monotonic() + 20
-    while not (w.folder(400) / "recording.json").exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_for((w.folder(400) / "recording.json").exists, 60)
     c.check("GET", f"/v1/recordings/{uuid(400)}", 200)
     c.check("GET", "/v1/recordings", 200)
     w.ask("ready")
@@ -644,13 +634,11 @@ def test_database_trouble(w, c):
     for name in ("catalog.db", "catalog.db-wal", "catalog.db-shm"):
         (w.recordings / name).unlink(missing_ok=True)
     c.check("GET", f"/v1/recordings/{uuid(400)}", 200)
-    deadline = time.monotonic() + 20
-    while w.request("GET", "/v1/recordings?limit=1000")[2] != json.dumps(after, separators=(",", ":")).encode():
-        got = w.request("GET", "/v1/recordings?limit=1000")
-        if got[0] == 200 and json.loads(got[2]) == after:
-            break
-        assert time.monotonic() < deadline, "the catalogue did not come back"
-        time.sleep(0.02)
+
+    def same():
+        status, _, text = w.request("GET", "/v1/recordings?limit=1000")
+        return status == 200 and json.loads(text) == after
+    assert wait_for(same, 60), "the catalogue did not come back"
     # Damaged while nobody looked.
     w.stop()
     with open(w.recordings / "catalog.db", "r+b") as file:

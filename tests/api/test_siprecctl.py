@@ -8,8 +8,10 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import traceback
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "interop"))
+from harness import wait_for  # noqa: E402
 
 SERVE, CTL = sys.argv[1:]
 
@@ -202,10 +204,8 @@ def test_srcs(w):
     profile = {"class": "B6", "calls": 7, "facts": {"latches": {"is": True, "weight": 50},
                                                      "rtcp_mux": {"is": False, "weight": 100}}, "media": []}
     w.ask(f"src {uuid(70)} udp:5060 192.0.2.7 h agent\x1b\t{json.dumps(profile)}")
-    deadline = time.monotonic() + 20
-    while (out := w.ctl("srcs")[1]).startswith("Nothing") and time.monotonic() < deadline:
-        time.sleep(0.05)
-    line = out.splitlines()[1]
+    assert wait_for(lambda: not w.ctl("srcs")[1].startswith("Nothing"), 60)
+    line = w.ctl("srcs")[1].splitlines()[1]
     assert line.split() == [uuid(70), "192.0.2.7", "B6", "7", "latches", "no-rtcp_mux"], line
     assert json.loads(w.ctl("srcs", "--json")[1])["srcs"][0]["class"] == "B6"
     assert w.ctl("srcs", "forget", uuid(70)) == (0, f"Forgotten {uuid(70)}.\n", "")

@@ -91,6 +91,26 @@ def wait_for(condition, seconds, every=0.02):
         time.sleep(every)
 
 
+def end(process, seconds=60):
+    """Ends what a test has started: by SIGTERM, and where that does not do, for good."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def accepts(port, ip="127.0.0.1"):
+    """Somebody takes TCP connections there."""
+    try:
+        socket.create_connection((ip, port), 1).close()
+        return True
+    except OSError:
+        return False
+
+
 class Ports:
     """Ports of this process's own, above those the kernel hands out: nobody takes one of them between our finding it
     free and the server's opening it, and tshark takes none for another protocol's. Whoever holds the block's first

@@ -46,9 +46,9 @@ class KamailioProcess:
             self.signal(signal.SIGCONT)
             self.process.terminate()
             try:
-                self.process.wait(10)
+                self.process.wait(60)
             except subprocess.TimeoutExpired:
-                self.signal(signal.SIGKILL)
+                self.signal(signal.SIGKILL)  # its children, too
                 self.process.wait()
         self.log.close()
 

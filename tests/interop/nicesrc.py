@@ -85,8 +85,8 @@ class Source:
 
     def end(self):
         self.say("quit")
-        self.reader.join(30)
-        self.process.wait(30)
+        self.reader.join(60)
+        self.process.wait(60)
 
 
 def description(source, version, own="127.0.0.1", trickle=False, candidates=True, mux=True, more=()):

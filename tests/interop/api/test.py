@@ -182,15 +182,13 @@ def test_a_call_in_progress(daemon, contract):
     src = RawSrc(daemon)
     src.invite()
     src.ack()
-    stop = time.monotonic() + 60
-    session = None
-    while time.monotonic() < stop:
+
+    def heard():
+        """The session, once packets of the call are counted."""
         src.rtp.sendto(src.packet(7), src.media)
-        sessions = daemon.json("/v1/sessions")["sessions"]
-        session = next((s for s in sessions if s["call_id"] == src.call_id), None)
-        if session and sum(s["packets"] for s in session["streams"]) > 0:
-            break
-        time.sleep(0.02)
+        session = next((s for s in daemon.json("/v1/sessions")["sessions"] if s["call_id"] == src.call_id), None)
+        return session if session and sum(s["packets"] for s in session["streams"]) > 0 else None
+    session = wait_for(heard, 60)
     tap.ok(session and session["state"] == "active" and session["streams"][0]["packets"] > 0,
            "a session shows its packets while it goes on", session)
     tap.equal(contract.fault(session, "Recording"), None, "a session fits the schema")

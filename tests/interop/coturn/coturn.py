@@ -1,13 +1,11 @@
 """coturn on loopback, for tests: started on free ports, stopped by its own process."""
 import pathlib
 import shutil
-import socket
 import subprocess
 import sys
-import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from harness import free_port, ports  # noqa: E402
+from harness import accepts, end, free_port, ports, wait_for  # noqa: E402
 
 REALM, USER, PASSWORD, SECRET = "example.org", "tester", "correct horse", "north"
 
@@ -25,24 +23,12 @@ class Coturn:
              "--pidfile", str(folder / "pid"), "--log-file", "stdout", "--min-port", str(low), "--max-port", str(high),
              "--userdb", str(folder / "db"), *options],
             stdout=self.log, stderr=subprocess.STDOUT)
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
-            except OSError:
-                if self.process.poll() is not None:
-                    break
-                time.sleep(0.05)
-        raise RuntimeError("coturn did not start")
+        wait_for(lambda: self.process.poll() is not None or accepts(self.port), 60)
+        if self.process.poll() is not None or not accepts(self.port):
+            raise RuntimeError("coturn did not start")
 
     def stop(self):
-        self.process.terminate()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        end(self.process)
         self.log.close()
 
     @staticmethod

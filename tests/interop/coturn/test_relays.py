@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 
-from coturn import LONG_TERM, PASSWORD, SECRET, USER, Coturn, free_port, is_installed
+from coturn import LONG_TERM, PASSWORD, SECRET, USER, Coturn, accepts, end, free_port, is_installed, wait_for
 
 driver = sys.argv[1]
 SECOND = ["-u", "second:password of the second"]
@@ -68,11 +68,9 @@ class Play:
             print(done.stdout, done.stderr, end="", sep="")
             good = done.returncode == 0
             for server in servers:
-                end = time.monotonic() + 3
+                # Its log comes a little late.
+                wait_for(lambda: server.process.poll() is not None or len(set(allocations(server))) == 1, 30)
                 made, gone = allocations(server)
-                while server.process.poll() is None and made != gone and time.monotonic() < end:
-                    time.sleep(0.05)  # its log comes a little late
-                    made, gone = allocations(server)
                 print(f"# coturn: {made} allocations made, {gone} of them given back")
                 killed = self.scenario == "failover" and server is servers[0]
                 good = good and (killed or made == gone) and (made > 0 or not self.witness)
@@ -80,8 +78,7 @@ class Play:
         finally:
             silent.close()
             if proxy:
-                proxy.terminate()
-                proxy.wait(10)
+                end(proxy)
             for server in servers:
                 if server.process.poll() is None:
                     server.stop()
@@ -94,13 +91,9 @@ def start_proxy(folder):
     with open(folder / "proxy.log", "wb") as log:
         process = subprocess.Popen(["tinyproxy", "-d", "-c", settings], stdout=log, stderr=log)
     process.port = port
-    for _ in range(200):
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return process
-        except OSError:
-            time.sleep(0.05)
-    raise RuntimeError("tinyproxy did not start")
+    if not wait_for(lambda: accepts(port), 60):
+        raise RuntimeError("tinyproxy did not start")
+    return process
 
 
 UDP, TCP, TLS = ("udp", 0), ("tcp", 0), ("tls", 0)

@@ -9,7 +9,7 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from harness import Siprecd, Tap, free_port, near, need, ports, probe, rtp_streams, tone_hz, tshark, wait_for  # noqa: E402
+from harness import Siprecd, Tap, end, free_port, near, need, ports, probe, rtp_streams, tone_hz, tshark, wait_for  # noqa: E402
 from kamailio_process import KamailioProcess  # noqa: E402
 
 need("kamailio", "baresip", "sox", "ffprobe", "tshark")
@@ -63,11 +63,7 @@ class Baresip:
         self.socket.sendall(f"{len(text)}:{text},".encode())
 
     def stop(self):
-        self.process.terminate()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
+        end(self.process)
         self.log.close()
 
     def told(self):

@@ -167,4 +167,4 @@ class Driver:
 
     def stop(self):
         self.process.stdin.close()
-        self.process.wait(10)
+        self.process.wait(60)

@@ -12,12 +12,12 @@ import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from certificates import Authority  # noqa: E402
-from harness import Siprecd, Tap, free_port, need, ports, siprec_call, wait_for  # noqa: E402
+from harness import Siprecd, Tap, end, free_port, need, ports, siprec_call, wait_for  # noqa: E402
 from kamailio_process import KamailioProcess  # noqa: E402
 
 need("kamailio", "tinyproxy", "openssl")
 tap = Tap()
-slots = {}
+slots, slots_lock = {}, threading.Lock()
 temporary = tempfile.TemporaryDirectory(prefix="siprecd-register-")
 here = pathlib.Path(temporary.name)
 HERE = pathlib.Path(__file__).resolve().parent
@@ -48,7 +48,8 @@ class Kamailio(KamailioProcess):
 
 def media_range():
     """Media ports for the one siprecd that this thread runs at a time: a sixth of what there is."""
-    slot = slots.setdefault(threading.get_ident(), len(slots))
+    with slots_lock:
+        slot = slots.setdefault(threading.get_ident(), len(slots))
     low, high = ports.media(slot)
     third = (high - low + 1) // 3
     return low + slot // 2 * third, low + (slot // 2 + 1) * third - 1
@@ -228,8 +229,7 @@ def proxied():
                        log_before.decode(errors="replace")[-800:])
                 blocked(sbc, port)
             finally:
-                proxy.terminate()
-                proxy.wait(10)
+                end(proxy)
 
 
 def blocked(sbc, port):
@@ -267,11 +267,9 @@ def blocked(sbc, port):
                         tap.ok(wait_for(lambda: f"CONNECT localhost:{sbc.secure}" in (here / "tinyproxy.log").read_text(), 10),
                                "and the proxy was asked for the name")
                 finally:
-                    inside.terminate()
-                    inside.wait(30)
+                    end(inside)
         finally:
-            relay.terminate()
-            relay.wait(10)
+            end(relay)
     finally:
         run("ip", "link", "del", "sipreg0")
         run("ip", "netns", "del", name)

@@ -6,10 +6,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "miniupnpd"))
+sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent.parent / "miniupnpd"), str(pathlib.Path(__file__).resolve().parent.parent)]
 import lab  # noqa: E402
+from harness import end, run, wait_for  # noqa: E402
 
 GATEWAY, FIRST, SECOND = "5.5.5.1", "5.5.5.2", "5.5.5.3"
 TABLE = """
@@ -48,11 +48,7 @@ def start_coturn(world, folder, port, *addresses):
          str(folder / f"turn{port}.pid"), "--log-file", "stdout", "--userdb", str(folder / f"db{port}"),
          *(["--no-rfc5780"] if len(addresses) == 1 else [])],
         stdout=log, stderr=subprocess.STDOUT)
-    for _ in range(1200):
-        probe = subprocess.run([*world.outside.inside, "ss", "-uln"], capture_output=True, text=True)
-        if f"{addresses[-1]}:{port}" in probe.stdout:
-            break
-        time.sleep(0.05)
+    wait_for(lambda: f"{addresses[-1]}:{port}" in run(*world.outside.inside, "ss", "-uln").stdout, 60)
     return process
 
 
@@ -99,9 +95,7 @@ def main():
                         print("# got:", done.stdout.strip(), done.stderr.strip(), "\n# want:", wanted)
         finally:
             for server in servers:
-                server.terminate()
-            for server in servers:
-                server.wait(10)
+                end(server)
             world.stop()
     print(f"1..{number}")
     sys.exit(bool(failed))

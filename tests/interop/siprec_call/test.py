@@ -14,7 +14,7 @@ import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import harness  # noqa: E402
-from harness import Tap, built, free_port, need, run, siprec_call, wait_for  # noqa: E402
+from harness import Tap, built, end, free_port, need, run, siprec_call, wait_for  # noqa: E402
 from stub_srs import StubSrs, header, media_of, rtp_fields, sdp_of  # noqa: E402
 
 need("sox", "ffmpeg", "xmllint", "sipp")
@@ -301,8 +301,7 @@ def judge():
         tap.ok(status == 1 and "2 m-lines offered, 1 answered" in call["notes"],
                "sipp's single m-line for two is called wrong", call)
     finally:
-        sipp.terminate()
-        sipp.wait(10)
+        end(sipp)
 
 
 tap.together(lambda: basic("udp"), lambda: basic("tcp"), codecs, file_sound, digits, impairments, control, silence,

@@ -1,8 +1,7 @@
 /* Discovery against every kind of NAT of RFC 4787, one and in chains: what it finds is held against
  * what the box was told to be, and, for chains, against doc/nat.md 5, rule 2, not against the engine.
  * RFC 5780 §4, doc/nat.md 1, 5. */
-#include "nat/discovery.h"
-
+#include "natsim/finder.h"
 #include "natsim/lifetimes.h"
 #include "natsim/stunhost.h"
 #include "tap.h"
@@ -13,23 +12,16 @@ enum { SERVERS = 3 };
 struct play {
     struct natsim sim;
     struct stunhost servers[SERVERS];
-    size_t server_count, client;
+    size_t server_count;
     struct addr client_address;
-    struct discovery *discovery;
-    struct discovery_options options;
-    int events[DISCOVERY_SILENT + 1];
-    uint64_t packets;
-    struct tick known; /* when the behaviour was */
+    struct finder finder;
 };
 
 static void receive(struct natsim *sim, void *context, const struct natsim_packet *packet)
 {
     struct play *play = context;
-    for (int i = 0; i < DISCOVERY_SOCKETS; i++) {
-        if (play->options.local[i].port == packet->to.port)
-            discovery_input(play->discovery, sim->now, (enum discovery_socket)i, &packet->from,
-                            packet->bytes);
-    }
+    (void)sim;
+    finder_take(&play->finder, packet);
 }
 
 static void begin(struct play *play, uint64_t seed)
@@ -41,7 +33,7 @@ static void begin(struct play *play, uint64_t seed)
 static void add_server(struct play *play, struct stunhost server)
 {
     play->servers[play->server_count] = server;
-    play->options.servers[play->server_count] = server.primary;
+    play->finder.options.servers[play->server_count] = server.primary;
     stunhost_add(&play->sim, &play->servers[play->server_count++]);
 }
 
@@ -54,47 +46,20 @@ static struct stunhost two_addresses(void)
 static void add_client(struct play *play, size_t realm)
 {
     play->client_address = realm ? addr_v4(10, 0, 0, 7, 0) : addr_v4(192, 0, 2, 77, 0);
-    for (int i = 0; i < DISCOVERY_SOCKETS; i++)
-        play->options.local[i] = addr_with_port(play->client_address, (uint16_t)(40000 + 10 * i));
-    play->options.server_count = play->server_count;
-    rng_bytes(&play->sim.rng, play->options.seed, sizeof play->options.seed);
-    play->client = natsim_host(&play->sim, realm, play->client_address, receive, play);
-    play->discovery = discovery_create(&play->options);
-    nat_discover_mapping(play->discovery, play->sim.now);
+    play->finder.options.server_count = play->server_count;
+    finder_init(&play->finder, &play->sim, play->client_address);
+    play->finder.host = natsim_host(&play->sim, realm, play->client_address, receive, play);
+    finder_start(&play->finder);
 }
 
-/* Until it is done, or hours are over. The clock jumps. */
 static struct discovery_result run(struct play *play, int64_t hours)
 {
-    struct tick end = tick_add_ms(play->sim.now, hours * 3600 * 1000);
-    struct discovery_packet out;
-    enum discovery_event_kind e;
-    int rounds = 0;
-    while (tick_before(play->sim.now, end) && CHECK(rounds++ < 100000)) {
-        discovery_expire(play->discovery, play->sim.now);
-        while (discovery_output(play->discovery, play->sim.now, &out)) {
-            play->packets++;
-            natsim_send(&play->sim, play->client, play->options.local[out.socket], out.to,
-                        out.bytes);
-        }
-        while (discovery_event(play->discovery, &e)) {
-            play->events[e]++;
-            if (e == DISCOVERY_BEHAVIOUR)
-                play->known = play->sim.now;
-        }
-        if (discovery_result(play->discovery).is_done)
-            break;
-        struct tick next = tick_min(natsim_next(&play->sim), discovery_deadline(play->discovery));
-        if (!CHECK(!tick_is_never(next)))
-            break;
-        natsim_run(&play->sim, next);
-    }
-    return discovery_result(play->discovery);
+    return finder_run(&play->finder, hours, NULL);
 }
 
 static void finish(struct play *play)
 {
-    discovery_destroy(play->discovery);
+    finder_finish(&play->finder);
     natsim_finish(&play->sim);
 }
 
@@ -156,7 +121,7 @@ static void play_one(struct play *play, uint64_t seed, const struct natbox_optio
     begin(play, seed);
     add_server(play, server);
     size_t realm = natsim_realm(&play->sim, 0, options);
-    play->options.lifetime = lifetime;
+    play->finder.options.lifetime = lifetime;
     add_client(play, realm);
 }
 
@@ -180,10 +145,10 @@ static void test_every_kind_of_nat(void)
         bool good = check_found(&play, &o, &r.behaviour);
         good &= CHECK(r.is_natted);
         good &= CHECK(r.external.ip[0] == 203);
-        good &= CHECK_INT(play.events[DISCOVERY_EXTERNAL], 1);
-        good &= CHECK_INT(play.events[DISCOVERY_BEHAVIOUR], 1);
+        good &= CHECK_INT(play.finder.events[DISCOVERY_EXTERNAL], 1);
+        good &= CHECK_INT(play.finder.events[DISCOVERY_BEHAVIOUR], 1);
         /* Three silences of two seconds at most, and round trips. */
-        good &= CHECK(tick_diff_ms(play.known, (struct tick){NS_PER_S}) < 6500);
+        good &= CHECK(tick_diff_ms(play.finder.known, (struct tick){NS_PER_S}) < 6500);
         finish(&play);
         count += good;
     }
@@ -354,10 +319,10 @@ static void test_silence(void)
     play_one(&play, 9, &plain, dead, true);
     struct discovery_result r = run(&play, 1);
     CHECK(r.is_done);
-    CHECK_INT(play.events[DISCOVERY_SILENT], 1);
+    CHECK_INT(play.finder.events[DISCOVERY_SILENT], 1);
     CHECK_INT(r.behaviour.mapping, NAT_MAPPING_UNKNOWN);
     CHECK(tick_diff_ms(play.sim.now, (struct tick){NS_PER_S}) <= 2000);
-    CHECK_INT(play.packets, 3);
+    CHECK_INT(play.finder.packets, 3);
     finish(&play);
     /* A dead server among the living costs two seconds and nothing else. */
     begin(&play, 10);
@@ -405,9 +370,9 @@ static void check_lifetime(uint64_t seed, const struct natbox_options *o)
     play_one(&play, seed, o, two_addresses(), true);
     struct discovery_result r = run(&play, 5);
     CHECK(r.is_done);
-    CHECK_INT(play.events[DISCOVERY_LIFETIME], 1);
+    CHECK_INT(play.finder.events[DISCOVERY_LIFETIME], 1);
     lifetimes_check(&r.behaviour, o);
-    CHECK(play.packets < 120);
+    CHECK(play.finder.packets < 120);
     finish(&play);
 }
 

@@ -3,9 +3,8 @@
  * relay or the edge, the address that STUN showed, with all the punches that what was known allowed, must not have done
  * as well: then the table would be wrong. The engine is told the offer, the SIP source, what earlier calls taught and what
  * discovery found, never the NAT's settings. doc/nat.md 4, 5. */
-#include "nat/discovery.h"
 #include "nat/path.h"
-
+#include "natsim/finder.h"
 #include "natsim/stunhost.h"
 #include "stun/message.h"
 #include "tap.h"
@@ -15,8 +14,7 @@ enum { MEDIA_PORT = 30000, PACKETS = 10, SRCS = 6, SEEDS = 25 };
 struct play {
     struct natsim sim;
     struct stunhost server;
-    struct discovery *discovery;
-    struct discovery_options options;
+    struct finder finder;
     int class; /* 1 to 6: B1 to B6. The SRC knows; the SRS does not */
     size_t srs, src, relay;
     struct addr src_source; /* where the SRC sends from, as its own network sees it */
@@ -32,11 +30,8 @@ static void take_srs(struct natsim *sim, void *context, const struct natsim_pack
 {
     struct play *play = context;
     struct stun_message m;
-    for (int i = 0; i < DISCOVERY_SOCKETS && play->discovery; i++) {
-        if (play->options.local[i].port == packet->to.port)
-            discovery_input(play->discovery, sim->now, (enum discovery_socket)i, &packet->from,
-                            packet->bytes);
-    }
+    (void)sim;
+    finder_take(&play->finder, packet);
     if (packet->to.port != MEDIA_PORT)
         return;
     if (stun_message_decode(packet->bytes, &m) == STUN_DECODED)
@@ -76,23 +71,13 @@ static void take_nothing(struct natsim *sim, void *context, const struct natsim_
 
 static struct discovery_result discover(struct play *play)
 {
-    struct discovery_packet out;
-    for (int i = 0; i < DISCOVERY_SOCKETS; i++)
-        play->options.local[i] = addr_v4(10, 0, 0, 7, (uint16_t)(40000 + 10 * i));
-    play->options.servers[0] = play->server.primary;
-    play->options.server_count = 1;
-    play->discovery = discovery_create(&play->options);
-    nat_discover_mapping(play->discovery, play->sim.now);
-    for (int i = 0; i < 10000 && !discovery_result(play->discovery).is_done; i++) {
-        while (discovery_output(play->discovery, play->sim.now, &out))
-            natsim_send(&play->sim, play->srs, play->options.local[out.socket], out.to, out.bytes);
-        struct tick next = tick_min(natsim_next(&play->sim), discovery_deadline(play->discovery));
-        if (!tick_is_never(next))
-            natsim_run(&play->sim, next);
-    }
-    struct discovery_result result = discovery_result(play->discovery);
-    discovery_destroy(play->discovery);
-    play->discovery = NULL;
+    play->finder.options.servers[0] = play->server.primary;
+    play->finder.options.server_count = 1;
+    play->finder.host = play->srs;
+    finder_init(&play->finder, &play->sim, addr_v4(10, 0, 0, 7, 0));
+    finder_start(&play->finder);
+    struct discovery_result result = finder_run(&play->finder, 24, NULL);
+    finder_finish(&play->finder);
     return result;
 }
 

@@ -7,6 +7,7 @@
  * nat.md 5.6, 5.12; RFC 8445 §9, RFC 7675. */
 #include "natsim/iceplay.h"
 #include "natsim/oracle.h"
+#include "natsim/seeds.h"
 #include "stun/key.h"
 
 #include "tap.h"
@@ -339,16 +340,8 @@ static void test_random_scripts(void)
 
 int main(int argc, char **argv)
 {
-    if (argc > 1) {
-        uint64_t count = strtoull(argv[1], NULL, 10);
-        uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
-        for (uint64_t seed = first; seed < first + count; seed++) {
-            if (!play_script(seed))
-                return EXIT_FAILURE;
-        }
-        printf("%" PRIu64 " scripts with ICE, from seed %" PRIu64 "\n", count, first);
-        return EXIT_SUCCESS;
-    }
+    if (argc > 1)
+        return seeds_play(argv, play_script, "scripts with ICE") ? EXIT_SUCCESS : EXIT_FAILURE;
     RUN(test_random_scripts);
     return tap_done();
 }

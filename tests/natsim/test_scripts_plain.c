@@ -6,6 +6,7 @@
  * RFC 4787 §4.3, RFC 8656 §5, §8; budgets: nat.md 5.12. */
 #include "natsim/oracle_plain.h"
 #include "natsim/plainplay.h"
+#include "natsim/seeds.h"
 
 #include "tap.h"
 
@@ -343,11 +344,6 @@ int main(int argc, char **argv)
         RUN(test_scripts);
         return tap_done();
     }
-    uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
-    for (uint64_t seed = first; seed < first + strtoull(argv[1], NULL, 10); seed++) {
-        if (!play_script(seed))
-            return EXIT_FAILURE;
-    }
-    printf("scripts in mid-call as they must go, from seed %" PRIu64 "\n", first);
-    return judge_all() ? EXIT_SUCCESS : EXIT_FAILURE;
+    bool good = seeds_play(argv, play_script, "scripts in mid-call as they must go");
+    return judge_all() && good ? EXIT_SUCCESS : EXIT_FAILURE;
 }

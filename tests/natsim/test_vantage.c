@@ -1,8 +1,7 @@
 /* Discovery with a relay as the second vantage point, where no STUN server has two addresses: against every kind of NAT,
  * held against what the box was told to be. The relay is a few lines by RFC 8656: who has no permission is not heard.
  * RFC 5780 §4 in what is asked; RFC 4787 for what there is to be found. */
-#include "nat/discovery.h"
-
+#include "natsim/finder.h"
 #include "natsim/lifetimes.h"
 #include "natsim/stunhost.h"
 #include "tap.h"
@@ -10,27 +9,20 @@
 static struct {
     struct natsim sim;
     struct stunhost servers[2];
-    size_t client, turn;
+    size_t turn;
     struct addr client_address, relayed;
     struct addr permitted[8];
     size_t permitted_count;
     bool deaf;  /* the relay takes nothing from us any more */
     bool given; /* it was asked for */
-    struct discovery *discovery;
-    struct discovery_options options;
-    int events[DISCOVERY_SILENT + 1];
-    struct tick known;
-    uint64_t packets;
+    struct finder finder;
 } play;
 
 static void receive(struct natsim *sim, void *context, const struct natsim_packet *packet)
 {
+    (void)sim;
     (void)context;
-    for (int i = 0; i < DISCOVERY_SOCKETS; i++) {
-        if (play.options.local[i].port == packet->to.port)
-            discovery_input(play.discovery, sim->now, (enum discovery_socket)i, &packet->from,
-                            packet->bytes);
-    }
+    finder_take(&play.finder, packet);
 }
 
 static bool is_permitted(const struct addr *peer)
@@ -47,7 +39,7 @@ static void receive_at_relay(struct natsim *sim, void *context, const struct nat
 {
     (void)context;
     if (packet->to.port == play.relayed.port && !play.deaf && is_permitted(&packet->from))
-        discovery_input(play.discovery, sim->now, DISCOVERY_OVER_RELAY, &packet->from,
+        discovery_input(play.finder.discovery, sim->now, DISCOVERY_OVER_RELAY, &packet->from,
                         packet->bytes);
 }
 
@@ -79,67 +71,39 @@ static void begin(uint64_t seed, const struct natbox_options *o, size_t servers,
     for (size_t i = 0; i < servers; i++) {
         play.servers[i] =
             (struct stunhost){.primary = addr_v4(198, 51, 100, (uint8_t)(1 + i), 19302)};
-        play.options.servers[i] = play.servers[i].primary;
+        play.finder.options.servers[i] = play.servers[i].primary;
         stunhost_add(&play.sim, &play.servers[i]);
     }
     play.relayed = addr_with_port(turn, 50000);
     if (!own)
         play.turn = natsim_host(&play.sim, 0, turn, receive_at_relay, NULL);
-    play.options.server_count = servers;
-    play.options.may_relay = true;
+    play.finder.options.server_count = servers;
+    play.finder.options.may_relay = true;
     play.client_address = addr_v4(10, 0, 0, 7, 0);
-    for (int i = 0; i < DISCOVERY_SOCKETS; i++)
-        play.options.local[i] = addr_with_port(play.client_address, (uint16_t)(40000 + 10 * i));
-    rng_bytes(&play.sim.rng, play.options.seed, sizeof play.options.seed);
-    play.client = natsim_host(&play.sim, o ? natsim_realm(&play.sim, 0, o) : 0, play.client_address,
-                              receive, NULL);
+    finder_init(&play.finder, &play.sim, play.client_address);
+    play.finder.host = natsim_host(&play.sim, o ? natsim_realm(&play.sim, 0, o) : 0,
+                                   play.client_address, receive, NULL);
+}
+
+/* Its owner has asked STUN, and lets in the address that it told. */
+static void give_relay(void)
+{
+    play.given = true;
+    discovery_relay(play.finder.discovery, play.sim.now,
+                    addr_is_set(&play.relayed) ? &play.relayed : NULL);
+    play.permitted[play.permitted_count++] = discovery_result(play.finder.discovery).external;
 }
 
 static struct discovery_result run(int64_t hours)
 {
-    struct tick end = tick_add_ms(play.sim.now, hours * 3600 * 1000);
-    struct discovery_packet out;
-    enum discovery_event_kind e;
-    play.discovery = discovery_create(&play.options);
-    nat_discover_mapping(play.discovery, play.sim.now);
-    for (int rounds = 0; tick_before(play.sim.now, end) && CHECK(rounds < 100000); rounds++) {
-        discovery_expire(play.discovery, play.sim.now);
-        while (discovery_output(play.discovery, play.sim.now, &out)) {
-            play.packets++;
-            if (out.socket == DISCOVERY_OVER_RELAY)
-                send_over_relay(&out);
-            else
-                natsim_send(&play.sim, play.client, play.options.local[out.socket], out.to,
-                            out.bytes);
-        }
-        bool wants = false;
-        while (discovery_event(play.discovery, &e)) {
-            play.events[e]++;
-            wants |= e == DISCOVERY_WANTS_RELAY;
-            if (e == DISCOVERY_BEHAVIOUR)
-                play.known = play.sim.now;
-        }
-        if (wants) {
-            play.given = true;
-            discovery_relay(play.discovery, play.sim.now,
-                            addr_is_set(&play.relayed) ? &play.relayed : NULL);
-            /* Its owner has asked STUN, and lets in the address that it told. */
-            play.permitted[play.permitted_count++] = discovery_result(play.discovery).external;
-            continue;
-        }
-        if (discovery_result(play.discovery).is_done)
-            break;
-        struct tick next = tick_min(natsim_next(&play.sim), discovery_deadline(play.discovery));
-        if (!CHECK(!tick_is_never(next)))
-            break;
-        natsim_run(&play.sim, next);
-    }
-    return discovery_result(play.discovery);
+    const struct finder_relay relay = {send_over_relay, give_relay};
+    finder_start(&play.finder);
+    return finder_run(&play.finder, hours, &relay);
 }
 
 static void finish(void)
 {
-    discovery_destroy(play.discovery);
+    finder_finish(&play.finder);
     natsim_finish(&play.sim);
 }
 
@@ -169,9 +133,9 @@ static void test_every_kind_of_nat(void)
         good &= CHECK_INT(b.scope, !depends || o.filtering == NATBOX_INDEPENDENT ? NAT_SCOPE_UNKNOWN
                                    : shut                                        ? NAT_SCOPE_MAPPING
                                           : NAT_SCOPE_ENDPOINT);
-        good &= CHECK(discovery_result(play.discovery).by_relay);
+        good &= CHECK(discovery_result(play.finder.discovery).by_relay);
         good &= CHECK(!b.clashes && !b.pooling_arbitrary);
-        good &= CHECK(tick_diff_ms(play.known, (struct tick){NS_PER_S}) < 9000);
+        good &= CHECK(tick_diff_ms(play.finder.known, (struct tick){NS_PER_S}) < 9000);
         if (!good)
             printf("# world %d: mapping %d filtering %d scope %d\n", i, o.mapping, o.filtering,
                    o.scope);
@@ -221,8 +185,8 @@ static void test_relays_of_no_use(void)
     CHECK(r.is_done && !r.by_relay);
     CHECK_INT(r.behaviour.mapping, NAT_MAPPING_INDEPENDENT);
     CHECK_INT(r.behaviour.filtering, NAT_FILTERING_UNKNOWN);
-    CHECK_INT(play.events[DISCOVERY_WANTS_RELAY], 1);
-    CHECK_INT(play.events[DISCOVERY_BEHAVIOUR], 1);
+    CHECK_INT(play.finder.events[DISCOVERY_WANTS_RELAY], 1);
+    CHECK_INT(play.finder.events[DISCOVERY_BEHAVIOUR], 1);
     finish();
 
     begin(2, &plain, 2, false);
@@ -236,12 +200,12 @@ static void test_relays_of_no_use(void)
     begin(3, &plain, 0, false);
     play.servers[0] = (struct stunhost){.primary = addr_v4(198, 51, 100, 1, 3478),
                                         .other = addr_v4(198, 51, 100, 2, 3479)};
-    play.options.servers[0] = play.servers[0].primary;
-    play.options.server_count = 1;
+    play.finder.options.servers[0] = play.servers[0].primary;
+    play.finder.options.server_count = 1;
     stunhost_add(&play.sim, &play.servers[0]);
     r = run(1);
     CHECK(!r.by_relay && addr_is_set(&r.server));
-    CHECK_INT(play.events[DISCOVERY_WANTS_RELAY], 0);
+    CHECK_INT(play.finder.events[DISCOVERY_WANTS_RELAY], 0);
     CHECK_INT(r.behaviour.filtering, NAT_FILTERING_INDEPENDENT);
     finish();
 }
@@ -249,10 +213,10 @@ static void test_relays_of_no_use(void)
 static void check_lifetime(uint64_t seed, const struct natbox_options *o)
 {
     begin(seed, o, 2, false);
-    play.options.lifetime = true;
+    play.finder.options.lifetime = true;
     struct discovery_result r = run(6);
     CHECK(r.is_done && r.by_relay);
-    CHECK_INT(play.events[DISCOVERY_LIFETIME], 1);
+    CHECK_INT(play.finder.events[DISCOVERY_LIFETIME], 1);
     lifetimes_check(&r.behaviour, o);
     finish();
 }

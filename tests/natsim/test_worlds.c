@@ -6,6 +6,7 @@
  * RFC 8445, 8421, 8656; doc/nat.md 5, rule 3. */
 #include "natsim/iceplay.h"
 #include "natsim/oracle.h"
+#include "natsim/seeds.h"
 
 #include "tap.h"
 
@@ -294,21 +295,16 @@ static void test_oracle_is_rule_3(void)
     }
 }
 
-static int play_on(uint64_t count, uint64_t seed)
+static bool play_both(uint64_t seed)
 {
-    uint64_t first = seed;
-    for (; seed < first + count; seed++) {
-        if (!play_world(seed) || !play_climb(seed))
-            return EXIT_FAILURE;
-    }
-    printf("%" PRIu64 " worlds with ICE as the oracle says, from seed %" PRIu64 "\n", count, first);
-    return EXIT_SUCCESS;
+    return play_world(seed) && play_climb(seed);
 }
 
 int main(int argc, char **argv)
 {
     if (argc > 1)
-        return play_on(strtoull(argv[1], NULL, 10), argc > 2 ? strtoull(argv[2], NULL, 10) : 1);
+        return seeds_play(argv, play_both, "worlds with ICE as the oracle says") ? EXIT_SUCCESS
+                                                                                 : EXIT_FAILURE;
     RUN(test_oracle_is_rule_3);
     RUN(test_random_worlds);
     RUN(test_relays_are_left);

@@ -5,6 +5,7 @@
  * RFC 4787, 8656; nat.md 4.7 rules 1, 2 and 9. */
 #include "natsim/oracle_plain.h"
 #include "natsim/plainplay.h"
+#include "natsim/seeds.h"
 
 #include "tap.h"
 
@@ -215,23 +216,13 @@ static void test_knowledge(void)
     }
 }
 
-static int play_on(uint64_t count, uint64_t seed)
-{
-    uint64_t first = seed;
-    for (; seed < first + count; seed++) {
-        if (!play_world(seed))
-            return EXIT_FAILURE;
-    }
-    printf("%" PRIu64 " worlds without ICE as the oracle says, from seed %" PRIu64
-           " (%u without luck, %u with more to learn)\n",
-           count, first, counts.sure, counts.taught);
-    return EXIT_SUCCESS;
-}
-
 int main(int argc, char **argv)
 {
-    if (argc > 1)
-        return play_on(strtoull(argv[1], NULL, 10), argc > 2 ? strtoull(argv[2], NULL, 10) : 1);
+    if (argc > 1) {
+        bool good = seeds_play(argv, play_world, "worlds without ICE as the oracle says");
+        printf("%u without luck, %u with more to learn\n", counts.sure, counts.taught);
+        return good ? EXIT_SUCCESS : EXIT_FAILURE;
+    }
     RUN(test_knowledge);
     RUN(test_random_worlds);
     return tap_done();

@@ -188,27 +188,27 @@ static struct natbox_mapping *place_for(struct natbox *box, struct tick now)
     return &box->mappings[place];
 }
 
-/* A forwarded port goes before others, but not for whom its socket talks with through another
- * mapping already. */
+/* A forwarded port goes before others, but who talks with its socket through another mapping already
+ * is answered from where he was heard last. */
 static struct natbox_mapping *mapping_find(struct natbox *box, struct tick now,
                                            const struct addr *internal, const struct addr *remote)
 {
     struct addr key = key_of(box->options.mapping, remote);
-    struct natbox_mapping *found = NULL;
+    struct natbox_mapping *found = NULL, *talks = NULL;
+    struct tick heard = {-1};
     for (size_t i = 0; i < box->count; i++) {
         struct natbox_mapping *m = &box->mappings[i];
-        if (!is_alive(m, now) || !addr_equal(&m->internal, internal))
+        if (!is_alive(m, now) || !addr_equal(&m->internal, internal) ||
+            !(m->forwarded ? speaks_for(box, m, remote) : addr_equal(&m->key, &key)))
             continue;
-        if (m->forwarded) {
-            found = speaks_for(box, m, remote) ? m : found;
-        } else if (addr_equal(&m->key, &key)) {
-            struct natbox_session *s = session_find(m, remote);
-            if (s && tick_before(now, s->expires))
-                return m;
-            found = found ? found : m;
+        struct natbox_session *s = session_find(m, remote);
+        if (s && tick_before(now, s->expires) && tick_before(heard, s->heard)) {
+            talks = m;
+            heard = s->heard;
         }
+        found = m->forwarded || !found ? m : found;
     }
-    return found;
+    return talks ? talks : found;
 }
 
 static struct natbox_mapping *mapping_for(struct natbox *box, struct tick now,
@@ -374,6 +374,8 @@ bool natbox_in(struct natbox *box, struct tick now, const struct addr *from, str
         if (!found->forwarded)
             found->expires = tick_add_ms(now, lifetime(box, true));
     }
+    if (s)
+        s->heard = now;
     if (s && (box->options.inbound_refreshes || !s->answered)) {
         s->answered = true;
         s->expires = tick_add_ms(now, lifetime(box, true));
@@ -394,6 +396,10 @@ void natbox_unforward(struct natbox *box, const struct addr *external)
 void natbox_forward(struct natbox *box, struct addr internal, struct addr external,
                     struct tick expires)
 {
+    for (size_t i = 0; i < box->count; i++) { /* what used the port by chance uses it no more */
+        if (addr_equal(&box->mappings[i].external, &external))
+            box->mappings[i] = (struct natbox_mapping){0};
+    }
     *place_for(box, (struct tick){0}) = (struct natbox_mapping){
         .internal = internal, .external = external, .expires = expires, .forwarded = true};
 }

@@ -60,7 +60,7 @@ enum { NATBOX_SESSIONS = 24, NATBOX_UNINVITED = 32 };
 
 struct natbox_session {
     struct addr remote;
-    struct tick expires;
+    struct tick expires, heard; /* heard: the last that came in, 0: nothing yet */
     bool answered;
 };
 

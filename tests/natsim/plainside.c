@@ -113,7 +113,7 @@ static void take_bytes(struct plainside *side, struct plainside_slot *s,
         natsim_stream_send(side->sim, s->connection.stream, view_of(s->stash, s->stash_len));
         s->stash_len = 0;
     }
-    if (bytes.len > sizeof s->bytes - s->len)
+    if (bytes.len == 0 || bytes.len > sizeof s->bytes - s->len)
         return;
     memcpy(s->bytes + s->len, bytes.at, bytes.len);
     s->len += bytes.len;

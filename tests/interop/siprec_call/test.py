@@ -259,7 +259,8 @@ def lost_connection():
     status, report = siprec_call(f"sip:srs@127.0.0.1:{srs.port}", "--transport", "tcp", "--seconds", "5")
     srs.close()
     tap.equal((status, len(srs.requests("BYE"))), (0, 1), "a connection lost and opened again: the call ends as it should", report)
-    tap.ok(report["late_ms"] < 700, "media goes on while the connection is opened", report)
+    # Waiting for it would be two seconds; what is less is a busy machine.
+    tap.ok(report["late_ms"] < 1500, "media goes on while the connection is opened", report)
 
 
 # Controls of ASCII, of Unicode, and as bytes that are no UTF-8; a character that is fine.

@@ -71,7 +71,8 @@ struct gateway_status {
     /* The gateway's own outside address; unset while not known. Private, or other than what STUN
      * sees: a second NAT stands behind it (doc/nat.md 5). */
     struct addr external;
-    bool is_inside; /* it has none at all, by what it says elsewhere: never the engine's */
+    /* Never the engine's (siprecd/mapper.h): it has none at all, by what it says elsewhere; it maps nothing more. */
+    bool is_inside, is_refused;
     size_t mapped, wanted;
 };
 struct gateway_status gateway_status(const struct gateway *g);

@@ -131,6 +131,7 @@ struct gateway_status mapper_status(const struct mapper *mapper)
     if (!mapper->is_on)
         status.speech = GATEWAY_UNKNOWN;
     status.is_inside = mapper->is_on && mapper->is_inside;
+    status.is_refused = mapper->is_on && mapper->is_refused;
     status.mapped = status.wanted = 0;
     for (size_t i = 0; i < GATEWAY_MAPPINGS; i++) {
         status.wanted += mapper->wishes[i].is_used && !mapper->wishes[i].is_dropped;

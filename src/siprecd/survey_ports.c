@@ -173,6 +173,34 @@ bool surveyor_mapping(struct surveyor *s, struct surveyor_mapping *out)
     return false;
 }
 
+/* Of IPv4: what is mapped for IPv6 is a pinhole. */
+static size_t count_mapped(const struct surveyor *s)
+{
+    size_t count = 0;
+    for (uint32_t w = 0; w < SURVEYOR_WORKERS; w++) {
+        for (uint32_t id = 0; id < s->ports.of[w].count; id++) {
+            const struct survey_port *port = &s->ports.of[w].list[id];
+            count += port->is_open && !port->is_v6 && addr_is_set(&port->mapped[0]);
+        }
+    }
+    return count;
+}
+
+/* It comes to one port after the other, and takes its time: to be known is not yet to let anybody in. */
+struct tick survey_ports_deadline(const struct surveyor *s, struct tick now)
+{
+    const struct nat_profile *p = &s->profiles[0];
+    struct tick end = tick_add_ms(p->started, PROFILE_SETTLE_MS);
+    if (!s->is_mapping[0] || tick_due(end, now) || p->behind_nat == PATH_NO ||
+        !profile_trusts_gateway(p))
+        return TICK_NEVER;
+    struct path_us us = profile_us(p, now, false, false);
+    struct gateway_status gateway = mapper_status(s->mappers[0]);
+    bool is_done = gateway.is_refused || gateway.mapped >= gateway.wanted ||
+                   count_mapped(s) >= SURVEYOR_PORTS_MAPPED;
+    return us.is_open || us.is_static || is_done ? TICK_NEVER : end;
+}
+
 void survey_ports_finish(struct surveyor *s)
 {
     for (size_t w = 0; w < SURVEYOR_WORKERS; w++)

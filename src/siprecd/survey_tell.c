@@ -38,7 +38,7 @@ bool surveyor_is_settling(const struct surveyor *s, struct tick now)
             profile_state(&s->profiles[f], now) == PROFILE_SETTLING)
             return true;
     }
-    return false;
+    return !tick_is_never(survey_ports_deadline(s, now));
 }
 
 void surveyor_fill_network(const struct surveyor *s, struct network *network)

@@ -591,6 +591,7 @@ void surveyor_expire(struct surveyor *s, struct recorder_now now)
             tell_news(s, now.tick);
         s->state_at[f] = profile_deadline(&s->profiles[f], now.tick);
     }
+    s->state_at[0] = tick_min(s->state_at[0], survey_ports_deadline(s, now.tick));
     for (size_t f = 0; f < 2; f++) {
         if (tick_due(mapper_deadline(s->mappers[f]), now.tick))
             mapper_expire(s->mappers[f], now.tick);

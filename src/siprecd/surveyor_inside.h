@@ -14,6 +14,7 @@
 enum {
     SURVEYOR_WORKERS = 16,
     SURVEYOR_MAPPINGS = 2 * GATEWAY_MAPPINGS, /* of both families */
+    SURVEYOR_PORTS_MAPPED = 4,                /* two calls of two streams */
     SURVEYOR_CREDENTIALS_S = 86400,           /* of a TURN secret; renewed at half of it */
 };
 
@@ -87,6 +88,8 @@ struct surveyor {
 void survey_ports_mapped(struct surveyor *s, bool v6, const struct mapper_event *event);
 /* Makes new credentials from the TURN secret. */
 void survey_tell_renew_credentials(struct surveyor *s, struct recorder_now now);
+/* Calls wait until then for the gateway to have mapped some of our ports; TICK_NEVER: for nothing. */
+struct tick survey_ports_deadline(const struct surveyor *s, struct tick now);
 void survey_ports_finish(struct surveyor *s);
 
 #endif

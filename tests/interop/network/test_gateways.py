@@ -48,6 +48,17 @@ def mapped(protocol):
                 tap.ok(srs.nat()["state"] == "known", "a gateway that dies takes nothing along", srs.nat())
 
 
+def at_once():
+    """A call in the second in which siprecd starts waits until some ports are mapped; the gateway comes to one after the other."""
+    with lab.World([("pcp",)]) as world:
+        world.coturn()
+        with world.siprecd(environment={**STUN, "SIPRECD_NAT_READY": "auto"}) as srs:
+            status, report = world.call(seconds=1, streams=4)
+            recording = (status == 0 and srs.recording(report["call_id"], seconds=30)) or {}
+            tap.equal([s["path"] for s in recording.get("streams", [])], 4 * ["mapped"],
+                      "a call right at the start has mapped ports alone", report, srs.nat(), srs.log()[-2000:])
+
+
 def double():
     """The gateway's address outside is another NAT's inside: what it maps leads nowhere."""
     with lab.World([("pcp",), "masquerade"]) as world:
@@ -130,7 +141,8 @@ def liars():
                       [[], ["GET /root.xml"]], "nothing is asked of who is no gateway", srs.log()[-2000:])
 
 
-tests = [*(lambda p=p: mapped(p) for p in DEAF), lambda: restarted("pcp"), lambda: restarted("nat-pmp"), liars, double, off]
+tests = [*(lambda p=p: mapped(p) for p in DEAF), lambda: restarted("pcp"), lambda: restarted("nat-pmp"), at_once, liars, double,
+         off]
 for test in tests:
     try:
         test()

@@ -103,9 +103,11 @@ void recorder_late_relay(struct recorder *recorder, struct recorder_now now, uin
 void recorder_late_lost(struct recorder *recorder, struct recorder_call *call,
                         struct recorder_now now, unsigned number)
 {
-    const char *path = call->record.streams[number].ice_path;
-    if (!recorder_ice_runs(call, number) || !path || strcmp(path, "relay") != 0)
+    struct recorder_stream *stream = &call->record.streams[number];
+    if (!recorder_ice_runs(call, number) || !stream->ice_path ||
+        strcmp(stream->ice_path, "relay") != 0)
         return;
+    verdict_note(&stream->story.verdict, now.tick, VERDICT_RELAY_LOST, &(struct addr){0});
     call->ices[number]->failed = true;
     (void)take_relay(recorder, call, now, number);
 }

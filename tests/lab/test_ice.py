@@ -15,6 +15,7 @@ SERVER = f"{lab.SERVERS}.1"
 TURN = {"TURN_USERNAME": lab.TURN_USER, "TURN_PASSWORD": lab.TURN_PASSWORD, "TURN_SERVERS": f"turn:{SERVER}:3478"}
 TCP = dict(TURN, TURN_SERVERS=f"turn:{SERVER}:3478?transport=tcp")
 TCP443 = dict(TURN, TURN_SERVERS=f"turn:{SERVER}:443?transport=tcp")
+TWO = dict(TCP, TURN_SERVERS=f"{TCP['TURN_SERVERS']},turn:{lab.SERVERS}.3:3478?transport=tcp")
 STUN = {"STUN_SERVERS": f"{SERVER}:3478"}
 STATIC = {"EXTERNAL_IP": f"{lab.SRS}.1", "BEHIND_NAT": "true"}
 RELAY = [f"turn={SERVER}:3478", f"user={lab.TURN_USER}", f"password={lab.TURN_PASSWORD}"]
@@ -108,10 +109,11 @@ def trail(stream):
     return [step["event"] for step in (stream.get("verdict") or {}).get("trail", [])]
 
 
-def restarted(name, change, pairs, srs=(), settings=None):
-    """Our address changes in mid-call: we offer anew, ICE restarts, and it is one recording, with its gap."""
+def restarted(name, change, pairs, srs=(), settings=None, tells="address-changed"):
+    """Our address changes in mid-call, or the relay: we offer anew, ICE restarts, and it is one recording, with its gap."""
     with lab.World(srs) as world:
-        world.coturn()
+        world.turn = world.coturn()
+        world.coturn(f"{lab.SERVERS}.3", None)
         world.classic_stun()
         with world.siprecd(environment=settings) as recorder:
             recorder.uri = f"sip:srs@{lab.SRS}.1:{lab.SIP}"
@@ -140,7 +142,7 @@ def restarted(name, change, pairs, srs=(), settings=None):
             tap.equal(len(all_of_it), 1, f"{name}: one recording", *details)
             found = {(s.get("verdict") or {}).get("path") for s in streams}
             tap.ok(found and found <= set(pairs), f"{name}: by {found}", f"want {pairs}", *details)
-            tap.ok(streams and all("address-changed" in trail(s) for s in streams), f"{name}: the verdict tells it", *details)
+            tap.ok(streams and all(tells in trail(s) for s in streams), f"{name}: the verdict tells it", *details)
             # From a second on it is a gap; below that, packets lost.
             lost = [s["lost"] for s in streams]
             tap.ok(all(0 < n < 50 for n in lost) or any("gap" in str(w) for w in recording.get("warnings", [])),
@@ -265,6 +267,8 @@ PARTS = [
      ("candidates by INFO", short_answer),
      ("a relay comes late, by INFO", lambda n: late_relay(n, "udp")),
      ("a relay comes late, by an offer", lambda n: late_relay(n, "tcp")),
+     ("the relay's server dies", lambda n: restarted(n, lambda world: lab.end(world.turn, lab.signal.SIGKILL), ["Rt-D"],
+                                                     ["tcp-only"], TWO, "relay-lost")),
      ("443 only x open", lambda n: Play(n, ["Rt-D"], ["443-only"], settings=TCP443).relayed("tcp"))],
     [("EIM+APDF x EIM+APDF, no STUN there", lambda n: tool(n, ["S-S", "Rw-S", "Rw-P"], ["masquerade"], ["masquerade"],
                                                          dict(STUN, **TURN))),

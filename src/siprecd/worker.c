@@ -555,7 +555,9 @@ static void *worker_run(void *argument)
         /* The first call after quiet must not wait for the end of a long sleep. */
         if (lent_before == 0 && stock_lent(worker->stock) > 0)
             worker->sweep_at = tick_min(worker->sweep_at, tick_add_ms(now, WORKER_TICK_FEW_MS));
-        bool sweeps = tick_due(worker->sweep_at, now) || worker->stopping;
+        /* Without lent ports sweeps are rare, and worker_sleep() does not wait for one. */
+        bool ends = stock_lent(worker->stock) == 0 && media_is_ending(worker->media, now);
+        bool sweeps = tick_due(worker->sweep_at, now) || worker->stopping || ends;
         if (sweeps) {
             now = worker_sweep(worker);
             worker->sweep_at = tick_add_ms(now, worker_tick_ms(worker));

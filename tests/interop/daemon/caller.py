@@ -51,11 +51,12 @@ class Caller:
                 return int(text.split()[1])
         return None
 
-    def invite(self):
-        """Calls; the answer's code."""
-        lines = "".join(f"m=audio {m.getsockname()[1]} RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=label:{i + 1}\r\na=sendonly\r\n"
-                        for i, m in enumerate(self.media))
-        self.request("INVITE", "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n" + lines)
+    def invite(self, removed=False):
+        """Calls, or once more in the call, with every stream removed; the answer's code."""
+        lines = "".join(f"m=audio {0 if removed else m.getsockname()[1]} RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n"
+                        f"a=label:{i + 1}\r\na=sendonly\r\n" for i, m in enumerate(self.media))
+        self.request("INVITE", f"v=0\r\no=- 1 {self.cseq + 1} IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\n"
+                               "t=0 0\r\n" + lines)
         code = self.response()
         if code == 200:
             self.tag = ";tag=" + re.search(r"^To:.*;tag=([^;\r]+)", self.text, re.M | re.I).group(1)

@@ -88,5 +88,29 @@ def by_api():
         tap.equal(srs.process.wait(120), 0, "then siprecd ends")
 
 
-tap.together(quiet, drain, twice, bounded, by_api)
+def busiest_worker(srs):
+    """Seconds of CPU time that the busiest of its media threads has had."""
+    tasks = pathlib.Path(f"/proc/{srs.process.pid}/task").iterdir()
+    return max(int((t / "schedstat").read_text().split()[0]) / 1e9 for t in tasks if (t / "comm").read_text().startswith("media"))
+
+
+def without_streams():
+    """A recording whose streams went before its end: no port is lent any more, and sockets are looked at twice a second."""
+    with Siprecd() as srs:
+        spent = []
+        for phase in range(4):
+            caller = Caller(srs.port, name=f"bare{phase}")
+            caller.invite()
+            caller.talk(0.1)
+            caller.invite(removed=True)
+            time.sleep(0.4 + phase * 0.1)  # any moment between two looks
+            before = busiest_worker(srs)
+            caller.bye()
+            if not wait_for(lambda: (srs.recording(caller.call_id) or {}).get("state") == "finished", 60):
+                tap.ok(False, "it is finished", srs.log())
+            spent.append(busiest_worker(srs) - before)
+        tap.ok(max(spent) < 0.05, "the end of a recording without streams is waited for asleep", spent)
+
+
+tap.together(quiet, drain, twice, bounded, by_api, without_streams)
 tap.done()

@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/environment.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -106,6 +107,7 @@ static int start(const char *program, const char *journal, const struct api_form
                                (char *)(uintptr_t) "-o",
                                (char *)(uintptr_t)output,
                                NULL};
+    char *environment[ENVIRONMENT_CHILD_MAX];
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
     sigset_t none, all;
@@ -118,7 +120,8 @@ static int start(const char *program, const char *journal, const struct api_form
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &all);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    int error = posix_spawn(pid, program, &files, &attributes, arguments, environ);
+    environment_for_child(environ, environment); /* it reads what strangers sent */
+    int error = posix_spawn(pid, program, &files, &attributes, arguments, environment);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&files);
     return error;

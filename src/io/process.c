@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/environment.h"
 #include "io/clock.h"
 
 extern char **environ;
@@ -22,10 +23,11 @@ enum {
     PROCESS_CANCEL_MS = 200 /* how often cancel is looked at */
 };
 
-/* Starts it with output_fd as its standard output, default signals and an empty signal mask, in a
- * process group of its own: what it starts can then be ended with it. */
+/* Starts it with output_fd as its standard output, default signals, an empty signal mask and the least environment,
+ * in a process group of its own: what it starts can then be ended with it. */
 static int process_start(const char *const *argv, int output_fd, pid_t *pid)
 {
+    char *environment[ENVIRONMENT_CHILD_MAX];
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t none;
@@ -44,8 +46,10 @@ static int process_start(const char *const *argv, int output_fd, pid_t *pid)
     posix_spawnattr_setpgroup(&attributes, 0);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
                                               POSIX_SPAWN_SETPGROUP);
+    environment_for_child(environ, environment);
     if (error == 0)
-        error = posix_spawn(pid, argv[0], &actions, &attributes, (char **)(uintptr_t)argv, environ);
+        error =
+            posix_spawn(pid, argv[0], &actions, &attributes, (char **)(uintptr_t)argv, environment);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     return error;

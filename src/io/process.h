@@ -33,7 +33,8 @@ struct io_process_limits {
 };
 
 /* Runs argv[0] (a path) with argv, waits for its end and keeps what it prints on its standard
- * output in output (NUL-terminated). Its standard error is ours. Blocks; for a pool's thread. */
+ * output in output (NUL-terminated). Its standard error is ours, of the
+ * environment it has only what environment_for_child() leaves. Blocks; for a pool's thread. */
 struct io_process_result io_process_run(const char *const *argv,
                                         const struct io_process_limits *limits, char *output,
                                         size_t output_room);

@@ -25,6 +25,7 @@ SERVE = sys.argv[1]
 RENDER = """#!/bin/sh
 # Stands for siprecd-render: the format's name and the journal's bytes, and one line in a log for each run.
 echo "$*" >> "$(dirname "$1")/../../../../renders.log"
+env > "$(dirname "$1")/environment"
 while [ -e "$(dirname "$1")/hold" ]; do sleep 0.05; done
 [ -e "$(dirname "$1")/fail" ] && exit 1
 { printf '%s:' "$3"; cat "$1"; } > "$5"
@@ -71,7 +72,8 @@ class World:
         self.log = open(self.root / "log", "ab")
         self.process = subprocess.Popen(
             [SERVE, str(self.recordings), str(self.root / "render"), "wav", "rec.example.com"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True)
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True,
+            env={**os.environ, "TURN_PASSWORD": "s3cret"})
         self.port, self.port6 = map(int, self.process.stdout.readline().split())
 
     def stop(self):
@@ -335,6 +337,8 @@ def test_render_on_demand(w, c):
         c.check("GET", f"{path}?format={name}", 206, {"Range": "bytes=0-2"})
         assert (w.folder(4) / f"audio.{name}").exists()
     assert renders(w, 4) == 4
+    environment = (w.folder(4) / "environment").read_text()
+    assert "PATH=" in environment and "s3cret" not in environment, "it reads what strangers sent: it gets no passwords"
     c.check("GET", f"{path}?format=ogg", 400)
     c.check("GET", f"{path}?format=../x", 400)
 

@@ -9,6 +9,8 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "io/clock.h"
@@ -33,6 +35,17 @@ static void test_output_and_code(void)
     CHECK_INT(result.code, 3);
     CHECK_TEXT(output, "one\ntwo\n");
     CHECK(!result.output_cut);
+}
+
+static void test_environment(void)
+{
+    char output[4096];
+
+    CHECK_INT(setenv("TURN_PASSWORD", "s3cret", 1), 0);
+    CHECK_INT(setenv("PATH", "/usr/bin:/bin", 1), 0);
+    CHECK_INT(run("env", 20000, output, sizeof(output)).code, 0);
+    CHECK(strstr(output, "PATH=/usr/bin:/bin\n") != NULL);
+    CHECK(strstr(output, "TURN_PASSWORD") == NULL);
 }
 
 static void test_output_is_cut(void)
@@ -128,6 +141,7 @@ static void test_pool(void)
 int main(void)
 {
     RUN(test_output_and_code);
+    RUN(test_environment);
     RUN(test_output_is_cut);
     RUN(test_ends);
     RUN(test_child_ends_too);

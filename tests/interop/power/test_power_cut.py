@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import random
+import shlex
 import shutil
 import signal
 import struct
@@ -18,7 +19,7 @@ here = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(here.parent), str(here.parent / "daemon"), str(here.parent.parent / "shim")]
 import powercut  # noqa: E402
 from caller import Caller  # noqa: E402
-from harness import Siprecd, Tap, need, probe, tshark, wait_for  # noqa: E402
+from harness import Siprecd, Tap, built, need, probe, tshark, wait_for  # noqa: E402
 
 need("tshark", "ffprobe")
 tap = Tap()
@@ -57,10 +58,18 @@ def call_id_of(path):
 
 folder = pathlib.Path(tempfile.mkdtemp(prefix="siprecd-power-"))
 (folder / "recordings").mkdir()
-os.environ.update(POWERCUT_ROOT=str(folder / "recordings"), POWERCUT_TRACE=str(folder / "trace"), LD_PRELOAD=SHIM)
+watched = {"POWERCUT_ROOT": str(folder / "recordings"), "POWERCUT_TRACE": str(folder / "trace"), "LD_PRELOAD": SHIM}
 srs = Siprecd(f"--recordings.sync_interval={INTERVAL}s", keep=folder)
+# siprecd hands siprecd-render none of these: the one that stands beside it here does.
+programs = folder / "programs"
+programs.mkdir()
+srs.arguments[0] = shutil.copy2(built("siprecd"), programs)
+render = programs / "siprecd-render"
+render.write_text(f"#!/bin/sh\nexec env {shlex.join(f'{k}={v}' for k, v in watched.items())} {built('siprecd-render')} \"$@\"\n")
+render.chmod(0o755)
+os.environ.update(watched)
 srs.start()
-for name in ("POWERCUT_ROOT", "POWERCUT_TRACE", "LD_PRELOAD"):
+for name in watched:
     del os.environ[name]
 callers = [Caller(srs.port, name=name) for name in ("short", "long", "late")]
 short, long, late = callers

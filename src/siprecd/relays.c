@@ -221,17 +221,19 @@ static void post_report(struct relays *r, struct tick now)
 
 /* ---- servers -------------------------------------------------------------------------------------------------------- */
 
-/* Time-limited credentials say themselves when they end: "<seconds since 1970>:<name>". */
+/* Time-limited credentials say themselves when they end: "<seconds since 1970>:<name>". Digits alone may as well be
+ * a telephone number: they are a time only while it is to come. */
 static struct tick expiry_of(const char *username)
 {
+    struct moment now = io_clock_moment();
     char *end;
     errno = 0;
     unsigned long long seconds = strtoull(username, &end, 10);
     if (end == username || (*end != ':' && *end != '\0') || errno != 0 || seconds < 1000000000 ||
-        seconds > 100000000000)
+        seconds > INT64_MAX / NS_PER_S)
         return TICK_NEVER;
-    struct moment now = io_clock_moment();
-    return moment_tick(&now, (struct wall){(int64_t)seconds * NS_PER_S});
+    struct wall at = {(int64_t)seconds * NS_PER_S};
+    return *end == '\0' && at.ns <= now.wall.ns ? TICK_NEVER : moment_tick(&now, at);
 }
 
 static uint8_t warm_of(const struct relays *r)

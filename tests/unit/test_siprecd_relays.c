@@ -69,37 +69,88 @@ static bool find_ticket(struct io_mailbox *mailbox, struct recorder_relay *out)
     return found;
 }
 
-/* What ends an allocation comes in one turn with what its stream wants of it. */
-static void test_want_of_what_just_ended(void)
+struct scene {
+    struct relays_config config;
+    struct io_batch *batch;
+    struct relays *relays;
+};
+
+static void scene_open(struct scene *s, const char *username)
 {
     struct addr any = addr_v4(127, 0, 0, 1, 0), server;
     struct io_udp_options options = {0};
     struct worker_network network = {.turn_count = 1, .wants_relays = true, .change = 1};
-    struct relays_config config = {.slots = SLOTS, .ready = 1, .sweep_base = BASE, .tag = 1};
-    struct io_batch *batch = io_batch_create(64);
-    struct recorder_relay ticket = {0};
-    struct media_relay_event event;
-    bool ready = false, lost = false;
     server_fd = io_udp_open(&any, &options, &server);
-    config.sweep = io_sweep_create(BASE + SLOTS);
-    config.loop = io_loop_create();
-    config.signalling = io_mailbox_create(sizeof(struct signalling_mail), 64);
-    struct relays *relays = relays_create(&config);
+    *s = (struct scene){
+        .config = {.slots = SLOTS,
+                   .ready = 1,
+                   .sweep_base = BASE,
+                   .tag = 1,
+                   .sweep = io_sweep_create(BASE + SLOTS),
+                   .loop = io_loop_create(),
+                   .signalling = io_mailbox_create(sizeof(struct signalling_mail), 64)},
+        .batch = io_batch_create(64)};
+    s->relays = relays_create(&s->config);
     network.turn[0].address[0] = server;
     network.turn[0].transport = WORKER_TURN_UDP;
     network.turn[0].port = server.port;
     network.local[0] = any;
-    (void)view_copy(VIEW_LIT("user"), network.turn_username, sizeof network.turn_username);
+    (void)view_copy(view_of_string(username), network.turn_username, sizeof network.turn_username);
     (void)view_copy(VIEW_LIT("secret"), network.turn_password, sizeof network.turn_password);
-    relays_know(relays, io_clock_tick(), &network);
+    relays_know(s->relays, io_clock_tick(), &network);
+}
+
+/* Waits until one stands ready. */
+static bool scene_is_served(struct scene *s, struct recorder_relay *ticket)
+{
     struct tick end = tick_add_ms(io_clock_tick(), 5000);
-    while (!ready && tick_before(io_clock_tick(), end)) {
-        relays_expire(relays, io_clock_tick());
+    while (tick_before(io_clock_tick(), end)) {
+        relays_expire(s->relays, io_clock_tick());
         serve();
-        sweep(relays, config.sweep, batch);
-        ready = find_ticket(config.signalling, &ticket);
+        sweep(s->relays, s->config.sweep, s->batch);
+        if (find_ticket(s->config.signalling, ticket))
+            return true;
     }
-    if (!CHECK(ready))
+    return false;
+}
+
+static void scene_close(struct scene *s)
+{
+    struct recorder_relay ticket;
+    relays_destroy(s->relays);
+    (void)find_ticket(s->config.signalling, &ticket);
+    io_mailbox_destroy(s->config.signalling);
+    io_loop_destroy(s->config.loop);
+    io_sweep_destroy(s->config.sweep);
+    io_batch_destroy(s->batch);
+    close(server_fd);
+}
+
+/* A user name of digits alone is a number by which somebody is called, unless it is a time to come. */
+static void test_username_that_is_a_number(void)
+{
+    static const char *const names[] = {"49301234567", "4930123456", "1000000001",
+                                        "10000000000:user"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct recorder_relay ticket = {0};
+        struct scene s;
+        scene_open(&s, names[i]);
+        if (!CHECK(scene_is_served(&s, &ticket)))
+            printf("# %s\n", names[i]);
+        scene_close(&s);
+    }
+}
+
+/* What ends an allocation comes in one turn with what its stream wants of it. */
+static void test_want_of_what_just_ended(void)
+{
+    struct recorder_relay ticket = {0};
+    struct media_relay_event event;
+    bool lost = false;
+    struct scene s;
+    scene_open(&s, "user");
+    struct relays *relays = s.relays;
+    if (!CHECK(scene_is_served(&s, &ticket)))
         return;
     relays_lend(relays, io_clock_tick(), ticket.slot, ticket.generation, 7);
     struct media_relay_want want = {.kind = MEDIA_RELAY_PERMIT,
@@ -109,13 +160,13 @@ static void test_want_of_what_just_ended(void)
                                     .peers = {addr_v4(198, 51, 100, 9, 0)}};
     permit_code = 437;
     relays_want(relays, io_clock_tick(), &want);
-    end = tick_add_ms(io_clock_tick(), 5000);
+    struct tick end = tick_add_ms(io_clock_tick(), 5000);
     while (!refused && tick_before(io_clock_tick(), end)) {
         relays_expire(relays, io_clock_tick());
         serve();
     }
     CHECK_INT(refused, 1);
-    sweep(relays, config.sweep, batch);
+    sweep(relays, s.config.sweep, s.batch);
     want.peers[0] = addr_v4(198, 51, 100, 10, 0);
     relays_want(relays, io_clock_tick(), &want);
     want.kind = MEDIA_RELAY_BIND;
@@ -125,17 +176,12 @@ static void test_want_of_what_just_ended(void)
     while (relays_event(relays, &event))
         lost |= event.kind == MEDIA_RELAY_LOST && event.slot == ticket.slot;
     CHECK(lost);
-    relays_destroy(relays);
-    (void)find_ticket(config.signalling, &ticket);
-    io_mailbox_destroy(config.signalling);
-    io_loop_destroy(config.loop);
-    io_sweep_destroy(config.sweep);
-    io_batch_destroy(batch);
-    close(server_fd);
+    scene_close(&s);
 }
 
 int main(void)
 {
+    RUN(test_username_that_is_a_number);
     RUN(test_want_of_what_just_ended);
     return tap_done();
 }

@@ -16,15 +16,18 @@ static bool ini_is_blank(char c)
     return c == ' ' || c == '\t';
 }
 
-/* Without a comment that begins with a blank and a semicolon or number sign. */
+/* Without a comment that begins with a blank and a semicolon or number sign. Where the value itself would begin a blank
+ * must follow, too: a password may well begin with such a sign, and would be lost without a word. */
 static struct view ini_strip_comment(struct view value)
 {
+    value = view_trim(value);
     for (size_t i = 0; i < value.len; i++) {
         bool is_sign = value.at[i] == ';' || value.at[i] == '#';
-        if (is_sign && (i == 0 || ini_is_blank(value.at[i - 1])))
+        if (is_sign &&
+            (i == 0 ? value.len == 1 || ini_is_blank(value.at[1]) : ini_is_blank(value.at[i - 1])))
             return view_trim(view_take(value, i));
     }
-    return view_trim(value);
+    return value;
 }
 
 static struct ini_item ini_section(struct ini *ini, struct view line)

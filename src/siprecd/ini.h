@@ -7,7 +7,8 @@
 #include "base/view.h"
 
 /* The form: "[section]", "key = value" or "key: value", "#" or ";" at the start of a line begins a
- * comment, " #" and " ;" within one too; an indented line continues the value before it. */
+ * comment, " #" and " ;" within one too, but a value that is "#x" is one; an indented line continues the
+ * value before it. */
 struct ini {
     struct view rest;
     unsigned line;

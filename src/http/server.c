@@ -399,14 +399,18 @@ static socklen_t to_sockaddr(const struct addr *a, struct sockaddr_storage *out)
 static int bind_one(struct http_server *server, const struct addr *a)
 {
     struct sockaddr_storage name;
+    bool v6 = a->family == ADDR_V6;
     int on = 1, error = 0;
     socklen_t len = to_sockaddr(a, &name);
     int fd = socket(name.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return errno;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    /* The address may come later (DHCP, a VIP): then it is heard. */
+    setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_FREEBIND : IP_FREEBIND, &on,
+               sizeof on);
     /* [::] and 0.0.0.0 may both be listed. */
-    if (a->family == ADDR_V6)
+    if (v6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
     if (bind(fd, (struct sockaddr *)&name, len) != 0 || listen(fd, 128) != 0)
         error = errno;

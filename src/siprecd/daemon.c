@@ -481,6 +481,10 @@ void daemon_announce(const struct siprecd *daemon)
         struct addr at = addr_with_port(http->list[i], api_port(daemon->api, i));
         at = daemon_reachable(&at);
         fprintf(stderr, "  the API is at      http://%s/v1/recordings\n", addr_print(&at).s);
+        if (!io_udp_is_here(&http->list[i]))
+            LOG_WARN("http", VIEW_NONE,
+                     "http.listen waits for its address, which is not on this host: %s",
+                     addr_print(&at).s);
     }
     if (!settings_is_set(daemon->settings, SETTING_SIP_ALLOW))
         LOG_WARN("siprecd", VIEW_NONE,

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Hosts with several addresses: what leaves on a stream comes from the address that its SRC was told, whatever the
 kernel's own choice would be, and the recording says where its packets arrived. Use: test_hosts.py BUILD [PART | PLAY ...]."""
+import http.client
 import json
 import socket
 import threading
@@ -227,7 +228,7 @@ def addresses_that_go():
 
 
 def listeners_that_wait():
-    """Listeners of SIP and the one port for media on addresses that are not there when siprecd starts, come, go, and come
+    """Listeners of SIP and the API and the one port for media on addresses that are not there when siprecd starts, come, go, and come
     back."""
     late = ("5.5.5.8", "5.5.5.9")
     with lab.World() as world:
@@ -235,7 +236,9 @@ def listeners_that_wait():
         listen = [f"{protocol}:{address}:{lab.SIP}" for address in (late[1], "5.5.5.1") for protocol in ("udp", "tcp")]
         with world.siprecd(f"--sip.listen={','.join(listen)},tls:{late[0]}:{lab.SIP}", f"--rtp.bind={','.join(late)},5.5.5.1",
                            f"--sip.tls_certificate={certificate}", f"--sip.tls_key={key}", "--rtp.mux_port=40000",
-                           "--rtp.tcp_port=40000", environment=NOBODY) as srs:
+                           "--rtp.tcp_port=40000", f"--http.listen=127.0.0.1:8080,{late[0]}:8080", environment=NOBODY) as srs:
+            tap.ok(f"{late[0]}:8080" in srs.log() and "http.listen waits" in srs.log(), "the log says that the API waits, too",
+                   srs.log()[:3000])
 
             def call(to, what, transport):
                 status, report = world.call(to=to, seconds=2, transport=transport)
@@ -280,6 +283,10 @@ def listeners_that_wait():
                 call(to, what, transport)
                 with world.src.inside():
                     socket.create_connection((late[1], 40000), 5).close()
+                    api = http.client.HTTPConnection(late[0], 8080, timeout=5)
+                    api.request("GET", "/health/live")
+                    tap.equal(api.getresponse().status, 200, f"{what}: the API answers there")
+                    api.close()
                 tap.ok(True, f"{what}: media over TCP finds its port")
                 change("del")
                 missing(late, f"{what}, and go again")

@@ -710,7 +710,8 @@ bool recorder_ice_hear(struct recorder *recorder, struct recorder_call *call,
                        struct recorder_now now, const struct media_event *event)
 {
     const struct media_ice_news *news = &event->ice;
-    if (event->stream >= call->record.stream_count)
+    /* The worker keeps an agent for a while after the SRC took its stream away. */
+    if (event->stream >= call->record.stream_count || !recorder_ice_runs(call, event->stream))
         return false;
     struct recorder_stream *stream = &call->record.streams[event->stream];
     static const char *const whats[] = {[MEDIA_ICE_SELECTED] = "selected",
@@ -724,7 +725,7 @@ bool recorder_ice_hear(struct recorder *recorder, struct recorder_call *call,
     if (news->kind == MEDIA_ICE_SELECTED) {
         struct recorder_lease other, *lease = &call->leases[event->stream];
         const struct recorder_ice *ice = call->ices[event->stream];
-        if (event->addr.family != lease->ticket.bound.family && ice &&
+        if (event->addr.family != lease->ticket.bound.family &&
             recorder_second_lease(recorder, call, now, ice, &other)) {
             other.has_relay = lease->has_relay;
             other.relay = lease->relay;
@@ -746,7 +747,7 @@ bool recorder_ice_hear(struct recorder *recorder, struct recorder_call *call,
         journal_event_put_text(&line, "peer_type", view_of_string(type_name(news->remote_type)));
     } else if (news->kind == MEDIA_ICE_DIRECT) {
         struct recorder_ice *ice = call->ices[event->stream];
-        if (!ice || call->stays || ice->renewals == RENEWALS)
+        if (call->stays || ice->renewals == RENEWALS)
             return false;
         ice->renews = true;
     } else if (news->kind == MEDIA_ICE_FAILED && stream->ice_path) {

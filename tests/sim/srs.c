@@ -376,15 +376,26 @@ static void pump(struct srs *srs)
     lend(srs);
 }
 
-void srs_hear(struct srs *srs, enum media_event_kind kind, uint8_t stream)
+static void hear(struct srs *srs, struct media_event event)
 {
-    struct media_event event = {.kind = kind,
-                                .recording = srs->recording,
-                                .stream = stream,
-                                .at = world_wall(srs->world),
-                                .tick = srs->world->now};
+    event.recording = srs->recording;
+    event.at = world_wall(srs->world);
+    event.tick = srs->world->now;
     recorder_media(srs->recorder, srs_now(srs), 0, &event);
     pump(srs);
+}
+
+void srs_hear(struct srs *srs, enum media_event_kind kind, uint8_t stream)
+{
+    hear(srs, (struct media_event){.kind = kind, .stream = stream});
+}
+
+void srs_hear_ice(struct srs *srs, enum media_ice_kind kind, uint8_t stream)
+{
+    hear(srs, (struct media_event){.kind = MEDIA_EVENT_ICE,
+                                   .stream = stream,
+                                   .addr = addr_v4(192, 0, 2, 10, (uint16_t)(40000 + 2 * stream)),
+                                   .ice = {.kind = kind, .component = 1}});
 }
 
 bool srs_owns(const struct srs *srs, const struct addr *to)

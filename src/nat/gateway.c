@@ -145,14 +145,19 @@ bool gateway_map(struct gateway *g, struct tick now, enum portmap_protocol proto
     return true;
 }
 
+static bool may_stand(const struct mapping *m)
+{
+    return m->state == MAPPING_HELD || m->tries > 0;
+}
+
 void gateway_unmap(struct gateway *g, struct tick now, enum portmap_protocol protocol,
                    uint16_t internal_port)
 {
     struct mapping *m = find(g, protocol, internal_port);
     if (!m)
         return;
-    if (m->state != MAPPING_HELD && m->tries == 0) {
-        m->state = MAPPING_FREE; /* nothing was ever asked for */
+    if (!may_stand(m)) {
+        m->state = MAPPING_FREE;
         return;
     }
     ask_now(m, now);
@@ -322,6 +327,21 @@ bool gateway_output(struct gateway *g, struct tick now, struct view *out)
         write_request(g, m, out);
         schedule_again(g, m, now);
         return true;
+    }
+    return false;
+}
+
+bool gateway_end(struct gateway *g, struct view *out)
+{
+    for (size_t i = 0; i < g->count; i++) {
+        struct mapping *m = &g->mappings[i];
+        bool is_asked = m->state != MAPPING_FREE && may_stand(m);
+        m->state = MAPPING_DELETING;
+        if (is_asked)
+            write_request(g, m, out);
+        m->state = MAPPING_FREE;
+        if (is_asked)
+            return true;
     }
     return false;
 }

@@ -39,6 +39,9 @@ void gateway_expire(struct gateway *g, struct tick now);
 struct tick gateway_deadline(const struct gateway *g);
 /* A datagram for the server, until false. Borrowed until the next call. */
 bool gateway_output(struct gateway *g, struct tick now, struct view *out);
+/* Before gateway_destroy: gives all back, one delete request each until false, unpaced and not repeated, since nobody
+ * stays to wait for answers (RFC 6887 §15, RFC 6886 §3.4). Nothing is wanted any more after it. Borrowed, as above. */
+bool gateway_end(struct gateway *g, struct view *out);
 
 enum gateway_event_kind {
     GATEWAY_MAPPED,    /* external is the way in; again when it changed */

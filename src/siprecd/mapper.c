@@ -194,16 +194,20 @@ static void mapper_take_events(struct mapper *mapper, struct tick now)
     }
 }
 
+static void mapper_send(struct mapper *mapper, struct view packet)
+{
+    if (io_udp_send(mapper->fd, NULL, &mapper->server, packet) != 0) {
+        /* As if it were lost: the engine sends it again. */
+    }
+}
+
 static void mapper_run_gateway(struct mapper *mapper, struct tick now)
 {
     struct view packet;
     if (!mapper->gateway)
         return;
-    while (gateway_output(mapper->gateway, now, &packet)) {
-        if (io_udp_send(mapper->fd, NULL, &mapper->server, packet) != 0) {
-            /* As if it were lost: the engine sends it again. */
-        }
-    }
+    while (gateway_output(mapper->gateway, now, &packet))
+        mapper_send(mapper, packet);
     mapper_take_events(mapper, now);
     mapper_look_for_news(mapper);
 }
@@ -540,17 +544,15 @@ void mapper_check(struct mapper *mapper, struct tick now)
 
 void mapper_stop(struct mapper *mapper, struct tick now)
 {
+    struct view packet;
     if (!mapper->is_on)
         return;
+    while (mapper->gateway && gateway_end(mapper->gateway, &packet))
+        mapper_send(mapper, packet);
     for (size_t i = 0; i < GATEWAY_MAPPINGS; i++) {
         struct wish *wish = &mapper->wishes[i];
-        if (!wish->is_used)
-            continue;
-        if (mapper->gateway)
-            gateway_unmap(mapper->gateway, now, wish->protocol, wish->port);
-        wish->is_dropped = mapper->by_upnp && addr_is_set(&wish->external);
+        wish->is_dropped = wish->is_used && mapper->by_upnp && addr_is_set(&wish->external);
     }
-    mapper_run_gateway(mapper, now);
     if (mapper->by_upnp && !is_v6(mapper) && !mapper->is_asking)
         upnp_ask(mapper, now);
     mapper_forget(mapper);

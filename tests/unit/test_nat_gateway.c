@@ -311,6 +311,41 @@ static void test_unmap(void)
     CHECK_INT(gateway_status(g).wanted, 0); /* given up after three tries */
 }
 
+/* At the end nobody waits for answers: each mapping is given back at once, however many requests may be under way. */
+static void test_end_gives_all_back(void)
+{
+    for (int natpmp = 0; natpmp < 2; natpmp++) {
+        struct view out;
+        uint16_t port = 10000;
+        reset();
+        box.pcp = !natpmp;
+        box.natpmp = natpmp;
+        for (; port < 10020; port++)
+            CHECK(gateway_map(g, now(), PORTMAP_UDP, port));
+        run_until(1000 + 3000);
+        CHECK_INT(gateway_status(g).mapped, 20);
+        gateway_unmap(g, now(), PORTMAP_UDP, 10019);
+        CHECK(gateway_output(g, now(), &out)); /* lost */
+        box.pcp = box.natpmp = false;
+        CHECK(gateway_map(g, now(), PORTMAP_UDP,
+                          20000)); /* not asked for yet: nothing to give back */
+        for (port = 10000; gateway_end(g, &out); port++) {
+            struct reader r = reader_of(out);
+            CHECK_INT(reader_u8(&r), natpmp ? 0 : 2);
+            CHECK_INT(reader_u8(&r), 1); /* MAP; UDP */
+            reader_skip(&r, natpmp ? 2 : 2 + 4 + 16 + 12 + 4);
+            CHECK_INT(reader_u16(&r), port);
+            reader_skip(&r, 2);
+            r = natpmp ? r : reader_of(out);
+            reader_skip(&r, natpmp ? 0 : 4);
+            CHECK_INT(reader_u32(&r), 0);
+        }
+        CHECK_INT(port, 10020);
+        CHECK_INT(gateway_status(g).wanted, 0);
+        CHECK(tick_is_never(gateway_deadline(g)));
+    }
+}
+
 static void test_expired_without_an_answer(void)
 {
     reset();
@@ -354,6 +389,7 @@ int main(void)
     RUN(test_a_moving_clock_is_no_restart);
     RUN(test_refusals_wait_their_time);
     RUN(test_unmap);
+    RUN(test_end_gives_all_back);
     RUN(test_expired_without_an_answer);
     RUN(test_answers_to_nobody);
     gateway_destroy(g);

@@ -104,6 +104,7 @@ def restarted(protocol):
                 router.daemon.send_signal(signal.SIGUSR1)  # it tells the others; more than once, as RFC 6886 3.2.1 has it
                 return rules() >= 18
             tap.ok(wait_for(announced, 15, 1), f"{protocol}: mapped again at once", rules(), srs.nat(), srs.log()[-2000:])
+        tap.ok(wait_for(lambda: rules() == 0, 15), f"{protocol}: all is given back at the end", rules())
 
 
 def off():

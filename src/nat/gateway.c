@@ -145,9 +145,10 @@ bool gateway_map(struct gateway *g, struct tick now, enum portmap_protocol proto
     return true;
 }
 
+/* One that was held before may stand, whatever became of asking again; nobody knows of one that was never asked for. */
 static bool may_stand(const struct mapping *m)
 {
-    return m->state == MAPPING_HELD || m->tries > 0;
+    return m->expires.ns != 0 || m->tries > 0;
 }
 
 void gateway_unmap(struct gateway *g, struct tick now, enum portmap_protocol protocol,

@@ -21,7 +21,7 @@ static struct {
     int64_t last_ms;
     uint8_t last_version;
     uint32_t last_lifetime;
-    uint16_t last_suggested;
+    uint16_t last_internal, last_suggested;
 } box;
 
 static struct tick now(void)
@@ -58,6 +58,7 @@ static void answer_pcp(struct reader r)
     uint8_t protocol = reader_u8(&r);
     reader_skip(&r, 3);
     uint16_t internal = reader_u16(&r), suggested = reader_u16(&r);
+    box.last_internal = internal;
     box.last_suggested = suggested;
     if (!box.pcp)
         return;
@@ -95,6 +96,7 @@ static void answer_natpmp(struct reader r, uint8_t opcode)
         reader_skip(&r, 2);
         uint16_t internal = reader_u16(&r), suggested = reader_u16(&r);
         uint32_t lifetime = reader_u32(&r);
+        box.last_internal = internal;
         box.last_suggested = suggested;
         box.last_lifetime = lifetime;
         writer_u16(&w, internal);
@@ -311,6 +313,32 @@ static void test_unmap(void)
     CHECK_INT(gateway_status(g).wanted, 0); /* given up after three tries */
 }
 
+/* "Is it still mapped?" forgets no mapping that stood: it is given back as ever. */
+static void test_unmap_while_asked_again(void)
+{
+    for (int natpmp = 0; natpmp < 2; natpmp++) {
+        reset();
+        box.pcp = !natpmp;
+        box.natpmp = natpmp;
+        CHECK(gateway_map(g, now(), PORTMAP_UDP, 10000));
+        CHECK(gateway_map(g, now(), PORTMAP_UDP, 10001));
+        run_until(1000 + 3000);
+        CHECK_INT(gateway_status(g).mapped, 2);
+        gateway_retry(g, now());
+        box.last_lifetime = 1;
+        gateway_unmap(g, now(), PORTMAP_UDP, 10001);
+        run_until(now_ms + 3000);
+        CHECK_INT(gateway_status(g).wanted, 1);
+        CHECK_INT(box.last_lifetime, 0);
+        CHECK_INT(box.last_internal, 10001);
+    }
+    int before = box.requests;
+    CHECK(gateway_map(g, now(), PORTMAP_UDP, 10002)); /* never asked for */
+    gateway_unmap(g, now(), PORTMAP_UDP, 10002);
+    run_until(now_ms + 3000);
+    CHECK_INT(box.requests, before);
+}
+
 /* At the end nobody waits for answers: each mapping is given back at once, however many requests may be under way. */
 static void test_end_gives_all_back(void)
 {
@@ -389,6 +417,7 @@ int main(void)
     RUN(test_a_moving_clock_is_no_restart);
     RUN(test_refusals_wait_their_time);
     RUN(test_unmap);
+    RUN(test_unmap_while_asked_again);
     RUN(test_end_gives_all_back);
     RUN(test_expired_without_an_answer);
     RUN(test_answers_to_nobody);

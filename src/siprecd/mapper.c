@@ -48,6 +48,7 @@ struct mapper {
     bool is_refused; /* of what it was asked for last */
     bool is_inside; /* it has no address outside that is worth the name: another NAT comes behind */
     struct tick find_until, doubt_at;
+    struct tick check_until; /* until then what was known before mapper_check holds */
     /* UPnP, where the gateway is mute otherwise */
     bool by_upnp, has_upnp;
     bool is_asking;
@@ -72,6 +73,7 @@ struct mapper *mapper_create(const struct mapper_config *config)
     mapper->config = *config;
     mapper->fd = mapper->ear_fd = -1;
     mapper->upnp_at = mapper->retry_at = mapper->find_until = mapper->doubt_at = TICK_NEVER;
+    mapper->check_until = TICK_NEVER;
     rng_init(&mapper->rng, config->seed);
     return mapper;
 }
@@ -122,6 +124,13 @@ struct gateway_status mapper_status(const struct mapper *mapper)
     struct gateway_status status = {0};
     if (mapper->gateway)
         status = gateway_status(mapper->gateway);
+    if (!tick_is_never(mapper->check_until)) {
+        /* It has said nothing else yet, and most often says the same: calls go on being told it. */
+        if (!mapper->is_heard)
+            status.speech = mapper->told.speech;
+        if (!addr_is_set(&status.external))
+            status.external = mapper->told.external;
+    }
     if (mapper->by_upnp) {
         status.speech = mapper->has_upnp                  ? GATEWAY_UPNP
                         : tick_is_never(mapper->retry_at) ? GATEWAY_UNKNOWN
@@ -439,7 +448,7 @@ static void mapper_close_gateway(struct mapper *mapper)
 {
     gateway_destroy(mapper->gateway);
     mapper->gateway = NULL;
-    mapper->find_until = TICK_NEVER;
+    mapper->find_until = mapper->check_until = TICK_NEVER;
     close_socket(mapper, &mapper->fd);
     close_socket(mapper, &mapper->ear_fd);
 }
@@ -531,6 +540,7 @@ void mapper_check(struct mapper *mapper, struct tick now)
         return;
     if (mapper->gateway && mapper->is_heard) {
         mapper->is_heard = false; /* one that is silent by now has mapped nothing */
+        mapper->check_until = tick_add_ms(now, MAPPER_FIND_MS);
         gateway_retry(mapper->gateway, now);
         mapper_wait_for_gateway(mapper, now);
         mapper_run_gateway(mapper, now);
@@ -592,6 +602,8 @@ void mapper_expire(struct mapper *mapper, struct tick now)
         return;
     if (mapper->gateway && tick_due(gateway_deadline(mapper->gateway), now))
         gateway_expire(mapper->gateway, now);
+    if (tick_due(mapper->check_until, now))
+        mapper->check_until = TICK_NEVER;
     mapper_run_gateway(mapper, now);
     if (mapper->gateway && tick_due(mapper->find_until, now) && is_v6(mapper)) {
         mapper_close_gateway(mapper);
@@ -621,6 +633,7 @@ struct tick mapper_deadline(const struct mapper *mapper)
 {
     struct tick deadline =
         tick_min(mapper->find_until, mapper->is_asking ? TICK_NEVER : mapper->retry_at);
+    deadline = tick_min(deadline, mapper->check_until);
     if (!mapper->is_on)
         return TICK_NEVER;
     if (mapper->gateway)

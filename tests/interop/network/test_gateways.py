@@ -3,6 +3,7 @@
 media's; and a gateway that sits behind another NAT itself."""
 import signal
 import sys
+import threading
 import time
 import traceback
 
@@ -107,6 +108,33 @@ def restarted(protocol):
         tap.ok(wait_for(lambda: rules() == 0, 15), f"{protocol}: all is given back at the end", rules())
 
 
+def silent():
+    """An SRC falls silent, and the gateway, asked whether it still maps the port, says nothing for once: what it
+    said before holds until it has had its time."""
+    with lab.World([("pcp",)]) as world:
+        router = world.routers["srs"][0]
+        world.coturn()
+        with world.siprecd("--rtp.bind=0.0.0.0", environment=STUN) as srs:
+            tap.ok(wait_for(lambda: (srs.nat()["portmap"] or {}).get("mapped", 0) >= 18, 60), "silence: mapped at first",
+                   srs.nat(), srs.log()[-2000:])
+            call = threading.Thread(target=world.call, kwargs={"seconds": 16, "streams": 1})
+            call.start()
+            tap.ok(wait_for(lambda: srs.metric("siprecd_rtp_packets_received_total") > 50, 20), "silence: a call flows", srs.log()[-2000:])
+            router.daemon.send_signal(signal.SIGSTOP)
+            world.src.nft("table inet filter { chain out { type filter hook output priority 0; policy accept;\n"
+                          "udp sport 20002-32767 drop\n}\n}\n")
+            tap.ok(wait_for(lambda: "is it still mapped?" in srs.log(), 20), "silence: the gateway is asked again",
+                   srs.log()[-2000:])
+            seen = []
+            while "speaks neither PCP nor NAT-PMP" not in srs.log() and len(seen) < 500:
+                report = srs.nat()
+                seen.append((told(srs, "gateway"), (report["portmap"] or {}).get("protocol")))
+                time.sleep(0.02)
+            tap.ok(len(seen) > 10 and all(s == (["5.5.5.1"], "pcp") for s in seen[:-1]),
+                   "silence: meanwhile it is what it was", seen, srs.log()[-2000:])
+            call.join()
+
+
 def off():
     with lab.World([("pcp",)]) as world:
         router = world.routers["srs"][0].space
@@ -142,8 +170,8 @@ def liars():
                       [[], ["GET /root.xml"]], "nothing is asked of who is no gateway", srs.log()[-2000:])
 
 
-tests = [*(lambda p=p: mapped(p) for p in DEAF), lambda: restarted("pcp"), lambda: restarted("nat-pmp"), at_once, liars, double,
-         off]
+tests = [*(lambda p=p: mapped(p) for p in DEAF), lambda: restarted("pcp"), lambda: restarted("nat-pmp"), at_once, silent, liars,
+         double, off]
 for test in tests:
     try:
         test()

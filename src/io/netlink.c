@@ -12,6 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/map.h"
+
 enum {
     NETLINK_BUFFER = 32768, /* what the kernel puts into one message of a dump at most */
     NETLINK_WAIT_S = 1,     /* it answers at once; a lost answer must not stop the caller */
@@ -119,6 +121,18 @@ static void netlink_take_link(const struct nlmsghdr *m, void *context)
         strcpy(link->kind, "pointopoint");
 }
 
+/* The kernel's order is of no account. */
+static void netlink_add_fingerprint(struct io_links *links, uint32_t link, const struct addr *addr)
+{
+    static const uint8_t no_secret[16];
+    struct {
+        uint32_t link;
+        uint8_t ip[16];
+    } one = {.link = link};
+    memcpy(one.ip, addr->ip, sizeof one.ip);
+    links->fingerprint += map_siphash(no_secret, view_of((const char *)&one, sizeof one));
+}
+
 static void netlink_take_address(const struct nlmsghdr *m, void *context)
 {
     struct io_links *links = context;
@@ -137,6 +151,7 @@ static void netlink_take_address(const struct nlmsghdr *m, void *context)
         return;
     if (addr_is_link_local(&addr) && addr.family == ADDR_V6)
         addr.scope = info->ifa_index;
+    netlink_add_fingerprint(links, info->ifa_index, &addr);
     for (size_t i = 0; i < links->count; i++) {
         struct io_link *link = &links->list[i];
         if (link->index != info->ifa_index)
@@ -164,6 +179,7 @@ int io_netlink_links(struct io_links *out)
     int error;
     out->count = 0;
     out->is_cut = false;
+    out->fingerprint = 0;
     error = netlink_ask(&links.header, netlink_take_link, out);
     return error ? error : netlink_ask(&addresses.header, netlink_take_address, out);
 }

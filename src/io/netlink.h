@@ -29,6 +29,8 @@ struct io_link {
 struct io_links {
     size_t count;
     bool is_cut; /* there are more links or addresses than these */
+    /* Of every address and its link, those that were cut too: as long as it is the same they are. */
+    uint64_t fingerprint;
     struct io_link list[IO_LINKS_MAX];
 };
 
@@ -42,7 +44,8 @@ struct io_route {
 };
 
 /* The route to peer as the kernel would take it now, rules and all, for what leaves from source (NULL:
- * whatever it chooses). 0 or an errno (ENETUNREACH: none; EINVAL: source is not of this host). */
+ * whatever it chooses). 0 or an errno (ENETUNREACH: none; EINVAL: an IPv4 source that is
+ * not of this host; with one of IPv6 the kernel does not mind). */
 WARN_UNUSED int io_netlink_route(const struct addr *peer, const struct addr *source,
                                  struct io_route *out);
 

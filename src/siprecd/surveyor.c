@@ -273,10 +273,6 @@ static void remember(struct surveyor *s, struct recorder_now now, bool v6)
 /* All addresses, of whatever link: media ports and calls may be on any of them. */
 static void list_addresses(struct surveyor *s)
 {
-    struct addr before[SURVEYOR_ADDRESSES];
-    size_t count = s->addresses_count;
-    memcpy(before, s->addresses, sizeof before);
-    memset(s->addresses, 0, sizeof s->addresses);
     s->addresses_count = 0;
     for (size_t i = 0; i < s->links.count; i++) {
         const struct io_link *link = &s->links.list[i];
@@ -285,11 +281,11 @@ static void list_addresses(struct surveyor *s)
                 s->addresses[s->addresses_count++] = link->addresses[k];
         }
     }
-    /* One that is not in the list may have come or gone. */
     s->links.is_cut = s->links.is_cut || s->addresses_count == SURVEYOR_ADDRESSES;
-    if (s->links.is_cut || count != s->addresses_count ||
-        memcmp(before, s->addresses, sizeof before) != 0)
+    /* One that is not in the list may have come or gone. */
+    if (s->links.fingerprint != s->fingerprint)
         s->addresses_change++;
+    s->fingerprint = s->links.fingerprint;
 }
 
 /* Looks where we are. True when a family is somewhere else than before. */

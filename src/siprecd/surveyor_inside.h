@@ -79,6 +79,7 @@ struct surveyor {
     uint32_t change, addresses_change;
     struct addr addresses[SURVEYOR_ADDRESSES]; /* of this host, loopback aside */
     size_t addresses_count;
+    uint64_t fingerprint; /* of those and all that are not told */
     struct worker_network told;
     bool has_told;
     bool is_disproved; /* nothing came where the settings' order led */

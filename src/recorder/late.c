@@ -55,6 +55,8 @@ static void bring_relay(struct recorder *recorder, struct recorder_call *call,
 {
     struct recorder_ice *ice = call->ices[number];
     struct recorder_lease *lease = &call->leases[number];
+    /* Before any offer: the worker gives the relay back, whatever becomes of that. */
+    recorder_post_stream(recorder, call, number, now.wall, false);
     if (ice->failed) {
         ice->renews = true;
         recorder_move_refresh(recorder, call, now);
@@ -69,7 +71,6 @@ static void bring_relay(struct recorder *recorder, struct recorder_call *call,
                                     .trickle = {.stream = (uint8_t)number,
                                                 .is_ours = true,
                                                 .base = MEDIA_RELAY(lease->relay.slot)}};
-    recorder_post_stream(recorder, call, number, now.wall, false);
     if (!recorder_trickle_more(recorder, call, now, number))
         recorder_move_refresh(recorder, call, now);
     command.trickle.end = ice->ends;

@@ -23,6 +23,24 @@ static struct play *begin(uint64_t seed, const struct srs_options *options)
     return play;
 }
 
+/* Behind a NAT with STUN, in whose profile no path is certain. */
+static struct srs_options natted(void)
+{
+    static struct nat_profile profiles[2];
+    struct tick start = {0};
+    struct discovery_result found = {
+        .behaviour = {.mapping = NAT_MAPPING_INDEPENDENT, .filtering = NAT_FILTERING_ADDRESS_PORT},
+        .external = addr_v4(203, 0, 113, 9, 0),
+        .is_natted = true,
+        .is_done = true,
+    };
+    for (int v6 = 0; v6 < 2; v6++)
+        profile_init(&profiles[v6], start, PATH_UNKNOWN, (struct addr){0});
+    (void)profile_set_local(&profiles[0], start, addr_v4(10, 0, 0, 7, 0));
+    profile_tell_behaviour(&profiles[0], start, &found);
+    return (struct srs_options){.profiles = profiles, .seen = found.external};
+}
+
 /* A stream that the SRC takes away while its checks go on: what they come to is nobody's business
  * any more, and the call goes on. */
 static void test_an_agent_speaks_after_its_stream(void)
@@ -48,8 +66,32 @@ static void test_an_agent_speaks_after_its_stream(void)
     play_free(play);
 }
 
+/* Checks have found nothing, and now a relay stands ready: the worker knows before the SRC is asked
+ * to begin anew with it, and gives it back with the call when the SRC will not have that. */
+static void test_a_relay_that_is_refused(void)
+{
+    struct srs_options options = natted();
+    struct play *play = begin(2, &options);
+    CHECK(src_connect(play->src, NULL));
+    play->src->reply = 488;
+    play->srs.stingy = true; /* no other port: nothing but a relay can help */
+    srs_hear_ice(&play->srs, MEDIA_ICE_FAILED, 0);
+    world_run(&play->world, 1000);
+    unsigned offers = play->src->reinvites + play->src->updates;
+    srs_relay(&play->srs, 0, false);
+    CHECK(play->srs.ways[0].relay.held);
+    CHECK_INT(play->src->reinvites + play->src->updates, offers);
+    world_run(&play->world, 2000);
+    CHECK_INT(play->src->reinvites + play->src->updates, offers + 1);
+    CHECK_INT(play->srs.gate.relays[0].released, 0);
+    play_end(play);
+    CHECK_INT(play->srs.gate.relays[0].released, 1);
+    play_free(play);
+}
+
 int main(void)
 {
+    RUN(test_a_relay_that_is_refused);
     RUN(test_an_agent_speaks_after_its_stream);
     return tap_done();
 }

@@ -136,6 +136,7 @@ void srs_relay(struct srs *srs, unsigned slot, bool gone)
         .rtt_ms = 12,
     };
     recorder_relay(srs->recorder, srs_now(srs), &relay);
+    pump(srs);
 }
 
 /* Keeps `ports_lent` tickets in the recorder's stock: port i is 20000 + 2i, and rests 2 s. */

@@ -724,7 +724,7 @@ bool recorder_ice_hear(struct recorder *recorder, struct recorder_call *call,
     journal_event_put_text(&line, "ice", view_of_string(whats[news->kind]));
     if (news->kind == MEDIA_ICE_SELECTED) {
         struct recorder_lease other, *lease = &call->leases[event->stream];
-        const struct recorder_ice *ice = call->ices[event->stream];
+        struct recorder_ice *ice = call->ices[event->stream];
         if (event->addr.family != lease->ticket.bound.family &&
             recorder_second_lease(recorder, call, now, ice, &other)) {
             other.has_relay = lease->has_relay;
@@ -734,6 +734,7 @@ bool recorder_ice_hear(struct recorder *recorder, struct recorder_call *call,
         const char *path = path_of(lease, news);
         if (news->component == 1) {
             char pair[VERDICT_PAIR];
+            ice->has_path = true;
             stream->ice_path = path;
             pair_of(lease, news, event->addr.family, pair);
             recorder_story_ice_chose(&stream->story, event->tick, path, pair, lease, &event->addr);
@@ -750,7 +751,7 @@ bool recorder_ice_hear(struct recorder *recorder, struct recorder_call *call,
         if (call->stays || ice->renewals == RENEWALS)
             return false;
         ice->renews = true;
-    } else if (news->kind == MEDIA_ICE_FAILED && stream->ice_path) {
+    } else if (news->kind == MEDIA_ICE_FAILED && call->ices[event->stream]->has_path) {
         return false; /* RTP has its path; what failed is RTCP's */
     } else if (news->kind == MEDIA_ICE_FAILED) {
         recorder_story_ice_lost(&stream->story, event->tick, false, &event->addr);

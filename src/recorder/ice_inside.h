@@ -31,6 +31,7 @@ struct recorder_ice {
     size_t count;
     bool ends;        /* no more of ours will come */
     bool owes;        /* the answer had no room for all of them */
+    bool has_path;    /* of RTP: the agent has found one */
     bool failed;      /* checks found nothing, or the relay that they found is gone */
     bool renews;      /* our next offer begins anew */
     bool moved;       /* so it does: an address that we have told is ours no more */

@@ -89,8 +89,36 @@ static void test_a_relay_that_is_refused(void)
     play_free(play);
 }
 
+/* The path of before a restart says nothing of what comes after it: a relay that comes meanwhile is
+ * needed, and that nothing was found is news. */
+static void test_a_restart_finds_nothing(void)
+{
+    struct srs_options options = natted();
+    struct play *play = begin(3, &options);
+    CHECK(src_connect(play->src, NULL));
+    srs_hear_ice(&play->srs, MEDIA_ICE_SELECTED, 0);
+    srs_hear_ice(&play->srs, MEDIA_ICE_SELECTED, 1);
+    srs_relay(&play->srs, 0, false);
+    CHECK(!play->srs.ways[0].relay.held && !play->srs.ways[1].relay.held);
+    srs_hear_ice(&play->srs, MEDIA_ICE_FAILED, 0); /* RTCP's */
+    give_ice(play->a, "newA");
+    src_invite(play->src, NULL);
+    CHECK_INT(src_wait(play->src), 200);
+    srs_relay(&play->srs, 1, false);
+    CHECK(play->srs.ways[0].relay.held && !play->srs.ways[1].relay.held);
+    world_run(&play->world, 1000);
+    unsigned offers = play->src->reinvites;
+    srs_hear_ice(&play->srs, MEDIA_ICE_FAILED, 0);
+    world_run(&play->world, 1000);
+    CHECK_INT(play->src->reinvites, offers + 1);
+    play_end(play);
+    CHECK_INT(play_count(play, "warnings", "code", "ice-failed"), 1);
+    play_free(play);
+}
+
 int main(void)
 {
+    RUN(test_a_restart_finds_nothing);
     RUN(test_a_relay_that_is_refused);
     RUN(test_an_agent_speaks_after_its_stream);
     return tap_done();

@@ -453,6 +453,7 @@ static void say(struct recorder *recorder, size_t line, struct recorder_ice *ice
         .candidate_count = ice->count,
     };
     plan->of = ice;
+    ice->heard = ice->count;
     recorder->answer.lines[line].ice = &plan->sdp;
     recorder->answer.ice_lite |= ice->lite;
     recorder->answer.ice_trickle |= trickles;

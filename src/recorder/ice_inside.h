@@ -29,13 +29,14 @@ struct recorder_ice {
     struct candidate
         told[RECORDER_ICE_TOLD]; /* in the order that they were told in (RFC 8840 §4.4) */
     size_t count;
-    bool ends;        /* no more of ours will come */
-    bool owes;        /* the answer had no room for all of them */
-    bool has_path;    /* of RTP: the agent has found one */
-    bool failed;      /* checks found nothing, or the relay that they found is gone */
-    bool renews;      /* our next offer begins anew */
-    bool moved;       /* so it does: an address that we have told is ours no more */
-    uint8_t renewals; /* so far */
+    size_t heard, sent; /* how many the SRC has; and once it has taken the last INFO */
+    bool ends;          /* no more of ours will come */
+    bool owes;          /* the answer had no room for all of them */
+    bool has_path;      /* of RTP: the agent has found one */
+    bool failed;        /* checks found nothing, or the relay that they found is gone */
+    bool renews;        /* our next offer begins anew */
+    bool moved;         /* so it does: an address that we have told is ours no more */
+    uint8_t renewals;   /* so far */
     /* Of the SRC's last description: others are a restart. */
     char remote_ufrag[ICE_REMOTE_CREDENTIAL_SIZE], remote_pwd[ICE_REMOTE_CREDENTIAL_SIZE];
     uint32_t port, generation;              /* the agent's bases are of these, and */

@@ -7,6 +7,7 @@
 
 #include "ice/priority.h"
 #include "recorder/ice_inside.h"
+#include "recorder/move.h"
 #include "sdp/fragment.h"
 
 enum {
@@ -57,7 +58,7 @@ bool recorder_trickle_shorten(struct recorder *recorder, struct recorder_call *c
         if (line->reject != SDP_ACCEPTED || !line->ice || plan->sdp.mismatch || !plan->of ||
             !media->ice_trickles || media->mid.len == 0 || plan->of->owes)
             continue;
-        plan->sdp.candidate_count = put_first(plan->of, line);
+        plan->sdp.candidate_count = plan->of->heard = put_first(plan->of, line);
         plan->sdp.ends = false;
         plan->of->owes = true;
         left_out = true;
@@ -173,8 +174,29 @@ static bool print_all(struct recorder *recorder, struct recorder_call *call, str
                                .candidate_count = ice->count};
         sdp_fragment_print(w, media->mid, ice->components == 1, &told);
         ice->owes = false;
+        ice->sent = ice->count;
     }
     return w->len > 0 && !w->failed;
+}
+
+/* No INFO gets through: what the SRC has not heard of yet, an offer tells (RFC 8839 §4.4.1.2.1). */
+static void tell_by_offer(struct recorder *recorder, struct recorder_call *call,
+                          struct recorder_now now)
+{
+    bool owes = false;
+    for (unsigned i = 0; i < call->record.stream_count; i++)
+        owes |= recorder_ice_runs(call, i) && call->ices[i]->heard < call->ices[i]->count;
+    if (owes)
+        recorder_move_refresh(recorder, call, now);
+}
+
+static void note_heard(struct recorder_call *call)
+{
+    for (unsigned i = 0; i < call->record.stream_count; i++) {
+        struct recorder_ice *ice = call->ices[i];
+        if (ice && ice->heard < ice->sent)
+            ice->heard = ice->sent;
+    }
 }
 
 void recorder_trickle_expire(struct recorder *recorder, struct recorder_call *call,
@@ -198,6 +220,7 @@ void recorder_trickle_expire(struct recorder *recorder, struct recorder_call *ca
         return;
     if (++t->tries == TRIES) {
         t->tries = 0;
+        tell_by_offer(recorder, call, now);
         return;
     }
     t->due = true;
@@ -212,10 +235,13 @@ bool recorder_trickle_response(struct recorder *recorder, struct recorder_call *
         return false;
     t->request = 0;
     t->tries = 0;
-    if (event->status / 100 != 2) {
+    if (event->status / 100 == 2) {
+        note_heard(call);
+    } else {
         t->speaks = t->due = false;
         LOG_INFO("recorder", view_of_string(call->record.call_id),
                  "the SRC takes no candidates by INFO status=%u", event->status);
+        tell_by_offer(recorder, call, now);
     }
     t->at = now.tick;
     recorder_arm(recorder, call);

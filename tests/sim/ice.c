@@ -116,8 +116,42 @@ static void test_a_restart_finds_nothing(void)
     play_free(play);
 }
 
+/* The SRC lists INFO and then takes none: what it was to learn by it, it learns by an offer. Nothing is
+ * left to tell after that. */
+static void test_an_info_is_refused(void)
+{
+    struct srs_options options = natted();
+    options.seen = (struct addr){0}; /* still being asked for */
+    struct play *play = begin(4, &options);
+    play->src->headers = "Supported: trickle-ice\r\n";
+    for (unsigned i = 0; i < 2; i++) {
+        char *extra = play->src->streams[i].extra;
+        (void)snprintf(extra + strlen(extra), sizeof play->a->extra - strlen(extra),
+                       "a=mid:%u\r\na=ice-options:trickle\r\n", i);
+    }
+    CHECK(src_connect(play->src, NULL));
+    world_run(&play->world, 1000);
+    CHECK_INT(play->src->reinvites, 0);
+    play->src->asked[0] = 0;
+    play->src->reply = 469; /* RFC 6086 §4.2.2: Bad Info Package */
+    srs_relay(&play->srs, 0, false);
+    for (int ms = 0; ms < 1000 && !play->src->asked[0]; ms++)
+        world_run(&play->world, 1);
+    CHECK(strncmp(play->src->asked, "INFO ", 5) == 0);
+    CHECK(strstr(play->src->asked, " 203.0.113.60 49152 typ relay") != NULL);
+    play->src->reply = 0;
+    world_run(&play->world, 2000);
+    CHECK_INT(play->src->reinvites, 1);
+    CHECK(strstr(play->src->answer, " 203.0.113.60 49152 typ relay") != NULL);
+    world_run(&play->world, 5000);
+    CHECK_INT(play->src->reinvites, 1);
+    play_end(play);
+    play_free(play);
+}
+
 int main(void)
 {
+    RUN(test_an_info_is_refused);
     RUN(test_a_restart_finds_nothing);
     RUN(test_a_relay_that_is_refused);
     RUN(test_an_agent_speaks_after_its_stream);

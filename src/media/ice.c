@@ -130,7 +130,7 @@ static void wake_others(struct media *media, const struct media_stream *stream)
 /* ---- What the agents say -------------------------------------------------------------------- */
 
 static void tell(struct media *media, struct media_stream *stream, struct tick now,
-                 const struct ice_event *event)
+                 const struct ice *agent, const struct ice_event *event)
 {
     struct media_event told = {.kind = MEDIA_EVENT_ICE,
                                .at = media_wall(media, now),
@@ -141,6 +141,7 @@ static void tell(struct media *media, struct media_stream *stream, struct tick n
                                        .local_type = event->local_type,
                                        .remote_type = event->remote_type,
                                        .over_tcp = event->transport != CANDIDATE_UDP};
+    (void)view_copy(view_of_string(ice_ufrag(agent)), told.ice.ufrag, sizeof told.ice.ufrag);
     switch (event->kind) {
     case ICE_SELECTED:
         told.ice.kind = MEDIA_ICE_SELECTED;
@@ -174,7 +175,7 @@ static void hear(struct media *media, struct media_stream *stream, struct tick n
     struct media_ice *ice = stream->ice;
     struct ice_event event;
     while (ice_event(ice->agent, &event)) {
-        tell(media, stream, now, &event);
+        tell(media, stream, now, ice->agent, &event);
         if (event.kind == ICE_COMPLETED) {
             ice_destroy(ice->before);
             ice->before = NULL;
@@ -183,7 +184,7 @@ static void hear(struct media *media, struct media_stream *stream, struct tick n
     /* The one before only carries on: its end is news as long as there is no other path. */
     while (ice->before && ice_event(ice->before, &event)) {
         if (event.kind == ICE_CONSENT_LOST && !carries(ice->agent))
-            tell(media, stream, now, &event);
+            tell(media, stream, now, ice->before, &event);
     }
 }
 

@@ -11,6 +11,7 @@
 #include "base/pool.h"
 #include "base/tick.h"
 #include "base/uuid.h"
+#include "ice/ice.h"
 #include "media/port.h"
 #include "media/way.h"
 #include "nat/verdict.h"
@@ -302,6 +303,7 @@ struct media_ice_news {
         MEDIA_ICE_CONSENT_LOST, /* RFC 7675: it does not answer any more */
         MEDIA_ICE_DIRECT, /* a relay is chosen, and by now there is a path without: a restart takes it */
     } kind;
+    char ufrag[ICE_UFRAG_SIZE]; /* of the agent: after a restart mail of the one before may come */
     uint8_t component;
     bool over_tcp;
     struct addr local; /* ours, as the SRC sees it */

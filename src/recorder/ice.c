@@ -707,12 +707,20 @@ static const char *type_name(enum candidate_type type)
     return names[type];
 }
 
+/* The worker keeps an agent for a while after the SRC took its stream away; and what one said before
+ * a restart may come after it. Packets come by the path of that one, too, until there is another. */
+static bool is_of_now(const struct recorder_call *call, const struct media_event *event)
+{
+    return recorder_ice_runs(call, event->stream) &&
+           (event->ice.kind == MEDIA_ICE_CONSENT_LOST ||
+            strcmp(event->ice.ufrag, call->ices[event->stream]->ufrag) == 0);
+}
+
 bool recorder_ice_hear(struct recorder *recorder, struct recorder_call *call,
                        struct recorder_now now, const struct media_event *event)
 {
     const struct media_ice_news *news = &event->ice;
-    /* The worker keeps an agent for a while after the SRC took its stream away. */
-    if (event->stream >= call->record.stream_count || !recorder_ice_runs(call, event->stream))
+    if (event->stream >= call->record.stream_count || !is_of_now(call, event))
         return false;
     struct recorder_stream *stream = &call->record.streams[event->stream];
     static const char *const whats[] = {[MEDIA_ICE_SELECTED] = "selected",

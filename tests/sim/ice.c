@@ -149,8 +149,37 @@ static void test_an_info_is_refused(void)
     play_free(play);
 }
 
+/* What the agent before said while its successor was on its way to the worker. That the path it had
+ * answers no more is news all the same: packets come by it for as long as there is no other. */
+static void test_the_agent_before_speaks(void)
+{
+    struct srs_options options = natted();
+    struct play *play = begin(5, &options);
+    char before[ICE_UFRAG_SIZE];
+    CHECK(src_connect(play->src, NULL));
+    memcpy(before, play->srs.agents[0], sizeof before);
+    give_ice(play->a, "newA");
+    src_invite(play->src, NULL);
+    CHECK_INT(src_wait(play->src), 200);
+    CHECK(strcmp(before, play->srs.agents[0]) != 0);
+    memcpy(play->srs.agents[0], before, sizeof before);
+    srs_hear_ice(&play->srs, MEDIA_ICE_FAILED, 0);
+    srs_hear_ice(&play->srs, MEDIA_ICE_DIRECT, 0);
+    srs_hear_ice(&play->srs, MEDIA_ICE_SELECTED, 0);
+    srs_hear_ice(&play->srs, MEDIA_ICE_CONSENT_LOST, 0);
+    world_run(&play->world, 1000);
+    CHECK_INT(play->src->reinvites, 0);
+    srs_relay(&play->srs, 0, false); /* the new one has no path yet */
+    CHECK(play->srs.ways[0].relay.held);
+    play_end(play);
+    CHECK_INT(play_count(play, "warnings", "code", "ice-failed"), 0);
+    CHECK_INT(play_count(play, "warnings", "code", "ice-consent-lost"), 1);
+    play_free(play);
+}
+
 int main(void)
 {
+    RUN(test_the_agent_before_speaks);
     RUN(test_an_info_is_refused);
     RUN(test_a_restart_finds_nothing);
     RUN(test_a_relay_that_is_refused);

@@ -249,6 +249,14 @@ struct srs_file *srs_only_file(struct srs *srs)
 
 /* ---- Between the engines -------------------------------------------------------------------- */
 
+static void note_stream(struct srs *srs, const struct media_stream_facts *facts)
+{
+    srs->ways[facts->stream] = facts->way;
+    if (facts->ice)
+        (void)view_copy(view_of_string(ice_ufrag(facts->ice)), srs->agents[facts->stream],
+                        ICE_UFRAG_SIZE);
+}
+
 static void do_outputs(struct srs *srs)
 {
     struct recorder_output out;
@@ -257,7 +265,7 @@ static void do_outputs(struct srs *srs)
         case RECORDER_COMMAND:
             srs->recording = out.command.recording;
             if (out.command.kind == MEDIA_STREAM)
-                srs->ways[out.command.stream.stream] = out.command.stream.way;
+                note_stream(srs, &out.command.stream);
             media_command(srs->media, srs->world->now, &out.command);
             break;
         case RECORDER_DOCUMENT:
@@ -393,10 +401,12 @@ void srs_hear(struct srs *srs, enum media_event_kind kind, uint8_t stream)
 
 void srs_hear_ice(struct srs *srs, enum media_ice_kind kind, uint8_t stream)
 {
-    hear(srs, (struct media_event){.kind = MEDIA_EVENT_ICE,
-                                   .stream = stream,
-                                   .addr = addr_v4(192, 0, 2, 10, (uint16_t)(40000 + 2 * stream)),
-                                   .ice = {.kind = kind, .component = 1}});
+    struct media_event event = {.kind = MEDIA_EVENT_ICE,
+                                .stream = stream,
+                                .addr = addr_v4(192, 0, 2, 10, (uint16_t)(40000 + 2 * stream)),
+                                .ice = {.kind = kind, .component = 1}};
+    memcpy(event.ice.ufrag, srs->agents[stream], ICE_UFRAG_SIZE);
+    hear(srs, event);
 }
 
 bool srs_owns(const struct srs *srs, const struct addr *to)

@@ -54,6 +54,7 @@ struct srs {
     struct addr seen, mapped;
     struct pool_id recording;                           /* the last that a command was about */
     struct media_way ways[LIMIT_STREAMS_PER_RECORDING]; /* the last that was posted, by stream */
+    char agents[LIMIT_STREAMS_PER_RECORDING][ICE_UFRAG_SIZE]; /* of the last that was */
     struct srs_sent { /* what left media ports and relays, and whom relays were to let in */
         struct addr to;
         size_t bytes; /* 0: a permission */
@@ -100,7 +101,7 @@ void srs_relay(struct srs *srs, unsigned slot, bool gone);
 
 /* As if media said so of a stream of the last recording. */
 void srs_hear(struct srs *srs, enum media_event_kind kind, uint8_t stream);
-/* As if the stream's ICE agent said so of its RTP. */
+/* As if the stream's ICE agent that is named in agents said so of its RTP. */
 void srs_hear_ice(struct srs *srs, enum media_ice_kind kind, uint8_t stream);
 
 /* The only recording there is; NULL, with a failed check, when there is none or more. */

@@ -79,7 +79,8 @@ uint32_t stock_ports(const struct stock_config *config)
 {
     uint32_t pairs = (uint32_t)(config->port_max - config->port_min + 1) / 2;
     uint64_t all = (uint64_t)pairs * config->binds_count;
-    uint64_t most = config->streams + (uint64_t)STOCK_READY_MAX * config->binds_count;
+    /* With ICE a stream may have one of each family. */
+    uint64_t most = 2 * (uint64_t)config->streams + (uint64_t)STOCK_READY_MAX * config->binds_count;
     return (uint32_t)(all < most ? all : most) + 1;
 }
 

@@ -3,11 +3,13 @@
 kernel's own choice would be, and the recording says where its packets arrived. Use: test_hosts.py BUILD [PART | PLAY ...]."""
 import http.client
 import json
+import re
 import socket
 import threading
 import time
 
 import lab
+import rawsip
 from harness import Tap, built, near, wait_for
 
 lab.enter()
@@ -227,6 +229,54 @@ def addresses_that_go():
             tap.equal(world.call(to="5.5.5.1", seconds=2)[0], 0, "then calls are taken", srs.log()[-2000:])
 
 
+def second_family_goes():
+    """Streams with ICE that have ports of both families: of each family ports stand ready for the next call, and those that
+    streams have are closed by nothing but their end, also where their address goes."""
+    with lab.World(v6=True) as world, world.src.inside():
+        with world.siprecd("--rtp.bind=5.5.5.1,2a00:5::1", "--nat.ready=2", environment=NOBODY) as srs:
+            def request(talk, method, n, to="<sip:srs@5.5.5.1>", body=""):
+                talk.send((f"{method} sip:srs@5.5.5.1 SIP/2.0\r\nVia: SIP/2.0/TCP 5.5.6.1;branch=z9hG4bK{method}{n}\r\n"
+                           f"Max-Forwards: 70\r\nFrom: <sip:src@5.5.6.1>;tag={n}\r\nTo: {to}\r\nCall-ID: both-{n}\r\n"
+                           f"CSeq: {['INVITE', 'BYE'].index(method) + 1} {method}\r\n"
+                           "Contact: <sip:src@5.5.6.1;transport=tcp>;+sip.src\r\nContent-Type: application/sdp\r\n"
+                           f"Content-Length: {len(body)}\r\n\r\n{body}").encode())
+                while (text := talk.receive(20)) and not re.match(r"SIP/2.0 [2-6]", text):
+                    pass
+                return text or ""
+
+            def call(n):
+                talks.append(rawsip.Talk(srs, "tcp", to=("5.5.5.1", lab.SIP)))
+                return request(talks[-1], "INVITE", n, body=(
+                    "v=0\r\no=- 1 1 IN IP4 5.5.6.1\r\ns=-\r\nc=IN IP4 5.5.6.1\r\nt=0 0\r\na=ice-ufrag:abcd\r\n"
+                    "a=ice-pwd:0123456789abcdefghijkl\r\nm=audio 20000 RTP/AVP 0\r\na=rtcp-mux\r\na=sendonly\r\na=label:1\r\n"
+                    "a=candidate:1 1 UDP 2130706431 5.5.6.1 20000 typ host\r\n"
+                    "a=candidate:2 1 UDP 2130706175 2a00:6::1 20000 typ host\r\n"))
+
+            def hosts(answer):
+                return {words.split()[4] for words in answer.splitlines() if words.startswith("a=candidate:") and " typ host" in words}
+
+            def calls(first, ready):
+                answers = []
+                for n in range(first, first + count):
+                    wait_for(lambda: srs.process.poll() is not None or srs.nat()["stock"]["ready"] == ready, 5)
+                    answers.append(call(n) if srs.process.poll() is None else "")
+                return answers
+
+            talks, count = [], 8
+            answers = early = calls(0, 4)
+            tap.equal([hosts(a) for a in answers], [{"5.5.5.1", "2a00:5::1"}] * count,
+                      "four times as many calls as ports stand ready: each gets ports of both families", answers[-1], srs.log()[-3000:])
+            tap.equal(srs.metric("siprecd_ports_lent"), 2 * count, "and all of them count as lent")
+            world.srs.run("ip", "addr", "del", "2a00:5::1/128", "dev", "eth")
+            tap.ok(wait_for(lambda: "is not on this host" in srs.log(), 10), "the other family's address goes", srs.log()[-2000:])
+            answers = calls(count, 2)
+            tap.equal([hosts(a) for a in answers], [{"5.5.5.1"}] * count, "as many calls are taken after that", answers[-1],
+                      srs.process.poll(), srs.log()[-3000:])
+            tap.equal(srs.process.poll(), None, "siprecd lives", srs.log()[-3000:])
+            for n, answer in enumerate(early + answers):
+                request(talks[n], "BYE", n, rawsip.header(answer, "To", "t"))
+
+
 def listeners_that_wait():
     """Listeners of SIP and the API and the one port for media on addresses that are not there when siprecd starts, come, go, and come
     back."""
@@ -296,7 +346,7 @@ def listeners_that_wait():
             tap.ok(b"no_address" in srs.get("/health/ready")[2], "and the reason is said")
 
 
-PARTS = [[addresses_that_go, sip_through_a_forgetful_nat],
+PARTS = [[addresses_that_go, second_family_goes, sip_through_a_forgetful_nat],
          [listeners_that_wait, second_card, second_card_behind_nats, bridge, tunnel, second_card_v6]]
 for function in lab.chosen(PARTS, lambda function: function.__name__):
     function()

@@ -45,7 +45,8 @@ struct mapper {
     struct gateway *gateway; /* NULL: by UPnP, or off */
     int fd, ear_fd;          /* to the gateway; where it speaks to all */
     bool is_heard;
-    bool is_refused; /* of what it was asked for last */
+    bool is_stranded; /* our address is not on this host (yet) */
+    bool is_refused;  /* of what it was asked for last */
     bool is_inside; /* it has no address outside that is worth the name: another NAT comes behind */
     struct tick find_until, doubt_at;
     struct tick check_until; /* until then what was known before mapper_check holds */
@@ -305,11 +306,11 @@ static void upnp_failed(struct mapper *mapper, struct tick now, const char *why)
     }
 }
 
-/* IPv6: there is nobody else to ask, for now. */
-static void pcp_failed(struct mapper *mapper, struct tick now)
+/* There is nobody else to ask, for now. */
+static void mapper_give_up(struct mapper *mapper, struct tick now, const char *why)
 {
     mapper->by_upnp = true;
-    upnp_failed(mapper, now, "it speaks no PCP for IPv6");
+    upnp_failed(mapper, now, why);
     mapper_look_for_news(mapper);
 }
 
@@ -476,7 +477,7 @@ static void mapper_forget(struct mapper *mapper)
     mapper_close_gateway(mapper);
     io_igd_destroy(mapper->igd);
     mapper->igd = NULL;
-    mapper->by_upnp = mapper->has_upnp = mapper->is_heard = false;
+    mapper->by_upnp = mapper->has_upnp = mapper->is_heard = mapper->is_stranded = false;
     mapper->is_refused = mapper->is_inside = false;
     mapper->doubt_at = TICK_NEVER;
     mapper->is_stale = mapper->is_asking;
@@ -514,6 +515,15 @@ static void mapper_open_gateway(struct mapper *mapper, struct tick now)
         }
     }
     mapper_run_gateway(mapper, now);
+    mapper->is_stranded = !mapper->gateway;
+    if (mapper->is_stranded) /* from another address it would map that, or refuse (RFC 6887 §8.2) */
+        mapper_give_up(mapper, now, "it cannot be asked from our address");
+}
+
+void mapper_addresses(struct mapper *mapper, struct tick now)
+{
+    if (mapper->is_on && mapper->is_stranded)
+        mapper->retry_at = now;
 }
 
 void mapper_start(struct mapper *mapper, struct tick now, const struct addr *local,
@@ -607,7 +617,7 @@ void mapper_expire(struct mapper *mapper, struct tick now)
     mapper_run_gateway(mapper, now);
     if (mapper->gateway && tick_due(mapper->find_until, now) && is_v6(mapper)) {
         mapper_close_gateway(mapper);
-        pcp_failed(mapper, now);
+        mapper_give_up(mapper, now, "it speaks no PCP for IPv6");
     }
     if (mapper->gateway && tick_due(mapper->find_until, now)) {
         LOG_INFO("nat", VIEW_NONE,

@@ -27,6 +27,8 @@ void mapper_destroy(struct mapper *mapper);
  * wanted is asked for anew. The gateway it has already: nothing. */
 void mapper_start(struct mapper *mapper, struct tick now, const struct addr *local,
                   const struct addr *gateway);
+/* The host has other addresses than before: where ours was missing it may be there now. */
+void mapper_addresses(struct mapper *mapper, struct tick now);
 /* The gateway's address outside may be another one: asks anew for all that it has. */
 void mapper_check(struct mapper *mapper, struct tick now);
 /* Gives all mappings back, and asks for none. */

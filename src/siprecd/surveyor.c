@@ -323,8 +323,11 @@ static bool look(struct surveyor *s, struct recorder_now now)
 /* The network may be another one. */
 static void look_again(struct surveyor *s, struct recorder_now now)
 {
+    uint32_t addresses_change = s->addresses_change;
     bool moved = look(s, now);
     for (size_t f = 0; f < 2; f++) {
+        if (addresses_change != s->addresses_change)
+            mapper_addresses(s->mappers[f], now.tick);
         if (s->moved[f])
             start_prober(s, now.tick, f);
         else /* the address is ours still; whether it is outside, somebody else knows */

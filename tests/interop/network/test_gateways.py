@@ -135,6 +135,18 @@ def silent():
             call.join()
 
 
+def later():
+    """The address that the gateway knows us by comes to the host after siprecd has started."""
+    with lab.World([("pcp",)], sip=False) as world:
+        world.coturn()
+        with world.siprecd("--rtp.bind=0.0.0.0", "--nat.internal_ip=192.168.10.77", environment=STUN) as srs:
+            tap.ok(wait_for(lambda: "cannot be asked from our address" in srs.log(), 15), "our address is missing",
+                   srs.log()[-2000:])
+            world.srs.run("ip", "addr", "add", "192.168.10.77/24", "dev", "eth")
+            tap.ok(wait_for(lambda: (srs.nat()["portmap"] or {}).get("mapped", 0) >= 18, 20), "it comes, and is mapped",
+                   srs.nat(), srs.log()[-2000:])
+
+
 def off():
     with lab.World([("pcp",)]) as world:
         router = world.routers["srs"][0].space
@@ -170,7 +182,7 @@ def liars():
                       [[], ["GET /root.xml"]], "nothing is asked of who is no gateway", srs.log()[-2000:])
 
 
-tests = [*(lambda p=p: mapped(p) for p in DEAF), lambda: restarted("pcp"), lambda: restarted("nat-pmp"), at_once, silent, liars,
+tests = [*(lambda p=p: mapped(p) for p in DEAF), lambda: restarted("pcp"), lambda: restarted("nat-pmp"), at_once, silent, later, liars,
          double, off]
 for test in tests:
     try:

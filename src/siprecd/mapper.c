@@ -451,7 +451,6 @@ static void mapper_close_gateway(struct mapper *mapper)
     mapper->gateway = NULL;
     mapper->find_until = mapper->check_until = TICK_NEVER;
     close_socket(mapper, &mapper->fd);
-    close_socket(mapper, &mapper->ear_fd);
 }
 
 /* Gateways that came up anew, or have another address outside, say so to all hosts, at this port
@@ -461,6 +460,8 @@ static void mapper_open_ear(struct mapper *mapper)
 {
     struct io_udp_options options = {.reuse = true};
     struct addr all = {.family = mapper->local.family, .port = MAPPER_ANNOUNCE_PORT};
+    if (mapper->ear_fd >= 0)
+        return;
     mapper->ear_fd = io_udp_open(&all, &options, NULL);
     if (mapper->ear_fd >= 0 &&
         io_loop_add(mapper->config.loop, mapper->ear_fd, IO_READ, mapper->config.token) != 0) {
@@ -475,6 +476,7 @@ static void mapper_open_ear(struct mapper *mapper)
 static void mapper_forget(struct mapper *mapper)
 {
     mapper_close_gateway(mapper);
+    close_socket(mapper, &mapper->ear_fd);
     io_igd_destroy(mapper->igd);
     mapper->igd = NULL;
     mapper->by_upnp = mapper->has_upnp = mapper->is_heard = mapper->is_stranded = false;
@@ -586,6 +588,18 @@ void mapper_stop(struct mapper *mapper, struct tick now)
     mapper_look_for_news(mapper);
 }
 
+/* From the server's own address and port (RFC 6887 §8.3, RFC 6886 §3.2: from nobody else). */
+static void mapper_hear(struct mapper *mapper, struct tick now, struct view bytes)
+{
+    struct portmap_response said;
+    if (mapper->gateway && gateway_input(mapper->gateway, now, bytes)) {
+        mapper->is_heard = true;
+        mapper->find_until = TICK_NEVER;
+    } else if (!mapper->gateway && !tick_is_never(mapper->retry_at) && portmap_read(bytes, &said)) {
+        mapper->retry_at = now; /* it was silent, and is back: an announcement */
+    }
+}
+
 void mapper_ready(struct mapper *mapper, struct tick now, uint64_t token)
 {
     char buffer[MAPPER_DATAGRAM];
@@ -596,12 +610,8 @@ void mapper_ready(struct mapper *mapper, struct tick now, uint64_t token)
     while ((mapper->fd >= 0 && io_udp_receive(mapper->fd, buffer, sizeof buffer, &bytes, &from)) ||
            (mapper->ear_fd >= 0 &&
             io_udp_receive(mapper->ear_fd, buffer, sizeof buffer, &bytes, &from))) {
-        /* RFC 6887 §8.3, RFC 6886 §3.2: from nobody else. */
-        if (addr_equal(&from, &mapper->server) && mapper->gateway &&
-            gateway_input(mapper->gateway, now, bytes)) {
-            mapper->is_heard = true;
-            mapper->find_until = TICK_NEVER;
-        }
+        if (addr_equal(&from, &mapper->server))
+            mapper_hear(mapper, now, bytes);
     }
     mapper_run_gateway(mapper, now);
 }

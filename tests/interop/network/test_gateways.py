@@ -133,6 +133,17 @@ def silent():
             tap.ok(len(seen) > 10 and all(s == (["5.5.5.1"], "pcp") for s in seen[:-1]),
                    "silence: meanwhile it is what it was", seen, srs.log()[-2000:])
             call.join()
+            tap.ok(wait_for(lambda: "no port mappings" in srs.log(), 20), "silence: UPnP is no way either", srs.log()[-2000:])
+            router.daemon.kill()
+            router.daemon.wait()
+            router.gateway()
+            wait_for(lambda: ":5351 " in router.space.run("ss", "-ulnH"), 20)
+
+            def announced():
+                router.daemon.send_signal(signal.SIGUSR1)
+                return (srs.nat()["portmap"] or {}).get("mapped", 0) >= 18
+            tap.ok(wait_for(announced, 15, 1), "silence: mapped again as soon as the gateway says that it is back",
+                   srs.nat(), srs.log()[-2000:])
 
 
 def later():

@@ -108,7 +108,7 @@ struct ice {
     uint16_t foundations;  /* given out, ever */
     bool locals_changed;   /* pairs are to be formed when time is known */
     bool role_changed;     /* what that means for its pairs is looked at when time is known */
-    bool remote_known, remote_lite, local_ended, remote_ended;
+    bool remote_known, remote_lite, remote_ended;
 
     struct ice_local locals[ICE_LOCALS];
     struct ice_remote remotes[ICE_REMOTES];

@@ -164,11 +164,6 @@ bool ice_add_local(struct ice *ice, struct candidate candidate, struct ice_base 
     return true;
 }
 
-void ice_end_local(struct ice *ice)
-{
-    ice->local_ended = true;
-}
-
 size_t ice_local_candidates(const struct ice *ice, struct candidate *out, size_t size)
 {
     size_t count = 0;

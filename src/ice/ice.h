@@ -84,8 +84,6 @@ struct ice_base {
  * is redundant (§5.1.3). */
 bool ice_add_local(struct ice *ice, struct candidate candidate, struct ice_base base,
                    uint16_t local_preference);
-/* No more of ours will come (RFC 8838 §8.2). */
-void ice_end_local(struct ice *ice);
 
 /* Copies in the order that they stand, for the SDP. Returns how many there are;
  * writes at most size. */

@@ -106,14 +106,12 @@ void media_ice_candidates(struct media *media, struct media_stream *stream, stru
 }
 
 void media_ice_locals(struct media *media, struct media_stream *stream, uint32_t socket,
-                      const struct candidate *list, size_t count, bool end)
+                      const struct candidate *list, size_t count)
 {
     if (!stream->ice)
         return;
     for (size_t i = 0; i < count; i++)
         (void)ice_add_local(stream->ice->agent, list[i], (struct ice_base){socket}, 0);
-    if (end)
-        ice_end_local(stream->ice->agent);
     make_ready(media, stream);
 }
 

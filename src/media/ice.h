@@ -20,7 +20,7 @@ void media_ice_candidates(struct media *media, struct media_stream *stream, stru
 
 /* More of ours, sent from the socket. */
 void media_ice_locals(struct media *media, struct media_stream *stream, uint32_t socket,
-                      const struct candidate *list, size_t count, bool end);
+                      const struct candidate *list, size_t count);
 
 /* A STUN message on one of the stream's sockets. False: it is not the agent's. */
 bool media_ice_input(struct media *media, struct media_stream *stream, struct tick now,

@@ -387,7 +387,7 @@ static void take_candidates(struct media *media, struct media_recording *recordi
     const struct candidate *list = (const struct candidate *)(void *)command->bytes;
     size_t count = command->len / sizeof *list;
     if (stream && trickle->is_ours)
-        media_ice_locals(media, stream, trickle->base, list, count, trickle->end);
+        media_ice_locals(media, stream, trickle->base, list, count);
     else if (stream)
         media_ice_candidates(media, stream, now, list, count, trickle->end);
 }

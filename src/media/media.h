@@ -141,7 +141,7 @@ struct media_mark {
 /* MEDIA_TRICKLE. `bytes`: an array of struct candidate. */
 struct media_trickle {
     uint8_t stream;
-    bool end; /* these were the last */
+    bool end; /* of the SRC's: these were the last */
     bool is_ours;
     uint32_t base; /* of ours: the socket that they are sent from */
 };

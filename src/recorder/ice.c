@@ -431,8 +431,6 @@ static struct recorder_ice *make(struct recorder *recorder, struct recorder_now 
     if (ice->count > RECORDER_ICE_TOLD)
         ice->count = RECORDER_ICE_TOLD;
     ice->ends = !recorder_ice_awaits(recorder, m->call, now, lease, ice);
-    if (ice->ends)
-        ice_end_local(ice->agent);
     ice->port = lease->ticket.port;
     ice->generation = lease->ticket.generation;
     return ice;

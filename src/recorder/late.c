@@ -73,7 +73,6 @@ static void bring_relay(struct recorder *recorder, struct recorder_call *call,
                                                 .base = MEDIA_RELAY(lease->relay.slot)}};
     if (!recorder_trickle_more(recorder, call, now, number))
         recorder_move_refresh(recorder, call, now);
-    command.trickle.end = ice->ends;
     recorder_post(recorder, call, command, list, count * sizeof *list);
 }
 

@@ -174,7 +174,6 @@ static void step(struct world *w)
             ice_path_failed(w->ice, w->now, &path);
             break;
         }
-        ice_end_local(w->ice);
         ice_end_remote(w->ice, w->now);
     }
     pull(w);

@@ -35,7 +35,6 @@ static struct ice *agent(enum ice_role role, uint8_t seed, const struct addr *ad
     struct ice *ice = ice_create(&options);
     CHECK(ice_add_local(ice, (struct candidate){.component = 1, .address = *address},
                         (struct ice_base){base}, UINT16_MAX));
-    ice_end_local(ice);
     return ice;
 }
 

@@ -30,7 +30,6 @@ static void candidates_add(struct call_ice *ice)
         host.address.port = (uint16_t)(host.address.port + component - 1);
         (void)ice_add_local(ice->agent, host, (struct ice_base){component}, UINT16_MAX);
     }
-    ice_end_local(ice->agent);
 }
 
 static struct ice *agent_make(struct call_world *world)

@@ -268,7 +268,6 @@ static void create_ice(const char *role)
                                              .address = addr_v4(127, 0, 0, 1, ntohs(in.sin_port))},
                           (struct ice_base){(uint32_t)c}, 65535));
     }
-    ice_end_local(d.ice);
 }
 
 static void create_nice(const char *role, int turn_port)

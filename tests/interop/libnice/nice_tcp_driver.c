@@ -322,7 +322,6 @@ static void create_ice(const char *role, const char *mode)
         c.address = addr_of(&in);
         CHECK(ice_add_local(d.ice, c, (struct ice_base){LISTENER}, 65535));
     }
-    ice_end_local(d.ice);
 }
 
 static void create_nice(const char *role)

@@ -82,7 +82,9 @@ static bool is_told(const struct recorder_ice *ice, const struct addr *address)
     return false;
 }
 
-static bool add_seen(struct recorder_ice *ice, uint16_t component, const struct addr *seen)
+/* second: of the port of the other family than the stream's own. RFC 8445 §5.1.1.3, §5.1.2.1. */
+static bool add_seen(struct recorder_ice *ice, uint16_t component, const struct addr *seen,
+                     bool second)
 {
     struct candidate c = {
         .type = CANDIDATE_SERVER_REFLEXIVE, .component = component, .address = *seen};
@@ -96,8 +98,8 @@ static bool add_seen(struct recorder_ice *ice, uint16_t component, const struct 
     }
     if (!addr_is_set(&c.related))
         return false;
-    c.priority = ice_candidate_priority(c.type, UINT16_MAX - 1, component);
-    (void)snprintf(c.foundation, sizeof c.foundation, "s");
+    c.priority = ice_candidate_priority(c.type, (uint16_t)(UINT16_MAX - 1 - second), component);
+    (void)snprintf(c.foundation, sizeof c.foundation, "s%c", seen->family == ADDR_V6 ? '6' : '4');
     ice->told[ice->count++] = c;
     return true;
 }
@@ -140,8 +142,8 @@ void recorder_trickle_found(struct recorder *recorder, struct recorder_call *cal
     if (!call->trickle.speaks || !recorder_ice_runs(call, number) || ice->lite || ice->ends)
         return;
     for (unsigned i = 0; i < 2 && tickets[i]; i++) {
-        more |= add_seen(ice, 1, &tickets[i]->seen);
-        more |= add_seen(ice, 2, &tickets[i]->seen_rtcp);
+        more |= add_seen(ice, 1, &tickets[i]->seen, i == 1);
+        more |= add_seen(ice, 2, &tickets[i]->seen_rtcp, i == 1);
     }
     if (more)
         (void)recorder_trickle_more(recorder, call, now, number);

@@ -15,6 +15,16 @@ static void give_ice(struct src_stream *stream, const char *ufrag)
                    ufrag, ip.s, stream->from.port);
 }
 
+static void trickle(struct src *src)
+{
+    src->headers = "Supported: trickle-ice\r\n";
+    for (unsigned i = 0; i < 2; i++) {
+        char *extra = src->streams[i].extra;
+        (void)snprintf(extra + strlen(extra), sizeof src->streams[i].extra - strlen(extra),
+                       "a=mid:%u\r\na=ice-options:trickle\r\n", i);
+    }
+}
+
 static struct play *begin(uint64_t seed, const struct srs_options *options)
 {
     struct play *play = play_begin(seed, options);
@@ -116,6 +126,49 @@ static void test_a_restart_finds_nothing(void)
     play_free(play);
 }
 
+/* STUN sees a stream's two ports late: candidates of unlike bases have unlike foundations (RFC 8445
+ * §5.1.1.3), and those of one type unlike preferences (§5.1.2.1). */
+static void test_both_ports_are_seen_late(void)
+{
+    struct srs_options options = natted();
+    options.seen = (struct addr){0};
+    options.dual = true;
+    struct play *play = begin(6, &options);
+    struct recorder_ticket ticket = {.seen_at = play->world.now};
+    char *extra = play->a->extra;
+    trickle(play->src);
+    (void)snprintf(extra + strlen(extra), sizeof play->a->extra - strlen(extra),
+                   "a=candidate:2 1 UDP 2130706175 2001:db8::10 40000 typ host\r\n");
+    CHECK(src_connect(play->src, NULL));
+    world_run(&play->world, 1000);
+    for (unsigned i = 0; i < 2; i++) {
+        ticket.port = 1 - i;
+        ticket.generation = ticket.port + 1;
+        ticket.seen = addr_v4(203, 0, 113, 9, 40000);
+        CHECK(!ticket.port || addr_parse(VIEW_LIT("[2001:db8:9::9]:41000"), 0, &ticket.seen));
+        recorder_ticket(play->srs.recorder, srs_now(&play->srs), &ticket);
+    }
+    for (int ms = 0; ms < 1000 && strncmp(play->src->asked, "INFO ", 5) != 0; ms++)
+        world_run(&play->world, 1);
+    unsigned priority[2] = {0};
+    char foundation[2][32] = {"", ""};
+    for (const char *at = play->src->asked; (at = strstr(at, "a=candidate:")); at++) {
+        char address[64], type[8], name[32];
+        unsigned value;
+        if (sscanf(at, "a=candidate:%31s 1 UDP %u %63s %*u typ %7s", name, &value, address, type) ==
+                4 &&
+            strcmp(type, "srflx") == 0) {
+            bool v6 = strchr(address, ':') != NULL;
+            priority[v6] = value;
+            memcpy(foundation[v6], name, sizeof name);
+        }
+    }
+    CHECK(foundation[0][0] && foundation[1][0] && strcmp(foundation[0], foundation[1]) != 0);
+    CHECK(priority[0] > 0 && priority[1] > 0 && priority[0] != priority[1]);
+    play_end(play);
+    play_free(play);
+}
+
 /* The SRC lists INFO and then takes none: what it was to learn by it, it learns by an offer. Nothing is
  * left to tell after that. */
 static void test_an_info_is_refused(void)
@@ -123,12 +176,7 @@ static void test_an_info_is_refused(void)
     struct srs_options options = natted();
     options.seen = (struct addr){0}; /* still being asked for */
     struct play *play = begin(4, &options);
-    play->src->headers = "Supported: trickle-ice\r\n";
-    for (unsigned i = 0; i < 2; i++) {
-        char *extra = play->src->streams[i].extra;
-        (void)snprintf(extra + strlen(extra), sizeof play->a->extra - strlen(extra),
-                       "a=mid:%u\r\na=ice-options:trickle\r\n", i);
-    }
+    trickle(play->src);
     CHECK(src_connect(play->src, NULL));
     world_run(&play->world, 1000);
     CHECK_INT(play->src->reinvites, 0);
@@ -179,6 +227,7 @@ static void test_the_agent_before_speaks(void)
 
 int main(void)
 {
+    RUN(test_both_ports_are_seen_late);
     RUN(test_the_agent_before_speaks);
     RUN(test_an_info_is_refused);
     RUN(test_a_restart_finds_nothing);

@@ -46,6 +46,7 @@ void srs_init(struct srs *srs, struct world *world, const struct srs_options *op
         settings.external[0] = options->external;
         srs->seen = options->seen;
         srs->wildcard = options->wildcard;
+        srs->dual = options->dual;
         srs->mapped = options->mapped;
     }
     srs->recorder = recorder_create(&settings, srs->sip, seed);
@@ -150,11 +151,12 @@ static void lend(struct srs *srs)
         if (i == SRS_PORTS)
             return;
         srs->port_used[i] = true;
+        struct addr ip = srs->dual && i % 2 ? srs->address6 : srs->media_ip;
         struct recorder_ticket ticket = {
             .port = i,
             .generation = ++srs->generation,
-            .bound = addr_with_port(srs->media_ip, (uint16_t)(FIRST_PORT + 2 * i)),
-            .bound_rtcp = addr_with_port(srs->media_ip, (uint16_t)(FIRST_PORT + 2 * i + 1)),
+            .bound = addr_with_port(ip, (uint16_t)(FIRST_PORT + 2 * i)),
+            .bound_rtcp = addr_with_port(ip, (uint16_t)(FIRST_PORT + 2 * i + 1)),
         };
         if (srs->wildcard)
             ticket.bound = addr_v4(0, 0, 0, 0, ticket.bound.port);

@@ -30,7 +30,7 @@ struct srs {
     struct world *world;
     struct addr address; /* SIP, UDP and TCP */
     struct addr media_ip;
-    bool wildcard;
+    bool wildcard, dual;
     struct addr address6; /* SIP and media over IPv6 */
     struct sip *sip;
     struct recorder *recorder;
@@ -71,6 +71,7 @@ struct srs_options {
     const struct recorder_prefixes *allow; /* NULL: anyone */
     uint32_t ports;                        /* lent at first; 0: 64 */
     bool ipv6;                             /* ports on the IPv6 address instead */
+    bool dual;                             /* every other port */
     bool inactive_first;
     bool wildcard;                      /* ports on 0.0.0.0 */
     const struct nat_profile *profiles; /* two; NULL: by the settings below */

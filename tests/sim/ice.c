@@ -36,19 +36,9 @@ static struct play *begin(uint64_t seed, const struct srs_options *options)
 /* Behind a NAT with STUN, in whose profile no path is certain. */
 static struct srs_options natted(void)
 {
-    static struct nat_profile profiles[2];
-    struct tick start = {0};
-    struct discovery_result found = {
-        .behaviour = {.mapping = NAT_MAPPING_INDEPENDENT, .filtering = NAT_FILTERING_ADDRESS_PORT},
-        .external = addr_v4(203, 0, 113, 9, 0),
-        .is_natted = true,
-        .is_done = true,
-    };
-    for (int v6 = 0; v6 < 2; v6++)
-        profile_init(&profiles[v6], start, PATH_UNKNOWN, (struct addr){0});
-    (void)profile_set_local(&profiles[0], start, addr_v4(10, 0, 0, 7, 0));
-    profile_tell_behaviour(&profiles[0], start, &found);
-    return (struct srs_options){.profiles = profiles, .seen = found.external};
+    struct nat_behaviour nat = {.mapping = NAT_MAPPING_INDEPENDENT,
+                                .filtering = NAT_FILTERING_ADDRESS_PORT};
+    return (struct srs_options){.profiles = srs_behind(&nat), .seen = SRS_OUTSIDE};
 }
 
 /* A stream that the SRC takes away while its checks go on: what they come to is nobody's business

@@ -4,28 +4,15 @@
  * RFC 4787, 6263, 7866 §8.1.8, 8656. */
 #include "play.h"
 
-static const struct addr OUTSIDE = {.family = ADDR_V4, .ip = {203, 0, 113, 9}};
-
 /* Our profile, as discovery would have found the gate. */
 static const struct nat_profile *profile_of(const struct gate_options *gate, uint16_t lifetime_s)
 {
-    static struct nat_profile profiles[2];
-    struct tick start = {0};
-    struct discovery_result found = {
-        .behaviour = {.mapping =
-                          gate->by_destination ? NAT_MAPPING_ADDRESS_PORT : NAT_MAPPING_INDEPENDENT,
-                      .filtering = gate->filtering,
-                      .scope = NAT_SCOPE_MAPPING,
-                      .lifetime_s = lifetime_s},
-        .external = OUTSIDE,
-        .is_natted = true,
-        .is_done = true,
-    };
-    for (int v6 = 0; v6 < 2; v6++)
-        profile_init(&profiles[v6], start, PATH_UNKNOWN, (struct addr){0});
-    (void)profile_set_local(&profiles[0], start, addr_v4(10, 0, 0, 7, 0));
-    profile_tell_behaviour(&profiles[0], start, &found);
-    return profiles;
+    struct nat_behaviour nat = {.mapping = gate->by_destination ? NAT_MAPPING_ADDRESS_PORT
+                                                                : NAT_MAPPING_INDEPENDENT,
+                                .filtering = gate->filtering,
+                                .scope = NAT_SCOPE_MAPPING,
+                                .lifetime_s = lifetime_s};
+    return srs_behind(&nat);
 }
 
 static struct play *begin(uint64_t seed, const struct gate_options *gate, uint16_t lifetime_s,
@@ -57,10 +44,10 @@ static void hold(struct play *play, bool on)
 /* S+H(ip:port): the SRC may send the moment it has the answer, and not a packet is lost. */
 static void test_open_before_the_answer(void)
 {
-    struct gate_options gate = {.outside = OUTSIDE, .filtering = NAT_FILTERING_ADDRESS_PORT};
+    struct gate_options gate = {.outside = SRS_OUTSIDE, .filtering = NAT_FILTERING_ADDRESS_PORT};
     struct play *play = begin(1, &gate, 0, 0);
     CHECK(src_connect(play->src, src_metadata("1", "2")));
-    CHECK(addr_equal_ip(&play->a->to, &OUTSIDE));
+    CHECK(addr_equal_ip(&play->a->to, &SRS_OUTSIDE));
     src_talk(play->src, true);
     world_run(&play->world, 10000);
     struct addr to = play->a->to;
@@ -78,7 +65,7 @@ static void test_kept_open_by_what_we_send(void)
 {
     for (int mux = 0; mux < 2; mux++) {
         struct gate_options gate = {
-            .outside = OUTSIDE, .filtering = NAT_FILTERING_ADDRESS_PORT, .lifetime_ms = 30000};
+            .outside = SRS_OUTSIDE, .filtering = NAT_FILTERING_ADDRESS_PORT, .lifetime_ms = 30000};
         struct play *play = begin(2, &gate, 28, 0);
         play->a->mux = play->b->mux = mux;
         CHECK(src_connect(play->src, NULL));
@@ -96,7 +83,7 @@ static void test_hold(void)
 {
     for (int talked = 0; talked < 2; talked++) {
         struct gate_options gate = {
-            .outside = OUTSIDE, .filtering = NAT_FILTERING_ADDRESS_PORT, .lifetime_ms = 30000};
+            .outside = SRS_OUTSIDE, .filtering = NAT_FILTERING_ADDRESS_PORT, .lifetime_ms = 30000};
         struct play *play = begin(3, &gate, 28, 0);
         CHECK(src_connect(play->src, NULL));
         src_talk(play->src, talked);
@@ -125,10 +112,10 @@ static void test_hold(void)
 /* What the NAT keeps out, a relay lets in: by re-INVITE, within three seconds of the ACK. */
 static void test_the_ladder_ends_at_a_relay(void)
 {
-    struct gate_options gate = {.outside = OUTSIDE, .filtering = NAT_FILTERING_ADDRESS_PORT};
+    struct gate_options gate = {.outside = SRS_OUTSIDE, .filtering = NAT_FILTERING_ADDRESS_PORT};
     struct play *play = begin(4, &gate, 0, 2);
     CHECK(src_connect(play->src, NULL));
-    CHECK(addr_equal_ip(&play->a->to, &OUTSIDE));
+    CHECK(addr_equal_ip(&play->a->to, &SRS_OUTSIDE));
     /* It sends from other ports than it says (B2). */
     play->a->from.port = (uint16_t)(play->a->from.port + 1000);
     play->b->from.port = (uint16_t)(play->b->from.port + 1000);
@@ -153,7 +140,7 @@ static void test_the_ladder_ends_at_a_relay(void)
 static void test_relayed_from_the_start(void)
 {
     struct gate_options gate = {
-        .outside = OUTSIDE, .filtering = NAT_FILTERING_ADDRESS_PORT, .by_destination = true};
+        .outside = SRS_OUTSIDE, .filtering = NAT_FILTERING_ADDRESS_PORT, .by_destination = true};
     struct play *play = begin(5, &gate, 0, 2);
     CHECK(src_connect(play->src, NULL));
     CHECK(addr_equal_ip(&play->a->to, &gate_relayed));
@@ -175,7 +162,7 @@ static void test_relayed_from_the_start(void)
 static void test_both_ways_are_received(void)
 {
     struct gate_options gate = {
-        .outside = OUTSIDE, .filtering = NAT_FILTERING_ADDRESS_PORT, .by_destination = true};
+        .outside = SRS_OUTSIDE, .filtering = NAT_FILTERING_ADDRESS_PORT, .by_destination = true};
     struct play *play = begin(6, &gate, 0, 2);
     CHECK(src_connect(play->src, NULL));
     struct addr to = play->a->to;
@@ -185,9 +172,9 @@ static void test_both_ways_are_received(void)
     for (int i = 0; i < GATE_MAPPINGS; i++) {
         const struct gate_mapping *m = &play->srs.gate.mappings[i];
         if (m->used && addr_equal(&m->to, &play->a->from))
-            play->a->to = addr_with_port(OUTSIDE, m->outside);
+            play->a->to = addr_with_port(SRS_OUTSIDE, m->outside);
     }
-    CHECK(addr_equal_ip(&play->a->to, &OUTSIDE));
+    CHECK(addr_equal_ip(&play->a->to, &SRS_OUTSIDE));
     world_run(&play->world, 5000);
     play_end(play);
     check_whole(play);
@@ -201,7 +188,7 @@ static void test_both_ways_are_received(void)
 /* The NAT restarts in mid-call: every mapping is gone and comes back elsewhere. */
 static void test_our_nat_restarts(void)
 {
-    struct gate_options gate = {.outside = OUTSIDE, .filtering = NAT_FILTERING_ADDRESS};
+    struct gate_options gate = {.outside = SRS_OUTSIDE, .filtering = NAT_FILTERING_ADDRESS};
     struct play *play = begin(7, &gate, 0, 0);
     CHECK(src_connect(play->src, NULL));
     src_talk(play->src, true);
@@ -236,8 +223,8 @@ static void map_all(struct play *play, bool on)
     for (uint32_t i = 0; i < SRS_PORTS; i++) {
         struct recorder_port port = {0, i, i + 1};
         uint16_t number = (uint16_t)(50000 + 2 * i);
-        struct addr mapped[2] = {addr_with_port(OUTSIDE, number),
-                                 addr_with_port(OUTSIDE, (uint16_t)(number + 1))};
+        struct addr mapped[2] = {addr_with_port(SRS_OUTSIDE, number),
+                                 addr_with_port(SRS_OUTSIDE, (uint16_t)(number + 1))};
         if (!on)
             memset(mapped, 0, sizeof mapped);
         (void)recorder_ticket_mapped(play->srs.recorder, srs_now(&play->srs), &port, mapped);
@@ -247,13 +234,14 @@ static void map_all(struct play *play, bool on)
 /* A slow gateway: its mapping comes when everything else was tried in vain. */
 static void test_a_late_mapping(void)
 {
-    struct gate_options gate = {.outside = OUTSIDE,
+    struct gate_options gate = {.outside = SRS_OUTSIDE,
                                 .filtering = NAT_FILTERING_ADDRESS_PORT,
                                 .by_destination = true,
                                 .open_ports = true};
     struct nat_profile profiles[2];
     memcpy(profiles, profile_of(&gate, 0), sizeof profiles);
-    profile_tell_gateway(profiles, (struct tick){0}, &(struct gateway_status){.external = OUTSIDE});
+    profile_tell_gateway(profiles, (struct tick){0},
+                         &(struct gateway_status){.external = SRS_OUTSIDE});
     struct srs_options options = {.profiles = profiles, .gate = &gate};
     struct play *play = play_begin(11, &options);
     world_run(&play->world, 15000);
@@ -275,10 +263,11 @@ static void test_a_late_mapping(void)
 static void test_a_mapping_ends(void)
 {
     struct gate_options gate = {
-        .outside = OUTSIDE, .filtering = NAT_FILTERING_ADDRESS, .open_ports = true};
+        .outside = SRS_OUTSIDE, .filtering = NAT_FILTERING_ADDRESS, .open_ports = true};
     struct nat_profile profiles[2];
     memcpy(profiles, profile_of(&gate, 0), sizeof profiles);
-    profile_tell_gateway(profiles, (struct tick){0}, &(struct gateway_status){.external = OUTSIDE});
+    profile_tell_gateway(profiles, (struct tick){0},
+                         &(struct gateway_status){.external = SRS_OUTSIDE});
     struct srs_options options = {.profiles = profiles, .gate = &gate};
     struct play *play = play_begin(12, &options);
     world_run(&play->world, 15000);
@@ -303,7 +292,7 @@ static void test_a_mapping_ends(void)
 static void test_a_relay_dies(void)
 {
     struct gate_options gate = {
-        .outside = OUTSIDE, .filtering = NAT_FILTERING_ADDRESS_PORT, .by_destination = true};
+        .outside = SRS_OUTSIDE, .filtering = NAT_FILTERING_ADDRESS_PORT, .by_destination = true};
     struct play *play = begin(8, &gate, 0, 3);
     CHECK(src_connect(play->src, NULL));
     src_talk(play->src, true);
@@ -332,7 +321,7 @@ static void test_a_relay_dies(void)
 /* EIM+APDF and an SRC whose address only the relay shows: then the direct way, and the relay is free. */
 static void test_from_the_relay_to_the_direct_way(void)
 {
-    struct gate_options gate = {.outside = OUTSIDE, .filtering = NAT_FILTERING_ADDRESS_PORT};
+    struct gate_options gate = {.outside = SRS_OUTSIDE, .filtering = NAT_FILTERING_ADDRESS_PORT};
     struct play *play = begin(9, &gate, 0, 4);
     (void)snprintf(play->a->connection, sizeof play->a->connection, "10.1.2.3");
     (void)snprintf(play->b->connection, sizeof play->b->connection, "10.1.2.3");
@@ -343,7 +332,7 @@ static void test_from_the_relay_to_the_direct_way(void)
     CHECK_INT(play->src->reinvites, 0);
     world_run(&play->world, 8000);
     CHECK(play->src->reinvites >= 1);
-    CHECK(addr_equal_ip(&play->a->to, &OUTSIDE));
+    CHECK(addr_equal_ip(&play->a->to, &SRS_OUTSIDE));
     unsigned released = 0;
     for (unsigned i = 0; i < 4; i++)
         released += play->srs.gate.relays[i].released;

@@ -89,21 +89,12 @@ static void test_a_closed_journal_gives_the_same_document(void)
 /* Other addresses by offers of ours: taken up once, refused once, and a gap in between. */
 static void test_moved_media_is_told_the_same(void)
 {
-    struct nat_profile profiles[2];
-    for (int v6 = 0; v6 < 2; v6++)
-        profile_init(&profiles[v6], (struct tick){0}, PATH_UNKNOWN, (struct addr){0});
-    (void)profile_set_local(&profiles[0], (struct tick){0}, addr_v4(10, 0, 0, 7, 0));
-    struct discovery_result found = {
-        .behaviour = {.mapping = NAT_MAPPING_ADDRESS_PORT, .filtering = NAT_FILTERING_ADDRESS_PORT},
-        .external = addr_v4(203, 0, 113, 9, 0),
-        .is_natted = true,
-        .is_done = true};
-    profile_tell_behaviour(&profiles[0], (struct tick){0}, &found);
-    struct gate_options nat = {.outside = addr_v4(203, 0, 113, 9, 0),
-                               .by_destination = true,
-                               .filtering = NAT_FILTERING_ADDRESS_PORT};
+    struct nat_behaviour behaviour = {.mapping = NAT_MAPPING_ADDRESS_PORT,
+                                      .filtering = NAT_FILTERING_ADDRESS_PORT};
+    struct gate_options nat = {
+        .outside = SRS_OUTSIDE, .by_destination = true, .filtering = NAT_FILTERING_ADDRESS_PORT};
     struct srs_options options = {
-        .profiles = profiles, .seen = nat.outside, .gate = &nat, .relays = 4};
+        .profiles = srs_behind(&behaviour), .seen = nat.outside, .gate = &nat, .relays = 4};
     struct play *play = play_begin(8, &options);
     srs_network(&play->srs, true, 1);
     CHECK(src_connect(play->src, src_metadata("1", "2")));

@@ -23,25 +23,15 @@ static struct sum sum_of(const struct srs *srs, const struct addr *ip, bool othe
     return sum;
 }
 
-static const struct addr OUTSIDE = {.family = ADDR_V4, .ip = {203, 0, 113, 9}};
-
 /* Behind a NAT that asks for punches, with relays: all there is to send has a reason. */
 static const struct srs_options *behind_a_nat(const struct recorder_prefixes *allow, bool symmetric)
 {
-    static struct nat_profile profiles[2];
     static struct srs_options options;
-    struct discovery_result found = {
-        .behaviour = {.mapping = symmetric ? NAT_MAPPING_ADDRESS_PORT : NAT_MAPPING_INDEPENDENT,
-                      .filtering = NAT_FILTERING_ADDRESS_PORT},
-        .external = OUTSIDE,
-        .is_natted = true,
-        .is_done = true};
-    for (int v6 = 0; v6 < 2; v6++)
-        profile_init(&profiles[v6], (struct tick){0}, PATH_UNKNOWN, (struct addr){0});
-    (void)profile_set_local(&profiles[0], (struct tick){0}, addr_v4(10, 0, 0, 7, 0));
-    profile_tell_behaviour(&profiles[0], (struct tick){0}, &found);
-    options =
-        (struct srs_options){.profiles = profiles, .seen = OUTSIDE, .relays = 8, .allow = allow};
+    struct nat_behaviour nat = {.mapping =
+                                    symmetric ? NAT_MAPPING_ADDRESS_PORT : NAT_MAPPING_INDEPENDENT,
+                                .filtering = NAT_FILTERING_ADDRESS_PORT};
+    options = (struct srs_options){
+        .profiles = srs_behind(&nat), .seen = SRS_OUTSIDE, .relays = 8, .allow = allow};
     return &options;
 }
 

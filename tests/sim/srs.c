@@ -13,6 +13,21 @@ static void pump(struct srs *srs);
 static void arrive(struct srs *srs, uint32_t socket, struct addr from, struct addr to,
                    struct view bytes);
 
+const struct addr SRS_OUTSIDE = {.family = ADDR_V4, .ip = {203, 0, 113, 9}};
+
+struct nat_profile *srs_behind(const struct nat_behaviour *behaviour)
+{
+    static struct nat_profile profiles[2];
+    struct tick start = {0};
+    struct discovery_result found = {
+        .behaviour = *behaviour, .external = SRS_OUTSIDE, .is_natted = true, .is_done = true};
+    for (int v6 = 0; v6 < 2; v6++)
+        profile_init(&profiles[v6], start, PATH_UNKNOWN, (struct addr){0});
+    (void)profile_set_local(&profiles[0], start, addr_v4(10, 0, 0, 7, 0));
+    profile_tell_behaviour(&profiles[0], start, &found);
+    return profiles;
+}
+
 void srs_init(struct srs *srs, struct world *world, const struct srs_options *options)
 {
     memset(srs, 0, sizeof *srs);

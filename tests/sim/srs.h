@@ -83,6 +83,13 @@ struct srs_options {
     unsigned relays; /* that stand ready at first: 203.0.113.60, ports from 49152 on */
 };
 
+/* Our address outside, where a play is behind a NAT. */
+extern const struct addr SRS_OUTSIDE;
+
+/* The two profiles of a private address behind a NAT of that behaviour, as discovery tells them. They
+ * are the same two each time. */
+struct nat_profile *srs_behind(const struct nat_behaviour *behaviour);
+
 void srs_init(struct srs *srs, struct world *world, const struct srs_options *options);
 void srs_finish(struct srs *srs);
 struct recorder_now srs_now(const struct srs *srs);

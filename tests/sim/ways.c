@@ -67,24 +67,9 @@ static void test_a_wait_is_cancelled(void)
 
 /* ---- What is answered ----------------------------------------------------------------------- */
 
-/* Our network: a private address behind a NAT that shows 203.0.113.9. */
-static const struct addr OUTSIDE = {.family = ADDR_V4, .ip = {203, 0, 113, 9}};
-
 static struct nat_profile *behind(enum nat_mapping mapping, enum nat_filtering filtering)
 {
-    static struct nat_profile profiles[2];
-    struct tick start = {0};
-    struct discovery_result found = {
-        .behaviour = {.mapping = mapping, .filtering = filtering},
-        .external = OUTSIDE,
-        .is_natted = true,
-        .is_done = true,
-    };
-    for (int v6 = 0; v6 < 2; v6++)
-        profile_init(&profiles[v6], start, PATH_UNKNOWN, (struct addr){0});
-    (void)profile_set_local(&profiles[0], start, addr_v4(10, 0, 0, 7, 0));
-    profile_tell_behaviour(&profiles[0], start, &found);
-    return profiles;
+    return srs_behind(&(struct nat_behaviour){.mapping = mapping, .filtering = filtering});
 }
 
 /* One call; a's answered address and the document's words for it. */
@@ -111,25 +96,28 @@ static void test_each_kind_of_way(void)
 {
     struct srs_options nothing = {0};
     expect(&nothing, 20, 20000, "host", "open");
-    struct srs_options by_order = {.behind_nat = PATH_YES, .external = OUTSIDE};
+    struct srs_options by_order = {.behind_nat = PATH_YES, .external = SRS_OUTSIDE};
     expect(&by_order, 9, 20000, "static", "1:1");
-    struct srs_options in_the_open = {.behind_nat = PATH_NO, .external = OUTSIDE, .seen = OUTSIDE};
+    struct srs_options in_the_open = {
+        .behind_nat = PATH_NO, .external = SRS_OUTSIDE, .seen = SRS_OUTSIDE};
     expect(&in_the_open, 20, 20000, "host", "open");
-    struct srs_options stun = {
-        .profiles = behind(NAT_MAPPING_INDEPENDENT, NAT_FILTERING_ADDRESS_PORT), .seen = OUTSIDE};
+    struct srs_options stun = {.profiles =
+                                   behind(NAT_MAPPING_INDEPENDENT, NAT_FILTERING_ADDRESS_PORT),
+                               .seen = SRS_OUTSIDE};
     expect(&stun, 9, 40000, "stun", "EIM+APDF");
     struct srs_options relayed = {.profiles =
                                       behind(NAT_MAPPING_ADDRESS_PORT, NAT_FILTERING_ADDRESS_PORT),
-                                  .seen = OUTSIDE,
+                                  .seen = SRS_OUTSIDE,
                                   .relays = 4};
     expect(&relayed, 60, 49000, "relay", "EDM+APDF");
     struct srs_options hopeless = relayed;
     hopeless.relays = 0;
     expect(&hopeless, 9, 40000, "none", "EDM+APDF");
     struct srs_options gateway = stun;
-    gateway.mapped = OUTSIDE;
+    gateway.mapped = SRS_OUTSIDE;
     struct nat_profile *profiles = behind(NAT_MAPPING_ADDRESS_PORT, NAT_FILTERING_ADDRESS_PORT);
-    profile_tell_gateway(profiles, (struct tick){0}, &(struct gateway_status){.external = OUTSIDE});
+    profile_tell_gateway(profiles, (struct tick){0},
+                         &(struct gateway_status){.external = SRS_OUTSIDE});
     gateway.profiles = profiles;
     expect(&gateway, 9, 50000, "mapped", "mapped");
 }
@@ -137,11 +125,12 @@ static void test_each_kind_of_way(void)
 /* nat.behind_nat=true promises kept ports "until STUN proves otherwise". */
 static void test_ports_that_are_not_kept(void)
 {
-    struct srs_options options = {
-        .profiles = behind(NAT_MAPPING_INDEPENDENT, NAT_FILTERING_INDEPENDENT), .seen = OUTSIDE};
+    struct srs_options options = {.profiles =
+                                      behind(NAT_MAPPING_INDEPENDENT, NAT_FILTERING_INDEPENDENT),
+                                  .seen = SRS_OUTSIDE};
     struct nat_profile profiles[2] = {options.profiles[0], options.profiles[1]};
     profiles[0].behind_nat = PATH_YES;
-    profiles[0].told[PROFILE_SETTING].address = OUTSIDE;
+    profiles[0].told[PROFILE_SETTING].address = SRS_OUTSIDE;
     options.profiles = profiles;
     expect(&options, 9, 40000, "stun", "EIM+EIF");
     options.seen = (struct addr){0};
@@ -152,8 +141,9 @@ static void test_ports_that_are_not_kept(void)
  * outside, whose private source is a translator's. */
 static void test_local_networks(void)
 {
-    struct srs_options options = {
-        .profiles = behind(NAT_MAPPING_INDEPENDENT, NAT_FILTERING_INDEPENDENT), .seen = OUTSIDE};
+    struct srs_options options = {.profiles =
+                                      behind(NAT_MAPPING_INDEPENDENT, NAT_FILTERING_INDEPENDENT),
+                                  .seen = SRS_OUTSIDE};
     struct play *play = play_begin(11, &options);
     play->src->sip = addr_v4(10, 0, 0, 99, 5060);
     CHECK(src_connect(play->src, NULL));
@@ -176,7 +166,7 @@ static void test_a_relay_each(void)
 {
     struct srs_options options = {.profiles =
                                       behind(NAT_MAPPING_ADDRESS_PORT, NAT_FILTERING_ADDRESS_PORT),
-                                  .seen = OUTSIDE,
+                                  .seen = SRS_OUTSIDE,
                                   .relays = 3};
     struct play *play = play_begin(12, &options);
     CHECK(src_connect(play->src, src_metadata("1", "2")));
@@ -199,7 +189,7 @@ static void test_relays_of_a_refused_call(void)
 {
     struct srs_options options = {.profiles =
                                       behind(NAT_MAPPING_ADDRESS_PORT, NAT_FILTERING_ADDRESS_PORT),
-                                  .seen = OUTSIDE,
+                                  .seen = SRS_OUTSIDE,
                                   .ports = 1,
                                   .relays = 2};
     struct play *play = play_begin(13, &options);
@@ -231,7 +221,7 @@ static struct srs_options punching(void)
 {
     return (struct srs_options){.profiles =
                                     behind(NAT_MAPPING_INDEPENDENT, NAT_FILTERING_ADDRESS_PORT),
-                                .seen = OUTSIDE,
+                                .seen = SRS_OUTSIDE,
                                 .relays = 4};
 }
 
@@ -388,7 +378,7 @@ static void test_a_relay_is_lost(void)
 {
     struct srs_options options = {.profiles =
                                       behind(NAT_MAPPING_ADDRESS_PORT, NAT_FILTERING_ADDRESS_PORT),
-                                  .seen = OUTSIDE,
+                                  .seen = SRS_OUTSIDE,
                                   .relays = 3};
     struct play *play = play_begin(23, &options);
     CHECK(src_connect(play->src, NULL));
@@ -413,7 +403,7 @@ static void test_a_lost_relay_is_waited_for(void)
 {
     struct srs_options options = {.profiles =
                                       behind(NAT_MAPPING_ADDRESS_PORT, NAT_FILTERING_ADDRESS_PORT),
-                                  .seen = OUTSIDE,
+                                  .seen = SRS_OUTSIDE,
                                   .relays = 2};
     struct play *play = play_begin(28, &options);
     CHECK(src_connect(play->src, NULL));
@@ -450,7 +440,7 @@ static void test_nobody_is_told_from_nowhere(void)
 {
     struct nat_profile profiles[2];
     memcpy(profiles, behind(NAT_MAPPING_ADDRESS_PORT, NAT_FILTERING_ADDRESS_PORT), sizeof profiles);
-    struct srs_options options = {.profiles = profiles, .seen = OUTSIDE, .relays = 3};
+    struct srs_options options = {.profiles = profiles, .seen = SRS_OUTSIDE, .relays = 3};
     struct play *play = play_begin(29, &options);
     CHECK(src_connect(play->src, NULL));
     (void)profile_set_local(&profiles[0], play->world.now, (struct addr){0});
@@ -614,7 +604,7 @@ static void test_no_address_of_the_family(void)
     CHECK(src_connect(src, NULL));
     CHECK_INT(stream->to.ip[3], 20);
     profiles[0].local = (struct addr){0};
-    profiles[0].told[PROFILE_STUN].address = OUTSIDE;
+    profiles[0].told[PROFILE_STUN].address = SRS_OUTSIDE;
     recorder_know(play->srs.recorder, srs_now(&play->srs), profiles);
     world_run(&play->world, 6000);
     CHECK_INT(src->reinvites, 0);
@@ -785,7 +775,7 @@ static void test_a_call_teaches(void)
     struct nat_profile profiles[2];
     memcpy(profiles, behind(NAT_MAPPING_NONE, NAT_FILTERING_INDEPENDENT), sizeof profiles);
     profiles[0].local = profiles[0].told[PROFILE_STUN].address = addr_v4(198, 51, 100, 20, 0);
-    struct srs_options options = {.profiles = profiles, .seen = OUTSIDE, .relays = 4};
+    struct srs_options options = {.profiles = profiles, .seen = SRS_OUTSIDE, .relays = 4};
     struct play *play = play_begin(30, &options);
     CHECK(src_connect(play->src, src_metadata("1", "2")));
     play->a->from.port += 1000;

@@ -300,3 +300,27 @@ class HeardCall(NiceCall):
         tap.ok(all(near(hz, 440 + 220 * i) for i, hz in enumerate(heard)), f"{self.name}: each tone is heard on its channel",
                heard, recording["warnings"])
         return recording
+
+
+def call_in_full(tap, srs, name, source, mux=True, paths=("host",)):
+    """A call from the offer to the audio."""
+    play = HeardCall(tap, srs, name, source, mux=mux)
+    if play.good and play.ready():
+        play.hear(paths)
+    return play
+
+
+def call_restarted(tap, srs, source, what):
+    """A call whose SRC begins its ICE anew in the middle (RFC 8445 section 9)."""
+    play = HeardCall(tap, srs, "restart", source)
+    if not play.good or not play.ready():
+        return
+    tap.ok(play.hears(25), "restart: packets come before it")
+    before = re.findall(r"a=ice-ufrag:(\S+)", play.answer)
+    source.restart()
+    answer = play.offer()
+    after = re.findall(r"a=ice-ufrag:(\S+)", answer or "")
+    tap.ok(len(after) == 2 and not set(before) & set(after), "restart: the answer has new names", before, after)
+    play.tell(answer)
+    if play.ready(f"{what} finds paths anew"):
+        play.hear(("host",))

@@ -2,7 +2,6 @@
 stream): it offers ICE to the running siprecd and is heard on the right channel: controlling and controlled, with two
 components, restarted, over coturn, on one port. Use: test_aioice_src.py BUILD. Speaks TAP."""
 import pathlib
-import re
 import sys
 import tempfile
 
@@ -10,7 +9,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "coturn"))
 from coturn import LONG_TERM, PASSWORD, USER, Coturn, is_installed  # noqa: E402
 from harness import Siprecd, Tap, free_port, need, skip_all  # noqa: E402
-from nicesrc import HeardCall, Source, aioice, has_aioice  # noqa: E402
+from nicesrc import Source, aioice, call_in_full, call_restarted, has_aioice  # noqa: E402
 
 need("sox")
 if not has_aioice():
@@ -22,34 +21,15 @@ def source_of(streams, components, role, *options):
     return Source(streams, components, role, "aggressive", *options, driver=aioice)
 
 
-def full(srs, name, *arguments, mux=True, paths=("host",)):
-    play = HeardCall(tap, srs, name, source_of(*arguments), mux=mux)
-    if play.good and play.ready():
-        play.hear(paths)
-    return play
-
-
-def restart(srs):
-    source = source_of(2, 1, "controlling")
-    play = HeardCall(tap, srs, "restart", source)
-    if not play.good or not play.ready():
-        return
-    tap.ok(play.hears(25), "restart: packets come before it")
-    before = re.findall(r"a=ice-ufrag:(\S+)", play.answer)
-    source.restart()
-    answer = play.offer()
-    after = re.findall(r"a=ice-ufrag:(\S+)", answer or "")
-    tap.ok(len(after) == 2 and not set(before) & set(after), "restart: the answer has new names", before, after)
-    play.tell(answer)
-    if play.ready("aioice finds paths anew"):
-        play.hear(("host",))
+def full(srs, name, *arguments, **how):
+    return call_in_full(tap, srs, name, source_of(*arguments), **how)
 
 
 with Siprecd() as srs:
     full(srs, "controlling, two components", 2, 2, "controlling", mux=False)
     # Ours lies between theirs: no role of ours would do for both streams.
     full(srs, "both controlled", 2, 1, "controlled", "tie-breakers=0,18446744073709551615")
-    restart(srs)
+    call_restarted(tap, srs, source_of(2, 1, "controlling"), "aioice")
     if is_installed():
         with tempfile.TemporaryDirectory(prefix="siprecd-aioice-") as folder:
             server = Coturn(pathlib.Path(folder), *LONG_TERM)

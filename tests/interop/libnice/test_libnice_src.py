@@ -11,7 +11,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "coturn"))
 from coturn import LONG_TERM, Coturn, is_installed  # noqa: E402
 from harness import Siprecd, Tap, free_port, need  # noqa: E402
-from nicesrc import HeardCall, NiceCall, Source  # noqa: E402
+from nicesrc import HeardCall, NiceCall, Source, call_in_full, call_restarted  # noqa: E402
 
 need("sox")
 tap = Tap()
@@ -21,27 +21,8 @@ def play_of(srs, name, source, **how):
     return HeardCall(tap, srs, name, source, **how)
 
 
-def full(srs, name, *arguments, mux=True, paths=("host",)):
-    play = play_of(srs, name, Source(*arguments), mux=mux)
-    if play.good and play.ready():
-        play.hear(paths)
-    return play
-
-
-def restart(srs):
-    source = Source(2, 1, "controlling", "regular")
-    play = play_of(srs, "restart", source)
-    if not play.good or not play.ready():
-        return
-    tap.ok(play.hears(25), "restart: packets come before it")
-    before = re.findall(r"a=ice-ufrag:(\S+)", play.answer)
-    source.restart()
-    answer = play.offer()
-    after = re.findall(r"a=ice-ufrag:(\S+)", answer or "")
-    tap.ok(len(after) == 2 and not set(before) & set(after), "restart: the answer has new names", before, after)
-    play.tell(answer)
-    if play.ready("libnice finds paths anew"):
-        play.hear(("host",))
+def full(srs, name, *arguments, **how):
+    return call_in_full(tap, srs, name, Source(*arguments), **how)
 
 
 def trickle(srs):
@@ -100,7 +81,7 @@ with Siprecd() as srs:
     full(srs, "both controlled: one gives way", 2, 1, "controlled", "regular")
     full(srs, "aggressive", 2, 1, "controlling", "aggressive")
     full(srs, "two components", 2, 2, "controlling", "regular", mux=False)
-    restart(srs)
+    call_restarted(tap, srs, Source(2, 1, "controlling", "regular"), "libnice")
     trickle(srs)
     trickle_by_info(srs)
     hundreds(srs)

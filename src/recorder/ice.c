@@ -366,8 +366,8 @@ static void take_second(struct recorder *recorder, struct recorder_now now, stru
         recorder_second_take(recorder, m->call, media, m->lease, ice);
     m->has_other = recorder_second_lease(recorder, m->call, now, ice, &m->other);
     if (!m->has_other) {
-        uint8_t missing = m->lease->ticket.bound.family == ADDR_V4 ? ADDR_V6 : ADDR_V4;
-        ice->bridges = recorder_second_offered(recorder, m->call, media, missing);
+        ice->bridges =
+            recorder_second_offered(recorder, m->call, media, recorder_second_family(m->lease));
         if (ice->bridges && !m->lease->held)
             recorder_way_stand_by(recorder, m->call, m->lease, true);
         return;

@@ -49,11 +49,6 @@ void recorder_ice_post(const struct recorder *recorder, struct recorder_call *ca
 void recorder_ice_post_more(struct recorder *recorder, struct recorder_call *call, size_t line,
                             unsigned number, struct wall at);
 
-/* The stream's ticket of the other family; NULL: it has none. */
-struct recorder_ticket *recorder_second_ticket(struct recorder_call *call, unsigned number);
-/* Its address is not on this host any more: no candidates of it from now on. */
-void recorder_second_lost(struct recorder_call *call, unsigned number);
-
 /* A worker's MEDIA_EVENT_ICE. True when the document tells more than before; of a direct path beside
  * a relayed one: when it is worth an offer, with which ICE will begin anew. */
 bool recorder_ice_hear(struct recorder *recorder, struct recorder_call *call,

@@ -5,17 +5,10 @@
 #define RECORDER_ICE_INSIDE_H
 
 #include "recorder/ice.h"
+#include "recorder/second.h"
 
 /* Host, reflexive and relayed, of two components and two families. */
 #define RECORDER_ICE_TOLD 12
-
-/* A port of the other family than the stream's own, where the SRC offers candidates of both. */
-struct recorder_second {
-    bool held;
-    bool fresh; /* not posted yet: it goes back to the stock if nothing comes of the answer */
-    bool lost;  /* its address is not on this host any more */
-    struct recorder_ticket ticket;
-};
 
 struct recorder_ice {
     struct recorder_ice *next; /* offered in its place, not answered yet */
@@ -55,24 +48,6 @@ bool recorder_ice_awaits(const struct recorder *recorder, const struct recorder_
 /* May checks be sent to a candidate there? */
 bool recorder_ice_may_check(const struct recorder *recorder, const struct recorder_call *call,
                             const struct addr *address);
-
-/* ---- second.c: the port of the other family ------------------------------------------------- */
-
-/* media has candidates of the family that may be checked. */
-bool recorder_second_offered(const struct recorder *recorder, const struct recorder_call *call,
-                             const struct sdp_media *media, uint8_t family);
-/* Takes one out of stock, if media has candidates of that family that may be checked and there is a
- * port with an address to name. */
-void recorder_second_take(struct recorder *recorder, const struct recorder_call *call,
-                          const struct sdp_media *media, const struct recorder_lease *lease,
-                          struct recorder_ice *ice);
-void recorder_second_give_back(struct recorder *recorder, struct recorder_ice *ice);
-/* It as a lease, with what is known of it. False: there is none that can be used. */
-bool recorder_second_lease(const struct recorder *recorder, const struct recorder_call *call,
-                           struct recorder_now now, const struct recorder_ice *ice,
-                           struct recorder_lease *out);
-void recorder_second_fill(const struct recorder *recorder, const struct recorder_call *call,
-                          struct recorder_ice *ice, struct media_stream_facts *facts);
 
 /* media has the credentials that the stream's ICE goes by. */
 bool recorder_ice_is_of(const struct recorder_ice *ice, struct view ufrag, struct view pwd);

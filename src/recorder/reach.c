@@ -4,6 +4,7 @@
  * RFC 5389 §2, 6887 §11, 8656 §7. */
 #include "recorder/ice.h"
 #include "recorder/late.h"
+#include "recorder/second.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,15 @@
-/* second: the port of the other address family that a stream with ICE has beside its own.
+/* second: see second.h.
  * Not here: candidates (ice.c), the stream's own port (call.c).
  * RFC 8421 §4, §5; 8445 §5.1.1. */
+#include "recorder/second.h"
+
 #include "recorder/ice_inside.h"
 #include "recorder/share.h"
+
+uint8_t recorder_second_family(const struct recorder_lease *lease)
+{
+    return lease->ticket.bound.family == ADDR_V4 ? ADDR_V6 : ADDR_V4;
+}
 
 bool recorder_second_offered(const struct recorder *recorder, const struct recorder_call *call,
                              const struct sdp_media *media, uint8_t family)
@@ -20,7 +27,7 @@ void recorder_second_take(struct recorder *recorder, const struct recorder_call 
                           struct recorder_ice *ice)
 {
     struct recorder_second *second = &ice->second;
-    uint8_t family = lease->ticket.bound.family == ADDR_V4 ? ADDR_V6 : ADDR_V4;
+    uint8_t family = recorder_second_family(lease);
     struct recorder_wish wish = recorder_way_wish(recorder, call, family);
     wish.worker = lease->ticket.worker;
     if (second->held || !recorder_second_offered(recorder, call, media, family))

@@ -7,7 +7,7 @@ import re
 import sys
 
 folder = pathlib.Path(sys.argv[1]) / "tests/natsim"
-DRIVES = ["iceside", "iceline", "icetcp", "turnside", "tunnel", "plainside", "plaincall"]
+DRIVES = ["finder", "iceside", "iceline", "icetcp", "turnside", "tunnel", "plainside", "plaincall"]
 KNOWS = ["cells", "network", "matrix", "matrix_ice", "iceplay", "oracle", "matrix_plain", "plainplay", "plainsrc", "maphost", "proxyhost", "oracle_plain", "test_worlds_plain", "test_scripts_plain"]
 # What a machine and its settings know.
 FIELDS = {"iceline_options": ["address", "stun", "turn", "external", "gateway", "proxy"],

@@ -5,6 +5,7 @@
 #define NATSIM_FINDER_H
 
 #include "nat/discovery.h"
+#include "nat/profile.h"
 #include "natsim/natsim.h"
 #include "tap.h"
 
@@ -26,12 +27,13 @@ struct finder_relay {
     void (*give)(void); /* one is wanted */
 };
 
-/* Before it starts: its sockets are the host's at address; the servers are set by the owner. */
+/* Before it starts: its sockets are the host's at address, from its port on; the servers are set by the
+ * owner. */
 static inline void finder_init(struct finder *f, struct natsim *sim, struct addr address)
 {
     f->sim = sim;
     for (int i = 0; i < DISCOVERY_SOCKETS; i++)
-        f->options.local[i] = addr_with_port(address, (uint16_t)(40000 + 10 * i));
+        f->options.local[i] = addr_with_port(address, (uint16_t)(address.port + 10 * i));
     rng_bytes(&sim->rng, f->options.seed, sizeof f->options.seed);
 }
 
@@ -48,14 +50,17 @@ static inline void finder_finish(struct finder *f)
     f->discovery = NULL;
 }
 
-/* A datagram that came to the host, perhaps to one of its sockets. */
-static inline void finder_take(struct finder *f, const struct natsim_packet *packet)
+/* A datagram that came to the host. False: to none of its sockets. */
+static inline bool finder_take(struct finder *f, const struct natsim_packet *packet)
 {
     for (int i = 0; i < DISCOVERY_SOCKETS && f->discovery; i++) {
-        if (f->options.local[i].port == packet->to.port)
-            discovery_input(f->discovery, f->sim->now, (enum discovery_socket)i, &packet->from,
-                            packet->bytes);
+        if (f->options.local[i].port != packet->to.port)
+            continue;
+        (void)discovery_input(f->discovery, f->sim->now, (enum discovery_socket)i, &packet->from,
+                              packet->bytes);
+        return true;
     }
+    return false;
 }
 
 static inline void finder_send(struct finder *f, const struct finder_relay *relay)
@@ -69,6 +74,32 @@ static inline void finder_send(struct finder *f, const struct finder_relay *rela
         else
             (void)natsim_send(f->sim, f->host, f->options.local[out.socket], out.to, out.bytes);
     }
+}
+
+/* What is due, and what came of it into the profile. Nothing before it starts. */
+static inline void finder_turn(struct finder *f, struct nat_profile *profile)
+{
+    enum discovery_event_kind e;
+    if (!f->discovery)
+        return;
+    finder_send(f, NULL);
+    struct discovery_result result = discovery_result(f->discovery);
+    while (discovery_event(f->discovery, &e)) {
+        if (e == DISCOVERY_SILENT)
+            profile_tell_silence(profile, f->sim->now);
+        else if (e == DISCOVERY_BEHAVIOUR)
+            profile_tell_behaviour(profile, f->sim->now, &result);
+    }
+}
+
+static inline bool finder_is_done(const struct finder *f)
+{
+    return !f->discovery || discovery_result(f->discovery).is_done;
+}
+
+static inline struct tick finder_deadline(const struct finder *f)
+{
+    return f->discovery ? discovery_deadline(f->discovery) : TICK_NEVER;
 }
 
 /* Until it is done, or hours are over. The clock jumps. relay: NULL: there is none. */

@@ -38,10 +38,9 @@ void iceline_init(struct iceline *line, struct natsim *sim, size_t host,
 
 void iceline_finish(struct iceline *line)
 {
-    discovery_destroy(line->discovery);
+    finder_finish(&line->finder);
     gateway_destroy(line->gateway);
     line->gateway = NULL;
-    line->discovery = NULL;
 }
 
 /* ---- what comes in -------------------------------------------------------------------------- */
@@ -61,7 +60,6 @@ static bool take_reflexive(struct iceline *line, const struct natsim_packet *pac
 
 bool iceline_take(struct iceline *line, const struct natsim_packet *packet)
 {
-    unsigned socket = (packet->to.port - (unsigned)DISCOVERY_PORT) / 10;
     if (packet->to.family != line->options.address.family)
         return false;
     if (packet->to.port == GATEWAY_PORT) {
@@ -69,13 +67,7 @@ bool iceline_take(struct iceline *line, const struct natsim_packet *packet)
             (void)gateway_input(line->gateway, line->sim->now, packet->bytes);
         return true;
     }
-    if (packet->to.port >= DISCOVERY_PORT && socket < DISCOVERY_SOCKETS) {
-        if (line->discovery)
-            (void)discovery_input(line->discovery, line->sim->now, (enum discovery_socket)socket,
-                                  &packet->from, packet->bytes);
-        return true;
-    }
-    return take_reflexive(line, packet);
+    return finder_take(&line->finder, packet) || take_reflexive(line, packet);
 }
 
 /* ---- STUN ----------------------------------------------------------------------------------- */
@@ -136,34 +128,11 @@ static void begin_stun(struct iceline *line)
 
 static void start_discovery(struct iceline *line)
 {
-    struct discovery_options options = {.servers = {line->options.stun}, .server_count = 1};
-    for (int i = 0; i < DISCOVERY_SOCKETS; i++)
-        options.local[i] =
-            addr_with_port(line->options.address, (uint16_t)(DISCOVERY_PORT + 10 * i));
-    rng_bytes(&line->sim->rng, options.seed, sizeof options.seed);
-    discovery_destroy(line->discovery);
-    line->discovery = discovery_create(&options);
-    assert(line->discovery);
-    nat_discover_mapping(line->discovery, line->sim->now);
-}
-
-static void run_discovery(struct iceline *line)
-{
-    struct discovery_packet out;
-    enum discovery_event_kind e;
-    discovery_expire(line->discovery, line->sim->now);
-    while (discovery_output(line->discovery, line->sim->now, &out)) {
-        struct addr from = addr_with_port(line->options.address,
-                                          (uint16_t)(DISCOVERY_PORT + 10 * (int)out.socket));
-        (void)natsim_send(line->sim, line->host, from, out.to, out.bytes);
-    }
-    struct discovery_result result = discovery_result(line->discovery);
-    while (discovery_event(line->discovery, &e)) {
-        if (e == DISCOVERY_SILENT)
-            profile_tell_silence(&line->profile, line->sim->now);
-        else if (e == DISCOVERY_BEHAVIOUR)
-            profile_tell_behaviour(&line->profile, line->sim->now, &result);
-    }
+    finder_finish(&line->finder);
+    line->finder = (struct finder){.host = line->host,
+                                   .options = {.servers = {line->options.stun}, .server_count = 1}};
+    finder_init(&line->finder, line->sim, addr_with_port(line->options.address, DISCOVERY_PORT));
+    finder_start(&line->finder);
 }
 
 static void forget_mapped(struct iceline *line)
@@ -242,7 +211,7 @@ bool iceline_is_ready(const struct iceline *line)
 {
     int64_t ms = tick_diff_ms(line->sim->now, line->profile.started);
     int64_t stun_ms = STUN_WAIT_MS + (line->gateway ? GATEWAY_WAIT_MS : 0);
-    if (line->discovery && !discovery_result(line->discovery).is_done)
+    if (!finder_is_done(&line->finder))
         return false;
     if (!tick_due(gateway_wait_ends(line), line->sim->now))
         return false;
@@ -251,8 +220,7 @@ bool iceline_is_ready(const struct iceline *line)
 
 void iceline_run(struct iceline *line, bool is_calling)
 {
-    if (line->discovery)
-        run_discovery(line);
+    finder_turn(&line->finder, &line->profile);
     if (line->gateway)
         run_gateway(line);
     if (tick_due(stun_deadline(line, is_calling), line->sim->now))
@@ -261,9 +229,7 @@ void iceline_run(struct iceline *line, bool is_calling)
 
 struct tick iceline_deadline(const struct iceline *line, bool is_calling)
 {
-    struct tick next = stun_deadline(line, is_calling);
-    if (line->discovery)
-        next = tick_min(next, discovery_deadline(line->discovery));
+    struct tick next = tick_min(stun_deadline(line, is_calling), finder_deadline(&line->finder));
     if (line->gateway)
         next = tick_min(next, gateway_deadline(line->gateway));
     return next;

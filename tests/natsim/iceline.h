@@ -7,6 +7,7 @@
 #define NATSIM_ICELINE_H
 
 #include "nat/profile.h"
+#include "natsim/finder.h"
 #include "natsim/natsim.h"
 
 struct gateway;
@@ -36,7 +37,7 @@ struct iceline {
     struct tick asked; /* STUN on the media sockets, last */
     struct gateway *gateway;
     struct addr mapped[ICELINE_COMPONENTS], mapped_tcp; /* what the gateway has given */
-    struct discovery *discovery;
+    struct finder finder;
     struct tick learning; /* since when: at first, and again after a change */
     bool again;
 };

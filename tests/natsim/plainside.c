@@ -264,34 +264,11 @@ static void start_pool(struct plainside *side)
 
 static void start_discovery(struct plainside *side)
 {
-    struct discovery_options options = {.servers = {side->options.stun}, .server_count = 1};
-    for (int i = 0; i < DISCOVERY_SOCKETS; i++)
-        options.local[i] = local(side, (uint16_t)(DISCOVERY_PORT + 10 * i));
-    rng_bytes(&side->sim->rng, options.seed, sizeof options.seed);
-    discovery_destroy(side->discovery);
-    side->discovery = discovery_create(&options);
-    assert(side->discovery);
-    nat_discover_mapping(side->discovery, side->sim->now);
-}
-
-static void run_discovery(struct plainside *side)
-{
-    struct discovery_packet out;
-    enum discovery_event_kind e;
-    if (!side->discovery)
-        return;
-    discovery_expire(side->discovery, side->sim->now);
-    while (discovery_output(side->discovery, side->sim->now, &out))
-        (void)natsim_send(side->sim, side->host,
-                          local(side, (uint16_t)(DISCOVERY_PORT + 10 * (int)out.socket)), out.to,
-                          out.bytes);
-    struct discovery_result result = discovery_result(side->discovery);
-    while (discovery_event(side->discovery, &e)) {
-        if (e == DISCOVERY_SILENT)
-            profile_tell_silence(&side->profile, side->sim->now);
-        else if (e == DISCOVERY_BEHAVIOUR)
-            profile_tell_behaviour(&side->profile, side->sim->now, &result);
-    }
+    finder_finish(&side->finder);
+    side->finder = (struct finder){.host = side->host,
+                                   .options = {.servers = {side->options.stun}, .server_count = 1}};
+    finder_init(&side->finder, side->sim, addr_with_port(side->options.address, DISCOVERY_PORT));
+    finder_start(&side->finder);
 }
 
 static void run_gateway(struct plainside *side)
@@ -338,7 +315,6 @@ void plainside_doubt_gateway(struct plainside *side)
 static void receive(struct natsim *sim, void *context, const struct natsim_packet *packet)
 {
     struct plainside *side = context;
-    unsigned socket = (packet->to.port - (unsigned)DISCOVERY_PORT) / 10;
     (void)sim;
     if (packet->kind != NATSIM_DATAGRAM_CAME) {
         struct plainside_slot *s = slot_of_stream(side, packet->stream);
@@ -352,10 +328,8 @@ static void receive(struct natsim *sim, void *context, const struct natsim_packe
     } else if (packet->to.port == GATEWAY_PORT) {
         if (side->gateway && addr_equal_ip(&packet->from, &side->options.gateway))
             (void)gateway_input(side->gateway, side->sim->now, packet->bytes);
-    } else if (packet->to.port >= DISCOVERY_PORT && socket < DISCOVERY_SOCKETS) {
-        if (side->discovery)
-            (void)discovery_input(side->discovery, side->sim->now, (enum discovery_socket)socket,
-                                  &packet->from, packet->bytes);
+    } else if (finder_take(&side->finder, packet)) {
+        return;
     } else if (addr_is_set(&side->options.stun) &&
                addr_equal_ip(&packet->from, &side->options.stun)) {
         if (packet->to.port == side->port)
@@ -384,10 +358,9 @@ void plainside_init(struct plainside *side, struct natsim *sim, size_t realm,
 
 void plainside_finish(struct plainside *side)
 {
-    discovery_destroy(side->discovery);
+    finder_finish(&side->finder);
     gateway_destroy(side->gateway);
     turn_pool_destroy(side->pool);
-    side->discovery = NULL;
     side->gateway = NULL;
     side->pool = NULL;
 }
@@ -406,7 +379,7 @@ void plainside_learn(struct plainside *side)
 bool plainside_is_ready(const struct plainside *side)
 {
     int64_t ms = tick_diff_ms(side->sim->now, side->profile.started);
-    if (side->discovery && !discovery_result(side->discovery).is_done)
+    if (!finder_is_done(&side->finder))
         return false;
     return !side->pool || side->profile.relay_udp || side->profile.relay_stream ||
            ms > TURN_WAIT_MS;
@@ -462,7 +435,7 @@ void plainside_drain(struct plainside *side)
 
 void plainside_run(struct plainside *side)
 {
-    run_discovery(side);
+    finder_turn(&side->finder, &side->profile);
     run_gateway(side);
     keep_stun(side);
     run_pool(side);
@@ -473,8 +446,7 @@ void plainside_run(struct plainside *side)
 struct tick plainside_deadline(const struct plainside *side)
 {
     struct tick next = tick_min(stun_deadline(side), plaincall_deadline(side));
-    if (side->discovery)
-        next = tick_min(next, discovery_deadline(side->discovery));
+    next = tick_min(next, finder_deadline(&side->finder));
     if (side->gateway)
         next = tick_min(next, gateway_deadline(side->gateway));
     return side->pool ? tick_min(next, turn_pool_deadline(side->pool)) : next;

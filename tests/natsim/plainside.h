@@ -11,6 +11,7 @@
 #include "nat/profile.h"
 #include "nat/srcs.h"
 #include "nat/way.h"
+#include "natsim/finder.h"
 #include "natsim/tunnel.h"
 #include "rtp/source.h"
 #include "turn/pool.h"
@@ -61,7 +62,7 @@ struct plainside {
     struct natsim *sim;
     size_t host;
     struct nat_profile profile;
-    struct discovery *discovery;
+    struct finder finder;
     struct gateway *gateway;
     struct turn_pool *pool;
     struct plainside_slot slots[PLAINSIDE_SLOTS];

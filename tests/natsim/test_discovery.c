@@ -21,7 +21,7 @@ static void receive(struct natsim *sim, void *context, const struct natsim_packe
 {
     struct play *play = context;
     (void)sim;
-    finder_take(&play->finder, packet);
+    (void)finder_take(&play->finder, packet);
 }
 
 static void begin(struct play *play, uint64_t seed)
@@ -47,7 +47,7 @@ static void add_client(struct play *play, size_t realm)
 {
     play->client_address = realm ? addr_v4(10, 0, 0, 7, 0) : addr_v4(192, 0, 2, 77, 0);
     play->finder.options.server_count = play->server_count;
-    finder_init(&play->finder, &play->sim, play->client_address);
+    finder_init(&play->finder, &play->sim, addr_with_port(play->client_address, 40000));
     play->finder.host = natsim_host(&play->sim, realm, play->client_address, receive, play);
     finder_start(&play->finder);
 }

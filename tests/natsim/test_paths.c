@@ -31,7 +31,7 @@ static void take_srs(struct natsim *sim, void *context, const struct natsim_pack
     struct play *play = context;
     struct stun_message m;
     (void)sim;
-    finder_take(&play->finder, packet);
+    (void)finder_take(&play->finder, packet);
     if (packet->to.port != MEDIA_PORT)
         return;
     if (stun_message_decode(packet->bytes, &m) == STUN_DECODED)
@@ -74,7 +74,7 @@ static struct discovery_result discover(struct play *play)
     play->finder.options.servers[0] = play->server.primary;
     play->finder.options.server_count = 1;
     play->finder.host = play->srs;
-    finder_init(&play->finder, &play->sim, addr_v4(10, 0, 0, 7, 0));
+    finder_init(&play->finder, &play->sim, addr_v4(10, 0, 0, 7, 40000));
     finder_start(&play->finder);
     struct discovery_result result = finder_run(&play->finder, 24, NULL);
     finder_finish(&play->finder);

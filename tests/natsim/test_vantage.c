@@ -22,7 +22,7 @@ static void receive(struct natsim *sim, void *context, const struct natsim_packe
 {
     (void)sim;
     (void)context;
-    finder_take(&play.finder, packet);
+    (void)finder_take(&play.finder, packet);
 }
 
 static bool is_permitted(const struct addr *peer)
@@ -80,7 +80,7 @@ static void begin(uint64_t seed, const struct natbox_options *o, size_t servers,
     play.finder.options.server_count = servers;
     play.finder.options.may_relay = true;
     play.client_address = addr_v4(10, 0, 0, 7, 0);
-    finder_init(&play.finder, &play.sim, play.client_address);
+    finder_init(&play.finder, &play.sim, addr_with_port(play.client_address, 40000));
     play.finder.host = natsim_host(&play.sim, o ? natsim_realm(&play.sim, 0, o) : 0,
                                    play.client_address, receive, NULL);
 }

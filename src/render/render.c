@@ -211,7 +211,7 @@ static bool play(struct render_run *run)
         run->survey.streams[i].types.set = false;
     bool ok = true;
     while (ok && run->has_audio && render_walk_next(&walk, step)) {
-        ok = tick(run, walk.latest);
+        ok = tick(run, walk.timeline.latest);
         if (ok && step->is_media)
             ok = media_play(run, &walk, step);
     }

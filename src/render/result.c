@@ -211,12 +211,12 @@ static json_t *warnings_of(const struct render_run *run)
     if (survey->walk.malformed > 0)
         warn(&warnings, "rtp-malformed", "%llu packets are no RTP",
              (unsigned long long)survey->walk.malformed);
-    if (survey->walk.set_back_ns > 0)
+    if (survey->walk.timeline.set_back_ns > 0)
         warn(&warnings, "clock-set-back", "our clock was set back by %llu ms in the call",
-             (unsigned long long)(survey->walk.set_back_ns / NS_PER_MS));
-    if (survey->walk.set_forward_ns > 0)
+             (unsigned long long)(survey->walk.timeline.set_back_ns / NS_PER_MS));
+    if (survey->walk.timeline.set_forward_ns > 0)
         warn(&warnings, "clock-set-forward", "our clock was set forward by %llu s in the call",
-             (unsigned long long)(survey->walk.set_forward_ns / NS_PER_S));
+             (unsigned long long)(survey->walk.timeline.set_forward_ns / NS_PER_S));
     if (survey->scenes.unread > 0)
         warn(&warnings, "signalling-too-large", "%llu messages were too much to be taken in",
              (unsigned long long)survey->scenes.unread);

@@ -150,7 +150,7 @@ static bool voice_input(struct render_survey *survey, struct render_source *sour
         codec->audio_hz > survey->audio_hz)
         survey->audio_hz = codec->audio_hz;
     /* What was held apart at first comes out later than it came in. */
-    int64_t held = survey->walk.latest.ns - step->record.time.ns;
+    int64_t held = survey->walk.timeline.latest.ns - step->record.time.ns;
     if (held > survey->late_ns)
         survey->late_ns = held;
     return render_clock_observe(&source->clock, &stamp);
@@ -275,7 +275,7 @@ static bool step_input(struct render_survey *survey, const struct render_step *s
         if (survey->first.ns == 0)
             survey->first = record->time;
         if (record->event != JOURNAL_EVENT_RECOVERED || record->comment.len == 0)
-            survey->last = survey->walk.latest;
+            survey->last = survey->walk.timeline.latest;
     }
     if (step->is_media)
         return media_input(survey, step);

@@ -1,6 +1,6 @@
 /* walk: one pass over a journal's records in their order: what the reader gives, and the RTP
  * packets that make the audio. In bounded memory, however long the journal.
- * Not here: what records mean (scene.h, survey.h, track.h).
+ * Not here: what records mean (scene.h, survey.h, track.h), our clock that was set (timeline.h).
  * RFC: none. */
 #include "render/walk.h"
 
@@ -10,12 +10,6 @@
 /* Pages behind us are given back in steps; views into them stay good, they are only read again. */
 #define RELEASE_STEP (16U << 20)
 #define RELEASE_KEEP (4U << 20)
-/* Records of different streams may be out of order by a sweep or two; more than this is our wall
- * clock that was set back. */
-#define SET_BACK_NS (2 * NS_PER_S)
-/* No call is silent on the wire and in its signalling for a day: the clock was set forward, as at
- * the start of a machine without one of its own. */
-#define SET_FORWARD_NS (24 * 3600 * NS_PER_S)
 
 bool render_walk_begin(struct render_walk *walk, struct view file, bool mapped)
 {
@@ -50,29 +44,6 @@ static void pages_release(struct render_walk *walk, uint64_t offset)
     walk->released = upto;
 }
 
-/* Makes time go on where our clock was set, so that the recording neither folds over itself nor
- * becomes years long. */
-static void time_correct(struct render_walk *walk, struct journal_record *record)
-{
-    if (record->time.ns <= 0)
-        return;
-    int64_t time;
-    if (__builtin_add_overflow(record->time.ns, walk->shift_ns, &time))
-        time = walk->latest.ns;
-    int64_t step = time - walk->latest.ns;
-    if (walk->latest.ns != 0 && (step < -SET_BACK_NS || step > SET_FORWARD_NS)) {
-        walk->shift_ns -= step;
-        if (step < 0)
-            walk->set_back_ns += (uint64_t)-step;
-        else
-            walk->set_forward_ns += (uint64_t)step;
-        time = walk->latest.ns;
-    }
-    record->time.ns = time;
-    if (time > walk->latest.ns)
-        walk->latest.ns = time;
-}
-
 static bool media_take(struct render_walk *walk, struct render_step *step)
 {
     while (journal_select_take(walk->select, &step->record)) {
@@ -99,7 +70,7 @@ bool render_walk_next(struct render_walk *walk, struct render_step *step)
             walk->damage += step->record.length;
             continue;
         }
-        time_correct(walk, &step->record);
+        render_timeline_correct(&walk->timeline, &step->record);
         if (step->record.kind == JOURNAL_RECORD_RTP || step->record.kind == JOURNAL_RECORD_EVENT)
             journal_select_put(walk->select, &step->record);
         if (step->record.kind == JOURNAL_RECORD_RTP)

@@ -1,12 +1,13 @@
 /* walk: one pass over a journal's records in their order: what the reader gives, and the RTP
  * packets that make the audio. In bounded memory, however long the journal.
- * Not here: what records mean (scene.h, survey.h, track.h).
+ * Not here: what records mean (scene.h, survey.h, track.h), our clock that was set (timeline.h).
  * RFC: none. */
 #ifndef RENDER_WALK_H
 #define RENDER_WALK_H
 
 #include "journal/reader.h"
 #include "journal/select.h"
+#include "render/timeline.h"
 #include "rtp/packet.h"
 
 struct render_step {
@@ -21,14 +22,11 @@ struct render_walk {
     struct view file; /* borrowed: mapped memory */
     struct journal_reader *reader;
     struct journal_select *select;
-    struct wall latest;      /* time of the last record, corrected */
-    int64_t shift_ns;        /* added to the journal's times, since our clock was set */
-    uint64_t set_back_ns;    /* it was set back by so much on the way */
-    uint64_t set_forward_ns; /* and forward */
-    uint64_t released;       /* bytes of the file given back to the kernel */
-    uint64_t malformed;      /* RTP that is none */
-    uint64_t damage;         /* bytes the reader had to skip */
-    bool mapped;             /* the file's pages may be given back */
+    struct render_timeline timeline;
+    uint64_t released;  /* bytes of the file given back to the kernel */
+    uint64_t malformed; /* RTP that is none */
+    uint64_t damage;    /* bytes the reader had to skip */
+    bool mapped;        /* the file's pages may be given back */
 };
 
 /* Borrows file until render_walk_end. mapped: it is a read-only mapping of a file. False when

@@ -681,6 +681,34 @@ static void test_our_clock_set_back(void)
     sound_free(&s);
 }
 
+static void test_a_worker_that_stood_still(void)
+{
+    /* What came in 5 s in which nobody read stands in the journal stream by stream, so records go
+     * back by all of it, and no clock was set. */
+    struct fixture *f = fixture_begin(TWO, 2);
+    const double ends[] = {0, 4, 9, 20};
+    for (int part = 0; part < 3; part++) {
+        for (uint32_t stream = 0; stream < 2; stream++) {
+            send_packets(f, (struct sender){.stream = stream,
+                                            .ssrc = 1 + stream,
+                                            .seq = (uint16_t)(ends[part] * 50),
+                                            .from_s = ends[part],
+                                            .to_s = ends[part + 1],
+                                            .click_s = 2});
+            if (part == 1)
+                fixture_write(f);
+        }
+        fixture_write(f);
+    }
+    struct sound s = listen(f, RENDER_LAYOUT_STEREO);
+    CHECK(even_clicks_worst(&s, 0, 2, 20) < 0.002);
+    CHECK(even_clicks_worst(&s, 1, 2, 20) < 0.002);
+    CHECK_INT(s.length, 160000);
+    CHECK_INT(number(stream_of(&s, 1), "epochs"), 1);
+    CHECK(!warned(&s, "clock-set-back"));
+    sound_free(&s);
+}
+
 static void test_our_clock_set_forward(void)
 {
     /* The machine began without a clock and learned the time five seconds into the call. */
@@ -826,6 +854,7 @@ int main(void)
     RUN(test_who_leaves_a_stream_to_another_has_another_channel);
     RUN(test_reports_that_lie_are_not_believed);
     RUN(test_our_clock_set_back);
+    RUN(test_a_worker_that_stood_still);
     RUN(test_our_clock_set_forward);
     RUN(test_codec_may_change_in_the_call);
     RUN(test_no_packets_is_no_error);

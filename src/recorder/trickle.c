@@ -18,15 +18,14 @@ enum {
 
 void recorder_trickle_meet(struct recorder_call *call, const struct sip_message *message)
 {
-    struct view tag = VIEW_LIT("trickle-ice");
+    struct view tag = VIEW_LIT(SIP_TRICKLE);
     call->trickle.speaks = sip_message_lists(message, VIEW_LIT("Supported"), tag) ||
                            sip_message_lists(message, VIEW_LIT("Require"), tag);
 }
 
 struct view recorder_trickle_headers(const struct recorder_call *call)
 {
-    return call->trickle.speaks ? VIEW_LIT("Supported: trickle-ice\r\nRecv-Info: trickle-ice\r\n")
-                                : VIEW_NONE;
+    return call->trickle.speaks ? VIEW_LIT(SIP_TRICKLES) : VIEW_NONE;
 }
 
 /* ---- Ours ----------------------------------------------------------------------------------- */
@@ -213,7 +212,8 @@ void recorder_trickle_expire(struct recorder *recorder, struct recorder_call *ca
         return;
     struct sip_request request = {
         .method = SIP_METHOD_INFO,
-        .headers = VIEW_LIT("Info-Package: trickle-ice\r\nContent-Disposition: Info-Package\r\n"),
+        .headers =
+            VIEW_LIT("Info-Package: " SIP_TRICKLE "\r\nContent-Disposition: Info-Package\r\n"),
         .content_type = VIEW_LIT(SDP_FRAGMENT_TYPE),
         .body = writer_done(&w),
     };

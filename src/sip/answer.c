@@ -57,9 +57,9 @@ static struct writer write_answer(struct sip *sip, const struct sip_transaction 
         sip_print_contact(&w, &sip->config, &t->flow, d && d->secure);
     if (success && (session || t->method == SIP_METHOD_OPTIONS))
         sip_print_abilities(&w, brief);
-    /* Who asks before calling learns that candidates may come later (RFC 8840 §5, 6086 §5.2.3). */
+    /* Who asks before calling learns that candidates may come later. */
     if (success && t->method == SIP_METHOD_OPTIONS)
-        writer_string(&w, "Supported: trickle-ice\r\nRecv-Info: trickle-ice\r\n");
+        writer_string(&w, SIP_TRICKLES);
     if (success && session)
         sip_print_session_terms(&w, &t->terms);
     if (rseq > 0)

@@ -315,11 +315,10 @@ static void receive_info(struct sip *sip, struct tick now, const struct sip_flow
     bool metadata = view_starts_with_nocase(m->content_type, VIEW_LIT("application/rs-metadata")) ||
                     view_starts_with_nocase(m->content_type, VIEW_LIT("multipart/"));
     struct view package = sip_message_header(m, VIEW_LIT("Info-Package"));
-    bool ours = view_starts_with_nocase(package, VIEW_LIT("trickle-ice"));
+    bool ours = view_starts_with_nocase(package, VIEW_LIT(SIP_TRICKLE));
     /* RFC 6086 §4.2.2; but metadata is never refused, whatever package it claims to be. */
     if (package.len > 0 && !ours && !metadata) {
-        answer =
-            (struct sip_answer){.status = 469, .headers = VIEW_LIT("Recv-Info: trickle-ice\r\n")};
+        answer = (struct sip_answer){.status = 469, .headers = VIEW_LIT(SIP_RECV_INFO)};
         refuse_within(sip, now, flow, t, m, answer);
         return;
     }

@@ -15,6 +15,11 @@
 #include "sip/flow.h"
 #include "sip/message.h"
 
+/* The one INFO package that is taken, and the lines that say so (RFC 6086 §5.2.3, 8840 §5). */
+#define SIP_TRICKLE   "trickle-ice"
+#define SIP_RECV_INFO "Recv-Info: " SIP_TRICKLE "\r\n"
+#define SIP_TRICKLES  "Supported: " SIP_TRICKLE "\r\n" SIP_RECV_INFO
+
 struct sip;
 
 struct sip_config {

@@ -155,8 +155,8 @@ static struct path_src src_of(const struct recorder *recorder, const struct reco
 
 /* behind_nat=true promises that ports are kept "until STUN proves otherwise": then it is the last
  * resort. */
-static bool is_disproved(const struct recorder *recorder, const struct recorder_call *call,
-                         const struct recorder_lease *lease)
+static bool moves_ports(const struct recorder *recorder, const struct recorder_call *call,
+                        const struct recorder_lease *lease)
 {
     const struct recorder_ticket *ticket = &lease->ticket;
     struct addr external = outside(recorder, call, family_of(lease));
@@ -241,7 +241,7 @@ void recorder_way_choose(struct recorder *recorder, const struct recorder_call *
     lease->arrived = (struct addr){0};
     lease->us = us;
     lease->src = src_of(recorder, call, offered);
-    lease->us.is_static = us.is_static && !is_disproved(recorder, call, lease);
+    lease->us.is_static = us.is_static && !moves_ports(recorder, call, lease);
     lease->choice = path_choose(&lease->us, &lease->src, tried);
     if (lease->choice.code == PATH_BEST_EFFORT && us.is_static) {
         lease->us.is_static = true;
@@ -260,7 +260,7 @@ void recorder_way_look(const struct recorder *recorder, const struct recorder_ca
                        struct recorder_now now, struct recorder_lease *lease)
 {
     lease->us = us_of(recorder, call, now, lease);
-    lease->us.is_static = lease->us.is_static && !is_disproved(recorder, call, lease);
+    lease->us.is_static = lease->us.is_static && !moves_ports(recorder, call, lease);
     lease->choice = (struct path_choice){.code = lease->us.is_static ? PATH_MAPPED : PATH_DIRECT};
     lease->advertised = recorder_way_address(recorder, call, lease, false);
     lease->advertised_rtcp = recorder_way_address(recorder, call, lease, true);

@@ -428,8 +428,6 @@ static struct recorder_ice *make(struct recorder *recorder, struct recorder_now 
     (void)view_copy(view_of_string(ice_ufrag(ice->agent)), ice->ufrag, sizeof ice->ufrag);
     (void)view_copy(view_of_string(ice_pwd(ice->agent)), ice->pwd, sizeof ice->pwd);
     ice->count = ice_local_candidates(ice->agent, ice->told, RECORDER_ICE_TOLD);
-    if (ice->count > RECORDER_ICE_TOLD)
-        ice->count = RECORDER_ICE_TOLD;
     ice->ends = !recorder_ice_awaits(recorder, m->call, now, lease, ice);
     ice->port = lease->ticket.port;
     ice->generation = lease->ticket.generation;

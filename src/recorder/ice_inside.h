@@ -7,8 +7,8 @@
 #include "recorder/ice.h"
 #include "recorder/second.h"
 
-/* Host, reflexive and relayed, of two components and two families. */
-#define RECORDER_ICE_TOLD 12
+/* No fewer than the agent has room for: what it checks from, the SRC is told. */
+#define RECORDER_ICE_TOLD ICE_LOCALS
 
 struct recorder_ice {
     struct recorder_ice *next; /* offered in its place, not answered yet */

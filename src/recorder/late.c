@@ -22,7 +22,7 @@ static bool wants_relay(const struct recorder *recorder, const struct recorder_c
     const struct recorder_ice *ice = call->ices[number];
     const struct recorder_lease *lease = &call->leases[number];
     return !call->closing && lease->held && recorder_ice_runs(call, number) && !ice->lite &&
-           (ice->failed || !ice->has_path) &&
+           (ice->failed || (!ice->has_path && ice->count < RECORDER_ICE_TOLD)) &&
            recorder_way_wants_relay(recorder, lease, ice->bridges);
 }
 

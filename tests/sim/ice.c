@@ -159,6 +159,54 @@ static void test_both_ports_are_seen_late(void)
     play_free(play);
 }
 
+/* Two components in two families, seen by STUN, and TCP: twelve candidates without a relay. All are
+ * told, and so is a relay: one that stands ready when the SRC is answered, or afterwards. */
+static void test_all_candidates_are_told(bool is_late)
+{
+    struct srs_options options = natted();
+    options.dual = true;
+    options.tcp_port = 9000;
+    options.relays = is_late ? 0 : 1;
+    struct play *play = begin(7, &options);
+    char *extra = play->a->extra;
+    unsigned types[3] = {0}; /* host, srflx, relay */
+    struct addr_text ip = addr_print_ip(&play->a->from);
+    play->a->mux = false;
+    (void)snprintf(extra + strlen(extra), sizeof play->a->extra - strlen(extra),
+                   "a=candidate:1 2 UDP 2130706430 %s %u typ host\r\n"
+                   "a=candidate:2 1 UDP 2130706175 2001:db8::10 40000 typ host\r\n"
+                   "a=candidate:2 2 UDP 2130706174 2001:db8::10 40001 typ host\r\n"
+                   "a=candidate:3 1 TCP 2105458943 %s 9 typ host tcptype active\r\n",
+                   ip.s, play->a->from.port + 1u, ip.s);
+    play->b->removed = true;
+    CHECK(src_connect(play->src, NULL));
+    if (is_late) {
+        srs_relay(&play->srs, 0, false);
+        CHECK(play->srs.ways[0].relay.held);
+        world_run(&play->world, 1000);
+    }
+    for (const char *at = play->src->answer; (at = strstr(at, "a=candidate:")); at++) {
+        char type[8];
+        if (sscanf(at, "a=candidate:%*s %*u %*s %*u %*s %*u typ %7s", type) == 1)
+            types[type[0] == 'r' ? 2 : type[0] == 's']++;
+    }
+    CHECK_INT(types[0], 8);
+    CHECK_INT(types[1], 4);
+    CHECK_INT(types[2], 1);
+    play_end(play);
+    play_free(play);
+}
+
+static void test_all_candidates_are_told_at_once(void)
+{
+    test_all_candidates_are_told(false);
+}
+
+static void test_all_candidates_are_told_late(void)
+{
+    test_all_candidates_are_told(true);
+}
+
 /* The SRC lists INFO and then takes none: what it was to learn by it, it learns by an offer. Nothing is
  * left to tell after that. */
 static void test_an_info_is_refused(void)
@@ -217,6 +265,8 @@ static void test_the_agent_before_speaks(void)
 
 int main(void)
 {
+    RUN(test_all_candidates_are_told_at_once);
+    RUN(test_all_candidates_are_told_late);
     RUN(test_both_ports_are_seen_late);
     RUN(test_the_agent_before_speaks);
     RUN(test_an_info_is_refused);

@@ -13,7 +13,7 @@ struct src_stream {
     char label[32];      /* "" : no a=label */
     char direction[16];  /* "sendonly" */
     char connection[32]; /* c= of its own, "" : the session's */
-    char extra[256];     /* more attribute lines */
+    char extra[768];     /* more attribute lines */
     struct addr from;    /* its RTP address */
     bool removed;        /* offered with port 0 */
     bool mux;            /* offers a=rtcp-mux */

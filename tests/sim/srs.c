@@ -59,6 +59,10 @@ void srs_init(struct srs *srs, struct world *world, const struct srs_options *op
         settings.inactive_first = options->inactive_first;
         settings.behind_nat = options->behind_nat;
         settings.external[0] = options->external;
+        settings.tcp_port = options->tcp_port;
+        settings.binds[0] = settings.own[0];
+        settings.binds[1] = settings.own[1];
+        settings.binds_count = options->tcp_port ? 2 : 0;
         srs->seen = options->seen;
         srs->wildcard = options->wildcard;
         srs->dual = options->dual;
@@ -175,8 +179,11 @@ static void lend(struct srs *srs)
         };
         if (srs->wildcard)
             ticket.bound = addr_v4(0, 0, 0, 0, ticket.bound.port);
-        ticket.seen = outside(srs->seen, ticket.bound.port, 20000);
-        ticket.seen_rtcp = outside(srs->seen, ticket.bound_rtcp.port, 20000);
+        struct addr seen = srs->seen;
+        if (addr_is_set(&seen) && ip.family == ADDR_V6)
+            assert(addr_parse_ip(VIEW_LIT("2001:db8:9::9"), &seen));
+        ticket.seen = outside(seen, ticket.bound.port, 20000);
+        ticket.seen_rtcp = outside(seen, ticket.bound_rtcp.port, 20000);
         ticket.seen_at = srs->world->now;
         struct addr mapped[2] = {outside(srs->mapped, ticket.bound.port, 30000),
                                  outside(srs->mapped, ticket.bound_rtcp.port, 30000)};

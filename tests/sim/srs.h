@@ -72,6 +72,7 @@ struct srs_options {
     uint32_t ports;                        /* lent at first; 0: 64 */
     bool ipv6;                             /* ports on the IPv6 address instead */
     bool dual;                             /* every other port */
+    uint16_t tcp_port;                     /* ICE over TCP, on both addresses */
     bool inactive_first;
     bool wildcard;                      /* ports on 0.0.0.0 */
     const struct nat_profile *profiles; /* two; NULL: by the settings below */
@@ -84,7 +85,7 @@ struct srs_options {
 };
 
 /* Our address outside, where a play is behind a NAT. */
-extern const struct addr SRS_OUTSIDE;
+extern const struct addr SRS_OUTSIDE; /* IPv4; ports of `dual` have one of IPv6 seen, too */
 
 /* The two profiles of a private address behind a NAT of that behaviour, as discovery tells them. They
  * are the same two each time. */

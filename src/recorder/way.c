@@ -231,6 +231,11 @@ void recorder_way_stand_by(struct recorder *recorder, const struct recorder_call
     lease->has_relay = true;
     lease->relay = *relay;
     recorder_stock_drop_relay(&recorder->stock, lease->relay.worker, lease->relay.slot);
+    /* In the place of one that was advertised and is gone. */
+    if (recorder_way_is_relayed(lease) && addr_is_set(&lease->relay.relayed[family_of(lease)])) {
+        lease->advertised = recorder_way_address(recorder, call, lease, false);
+        lease->advertised_rtcp = recorder_way_address(recorder, call, lease, true);
+    }
 }
 
 void recorder_way_choose(struct recorder *recorder, const struct recorder_call *call,

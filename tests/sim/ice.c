@@ -89,6 +89,32 @@ static void test_a_relay_that_is_refused(void)
     play_free(play);
 }
 
+/* The relay that carries the stream dies: ICE begins anew, and what the offer names by default is the
+ * relay that is left, not the dead one (RFC 8839 §4.2.3: the likeliest to work). */
+static void test_a_relay_that_dies(void)
+{
+    struct nat_behaviour nat = {.mapping = NAT_MAPPING_ADDRESS_PORT,
+                                .filtering = NAT_FILTERING_ADDRESS_PORT};
+    struct srs_options options = {.profiles = srs_behind(&nat), .relays = 2};
+    struct play *play = begin(8, &options);
+    play->b->removed = true;
+    CHECK(src_connect(play->src, NULL));
+    CHECK(strstr(play->src->answer, "c=IN IP4 203.0.113.60\r\n") != NULL);
+    uint16_t port = play->a->to.port;
+    srs_hear_ice_by(&play->srs, CANDIDATE_RELAYED, 0);
+    srs_relay(&play->srs, port - 49152u, true);
+    world_run(&play->world, 1000);
+    CHECK_INT(play->src->reinvites, 1);
+    CHECK(play->a->to.port != port);
+    CHECK(strstr(play->src->asked, "c=IN IP4 203.0.113.60\r\n") != NULL);
+    char dead[64];
+    (void)snprintf(dead, sizeof dead, "203.0.113.60 %u ", port);
+    CHECK(strstr(play->src->asked, dead) == NULL);
+    play_end(play);
+    CHECK_INT(play_trail(play, 0, "relay-lost"), 1);
+    play_free(play);
+}
+
 /* The path of before a restart says nothing of what comes after it: a relay that comes meanwhile is
  * needed, and that nothing was found is news. */
 static void test_a_restart_finds_nothing(void)
@@ -272,6 +298,7 @@ int main(void)
     RUN(test_an_info_is_refused);
     RUN(test_a_restart_finds_nothing);
     RUN(test_a_relay_that_is_refused);
+    RUN(test_a_relay_that_dies);
     RUN(test_an_agent_speaks_after_its_stream);
     return tap_done();
 }

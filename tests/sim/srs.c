@@ -423,14 +423,25 @@ void srs_hear(struct srs *srs, enum media_event_kind kind, uint8_t stream)
     hear(srs, (struct media_event){.kind = kind, .stream = stream});
 }
 
-void srs_hear_ice(struct srs *srs, enum media_ice_kind kind, uint8_t stream)
+static void hear_ice(struct srs *srs, enum media_ice_kind kind, uint8_t stream,
+                     enum candidate_type ours)
 {
     struct media_event event = {.kind = MEDIA_EVENT_ICE,
                                 .stream = stream,
                                 .addr = addr_v4(192, 0, 2, 10, (uint16_t)(40000 + 2 * stream)),
-                                .ice = {.kind = kind, .component = 1}};
+                                .ice = {.kind = kind, .component = 1, .local_type = ours}};
     memcpy(event.ice.ufrag, srs->agents[stream], ICE_UFRAG_SIZE);
     hear(srs, event);
+}
+
+void srs_hear_ice(struct srs *srs, enum media_ice_kind kind, uint8_t stream)
+{
+    hear_ice(srs, kind, stream, CANDIDATE_HOST);
+}
+
+void srs_hear_ice_by(struct srs *srs, enum candidate_type ours, uint8_t stream)
+{
+    hear_ice(srs, MEDIA_ICE_SELECTED, stream, ours);
 }
 
 bool srs_owns(const struct srs *srs, const struct addr *to)

@@ -112,6 +112,8 @@ void srs_relay(struct srs *srs, unsigned slot, bool gone);
 void srs_hear(struct srs *srs, enum media_event_kind kind, uint8_t stream);
 /* As if the stream's ICE agent that is named in agents said so of its RTP. */
 void srs_hear_ice(struct srs *srs, enum media_ice_kind kind, uint8_t stream);
+/* The same: it chose a candidate of ours of that type. */
+void srs_hear_ice_by(struct srs *srs, enum candidate_type ours, uint8_t stream);
 
 /* The only recording there is; NULL, with a failed check, when there is none or more. */
 struct srs_file *srs_only_file(struct srs *srs);

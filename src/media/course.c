@@ -5,6 +5,7 @@
 
 #include "base/metrics.h"
 #include "base/target.h"
+#include "media/ice.h"
 #include "media/shared.h"
 #include "media/worker.h"
 
@@ -316,6 +317,8 @@ void media_course_hear(struct media *media, struct media_stream *stream, struct 
     stream->heard_socket = datagram->socket;
     media_lend_arrived(stream, now, datagram->socket);
     media_shared_used(media, stream, now, datagram);
+    if (stream->ice)
+        media_ice_hear(media, stream, now, datagram->socket);
     if (!stream->on_way)
         return;
     way_hear(&stream->way, now,
@@ -367,6 +370,8 @@ void media_course_mapped(struct media *media, struct media_stream *stream, struc
 void media_course_relay(struct media *media, struct media_stream *stream, struct tick now,
                         const struct media_relay_event *event)
 {
+    if (event->kind == MEDIA_RELAY_LOST && media_ice_is_by_relay(stream, event->slot))
+        media_course_gap(stream, WAY_RELAY_LOST);
     if (!stream->on_way)
         return;
     if (event->kind == MEDIA_RELAY_LOST)

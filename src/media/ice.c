@@ -28,6 +28,7 @@ struct media_ice {
     struct ice *before; /* of before a restart; NULL: none */
     struct tick refused_from;
     unsigned refused[2]; /* from anywhere; from the end of the path that is chosen */
+    struct tick suspect_at, suspected;
 };
 
 /* ---- Making and unmaking -------------------------------------------------------------------- */
@@ -72,6 +73,7 @@ void media_ice_set(struct media *media, struct media_stream *stream, struct tick
             return;
         }
         media->ices++;
+        stream->ice->suspect_at = stream->ice->suspected = TICK_NEVER;
     }
     struct media_ice *ice = stream->ice;
     if (ice->agent && carries(ice->agent)) {
@@ -320,6 +322,43 @@ static bool may_send(struct media_stream *stream, const struct ice_packet *packe
     return false;
 }
 
+bool media_ice_is_by_relay(const struct media_stream *stream, uint32_t slot)
+{
+    uint32_t socket;
+    struct addr to;
+    return stream->ice && media_ice_way(stream, 1, &socket, &to) && socket == MEDIA_RELAY(slot);
+}
+
+void media_ice_hear(struct media *media, struct media_stream *stream, struct tick now,
+                    uint32_t socket)
+{
+    struct media_ice *ice = stream->ice;
+    bool unarmed = tick_is_never(ice->suspect_at);
+    ice->suspect_at = TICK_NEVER;
+    if (!MEDIA_SOCKET_IS_RELAY(socket))
+        return;
+    ice->suspect_at = tick_add_ms(now, WAY_SUSPECT_MS);
+    struct tick again = tick_is_never(ice->suspected)
+                            ? ice->suspect_at
+                            : tick_add_ms(ice->suspected, WAY_SUSPECT_AGAIN_MS);
+    if (tick_before(ice->suspect_at, again))
+        ice->suspect_at = again;
+    if (unarmed)
+        media_stream_arm(media, stream);
+}
+
+static void suspect(struct media *media, struct media_stream *stream, struct tick now)
+{
+    struct media_ice *ice = stream->ice;
+    if (!tick_due(ice->suspect_at, now))
+        return;
+    ice->suspect_at = TICK_NEVER;
+    if (stream->facts.paused || stream->facts.mute)
+        return;
+    ice->suspected = now;
+    media_lend_want(media, stream, false, MEDIA_RELAY_SUSPECT, NULL);
+}
+
 bool media_ice_output(struct media *media, struct media_stream *stream, struct tick now,
                       struct media_packet *out)
 {
@@ -346,7 +385,7 @@ struct tick media_ice_deadline(const struct media_stream *stream)
     /* What is due is done by sending: while that waits for media_output(), no timer helps. */
     if (!ice || list_is_linked(&stream->ready))
         return TICK_NEVER;
-    struct tick next = ice_deadline(ice->agent);
+    struct tick next = tick_min(ice->suspect_at, ice_deadline(ice->agent));
     return ice->before ? tick_min(next, ice_deadline(ice->before)) : next;
 }
 
@@ -355,6 +394,7 @@ void media_ice_expire(struct media *media, struct media_stream *stream, struct t
     struct media_ice *ice = stream->ice;
     if (!ice || !tick_due(media_ice_deadline(stream), now))
         return;
+    suspect(media, stream, now);
     ice_expire(ice->agent, now);
     if (ice->before)
         ice_expire(ice->before, now);

@@ -36,6 +36,12 @@ bool media_ice_way(const struct media_stream *stream, uint8_t component, uint32_
 /* The address of ours that the peer's checks last came to; unset: not known, or it is a socket's
  * that has one address alone. */
 struct addr media_ice_from(const struct media_stream *stream, const struct addr *peer);
+/* RTP came, or none may come for a while: when the server of the relay that it comes by is asked whether
+ * it lives, as `way` does it for streams without ICE. */
+void media_ice_hear(struct media *media, struct media_stream *stream, struct tick now,
+                    uint32_t socket);
+/* RTP's path leads through the relay. */
+bool media_ice_is_by_relay(const struct media_stream *stream, uint32_t slot);
 bool media_ice_output(struct media *media, struct media_stream *stream, struct tick now,
                       struct media_packet *out);
 void media_ice_expire(struct media *media, struct media_stream *stream, struct tick now);

@@ -12,8 +12,11 @@ static const struct wall noon = {INT64_C(1772366400) * NS_PER_S};
 static struct media *media;
 static struct tick now;
 static struct ice *peer;
-static unsigned selected, silenced, firsts, checks, reports;
+static unsigned selected, silenced, firsts, checks, reports, suspicions;
 static struct addr reported_to;
+static uint32_t our_base; /* the socket that the peer's packets come by */
+static enum way_reason gap_why;
+static unsigned gap_ms;
 
 static const struct addr *src(void)
 {
@@ -66,6 +69,7 @@ static void stream_at(uint8_t port, struct ice *ice, bool stays, bool listed)
         .codecs = {{.payload_type = 0, .clock_hz = 8000}},
         .ice = ice,
         .ice_stays = stays,
+        .way.relay.held = MEDIA_SOCKET_IS_RELAY(our_base),
     };
     media_command(media, now, &c);
 }
@@ -80,6 +84,7 @@ static void begin(void)
     struct media_config config = {.recordings = 2,
                                   .streams = 4,
                                   .ports = 8,
+                                  .relays = 1,
                                   .silent_after_ms = 5000,
                                   .linger_ms = 200,
                                   .linger_max_ms = 2000,
@@ -87,7 +92,7 @@ static void begin(void)
     media = media_create(&config);
     now = (struct tick){NS_PER_S};
     media_clock(media, &(struct moment){now, noon});
-    selected = silenced = firsts = checks = reports = 0;
+    selected = silenced = firsts = checks = reports = suspicions = gap_ms = 0;
     media_command(media, now,
                   &(struct media_command){.kind = MEDIA_OPEN, .recording = {1}, .at = noon});
 }
@@ -101,8 +106,11 @@ static void end(void)
 
 static void input(struct view bytes, const struct addr *from)
 {
-    struct datagram d = {
-        .socket = MEDIA_SOCKET(0, false), .from = *from, .to = ours(), .at = noon, .bytes = bytes};
+    struct datagram d = {.socket = our_base,
+                         .from = *from,
+                         .to = ours(),
+                         .at = {noon.ns + now.ns - NS_PER_S},
+                         .bytes = bytes};
     CHECK_INT(media_input(media, now, &d, 1), 1);
 }
 
@@ -116,7 +124,14 @@ static void drain(void)
         selected += event.kind == MEDIA_EVENT_ICE && event.ice.kind == MEDIA_ICE_SELECTED;
         silenced += event.kind == MEDIA_EVENT_ICE && event.ice.kind == MEDIA_ICE_CONSENT_LOST;
         firsts += event.kind == MEDIA_EVENT_FIRST;
+        if (event.kind == MEDIA_EVENT_GAP) {
+            gap_why = event.reason;
+            gap_ms = event.duration_ms;
+        }
     }
+    struct media_relay_want want;
+    while (media_relay_want(media, &want))
+        suspicions += want.kind == MEDIA_RELAY_SUSPECT;
 }
 
 /* What media sends: STUN to the peer if it is heard, RTCP counted. */
@@ -161,13 +176,21 @@ static void rtp(uint16_t seq, const struct addr *from)
     drain();
 }
 
+static void talk_ms(uint16_t *seq, int ms)
+{
+    for (int i = 0; i < ms; i += 20) {
+        rtp((*seq)++, src());
+        pass_ms(20, true);
+    }
+}
+
 /* A stream of a listed SRC's, whose agent and ours know of each other. */
 static struct ice *begin_with_peer(void)
 {
     struct addr at = ours();
     begin();
     peer = agent(ICE_CONTROLLING, 1, src(), 9);
-    struct ice *mine = agent(ICE_CONTROLLED, 2, &at, MEDIA_SOCKET(0, false));
+    struct ice *mine = agent(ICE_CONTROLLED, 2, &at, our_base);
     introduce(peer, mine, &at);
     introduce(mine, peer, src());
     stream(mine, true, true);
@@ -276,6 +299,45 @@ static void test_a_restart_and_a_return_to_none(void)
     end();
 }
 
+/* The path leads through a relay. Once nothing comes its server is asked whether it lives, again after two
+ * seconds; not while packets come, nor on hold. When it is gone ICE begins anew elsewhere, and that is
+ * why something is missing. */
+static void test_a_relay_that_dies(void)
+{
+    struct addr at = ours();
+    uint16_t seq = 1;
+    our_base = MEDIA_RELAY(0);
+    (void)begin_with_peer();
+    pass_ms(3000, true);
+    CHECK_INT(selected, 1);
+    CHECK_INT(suspicions, 0);
+    talk_ms(&seq, 3000);
+    CHECK_INT(suspicions, 0);
+    pass_ms(400, true);
+    CHECK_INT(suspicions, 1);
+    pass_ms(1000, true);
+    CHECK_INT(suspicions, 1);
+    talk_ms(&seq, 100);
+    pass_ms(2000, true);
+    CHECK_INT(suspicions, 2);
+    struct media_relay_event lost = {.kind = MEDIA_RELAY_LOST};
+    media_relay_event(media, now, &lost);
+    our_base = MEDIA_SOCKET(0, false);
+    ice_restart(peer);
+    struct ice *again = agent(ICE_CONTROLLED, 3, &at, our_base);
+    introduce(peer, again, &at);
+    introduce(again, peer, src());
+    stream(again, true, true);
+    pass_ms(3000, true);
+    CHECK_INT(selected, 2);
+    talk_ms(&seq, 1000);
+    CHECK(gap_ms >= 4900 && gap_ms <= 5100);
+    CHECK(strcmp(way_reason_name(gap_why), "relay-lost") == 0);
+    pass_ms(1000, true);
+    CHECK_INT(suspicions, 2);
+    end();
+}
+
 /* An SRC that is not in sip.allow names an address that never answers. */
 static void test_a_stranger_makes_us_send_little(void)
 {
@@ -361,6 +423,7 @@ int main(void)
     RUN(test_media_only_where_checks_lead);
     RUN(test_the_streams_of_a_call_come_to_one_role);
     RUN(test_a_restart_and_a_return_to_none);
+    RUN(test_a_relay_that_dies);
     RUN(test_a_stranger_makes_us_send_little);
     RUN(test_a_flood_of_wrong_signatures);
     RUN(test_a_flood_does_not_end_consent);

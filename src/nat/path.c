@@ -217,3 +217,10 @@ const char *path_name(const struct path_choice *choice, const struct path_us *us
     }
     return "none";
 }
+
+const char *path_name_unexpected(const struct path_us *us)
+{
+    if (us->has_stun)
+        return "stun";
+    return us->is_static ? "static" : "host";
+}

@@ -31,9 +31,22 @@ static void take_relay(struct recorder_story *story, const struct recorder_lease
     }
 }
 
+static void name_path(struct recorder_story *story, const char *name)
+{
+    (void)view_copy(view_of_string(name), story->path, sizeof story->path);
+}
+
+/* A stream whose packets come has a path, whatever was known of it. */
+static void name_unexpected(struct recorder_story *story)
+{
+    if (strcmp(story->path, "none") == 0 && story->verdict.first_packet_ms >= 0)
+        name_path(story, path_name_unexpected(&story->verdict.us));
+}
+
 static void take_lease(struct recorder_story *story, const struct recorder_lease *lease)
 {
-    (void)view_copy(view_of_string(recorder_way_name(lease)), story->path, sizeof story->path);
+    name_path(story, recorder_way_name(lease));
+    name_unexpected(story);
     if (recorder_way_is_relayed(lease))
         take_relay(story, lease);
     else
@@ -77,7 +90,7 @@ void recorder_story_ice(struct recorder_story *story, bool has_ice)
         return;
     verdict_ice(&story->verdict, has_ice);
     if (has_ice) {
-        (void)view_copy(VIEW_LIT("none"), story->path, sizeof story->path);
+        name_path(story, "none");
         memset(story->relay, 0, sizeof story->relay);
     }
 }
@@ -87,7 +100,7 @@ void recorder_story_ice_chose(struct recorder_story *story, struct tick at, cons
                               const struct addr *peer)
 {
     verdict_ice_chose(&story->verdict, at, pair, peer);
-    (void)view_copy(view_of_string(path), story->path, sizeof story->path);
+    name_path(story, path);
     if (strcmp(path, "relay") == 0)
         take_relay(story, lease);
     else
@@ -114,6 +127,8 @@ bool recorder_story_media(struct recorder_story *story, const struct media_event
         if (v->first_packet_ms >= 0)
             return true;
         verdict_first_packet(v, event->tick, &event->addr, (uint32_t)event->counters.lost_before);
+        if (!v->pair[0])
+            name_unexpected(story);
         metric_observe_ms(METRIC_FIRST_PACKET, v->first_packet_ms);
         return true;
     case MEDIA_EVENT_WAY:

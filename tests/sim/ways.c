@@ -297,6 +297,23 @@ static void test_another_port(void)
     play_free(play);
 }
 
+/* No way was known to work, and one did: the path is that of the address that was answered. */
+static void test_a_way_that_was_not_expected_to_work(void)
+{
+    struct srs_options options = {
+        .profiles = behind(NAT_MAPPING_ADDRESS_PORT, NAT_FILTERING_ADDRESS_PORT), .gate = &nat};
+    struct play *play = play_begin(35, &options);
+    world_run(&play->world, 2000);
+    CHECK(src_connect(play->src, NULL));
+    src_talk(play->src, true);
+    play->b->talking = false;
+    world_run(&play->world, 1000);
+    play_end(play);
+    CHECK_TEXT(play_text(play_stream(play, 0), "path"), "stun");
+    CHECK_TEXT(play_text(play_stream(play, 1), "path"), "none");
+    play_free(play);
+}
+
 /* The SRC will not have it: what it sends to the first port is recorded still, and the other port is
  * given back. */
 static void test_another_port_is_refused(void)
@@ -860,6 +877,7 @@ int main(void)
     RUN(test_relays_of_a_refused_call);
     RUN(test_the_next_path);
     RUN(test_another_port);
+    RUN(test_a_way_that_was_not_expected_to_work);
     RUN(test_another_port_is_refused);
     RUN(test_a_refusal);
     RUN(test_glare_and_silence);

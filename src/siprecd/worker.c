@@ -399,16 +399,19 @@ static void worker_feed(struct worker *worker, struct tick now, const struct dat
                         size_t count)
 {
     size_t done = 0;
+    bool was_full = false;
     worker_take_mail(worker, now);
     while (done < count) {
         size_t took = media_input(worker->media, now, datagrams + done, count - done);
         done += took;
+        /* Twice nothing: it was not a journal's buffer, which has been written, but signalling that
+         * is behind by more events than media holds. */
+        if (took == 0 && was_full && worker->has_held_event)
+            break;
+        was_full = took == 0;
         if (done < count) {
             worker_write(worker);
             worker_tell(worker);
-            /* Signalling may be behind; media makes room for events by itself then. */
-            if (took == 0 && worker->has_held_event)
-                break;
         }
     }
 }

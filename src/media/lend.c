@@ -78,6 +78,8 @@ void media_lend_second(struct media *media, struct media_stream *stream, struct 
     bool same = stream->second.held && now_has->held && stream->second.port == now_has->port &&
                 stream->second.generation == now_has->generation;
     if (same)
+        stream->second.bound = now_has->bound;
+    if (same)
         return;
     leave_second(media, stream);
     if (now_has->held)
@@ -100,6 +102,11 @@ void media_lend_replace(struct media *media, struct media_stream *stream, struct
 {
     bool back = stream->spare.held && stream->spare.port == stream->facts.port &&
                 stream->spare.generation == stream->facts.generation;
+    /* Between two ports there may have been none (worker_lend()): then what it had before stays. */
+    if (before->port == MEDIA_NO_PORT && !back) {
+        enter_port(media, stream, now, stream->facts.port, stream->facts.generation);
+        return;
+    }
     if (!back)
         leave_spare(media, stream);
     stream->spare.held = false;
@@ -122,8 +129,12 @@ static bool is_of(uint32_t socket, uint32_t port, uint32_t shared)
 /* A NAT, a firewall and the SRC know a stream by the address that it goes to: what we send on a
  * wildcard socket must come from there, whatever our routes would choose (RFC 4961): a candidate is
  * an address of this host (RFC 8445 §5.1.1.1), and a check is answered from where it came to. */
-void media_lend_source(const struct media_stream *stream, struct media_packet *out)
+bool media_lend_source(const struct media *media, const struct media_stream *stream,
+                       struct media_packet *out)
 {
+    bool is_port = !MEDIA_SOCKET_IS_RELAY(out->socket) && !MEDIA_SOCKET_SHARED(out->socket);
+    if (is_port && media->ports[MEDIA_SOCKET_PORT(out->socket)].stream != stream)
+        return false;
     const struct media_stream_facts *facts = &stream->facts;
     const struct media_second *second = &stream->second;
     bool own = is_of(out->socket, facts->port, facts->socket);
@@ -131,11 +142,12 @@ void media_lend_source(const struct media_stream *stream, struct media_packet *o
     if (stream->ice && (own || other))
         out->from = media_ice_from(stream, &out->to);
     if (addr_is_set(&out->from))
-        return;
+        return true;
     if (own && facts->bound.family == out->to.family)
         out->from = facts->bound;
     else if (other && second->bound.family == out->to.family)
         out->from = second->bound;
+    return true;
 }
 
 bool media_is_ending(const struct media *media, struct tick now)

@@ -701,11 +701,11 @@ bool media_output(struct media *media, struct tick now, struct media_packet *out
     struct list *link;
     while ((link = list_first(&media->ready))) {
         struct media_stream *stream = container_of(link, struct media_stream, ready);
-        if (media_course_output(media, stream, now, out) ||
-            media_control_output(media, stream, now, out) ||
-            (stream->ice && media_ice_output(media, stream, now, out))) {
-            media_lend_source(stream, out);
-            return true;
+        while (media_course_output(media, stream, now, out) ||
+               media_control_output(media, stream, now, out) ||
+               (stream->ice && media_ice_output(media, stream, now, out))) {
+            if (media_lend_source(media, stream, out))
+                return true;
         }
         list_remove(link);
         media_stream_arm(media, stream);

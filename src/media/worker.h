@@ -316,8 +316,10 @@ void media_lend_replace(struct media *media, struct media_stream *stream, struct
                         const struct media_stream_facts *before);
 /* Takes the port of the other family of its facts, or leaves it. */
 void media_lend_second(struct media *media, struct media_stream *stream, struct tick now);
-/* The address of ours that a packet shall leave from. */
-void media_lend_source(const struct media_stream *stream, struct media_packet *out);
+/* The address of ours that a packet shall leave from. False: the stream has the port no more, which is
+ * another's, or will be. */
+WARN_UNUSED bool media_lend_source(const struct media *media, const struct media_stream *stream,
+                                   struct media_packet *out);
 /* Takes the relay slots of its facts; others that it has are left by and by. False: the one for
  * RTP is not to be had. */
 bool media_lend_relays(struct media *media, struct media_stream *stream, struct tick now);

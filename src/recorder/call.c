@@ -343,7 +343,7 @@ static void post_drop(struct recorder *recorder, struct recorder_call *call, uns
                   (struct media_command){.kind = MEDIA_DROP, .at = at, .drop = (uint8_t)number},
                   NULL, 0);
     call->leases[number].held = false;
-    recorder_ice_destroy(call->ices[number]);
+    recorder_ice_destroy(recorder, call->ices[number]);
     call->ices[number] = NULL;
 }
 

@@ -16,11 +16,12 @@
 
 enum { GUESSES = 4, RENEWALS = 2 };
 
-void recorder_ice_destroy(struct recorder_ice *ice)
+void recorder_ice_destroy(struct recorder *recorder, struct recorder_ice *ice)
 {
     if (!ice)
         return;
-    recorder_ice_destroy(ice->next);
+    recorder_ice_destroy(recorder, ice->next);
+    recorder_second_give_back(recorder, ice);
     ice_destroy(ice->agent);
     free(ice);
 }
@@ -360,9 +361,10 @@ static void take_second(struct recorder *recorder, struct recorder_now now, stru
                         struct recorder_ice *ice)
 {
     const struct sdp_media *media = &recorder->theirs.media[m->line];
-    if (m->old)
+    bool was_lost = m->old && m->old->second.lost;
+    if (m->old && !was_lost)
         ice->second = m->old->second;
-    if (m->answers)
+    if (m->answers || was_lost)
         recorder_second_take(recorder, m->call, media, m->lease, ice);
     m->has_other = recorder_second_lease(recorder, m->call, now, ice, &m->other);
     if (!m->has_other) {
@@ -493,8 +495,7 @@ void recorder_ice_plan(struct recorder *recorder, const struct recorder_call *ca
         ice_destroy(ice->agent);
         ice->agent = NULL;
     } else if (!describe_remote(recorder, call, now.tick, media, ice)) {
-        recorder_second_give_back(recorder, ice);
-        recorder_ice_destroy(ice);
+        recorder_ice_destroy(recorder, ice);
         return;
     }
     plan->fresh = ice;
@@ -524,7 +525,7 @@ void recorder_ice_offer(struct recorder *recorder, struct recorder_call *call,
     recorder->ice_lines[line] = (struct recorder_ice_line){0};
     if (recorder->answer.lines[line].reject != SDP_ACCEPTED || !old || old->mismatch)
         return;
-    recorder_ice_destroy(old->next);
+    recorder_ice_destroy(recorder, old->next);
     old->next = NULL;
     /* RFC 8839 §4.4.1.1.1: with another address of ours ICE begins anew. */
     struct making m = {.call = call, .line = line, .lease = lease, .old = old};
@@ -547,7 +548,7 @@ void recorder_ice_meet(struct recorder *recorder, struct recorder_call *call,
     struct recorder_ice *next = old->next;
     old->next = NULL;
     if (!recorder_ice_offered(media) || media->ice_mismatch) {
-        recorder_ice_destroy(next); /* it gives ICE up (RFC 8839 §4.2.5, 3) */
+        recorder_ice_destroy(recorder, next); /* it gives ICE up (RFC 8839 §4.2.5, 3) */
         return;
     }
     if (!next) {
@@ -557,14 +558,14 @@ void recorder_ice_meet(struct recorder *recorder, struct recorder_call *call,
     if (describe_remote(recorder, call, now.tick, media, next))
         plan->fresh = next;
     else
-        recorder_ice_destroy(next);
+        recorder_ice_destroy(recorder, next);
 }
 
-void recorder_ice_forget(struct recorder_call *call)
+void recorder_ice_forget(struct recorder *recorder, struct recorder_call *call)
 {
     for (unsigned i = 0; i < LIMIT_STREAMS_PER_RECORDING; i++) {
         if (call->ices[i])
-            recorder_ice_destroy(call->ices[i]->next);
+            recorder_ice_destroy(recorder, call->ices[i]->next);
         if (call->ices[i])
             call->ices[i]->next = NULL;
     }
@@ -573,9 +574,7 @@ void recorder_ice_forget(struct recorder_call *call)
 void recorder_ice_undo(struct recorder *recorder)
 {
     for (size_t i = 0; i < LIMIT_SDP_MEDIA; i++) {
-        if (recorder->ice_lines[i].fresh)
-            recorder_second_give_back(recorder, recorder->ice_lines[i].fresh);
-        recorder_ice_destroy(recorder->ice_lines[i].fresh);
+        recorder_ice_destroy(recorder, recorder->ice_lines[i].fresh);
         recorder->ice_lines[i].fresh = NULL;
     }
 }
@@ -586,7 +585,7 @@ void recorder_ice_settle(struct recorder *recorder, struct recorder_call *call, 
     struct recorder_ice_line *plan = &recorder->ice_lines[line];
     if (plan->stays)
         return;
-    recorder_ice_destroy(call->ices[number]);
+    recorder_ice_destroy(recorder, call->ices[number]);
     call->ices[number] = plan->fresh;
     plan->fresh = NULL;
     if (recorder_second_ticket(call, number))

@@ -8,8 +8,8 @@
 #include "ice/gather.h"
 #include "recorder/call.h"
 
-/* Frees what a stream has. */
-void recorder_ice_destroy(struct recorder_ice *ice);
+/* Frees what a stream has; ports that the worker has not heard of go back to the stock. */
+void recorder_ice_destroy(struct recorder *recorder, struct recorder_ice *ice);
 
 /* The m-line of the SRC's offer has ICE that can be answered. */
 bool recorder_ice_offered(const struct sdp_media *media);
@@ -33,7 +33,7 @@ void recorder_ice_offer(struct recorder *recorder, struct recorder_call *call,
 void recorder_ice_meet(struct recorder *recorder, struct recorder_call *call,
                        struct recorder_now now, size_t line, int number);
 /* It came to nothing: what stands goes on. */
-void recorder_ice_forget(struct recorder_call *call);
+void recorder_ice_forget(struct recorder *recorder, struct recorder_call *call);
 /* Nothing came of the answer. */
 void recorder_ice_undo(struct recorder *recorder);
 /* The answer left: line is stream `number` from now on. Before the stream's MEDIA_STREAM. */

@@ -428,7 +428,7 @@ static void revert(struct recorder *recorder, struct recorder_call *call, struct
     struct recorder_moves *moves = &call->moves;
     call->stays = true;
     call->unreached = !reached;
-    recorder_ice_forget(call);
+    recorder_ice_forget(recorder, call);
     metric_add(METRIC_PATH_CHANGES_REFUSED, 1);
     for (unsigned i = 0; i < call->record.stream_count; i++) {
         struct recorder_turn *turn = &moves->turns[i];

@@ -157,11 +157,15 @@ static void follow(struct recorder *recorder, struct recorder_now now, const str
     while ((call = pool_next(recorder->calls, &index, &id))) {
         relocate(recorder, call, now, change);
         for (unsigned i = 0; i < call->record.stream_count; i++) {
+            struct recorder_ticket *second = recorder_second_ticket(call, i);
             if (change->local)
                 forget_seen(&call->leases[i].ticket, change->v6);
-            if (change->local && recorder_second_ticket(call, i))
-                forget_seen(recorder_second_ticket(call, i), change->v6);
+            if (change->local && second)
+                forget_seen(second, change->v6);
             check_address(recorder, call, now, i);
+            if (change->local && second && addr_is_unspecified(&second->bound) &&
+                (second->bound.family == ADDR_V6) == change->v6)
+                recorder_second_moved(recorder, call, now, i);
             note_change(recorder, call, now, i, change);
         }
     }
@@ -246,10 +250,13 @@ static void lose_address(struct recorder *recorder, struct recorder_now now,
         if (change.local)
             relocate(recorder, call, now, &change);
         for (unsigned i = 0; i < call->record.stream_count; i++) {
+            const struct recorder_ticket *second = recorder_second_ticket(call, i);
             if (addr_equal_ip(&call->leases[i].ticket.bound, gone))
                 lose_port(recorder, call, now, i);
             else
                 check_address(recorder, call, now, i);
+            if (second && addr_equal_ip(&second->bound, gone))
+                recorder_second_lost(recorder, call, now, i);
         }
     }
 }
@@ -262,8 +269,12 @@ static void find_address(struct recorder *recorder, const struct addr *back)
     struct recorder_call *call;
     while ((call = pool_next(recorder->calls, &index, &id))) {
         for (unsigned i = 0; i < call->record.stream_count; i++) {
-            if (addr_equal_ip(&call->leases[i].ticket.bound, back))
-                call->leases[i].lost = false;
+            struct recorder_lease *lease = &call->leases[i];
+            const struct recorder_ticket *second = recorder_second_ticket(call, i);
+            if (addr_equal_ip(&lease->ticket.bound, back))
+                lease->lost = lease->closed;
+            if (second && addr_equal_ip(&second->bound, back))
+                recorder_second_found(call, i);
         }
     }
 }
@@ -300,10 +311,12 @@ void recorder_port_closed(struct recorder *recorder, struct recorder_now now,
     struct recorder_ticket *ticket = find_lent(recorder, port, &call, &stream);
     if (!ticket || call->closing)
         return;
-    if (ticket == &call->leases[stream].ticket)
+    if (ticket == &call->leases[stream].ticket) {
+        call->leases[stream].closed = true;
         lose_port(recorder, call, now, stream);
-    else
-        recorder_second_lost(call, stream);
+    } else {
+        recorder_second_closed(recorder, call, now, stream);
+    }
 }
 
 /* ---- Ports and relays ----------------------------------------------------------------------- */

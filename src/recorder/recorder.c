@@ -74,7 +74,7 @@ void recorder_free_call(struct recorder *recorder, struct recorder_call *call)
     map_remove(&recorder->by_dialog, &call->node);
     recorder_record_finish(&call->record);
     for (unsigned i = 0; i < LIMIT_STREAMS_PER_RECORDING; i++)
-        recorder_ice_destroy(call->ices[i]);
+        recorder_ice_destroy(recorder, call->ices[i]);
     free((void *)(uintptr_t)call->ours.at);
     free((void *)(uintptr_t)call->theirs.at);
     pool_give(recorder->calls, call->id);

@@ -42,8 +42,10 @@ void recorder_second_take(struct recorder *recorder, const struct recorder_call 
     struct recorder_lease other = {.ticket = second->ticket};
     struct addr own = recorder_way_own(recorder, call, &other);
     struct addr first = recorder_way_own(recorder, call, lease);
-    /* An address of this host alone stands for no other one. */
-    if (!addr_is_set(&own) || addr_is_loopback(&own) != addr_is_loopback(&first))
+    /* An address of this host alone stands for no other one; and one that went may still have ports in
+     * stock. */
+    if (!addr_is_set(&own) || !recorder_is_here(recorder, &second->ticket.bound) ||
+        addr_is_loopback(&own) != addr_is_loopback(&first))
         recorder_second_give_back(recorder, ice);
 }
 
@@ -71,9 +73,34 @@ struct recorder_ticket *recorder_second_ticket(struct recorder_call *call, unsig
     return ice && ice->second.held ? &ice->second.ticket : NULL;
 }
 
-void recorder_second_lost(struct recorder_call *call, unsigned number)
+void recorder_second_moved(struct recorder *recorder, struct recorder_call *call,
+                           struct recorder_now now, unsigned number)
 {
-    call->ices[number]->second.lost = true;
+    recorder_ice_move(call->ices[number]);
+    recorder_move_refresh(recorder, call, now);
+}
+
+void recorder_second_lost(struct recorder *recorder, struct recorder_call *call,
+                          struct recorder_now now, unsigned number)
+{
+    struct recorder_second *second = &call->ices[number]->second;
+    if (second->lost)
+        return;
+    second->lost = true;
+    recorder_second_moved(recorder, call, now, number);
+}
+
+void recorder_second_closed(struct recorder *recorder, struct recorder_call *call,
+                            struct recorder_now now, unsigned number)
+{
+    call->ices[number]->second.closed = true;
+    recorder_second_lost(recorder, call, now, number);
+}
+
+void recorder_second_found(struct recorder_call *call, unsigned number)
+{
+    struct recorder_second *second = &call->ices[number]->second;
+    second->lost = second->closed;
 }
 
 void recorder_second_fill(const struct recorder *recorder, const struct recorder_call *call,
@@ -81,7 +108,7 @@ void recorder_second_fill(const struct recorder *recorder, const struct recorder
 {
     struct recorder_second *second = &ice->second;
     struct recorder_lease lease = {.ticket = second->ticket};
-    if (!second->held)
+    if (!second->held || second->closed)
         return;
     second->fresh = false;
     facts->second = (struct media_second){.held = true,

@@ -9,8 +9,9 @@
 /* A port of the other family than the stream's own, where the SRC offers candidates of both. */
 struct recorder_second {
     bool held;
-    bool fresh; /* not posted yet: it goes back to the stock if nothing comes of the answer */
-    bool lost;  /* its address is not on this host any more */
+    bool fresh;  /* not posted yet: it goes back to the stock if nothing comes of the answer */
+    bool lost;   /* its address is not on this host any more, ... */
+    bool closed; /* ...and its socket is gone, too: nothing brings it back */
     struct recorder_ticket ticket;
 };
 
@@ -33,7 +34,16 @@ void recorder_second_fill(const struct recorder *recorder, const struct recorder
                           struct recorder_ice *ice, struct media_stream_facts *facts);
 /* The stream's ticket of the other family; NULL: it has none. */
 struct recorder_ticket *recorder_second_ticket(struct recorder_call *call, unsigned number);
-/* Its address is not on this host any more: no candidates of it from now on. */
-void recorder_second_lost(struct recorder_call *call, unsigned number);
+/* Its address is not on this host any more, or is another one: ICE begins anew, with another port if it
+ * is lost and there is one. */
+void recorder_second_lost(struct recorder *recorder, struct recorder_call *call,
+                          struct recorder_now now, unsigned number);
+void recorder_second_moved(struct recorder *recorder, struct recorder_call *call,
+                           struct recorder_now now, unsigned number);
+/* The worker has closed it. */
+void recorder_second_closed(struct recorder *recorder, struct recorder_call *call,
+                            struct recorder_now now, unsigned number);
+/* Its address is back. */
+void recorder_second_found(struct recorder_call *call, unsigned number);
 
 #endif

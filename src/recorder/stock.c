@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "recorder/call.h"
+
 #define WORKERS_MAX 256
 
 void recorder_stock_finish(struct recorder_stock *stock)
@@ -60,7 +62,8 @@ bool recorder_stock_put(struct recorder_stock *stock, const struct recorder_tick
     return true;
 }
 
-enum { WORTH_MOST = 11 };
+/* Of an address that has gone: its worker has not withdrawn it yet. */
+enum { WORTH_LEAST = 1, WORTH_MOST = 11 };
 
 /* Of two the better one is that whose address outside is known: behind a NAT it can be answered with,
  * elsewhere it is as good as the other. One that the gateway maps lets everybody in, if that is the last NAT. */
@@ -84,6 +87,8 @@ static unsigned worth(const struct recorder_ticket *ticket, const struct recorde
         return wish->near.family == wish->family || wish->has_own[wish->family == ADDR_V6]
                    ? grade(2, ticket, wish)
                    : 0;
+    if (wish->host && !recorder_is_here(wish->host, &ticket->bound))
+        return WORTH_LEAST;
     return grade(addr_equal_ip(&ticket->bound, &wish->near) ? 3 : 1, ticket, wish);
 }
 

@@ -275,7 +275,7 @@ struct recorder_wish recorder_way_wish(const struct recorder *recorder,
                                        const struct recorder_call *call, uint8_t family)
 {
     struct recorder_wish wish = {
-        .worker = call->worker, .family = family, .near = call->flow.local};
+        .worker = call->worker, .family = family, .near = call->flow.local, .host = recorder};
     for (unsigned v6 = 0; v6 < 2; v6++)
         wish.has_own[v6] =
             addr_is_set(&recorder->settings.own[v6]) || addr_is_set(&recorder->profiles[v6].local);
@@ -295,7 +295,7 @@ bool recorder_way_replace(struct recorder *recorder, const struct recorder_call 
         return false;
     }
     lease->ticket = ticket;
-    lease->lost = false;
+    lease->lost = lease->closed = false;
     return true;
 }
 

@@ -24,6 +24,7 @@ struct recorder_lease {
     unsigned tried; /* 1 << path code: this one, and those that brought nothing */
     struct addr advertised, advertised_rtcp;
     bool lost;           /* its port's address is not on this host any more ... */
+    bool closed;         /* ...and so is its socket: nothing brings it back */
     struct tick lost_at; /* ...since */
     struct addr arrived; /* where on this host its media arrived, if not where it was thought to */
 };

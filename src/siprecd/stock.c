@@ -24,6 +24,7 @@ enum {
     STOCK_BLOCKED_MAX = 64,
     STOCK_RETRY_MS = 500,
     STOCK_LOOK_ON_MS = 20, /* when others sat in all that were tried, and there are more */
+    STOCK_TELL_MS = 20,    /* what signalling's mailbox had no room for */
     STOCK_SHRINK_MS = 10000,
     /* Two seconds of 64 kbit/s in the kernel's own accounting (about 750 bytes a packet), for when
      * the disk makes a worker wait. */
@@ -72,6 +73,10 @@ struct stock {
     uint32_t cursor; /* where the search for ports to keep goes on */
     struct tick retry_at;
     struct tick shrink_at;
+    struct recorder_port *untold; /* closed, and signalling does not know yet */
+    size_t untold_count, untold_room;
+    struct tick tell_at;
+    struct tick look_at; /* whether an address that went is back; TICK_NEVER: all are here */
     struct log_limit open_limit;
 };
 
@@ -101,6 +106,8 @@ struct stock *stock_create(const struct stock_config *config)
     stock->free_ids = calloc(stock->ports_count, sizeof *stock->free_ids);
     stock->retry_at = TICK_NEVER;
     stock->shrink_at = TICK_NEVER;
+    stock->tell_at = TICK_NEVER;
+    stock->look_at = TICK_NEVER;
     if (!stock->ports || !stock->free_ids)
         goto fail;
     while (stock->free_count < stock->ports_count) {
@@ -125,16 +132,40 @@ fail:
     return NULL;
 }
 
-/* What the gateway maps to it is wanted no longer. Where that gets lost the port's next ticket says
- * as much. */
-static void stock_tell_closed(const struct stock *stock, uint32_t id)
+static bool stock_post_closed(const struct stock *stock, const struct recorder_port *port)
 {
-    struct signalling_mail mail = {.kind = SIGNALLING_PORT_CLOSED,
-                                   .worker = stock->config.worker,
-                                   .port = {stock->config.worker, id, stock->ports[id].generation}};
-    if (!io_mailbox_post(stock->config.signalling, &mail)) {
-        /* Full: signalling has other worries. */
+    struct signalling_mail mail = {
+        .kind = SIGNALLING_PORT_CLOSED, .worker = stock->config.worker, .port = *port};
+    return io_mailbox_post(stock->config.signalling, &mail);
+}
+
+/* Its ticket is worth nothing any more, and what the gateway maps to it is wanted no longer. */
+static void stock_tell_closed(struct stock *stock, struct tick now, uint32_t id,
+                              uint32_t generation)
+{
+    struct recorder_port port = {stock->config.worker, id, generation};
+    if (stock->untold_count == 0 && stock_post_closed(stock, &port))
+        return;
+    if (stock->untold_count == stock->untold_room) {
+        size_t room = stock->untold_room ? stock->untold_room * 2 : STOCK_READY_MIN;
+        struct recorder_port *more = realloc(stock->untold, room * sizeof *more);
+        if (!more)
+            return; /* whoever is given the ticket hears of it */
+        stock->untold = more;
+        stock->untold_room = room;
     }
+    stock->untold[stock->untold_count++] = port;
+    stock->tell_at = tick_add_ms(now, STOCK_TELL_MS);
+}
+
+static void stock_tell_untold(struct stock *stock, struct tick now)
+{
+    size_t told = 0;
+    while (told < stock->untold_count && stock_post_closed(stock, &stock->untold[told]))
+        told++;
+    stock->untold_count -= told;
+    memmove(stock->untold, stock->untold + told, stock->untold_count * sizeof *stock->untold);
+    stock->tell_at = stock->untold_count ? tick_add_ms(now, STOCK_TELL_MS) : TICK_NEVER;
 }
 
 /* Closes a port's sockets and lets its number rest. */
@@ -153,7 +184,7 @@ static void stock_close(struct stock *stock, struct tick now, uint32_t id)
         stock->binds[port->bind].kept -= port->kept;
     }
     media_port_closes(stock->config.media, id);
-    stock_tell_closed(stock, id);
+    stock_tell_closed(stock, now, id, port->generation);
     port->kept = false;
     port->state = STOCK_CLOSED;
     io_ports_return(stock->binds[port->bind].ports, now, port->bound[0].port);
@@ -172,6 +203,7 @@ void stock_destroy(struct stock *stock)
         io_ports_destroy(stock->binds[i].ports);
     free(stock->ports);
     free(stock->free_ids);
+    free(stock->untold);
     free(stock);
 }
 
@@ -398,6 +430,7 @@ static void stock_tell_exhausted(struct stock *stock)
 
 void stock_look(struct stock *stock, struct tick now)
 {
+    stock->look_at = TICK_NEVER;
     for (uint8_t i = 0; i < stock->config.binds_count; i++) {
         struct stock_bind *bind = &stock->binds[i];
         bool gone = !addr_is_unspecified(&bind->address) && !io_udp_is_here(&bind->address);
@@ -406,6 +439,8 @@ void stock_look(struct stock *stock, struct tick now)
                      gone ? "is not on this host: its media ports wait for it" : "is back",
                      stock->config.worker, addr_print_ip(&bind->address).s);
         bind->gone = gone;
+        if (gone)
+            stock->look_at = tick_add_ms(now, STOCK_RETRY_MS);
         for (uint32_t id = 0; gone && id < stock->ports_count; id++) {
             if (stock->ports[id].state == STOCK_READY && stock->ports[id].bind == i)
                 stock_close(stock, now, id);
@@ -419,16 +454,18 @@ void stock_refill(struct stock *stock, struct tick now)
     /* After a failure the next try waits, or every wake-up would cost dozens of binds. */
     bool may = tick_is_never(stock->retry_at) || tick_due(stock->retry_at, now);
 
+    if (stock->untold_count)
+        stock_tell_untold(stock, now);
     stock_adapt(stock, now);
     if (may)
         stock->blocked = false;
-    if (may && !tick_is_never(stock->retry_at))
+    if (tick_due(tick_min(stock->look_at, stock->retry_at), now))
         stock_look(stock, now);
     for (size_t i = 0; i < stock->config.binds_count; i++) {
         struct stock_bind *bind = &stock->binds[i];
         while (may && !bind->gone && bind->ready < bind->target && stock_add(stock, now, bind))
             ;
-        short_of = short_of || bind->ready < bind->target;
+        short_of = short_of || (!bind->gone && bind->ready < bind->target);
         if (stock->keep)
             stock_keep_more(stock, now, bind);
     }
@@ -441,14 +478,17 @@ void stock_refill(struct stock *stock, struct tick now)
 
 struct tick stock_deadline(const struct stock *stock)
 {
-    return tick_min(stock->retry_at, stock->shrink_at);
+    return tick_min(tick_min(stock->retry_at, stock->shrink_at),
+                    tick_min(stock->tell_at, stock->look_at));
 }
 
-void stock_lend(struct stock *stock, struct tick now, uint32_t port, uint32_t generation)
+bool stock_lend(struct stock *stock, struct tick now, uint32_t port, uint32_t generation)
 {
     struct stock_port *found = stock_find(stock, port, generation);
+    if (!found)
+        stock_tell_closed(stock, now, port, generation);
     if (!found || found->state != STOCK_READY)
-        return;
+        return found;
     struct stock_bind *bind = &stock->binds[found->bind];
     found->state = STOCK_LENT;
     bind->ready--;
@@ -468,6 +508,7 @@ void stock_lend(struct stock *stock, struct tick now, uint32_t port, uint32_t ge
     if (addr_is_unspecified(&found->bound[0]) &&
         io_udp_want_local(found->fd[0], found->bound[0].family, true) == 0)
         found->told_local = STOCK_TOLD_LOCAL;
+    return true;
 }
 
 void stock_return(struct stock *stock, struct tick now, uint32_t port, uint32_t generation)

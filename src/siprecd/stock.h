@@ -52,8 +52,10 @@ void stock_keep(struct stock *stock, bool keep);
 WARN_UNUSED bool stock_tell(struct stock *stock, struct tick now,
                             const struct media_port_news *news);
 
-/* A stream has the port now; the first time after it stood ready. */
-void stock_lend(struct stock *stock, struct tick now, uint32_t port, uint32_t generation);
+/* A stream has the port now; the first time after it stood ready. False: it has been closed since its
+ * ticket was told, its number may be another stream's by now, and signalling hears of that once more. */
+WARN_UNUSED bool stock_lend(struct stock *stock, struct tick now, uint32_t port,
+                            uint32_t generation);
 
 /* The port, lent or ready, may close and rest. An old generation's: nothing. */
 void stock_return(struct stock *stock, struct tick now, uint32_t port, uint32_t generation);

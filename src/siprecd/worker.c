@@ -277,14 +277,17 @@ static void worker_know(struct worker *worker, struct tick now, struct worker_ne
     worker->network = network;
 }
 
-/* The ports and the relays of a stream, before media hears of it. */
-static void worker_lend(struct worker *worker, struct tick now,
-                        const struct media_stream_facts *facts)
+/* The ports and the relays of a stream, before media hears of it. A port may have been closed while
+ * the command was on its way: the stream is without it then, until recorder has offered another. */
+static void worker_lend(struct worker *worker, struct tick now, struct media_stream_facts *facts)
 {
     const struct media_way_relay *relays[] = {&facts->way.relay, &facts->way.relay_rtcp};
-    stock_lend(worker->stock, now, facts->port, facts->generation);
-    if (facts->second.held)
-        stock_lend(worker->stock, now, facts->second.port, facts->second.generation);
+    struct media_second *second = &facts->second;
+    if (facts->port != MEDIA_NO_PORT &&
+        !stock_lend(worker->stock, now, facts->port, facts->generation))
+        facts->port = MEDIA_NO_PORT;
+    if (second->held && second->port != MEDIA_NO_PORT)
+        second->held = stock_lend(worker->stock, now, second->port, second->generation);
     for (size_t i = 0; i < 2; i++) {
         if (relays[i]->held)
             relays_lend(worker->relays, now, relays[i]->slot, relays[i]->generation,

@@ -289,10 +289,84 @@ static void test_the_agent_before_speaks(void)
     play_free(play);
 }
 
+/* The address of a stream's port of the other family goes: ICE begins anew without it, and takes
+ * another port when there is one again, whether the worker has closed the first or not. */
+static void test_the_other_family_goes_and_comes(void)
+{
+    for (unsigned closed = 0; closed < 2; closed++) {
+        struct srs_options options = {.dual = true};
+        struct play *play = begin(7, &options);
+        struct recorder *recorder = play->srs.recorder;
+        struct addr both[] = {addr_v4(198, 51, 100, 20, 0), addr_with_port(play->srs.address6, 0)};
+        char *extra = play->a->extra, before[ICE_UFRAG_SIZE];
+        (void)snprintf(extra + strlen(extra), sizeof play->a->extra - strlen(extra),
+                       "a=candidate:2 1 UDP 2130706175 2001:db8::10 40000 typ host\r\n");
+        recorder_here(recorder, srs_now(&play->srs), both, 2);
+        CHECK(src_connect(play->src, NULL));
+        CHECK(strstr(play->src->answer, " 2001:db8::20 20002 typ host") != NULL);
+        memcpy(before, play->srs.agents[0], sizeof before);
+        world_run(&play->world, 1000);
+        recorder_here(recorder, srs_now(&play->srs), both, 1);
+        if (closed)
+            recorder_port_closed(recorder, srs_now(&play->srs),
+                                 &(struct recorder_port){.port = 1, .generation = 2});
+        world_run(&play->world, 1000);
+        CHECK_INT(play->src->reinvites, 1);
+        CHECK(strstr(play->src->answer, " 2001:db8::20 ") == NULL);
+        CHECK(strstr(play->src->answer, " 198.51.100.20 ") != NULL);
+        CHECK(strcmp(before, play->srs.agents[0]) != 0);
+        recorder_here(recorder, srs_now(&play->srs), both, 2);
+        world_run(&play->world, 1000);
+        give_ice(play->a, "newA");
+        (void)snprintf(extra + strlen(extra), sizeof play->a->extra - strlen(extra),
+                       "a=candidate:2 1 UDP 2130706175 2001:db8::10 40000 typ host\r\n");
+        src_invite(play->src, NULL);
+        CHECK_INT(src_wait(play->src), 200);
+        CHECK(strstr(play->src->answer, " 2001:db8::20 ") != NULL);
+        CHECK(strstr(play->src->answer, " 2001:db8::20 20002 ") == NULL);
+        play_end(play);
+        play_free(play);
+    }
+}
+
+/* It is another address now, and there is a port for it. */
+static void test_the_other_family_moves(void)
+{
+    struct srs_options options = {.dual = true};
+    struct play *play = begin(8, &options);
+    struct recorder *recorder = play->srs.recorder;
+    struct addr all[] = {addr_v4(198, 51, 100, 20, 0), addr_with_port(play->srs.address6, 0),
+                         addr_with_port(play->srs.address6, 0)};
+    char *extra = play->a->extra;
+    all[2].ip[15] = 0x21;
+    (void)snprintf(extra + strlen(extra), sizeof play->a->extra - strlen(extra),
+                   "a=candidate:2 1 UDP 2130706175 2001:db8::10 40000 typ host\r\n");
+    recorder_here(recorder, srs_now(&play->srs), all, 2);
+    CHECK(src_connect(play->src, NULL));
+    CHECK(strstr(play->src->answer, " 2001:db8::20 20002 typ host") != NULL);
+    world_run(&play->world, 1000);
+    all[1] = all[2];
+    struct recorder_ticket ticket = {.port = 201,
+                                     .generation = 999,
+                                     .bound = addr_with_port(all[1], 30000),
+                                     .bound_rtcp = addr_with_port(all[1], 30001)};
+    play->srs.port_used[201] = true;
+    recorder_ticket(recorder, srs_now(&play->srs), &ticket);
+    recorder_here(recorder, srs_now(&play->srs), all, 2);
+    world_run(&play->world, 1000);
+    CHECK_INT(play->src->reinvites, 1);
+    CHECK(strstr(play->src->answer, " 2001:db8::20 ") == NULL);
+    CHECK(strstr(play->src->answer, " 2001:db8::21 30000 typ host") != NULL);
+    play_end(play);
+    play_free(play);
+}
+
 int main(void)
 {
     RUN(test_all_candidates_are_told_at_once);
     RUN(test_all_candidates_are_told_late);
+    RUN(test_the_other_family_goes_and_comes);
+    RUN(test_the_other_family_moves);
     RUN(test_both_ports_are_seen_late);
     RUN(test_the_agent_before_speaks);
     RUN(test_an_info_is_refused);

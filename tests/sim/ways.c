@@ -864,8 +864,37 @@ static void test_the_address_of_the_ports_goes(void)
     play_free(play);
 }
 
+/* The worker closed a port while the answer that names it was on its way: an address that comes back
+ * makes the others' sockets work, not that one's. The SRC is offered the next port that there is. */
+static void test_a_port_is_closed_as_it_is_named(void)
+{
+    struct srs_options options = {.ports = 2};
+    struct play *play = play_begin(42, &options);
+    struct addr both[] = {addr_v4(198, 51, 100, 20, 0), addr_v4(198, 51, 100, 77, 0)};
+    struct recorder *recorder = play->srs.recorder;
+    play->srs.stingy = true;
+    recorder_here(recorder, srs_now(&play->srs), both, 2);
+    CHECK(src_connect(play->src, src_metadata("1", "2")));
+    struct addr closed = play->a->to, other = play->b->to;
+    recorder_here(recorder, srs_now(&play->srs), both + 1, 1);
+    struct recorder_port port = {.port = (uint32_t)(closed.port - GATE_INSIDE_FIRST) / 2};
+    for (port.generation = 1; port.generation <= 2; port.generation++)
+        recorder_port_closed(recorder, srs_now(&play->srs), &port);
+    world_run(&play->world, 1000);
+    CHECK(addr_equal(&play->a->to, &closed)); /* no other port is to be had */
+    recorder_here(recorder, srs_now(&play->srs), both, 2);
+    world_run(&play->world, 1000);
+    play->srs.stingy = false;
+    world_run(&play->world, 1000);
+    CHECK(!addr_equal(&play->a->to, &closed) && play->a->to.port != 0);
+    CHECK(addr_equal(&play->b->to, &other));
+    play_end(play);
+    play_free(play);
+}
+
 int main(void)
 {
+    RUN(test_a_port_is_closed_as_it_is_named);
     RUN(test_the_address_of_the_ports_goes);
     RUN(test_an_invite_waits_for_the_network);
     RUN(test_three_seconds_at_most);

@@ -13,7 +13,7 @@ static struct media *media;
 static struct tick now;
 static struct ice *peer;
 static unsigned selected, silenced, firsts, checks, reports, suspicions;
-static struct addr reported_to;
+static struct addr reported_to, checked_from;
 static uint32_t our_base; /* the socket that the peer's packets come by */
 static enum way_reason gap_why;
 static unsigned gap_ms;
@@ -142,6 +142,8 @@ static void output(bool heard)
         struct ice_path via = {{9}, ours()};
         bool is_stun = (unsigned char)packet.bytes.at[0] < 4;
         checks += is_stun && packet.bytes.at[0] == 0;
+        if (is_stun && packet.bytes.at[0] == 0)
+            checked_from = packet.from;
         reports += !is_stun;
         if (!is_stun)
             reported_to = packet.to;
@@ -418,8 +420,50 @@ static void test_a_flood_does_not_end_consent(void)
     end();
 }
 
+/* The port of the other family: checks leave from where it is bound now, and none does once the stream
+ * has it no more, whosever its number is then. */
+static void test_the_port_of_the_other_family(void)
+{
+    struct media_command c = {.kind = MEDIA_STREAM, .recording = {1}, .at = noon};
+    struct addr at[2], there;
+    CHECK(addr_parse(VIEW_LIT("[2001:db8::1]:4006"), 0, &at[0]));
+    CHECK(addr_parse(VIEW_LIT("[2001:db8::2]:4006"), 0, &at[1]));
+    CHECK(addr_parse(VIEW_LIT("[2001:db8::9]:5000"), 0, &there));
+    begin();
+    peer = agent(ICE_CONTROLLED, 1, &there, 9);
+    struct ice *mine = agent(ICE_CONTROLLING, 2, &at[0], MEDIA_SOCKET(3, false));
+    introduce(mine, peer, &there);
+    stream(mine, true, true);
+    c.stream = (struct media_stream_facts){
+        .generation = 7,
+        .rtcp_mux = true,
+        .listed = true,
+        .bound = ours(),
+        .advertised = ours(),
+        .signalled = addr_v4(203, 0, 113, 1, 5060),
+        .ice_stays = true,
+        .second = {.held = true, .port = 3, .generation = 1},
+    };
+    for (unsigned i = 0; i < 2; i++) {
+        struct media_command copy = c;
+        copy.stream.second.bound = at[i];
+        media_command(media, now, &copy);
+        checks = 0;
+        pass_ms(1000, false);
+        CHECK(checks > 0);
+        CHECK(addr_equal(&checked_from, &at[i]));
+    }
+    c.stream.second.held = false;
+    media_command(media, now, &c);
+    checks = 0;
+    pass_ms(2000, false);
+    CHECK_INT(checks, 0);
+    end();
+}
+
 int main(void)
 {
+    RUN(test_the_port_of_the_other_family);
     RUN(test_media_only_where_checks_lead);
     RUN(test_the_streams_of_a_call_come_to_one_role);
     RUN(test_a_restart_and_a_return_to_none);

@@ -104,6 +104,15 @@ static bool is_filtered(const struct doctor_evidence *e, const struct doctor_str
     return is_stun && !is_untranslated(e, s) && e->behaviour.filtering != NAT_FILTERING_INDEPENDENT;
 }
 
+/* The same, as far as is known, of a port that the settings call forwarded: we have sent from it, and a
+ * NAT that keeps ports, or a firewall, lets in what answers that. RTCP's coming says nothing of RTP's,
+ * whose first packets may have been there before ours (doc/nat.md 5, 9). */
+static bool may_be_filtered(const struct doctor_evidence *e, const struct doctor_stream *s)
+{
+    return s->path == PATH_MAPPED && e->external_is_set && !is_untranslated(e, s) &&
+           s->probe != PATH_YES && e->behaviour.filtering != NAT_FILTERING_INDEPENDENT;
+}
+
 /* No way in stands for the stream, as far as our own network knows: what would have given it one
  * failed. */
 static bool lacks_way(const struct doctor_evidence *e, const struct doctor_stream *s)
@@ -388,11 +397,14 @@ static enum judgement judge_not_forwarded(const struct doctor_evidence *e,
         return s->src_sends == PATH_YES ? LIKELY : POSSIBLE;
     if (s->path != PATH_MAPPED && s->path != PATH_BEST_EFFORT)
         return NO;
+    /* Who answers what we send gets in, others do not. */
+    if (s->is_opened)
+        return s->firewall == PATH_NO ? CERTAIN : LIKELY;
     if (s->probe == PATH_NO && has_inner_gateway(e))
         return POSSIBLE; /* not by the outer one, which is another cause */
     if (s->probe == PATH_NO)
         return s->firewall == PATH_NO ? CERTAIN : LIKELY;
-    return POSSIBLE;
+    return s->src_sends == PATH_YES && s->rtcp > 0 && may_be_filtered(e, s) ? LIKELY : POSSIBLE;
 }
 
 /* What ended for several streams at one moment has one cause. */
@@ -465,7 +477,7 @@ static enum judgement judge_stream_codec(const struct doctor_evidence *e,
 static enum judgement judge_elsewhere(const struct doctor_evidence *e,
                                       const struct doctor_stream *s)
 {
-    if (s->src_sends == PATH_NO)
+    if (s->src_sends == PATH_NO || s->is_opened)
         return NO;
     if (addr_is_set(&s->led_to) || is_media(e, e->strays))
         return CERTAIN;
@@ -475,7 +487,7 @@ static enum judgement judge_elsewhere(const struct doctor_evidence *e,
         return POSSIBLE;
     /* It says that it sends, what is sent here arrives, and this does not. */
     if (s->src_sends == PATH_YES && is_reached(s))
-        return is_filtered(e, s) ? LIKELY : CERTAIN;
+        return is_filtered(e, s) || may_be_filtered(e, s) ? LIKELY : CERTAIN;
     if (is_media(e, e->no_ports))
         return s->probe == PATH_YES ? CERTAIN : LIKELY;
     return POSSIBLE;

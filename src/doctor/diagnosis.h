@@ -75,6 +75,8 @@ struct doctor_stream {
     /* It was answered with the settings' address first, and otherwise when nothing came there.
      * doctor_take_detours() puts the first way in its place, and says where it comes otherwise. */
     bool was_elsewhere, is_detour;
+    /* It comes to another port of that same address, from which we had sent to the SRC first. */
+    bool is_opened;
     uint64_t packets, rtcp;
     /* For how long nothing had come when the call ended, or now. Of a stream that has stopped rtcp and
      * src_sends, too, say what was so since. */

@@ -94,8 +94,11 @@ static void read_stream(const json_t *one, struct doctor_evidence *e)
     read_trail(json_object_get(verdict, "trail"), s);
     s->was_misled =
         json_is_true(json_object_get(verdict, "external_differs")) && s->path != PATH_MAPPED;
+    /* An SRC may merely have been late, if it does not say what it had sent by then. */
+    s->is_opened = strncmp(text_of(verdict, "path"), "M+H", 3) == 0 &&
+                   json_integer_value(json_object_get(verdict, "lost_before_first")) > 0;
     s->was_elsewhere = s->was_elsewhere && strcmp(text_of(verdict, "our_class"), "1:1") == 0 &&
-                       s->path != PATH_MAPPED && !s->is_ice;
+                       (s->path != PATH_MAPPED || s->is_opened) && !s->is_ice;
     e->alg_is_suspected |= list_has(json_object_get(verdict, "security"), "alg-suspected");
     e->stream_count++;
 }
@@ -415,6 +418,15 @@ static bool any_has_stopped(const struct doctor_evidence *e)
     return false;
 }
 
+static bool all_come_otherwise(const struct doctor_evidence *e)
+{
+    for (size_t i = 0; i < e->stream_count; i++) {
+        if (doctor_stream_is_silent(&e->streams[i]) && !e->streams[i].is_detour)
+            return false;
+    }
+    return true;
+}
+
 /* The one sentence: of what is certain, or that it is not. */
 static json_t *verdict_of(const struct doctor_evidence *e, const struct doctor_diagnosis *d)
 {
@@ -436,9 +448,10 @@ static json_t *verdict_of(const struct doctor_evidence *e, const struct doctor_d
         writer_printf(&w,
                       "%s, and from here %zu causes are left, the likeliest first; one command "
                       "tells them apart.",
-                      !e->has_call         ? "No call comes"
-                      : any_has_stopped(e) ? "Media has stopped"
-                                           : "No media comes",
+                      !e->has_call            ? "No call comes"
+                      : any_has_stopped(e)    ? "Media has stopped"
+                      : all_come_otherwise(e) ? "Media comes by another way than was answered"
+                                              : "No media comes",
                       d->count);
     return text_or_null(&w);
 }

@@ -280,7 +280,8 @@ static void look(struct doctor *doctor, struct doctor_evidence *e)
     for (size_t i = 0; i < e->stream_count; i++) {
         struct doctor_stream *s = &e->streams[i];
         if (can_be_looked_at(e, s))
-            s->probe = outside_look(network, &s->advertised, &s->bound);
+            s->probe = outside_look(
+                network, &(struct outside_port){s->advertised, s->bound, e->port_min, e->port_max});
     }
     look_back(e);
     if (e->has_call && e->stun_is_silent)

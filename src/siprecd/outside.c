@@ -208,7 +208,7 @@ static enum path_answer look_by_relay(const struct worker_network *network,
 
 /* ---- By a STUN server's other address -------------------------------------------------------- */
 
-enum { PORTS_TRIED = 8 };
+enum { LOOKS = 3 };
 
 /* The answer to one Binding request, asked for from elsewhere with change. */
 struct answered {
@@ -253,13 +253,18 @@ static struct answered ask(int fd, struct rng *rng, const struct addr *server, u
     return out;
 }
 
-/* The port itself, or where somebody has it one of its neighbours, for which the same rules hold. */
-static int open_near(const struct addr *bound, uint16_t *port)
+/* The port itself, or where somebody has it another of the range, for which the same rules hold; from
+ * the *step-th on. */
+static int open_near(const struct outside_port *at, unsigned *step, uint16_t *port)
 {
-    for (unsigned i = 0; i < PORTS_TRIED; i++) {
-        struct addr local = addr_with_port(*bound, (uint16_t)(bound->port + i * 2));
+    bool is_of_range = at->bound.port >= at->port_min && at->bound.port <= at->port_max;
+    unsigned first = is_of_range ? at->port_min : at->bound.port;
+    unsigned width = is_of_range ? (unsigned)(at->port_max - at->port_min + 1) : 1;
+    unsigned offset = at->bound.port - first;
+    while (*step * 2 < width) {
+        *port = (uint16_t)(first + (offset + (*step)++ * 2) % width);
+        struct addr local = addr_with_port(at->bound, *port);
         int fd = open_udp(&local);
-        *port = local.port;
         if (fd >= 0)
             return fd;
     }
@@ -280,46 +285,61 @@ static bool answers_others(struct rng *rng, const struct addr *server,
     return other.has_come && other.has_other && addr_equal_ip(&other.mapped, advertised);
 }
 
-static enum path_answer look_by_stun(const struct worker_network *network,
-                                     const struct addr *advertised, const struct addr *bound)
+/* It must be the way that the SRC would come by: the same address, and the port as it is here, else
+ * what is found out holds for another. A NAT that keeps ports gives one away to whom it refused there
+ * (doc/nat.md 5, 9): then another port tells. */
+static enum path_answer look_by_server(struct rng *rng, const struct addr *server,
+                                       const struct outside_port *at)
 {
-    bool v6 = advertised->family == ADDR_V6;
+    const struct addr *advertised = &at->advertised;
     enum path_answer answer = PATH_UNKNOWN;
-    uint8_t seed[32];
-    struct rng rng;
+    unsigned step = 0;
     uint16_t port;
-    if (getrandom(seed, sizeof seed, 0) != sizeof seed)
-        return PATH_UNKNOWN;
-    rng_init(&rng, seed);
-    for (size_t i = 0; i < WORKER_STUN_SERVERS && answer == PATH_UNKNOWN; i++) {
-        const struct addr *server = &network->stun[v6][i];
-        int fd = addr_is_set(server) ? open_near(bound, &port) : -1;
+    for (unsigned i = 0; i < LOOKS && answer == PATH_UNKNOWN; i++) {
+        int fd = open_near(at, &step, &port);
         if (fd < 0)
             break;
-        struct answered first = ask(fd, &rng, server, 0);
-        /* It must be the way that the SRC would come by: the same address, and the port as it is
-         * here, else what is found out holds for another. */
+        struct answered first = ask(fd, rng, server, 0);
         if (first.has_come && first.has_other && addr_equal_ip(&first.mapped, advertised) &&
             first.mapped.port == port)
-            answer = ask(fd, &rng, server, STUN_CHANGE_IP | STUN_CHANGE_PORT).has_come ? PATH_YES
-                                                                                       : PATH_NO;
-        else if (!first.has_come && answers_others(&rng, server, advertised))
+            answer = ask(fd, rng, server, STUN_CHANGE_IP | STUN_CHANGE_PORT).has_come ? PATH_YES
+                                                                                      : PATH_NO;
+        else if (!first.has_come && answers_others(rng, server, advertised))
             answer = PATH_NO;
         close(fd);
+        if (!first.has_come)
+            break;
     }
     return answer;
 }
 
-enum path_answer outside_look(const struct worker_network *network, const struct addr *advertised,
-                              const struct addr *bound)
+static enum path_answer look_by_stun(const struct worker_network *network,
+                                     const struct outside_port *at)
 {
+    bool v6 = at->advertised.family == ADDR_V6;
+    enum path_answer answer = PATH_UNKNOWN;
+    uint8_t seed[32];
+    struct rng rng;
+    if (getrandom(seed, sizeof seed, 0) != sizeof seed)
+        return PATH_UNKNOWN;
+    rng_init(&rng, seed);
+    for (size_t i = 0; i < WORKER_STUN_SERVERS && answer == PATH_UNKNOWN; i++) {
+        if (addr_is_set(&network->stun[v6][i]))
+            answer = look_by_server(&rng, &network->stun[v6][i], at);
+    }
+    return answer;
+}
+
+enum path_answer outside_look(const struct worker_network *network, const struct outside_port *at)
+{
+    const struct addr *advertised = &at->advertised, *bound = &at->bound;
     enum path_answer answer = PATH_UNKNOWN;
     if (!addr_is_set(advertised) || !addr_is_set(bound) || addr_is_private(advertised) ||
         addr_is_loopback(advertised) || addr_is_link_local(advertised))
         return PATH_UNKNOWN;
     for (size_t i = 0; i < network->turn_count && answer == PATH_UNKNOWN; i++)
         answer = look_by_relay(network, &network->turn[i], advertised, bound);
-    return answer != PATH_UNKNOWN ? answer : look_by_stun(network, advertised, bound);
+    return answer != PATH_UNKNOWN ? answer : look_by_stun(network, at);
 }
 
 /* ---- From inside ----------------------------------------------------------------------------- */

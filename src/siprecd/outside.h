@@ -9,10 +9,13 @@
 #include "nat/path.h"
 #include "siprecd/mail.h"
 
-/* advertised: as the SRC was told; bound: the local port, opened for the time of the look where
- * nobody has it now. UNKNOWN: there is nobody outside who could send. */
-enum path_answer outside_look(const struct worker_network *network, const struct addr *advertised,
-                              const struct addr *bound);
+struct outside_port {
+    struct addr advertised; /* as the SRC was told */
+    struct addr bound; /* the local port, opened for the time of the look where nobody has it */
+    uint16_t port_min, port_max; /* the range that it is of */
+};
+/* UNKNOWN: there is nobody outside who could send. */
+enum path_answer outside_look(const struct worker_network *network, const struct outside_port *at);
 
 /* What a neighbour sends to our address outside: does our NAT lead it back to us? Sent from this host
  * itself, to an address that is ours. */

@@ -497,6 +497,11 @@ class World:
 
     # Programs
 
+    def hold_back(self):
+        """None of siprecd's media ports gets anything out to the SRC's until srs.nft("")."""
+        self.srs.nft(f"table inet late {{ chain out {{ type filter hook output priority 0; udp sport {RTP[0]}-{RTP[1]} "
+                     "udp dport 20000-20100 drop; }; }")
+
     def siprecd(self, *arguments, **settings):
         return Recorder(self, *arguments, **settings)
 

@@ -480,6 +480,8 @@ among("a router drops the range, nobody can look", "router-firewall src-silent",
 case("the range is not forwarded", "not-forwarded", of(STATIC, STUN), srs=["masquerade"], src=["symmetric"], seconds=6)
 case("the range is not forwarded, the SRC sends from another port", "not-forwarded", of(STATIC, STUN),
      srs=["masquerade"], call=["--send-from", "port"])
+case("the range is not forwarded, and the SRC was quicker than we", "not-forwarded", of(STATIC, STUN), srs=["masquerade"],
+     before=lambda c: c.world.hold_back(), during=lambda c: (time.sleep(0.3), c.world.srs.nft("")), seconds=2)
 among("the range is not forwarded, nobody can look", "not-forwarded host-firewall", STATIC, srs=["masquerade"],
       src=["symmetric"], as_root=False, check=lambda c, _: tap.ok(
           "run this there as root" in c.siprecctl("doctor").stdout, "without the right to read the ruleset doctor says so"))

@@ -403,6 +403,23 @@ static void test_beside_firewalls(void)
     CHECK(is_alone(&e, DOCTOR_NOT_FORWARDED)); /* RTCP by a hole of its own shows no way for RTP */
 }
 
+/* We have sent from a port that the settings call forwarded. A NAT that keeps ports lets RTCP in by that,
+ * and keeps RTP out where that was there first. */
+static void test_forwarded_by_order_alone(void)
+{
+    struct doctor_evidence e = dead_call();
+    streams(&e, lets_in);
+    streams(&e, says_it_sends);
+    CHECK(is_alone(&e, DOCTOR_SRC_ELSEWHERE));
+    e.ordered = e.external;
+    e.external_is_set = true;
+    CHECK(is_among(&e, DOCTOR_NOT_FORWARDED) && is_among(&e, DOCTOR_SRC_ELSEWHERE));
+    streams(&e, probe_yes);
+    CHECK(is_alone(&e, DOCTOR_SRC_ELSEWHERE));
+    streams(&e, probe_no);
+    CHECK(is_alone(&e, DOCTOR_NOT_FORWARDED));
+}
+
 static void test_behind_filters(void)
 {
     struct doctor_evidence e = dead_call();
@@ -647,6 +664,7 @@ int main(void)
     RUN(test_two_at_once);
     RUN(test_beside_firewalls);
     RUN(test_behind_filters);
+    RUN(test_forwarded_by_order_alone);
     RUN(test_one_of_two);
     RUN(test_no_surer_than_that);
     RUN(test_roots);

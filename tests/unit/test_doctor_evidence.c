@@ -89,6 +89,40 @@ static void test_detour(void)
     }
 }
 
+/* It comes to the settings' address, at a port that was sent from before the SRC was told: others are
+ * not forwarded, if it had sent before; else it may have been late. */
+static void test_opened(void)
+{
+    for (int lost = 0; lost < 2; lost++) {
+        struct doctor_evidence e = {0};
+        struct doctor_diagnosis d;
+        char text[512];
+        snprintf(
+            text, sizeof text,
+            "{\"streams\":[{\"label\":\"1\",\"packets\":5,\"direction\":\"recvonly\",\"offered\":"
+            "\"192.0.2.1:4000\",\"advertised\":\"203.0.113.5:10010\",\"bound\":\"10.0.0.5:10010\","
+            "\"path\":\"static\",\"verdict\":{\"our_class\":\"1:1\",\"path\":\"M+H(ip:port)\","
+            "\"lost_before_first\":%d,\"trail\":[{\"t_ms\":2000,\"event\":\"retried\"}]}}]}",
+            lost * 99);
+        doctor_read_recording(text, &e);
+        doctor_read_network(network, &e);
+        e.external = e.ordered;
+        e.levels = 1;
+        e.gateway = (struct addr){0};
+        doctor_take_detours(&e);
+        doctor_diagnose(&e, &d);
+        CHECK_INT(d.is_healthy, !lost);
+        CHECK(!lost || (d.findings[0].cause == DOCTOR_NOT_FORWARDED &&
+                        d.findings[0].certainty != DOCTOR_CERTAIN));
+        char *report = doctor_print_report(&e, &d, "x");
+        CHECK(!lost || strstr(report, "Media comes by another way than was answered, and") != NULL);
+        free(report);
+        e.streams[0].firewall = PATH_NO;
+        doctor_diagnose(&e, &d);
+        CHECK(!lost || (d.count == 1 && d.findings[0].certainty == DOCTOR_CERTAIN));
+    }
+}
+
 static void test_network(void)
 {
     struct doctor_evidence e = {0};
@@ -169,6 +203,7 @@ int main(void)
 {
     RUN(test_recording);
     RUN(test_detour);
+    RUN(test_opened);
     RUN(test_network);
     RUN(test_the_calls_own_family);
     RUN(test_rubbish);

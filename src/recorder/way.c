@@ -299,6 +299,26 @@ bool recorder_way_replace(struct recorder *recorder, const struct recorder_call 
     return true;
 }
 
+/* The address by order again, at a port that we send from before the SRC is told: ports that are not
+ * forwarded a NAT that keeps them opens so (doc/nat.md 5, 9). Where there may be a relay that is surer. */
+static bool order_again(const struct recorder *recorder, const struct recorder_call *call,
+                        const struct recorder_lease *lease, struct recorder_lease *other)
+{
+    struct recorder_ticket ticket = other->ticket;
+    if (recorder->settings.has_relays || lease->us.is_doubted ||
+        lease->choice.known < PATH_KNOWN_GUESSED)
+        return false;
+    *other = *lease;
+    other->ticket = ticket;
+    other->arrived = (struct addr){0};
+    other->choice.punches = other->choice.to_port = true;
+    other->choice.why = "nothing came to a port of the address that the settings name: another, "
+                        "which we send from first";
+    other->advertised = recorder_way_address(recorder, call, other, false);
+    other->advertised_rtcp = recorder_way_address(recorder, call, other, true);
+    return true;
+}
+
 bool recorder_way_renew(struct recorder *recorder, const struct recorder_call *call,
                         struct recorder_now now, struct recorder_lease *lease,
                         const struct addr *offered)
@@ -314,8 +334,9 @@ bool recorder_way_renew(struct recorder *recorder, const struct recorder_call *c
     if (addr_is_set(&other.ticket.seen))
         recorder_way_choose(recorder, call, now, &other, offered,
                             lease->tried & ~(1u << PATH_STUN));
-    if (!addr_is_set(&other.ticket.seen) || other.choice.code != PATH_STUN ||
-        !other.choice.punches) {
+    bool opens =
+        addr_is_set(&other.ticket.seen) && other.choice.code == PATH_STUN && other.choice.punches;
+    if (!opens && !(by_order && order_again(recorder, call, lease, &other))) {
         if (other.has_relay && !lease->has_relay)
             recorder_way_undo(recorder, &other);
         recorder_return_ticket(recorder, &other.ticket);
@@ -355,7 +376,7 @@ void recorder_way_hear(struct recorder *recorder, const struct recorder_lease *l
                        struct tick now, bool came)
 {
     if (lease->held && lease->us.is_static && lease->us.is_ordered &&
-        lease->choice.code == PATH_MAPPED)
+        lease->choice.code == PATH_MAPPED && !(came && lease->choice.punches))
         recorder->disproved_until = came ? now : tick_add_ms(now, DISPROVED_MS);
 }
 

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 """Every way in: rows of tables B and B' of doc/nat.md between real hosts. Each plays a call and hears it."""
+import threading
+
 import lab
 from harness import Tap, near
 
@@ -58,4 +60,27 @@ def wrong_setting(what, srs, external, problems):
 
 wrong_setting("a wrong address set", ["symmetric"], "5.5.5.77", ["external_differs"])
 wrong_setting("the address is right, and nothing is forwarded", ["masquerade"], "5.5.5.1", [])
+
+
+def quicker_src():
+    """No relay to go to, and a NAT that keeps ports: it opens for what we send, and gives the port away where the SRC's packets
+    were there before. Then another port is told, which we have sent from first."""
+    what = "the address is right, nothing is forwarded, and the SRC is first"
+    with lab.World(["masquerade"]) as world:
+        world.classic_stun()
+        settings = {"EXTERNAL_IP": "5.5.5.1", "BEHIND_NAT": "true", "STUN_SERVERS": "none"}
+        with world.siprecd(environment=settings) as recorder:
+            world.hold_back()
+            threading.Timer(1, lambda: world.srs.nft("")).start()
+            status, report = world.call(seconds=6)
+            recording = (status == 0 and recorder.recording(report["call_id"], seconds=30)) or {}
+            heard = recorder.heard(recording, 3) if recording.get("id") else []
+            verdicts = [s.get("verdict") or {} for s in recording.get("streams", [])]
+            details = (heard, report, recording, recorder.nat(), recorder.log()[-3000:])
+            tap.ok(len(heard) == 2 and near(heard[0], 440) and near(heard[1], 660), f"{what}: the call is heard", *details)
+            tap.ok(verdicts and all(v["path"] == "M+H(ip:port)" and v["first_packet_ms"] < 3000 for v in verdicts),
+                   f"{what}: at another port, in time", *details)
+
+
+quicker_src()
 tap.done()

@@ -152,6 +152,10 @@ static void choose(struct recorder *recorder, struct recorder_call *call, struct
     const struct addr *offered = &call->record.streams[number].offered;
     if (lease->lost && recorder_way_replace(recorder, call, lease))
         recorder_note_holder(recorder, call, &lease->ticket);
+    if (turn->why == VERDICT_RETRIED && recorder_way_remap(recorder, call, now, lease, offered)) {
+        recorder_note_holder(recorder, call, &lease->ticket);
+        return;
+    }
     if (recorder_ice_runs(call, number) && turn->why == VERDICT_RETRIED)
         return; /* all paths were told; another port may be one more */
     if (turn->why == VERDICT_MIGRATED)
@@ -173,6 +177,9 @@ static void undo(struct recorder *recorder, struct recorder_lease *lease,
 {
     if (lease->has_relay && !before->has_relay)
         recorder_way_undo(recorder, lease);
+    if (lease->ticket.port != before->ticket.port ||
+        lease->ticket.generation != before->ticket.generation)
+        recorder_return_ticket(recorder, &lease->ticket);
     *lease = *before;
 }
 

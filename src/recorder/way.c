@@ -319,6 +319,37 @@ static bool order_again(const struct recorder *recorder, const struct recorder_c
     return true;
 }
 
+/* Has the lease be the other one, which has a port from stock, or gives back what that took. */
+static bool take_over(struct recorder *recorder, struct recorder_lease *lease,
+                      struct recorder_lease *other, bool is_better)
+{
+    if (is_better) {
+        *lease = *other;
+        return true;
+    }
+    if (other->has_relay && !lease->has_relay)
+        recorder_way_undo(recorder, other);
+    recorder_return_ticket(recorder, &other->ticket);
+    return false;
+}
+
+bool recorder_way_remap(struct recorder *recorder, const struct recorder_call *call,
+                        struct recorder_now now, struct recorder_lease *lease,
+                        const struct addr *offered)
+{
+    struct recorder_lease other = *lease;
+    struct recorder_wish wish = recorder_way_wish(recorder, call, lease->ticket.bound.family);
+    wish.trusts_mapping = profile_trusts_gateway(&recorder->profiles[family_of(lease)]);
+    if (!wish.trusts_mapping || addr_is_set(&lease->ticket.mapped) ||
+        (lease->tried & 1u << PATH_MAPPED) || lease->ticket.port == MEDIA_NO_PORT ||
+        !recorder_stock_take(&recorder->stock, &wish, &other.ticket, 1))
+        return false;
+    if (addr_is_set(&other.ticket.mapped))
+        recorder_way_choose(recorder, call, now, &other, offered, lease->tried);
+    return take_over(recorder, lease, &other,
+                     addr_is_set(&other.ticket.mapped) && other.choice.code == PATH_MAPPED);
+}
+
 bool recorder_way_renew(struct recorder *recorder, const struct recorder_call *call,
                         struct recorder_now now, struct recorder_lease *lease,
                         const struct addr *offered)
@@ -336,14 +367,8 @@ bool recorder_way_renew(struct recorder *recorder, const struct recorder_call *c
                             lease->tried & ~(1u << PATH_STUN));
     bool opens =
         addr_is_set(&other.ticket.seen) && other.choice.code == PATH_STUN && other.choice.punches;
-    if (!opens && !(by_order && order_again(recorder, call, lease, &other))) {
-        if (other.has_relay && !lease->has_relay)
-            recorder_way_undo(recorder, &other);
-        recorder_return_ticket(recorder, &other.ticket);
-        return false;
-    }
-    *lease = other;
-    return true;
+    return take_over(recorder, lease, &other,
+                     opens || (by_order && order_again(recorder, call, lease, &other)));
 }
 
 void recorder_way_direct(struct recorder *recorder, const struct recorder_call *call,

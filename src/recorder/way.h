@@ -58,6 +58,11 @@ struct recorder_wish recorder_way_wish(const struct recorder *recorder,
 bool recorder_way_renew(struct recorder *recorder, const struct recorder_call *call,
                         struct recorder_now now, struct recorder_lease *lease,
                         const struct addr *offered);
+/* Another port in place of the lease's, which the gateway has mapped and the lease's not: the call came
+ * before. False: there is none, or it is of no use; nothing has changed then. */
+bool recorder_way_remap(struct recorder *recorder, const struct recorder_call *call,
+                        struct recorder_now now, struct recorder_lease *lease,
+                        const struct addr *offered);
 /* A relay to hold for a stream with ICE, whose checks decide whether it is used: unless we, or this
  * port, can be reached without one. bridges: one to an SRC with candidates of the other family, of which
  * we have no address. Before anything is advertised. */

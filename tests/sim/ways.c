@@ -892,8 +892,59 @@ static void test_a_port_is_closed_as_it_is_named(void)
     play_free(play);
 }
 
+/* No port is known to let anybody in, and the one that the stream has is lost: the others go back to the
+ * stock while it waits for a better one. */
+static void test_ports_of_a_wait(void)
+{
+    struct srs_options options = {
+        .profiles = behind(NAT_MAPPING_ADDRESS_PORT, NAT_FILTERING_ADDRESS_PORT), .ports = 4};
+    struct play *play = play_begin(43, &options);
+    struct addr both[] = {addr_v4(198, 51, 100, 20, 0), addr_v4(198, 51, 100, 77, 0)};
+    recorder_here(play->srs.recorder, srs_now(&play->srs), both, 2);
+    CHECK(src_connect(play->src, src_metadata("1", "2")));
+    play->srs.media_ip = both[1];
+    play->srs.ports_lent = 8;
+    world_run(&play->world, 1000);
+    recorder_here(play->srs.recorder, srs_now(&play->srs), both + 1, 1);
+    world_run(&play->world, 2000);
+    CHECK_INT(recorder_usage(play->srs.recorder).tickets, 8);
+    unsigned used = 0;
+    for (unsigned i = 0; i < SRS_PORTS; i++)
+        used += play->srs.port_used[i];
+    CHECK_INT(used, 8 + 2);
+    world_run(&play->world, 5000);
+    play_end(play);
+    play_free(play);
+}
+
+/* The gateway was slow: the call's ports are not mapped, others are by the time that nothing has come.
+ * Better than a relay. */
+static void test_ports_that_are_mapped_since(void)
+{
+    struct srs_options options = {
+        .profiles = behind(NAT_MAPPING_ADDRESS_PORT, NAT_FILTERING_ADDRESS_PORT), .relays = 4};
+    struct nat_profile profiles[2] = {options.profiles[0], options.profiles[1]};
+    struct play *play = play_begin(44, &options);
+    CHECK(src_connect(play->src, src_metadata("1", "2")));
+    struct addr first = play->a->to;
+    profile_tell_gateway(&profiles[0], play->world.now,
+                         &(struct gateway_status){.external = SRS_OUTSIDE});
+    recorder_know(play->srs.recorder, srs_now(&play->srs), profiles);
+    play->srs.mapped = SRS_OUTSIDE;
+    play->srs.ports_lent = 68;
+    world_run(&play->world, 3500);
+    CHECK(!addr_equal(&play->a->to, &first));
+    CHECK(addr_equal_ip(&play->a->to, &SRS_OUTSIDE) && play->a->to.port >= 50000);
+    CHECK(addr_equal_ip(&play->b->to, &SRS_OUTSIDE) && play->b->to.port >= 50000);
+    play_end(play);
+    CHECK_TEXT(play_text(play_stream(play, 0), "path"), "mapped");
+    play_free(play);
+}
+
 int main(void)
 {
+    RUN(test_ports_that_are_mapped_since);
+    RUN(test_ports_of_a_wait);
     RUN(test_a_port_is_closed_as_it_is_named);
     RUN(test_the_address_of_the_ports_goes);
     RUN(test_an_invite_waits_for_the_network);

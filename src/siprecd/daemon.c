@@ -436,6 +436,7 @@ static bool daemon_start_signalling(struct siprecd *daemon, char *error, size_t 
         .settings = daemon_signalling_settings(daemon, daemon->settings),
         .force_rport = rport[settings_number(daemon->settings, SETTING_SIP_FORCE_RPORT) + 1],
         .outbound = daemon_outbound_settings(daemon),
+        .http = settings_meaning(daemon->settings, SETTING_HTTP_LISTEN)->addresses,
         .mailbox = daemon->mailbox,
         .workers_count = daemon->workers_count,
         .directory = daemon->root,

@@ -194,6 +194,7 @@ static size_t signalling_missing(const struct signalling *signalling, struct add
 {
     const struct recorder_settings *media = &signalling->config.settings.recorder;
     const struct values_listeners *sip = &signalling->network.listeners;
+    const struct values_addresses *http = &signalling->config.http;
     size_t count = 0;
     for (size_t i = 0; i < sip->count; i++) {
         if (flows_waits(signalling->flows, i))
@@ -202,6 +203,10 @@ static size_t signalling_missing(const struct signalling *signalling, struct add
     for (size_t i = 0; i < media->binds_count; i++) {
         if (!io_udp_is_here(&media->binds[i]))
             list[count++] = media->binds[i];
+    }
+    for (size_t i = 0; i < http->count; i++) {
+        if (!io_udp_is_here(&http->list[i]))
+            list[count++] = http->list[i];
     }
     return count;
 }
@@ -220,7 +225,7 @@ static void signalling_report(struct signalling *signalling)
     struct recorder_usage usage = recorder_usage(signalling->recorder);
     struct surveyor_view view = surveyor_view(signalling->surveyor);
     char *registrations = flows_report(signalling->flows, io_clock_tick());
-    struct addr missing[VALUES_LISTENERS_MAX + RECORDER_BINDS_MAX];
+    struct addr missing[VALUES_LISTENERS_MAX + RECORDER_BINDS_MAX + VALUES_ADDRESSES_MAX];
     struct survey_sides sides = {.usage = &usage,
                                  .relays = (const struct relay_report *const *)signalling->relays,
                                  .workers = signalling->config.workers_count,

@@ -22,7 +22,8 @@ struct signalling_config {
     struct signalling_settings settings;
     enum sip_force_rport force_rport;
     struct outbound_settings outbound;
-    struct io_mailbox *mailbox; /* its own; borrowed, as all that follows */
+    struct values_addresses http; /* where the API listens: for the report */
+    struct io_mailbox *mailbox;   /* its own; borrowed, as all that follows */
     struct worker *workers[SIGNALLING_WORKERS_MAX];
     size_t workers_count;
     const char *directory; /* where the network's profile is kept */

@@ -285,7 +285,7 @@ static void add_missing_problem(json_t *list, const struct survey_sides *sides)
         if (!is_known)
             writer_printf(&w, "%s%s", i ? ", " : "", addr_print_ip(&sides->missing[i]).s);
     }
-    writer_string(&w, ", where sip.listen or rtp.bind have us listen");
+    writer_string(&w, ", where sip.listen, rtp.bind or http.listen have us listen");
     text[writer_done(&w).len] = '\0';
     add_problem(list, "address_missing", text,
                 "give the host the address, which is then heard at once, or correct the setting");

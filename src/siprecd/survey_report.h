@@ -14,7 +14,8 @@ struct survey_sides {
                                                  there: not heard yet */
     size_t workers;
     const char *registrations;  /* a JSON array (outbound.h); NULL: memory is out */
-    const struct addr *missing; /* what sip.listen and rtp.bind name, and this host has not got */
+    const struct addr *missing; /* what sip.listen, rtp.bind and http.listen name, and this
+                                   host has not got */
     size_t missing_count;
 };
 

@@ -139,10 +139,25 @@ bool io_igd_map(const struct io_igd *igd, bool is_tcp, uint16_t internal_port, u
     return false;
 }
 
-void io_igd_unmap(const struct io_igd *igd, bool is_tcp, uint16_t external_port)
+bool io_igd_unmap(const struct io_igd *igd, bool is_tcp, uint16_t external_port)
 {
     char outside[8];
     snprintf(outside, sizeof outside, "%u", external_port);
-    (void)UPNP_DeletePortMapping(igd->urls.controlURL, igd->data.first.servicetype, outside,
-                                 is_tcp ? "TCP" : "UDP", NULL);
+    return UPNP_DeletePortMapping(igd->urls.controlURL, igd->data.first.servicetype, outside,
+                                  is_tcp ? "TCP" : "UDP", NULL) >= 0;
+}
+
+bool io_igd_has(const struct io_igd *igd, bool is_tcp, uint16_t internal_port,
+                uint16_t external_port)
+{
+    char inside[8], outside[8];
+    /* Sizes that miniupnpc prescribes. */
+    char client[16] = "", port[6] = "", description[80] = "", enabled[4] = "", lease[16] = "";
+    snprintf(inside, sizeof inside, "%u", internal_port);
+    snprintf(outside, sizeof outside, "%u", external_port);
+    return UPNP_GetSpecificPortMappingEntry(igd->urls.controlURL, igd->data.first.servicetype,
+                                            outside, is_tcp ? "TCP" : "UDP", NULL, client, port,
+                                            description, enabled, lease) == UPNPCOMMAND_SUCCESS &&
+           strcmp(client, igd->local) == 0 && strcmp(port, inside) == 0 &&
+           strcmp(enabled, "0") != 0;
 }

@@ -25,6 +25,10 @@ bool io_igd_external(const struct io_igd *igd, struct addr *external);
  * no finite leases (725) is given none: what nobody renews has to end. */
 bool io_igd_map(const struct io_igd *igd, bool is_tcp, uint16_t internal_port, uint32_t lease_s,
                 uint16_t *external_port, int *error);
-void io_igd_unmap(const struct io_igd *igd, bool is_tcp, uint16_t external_port);
+/* Does it still map that port outside to local's? False also where it does not say. */
+bool io_igd_has(const struct io_igd *igd, bool is_tcp, uint16_t internal_port,
+                uint16_t external_port);
+/* False: it does not answer. */
+bool io_igd_unmap(const struct io_igd *igd, bool is_tcp, uint16_t external_port);
 
 #endif

@@ -5,6 +5,7 @@
 #include "siprecd/asker.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -97,6 +98,14 @@ int asker_fd(const struct asker *asker)
     return asker->fd;
 }
 
+void asker_wait(const struct asker *asker, int64_t timeout_ms)
+{
+    struct pollfd ready = {.fd = asker->fd, .events = POLLIN};
+    if (poll(&ready, 1, (int)timeout_ms) < 0) {
+        /* A signal: whoever waits looks at its own time. */
+    }
+}
+
 /* ---- what the threads do -------------------------------------------------------------------- */
 
 static void ask_name(struct asker_answer *answer)
@@ -182,16 +191,21 @@ static void ask_gateway(struct asker_answer *answer)
         return;
     }
     answer->good = true;
-    answer->count = io_igd_external(question->igd, &answer->addresses[0]);
+    if (!question->is_farewell)
+        answer->count = io_igd_external(question->igd, &answer->addresses[0]);
     for (size_t i = 0; i < question->ports_count; i++) {
         struct asker_port *port = &question->ports[i];
+        bool answers = true;
         if (port->give_back)
-            io_igd_unmap(question->igd, port->is_tcp, port->external);
+            answers = io_igd_unmap(question->igd, port->is_tcp, port->external);
+        else if (port->is_check)
+            port->is_mapped =
+                io_igd_has(question->igd, port->is_tcp, port->internal, port->external);
         else
             port->is_mapped = io_igd_map(question->igd, port->is_tcp, port->internal,
                                          question->lease_s, &port->external, &port->error);
         /* It has gone, or is another one now: looked for again next time. */
-        if (!port->give_back && !port->is_mapped && port->error < 0) {
+        if (!answers || (!port->is_mapped && port->error < 0)) {
             io_igd_destroy(question->igd);
             question->igd = NULL;
             return;

@@ -12,7 +12,7 @@ enum {
     ASKER_AT_ONCE = 32, /* questions under way */
     ASKER_TEXT_SIZE = 512,
     ASKER_ADDRESSES = 8,
-    ASKER_PORTS = 16, /* mappings in one question */
+    ASKER_PORTS = 256, /* mappings in one question: all that there are */
 };
 
 enum asker_kind {
@@ -27,6 +27,7 @@ enum asker_kind {
 struct asker_port {
     bool is_tcp;
     bool give_back;
+    bool is_check; /* is it still mapped? is_mapped is the answer */
     uint16_t internal;
     uint16_t external; /* wanted (0: the same), then got */
     bool is_mapped;
@@ -42,6 +43,7 @@ struct asker_question {
     uint16_t port;
     struct addr local, gateway;
     struct io_igd *igd; /* passes along, and comes back */
+    bool is_farewell;   /* GATEWAY: all is given back, and nothing asked for any more */
     uint32_t lease_s;
     char *content; /* malloc'ed; passes along, and is freed with the answer */
     size_t ports_count;
@@ -66,6 +68,8 @@ void asker_destroy(struct asker *asker);
 
 /* A descriptor that is readable while answers stand ready. */
 int asker_fd(const struct asker *asker);
+/* Waits until one stands ready, timeout_ms at most. */
+void asker_wait(const struct asker *asker, int64_t timeout_ms);
 
 /* Copies the question; takes its igd and content. False: too many are under way, they stay the
  * caller's. */

@@ -23,14 +23,19 @@ enum {
     MAPPER_ANNOUNCE_PORT = 5350,
     MAPPER_LEASE_S = 3600,      /* UPnP; asked for again at half of it */
     MAPPER_UPNP_PAUSE_MS = 100, /* gathers what is wanted at about the same time into one errand */
+    MAPPER_UPNP_AT_ONCE = 16,   /* in one errand, whose end tells of them */
+    MAPPER_CHECK_MS = 10000,    /* between two doubts, where all that is mapped is asked for anew */
     MAPPER_RETRY_MS = 60000,
     MAPPER_RETRY_MOST_MS = 1800000,
     MAPPER_DATAGRAM = PORTMAP_MESSAGE_MAX + 1,
 };
 
+_Static_assert((int)ASKER_PORTS >= (int)GATEWAY_MAPPINGS, "all can be given back by one errand");
+
 struct wish {
     bool is_used;
     bool is_dropped; /* UPnP: to be given back */
+    bool is_doubted; /* UPnP: to be asked whether it is still mapped */
     enum portmap_protocol protocol;
     uint16_t port;
     struct addr external; /* not set: not mapped */
@@ -50,10 +55,12 @@ struct mapper {
     bool is_inside; /* it has no address outside that is worth the name: another NAT comes behind */
     struct tick find_until, doubt_at;
     struct tick check_until; /* until then what was known before mapper_check holds */
+    struct tick checked, check_at;
     /* UPnP, where the gateway is mute otherwise */
     bool by_upnp, has_upnp;
     bool is_asking;
-    bool is_stale; /* what is under way is of another network */
+    bool is_stale;      /* what is under way is of another network */
+    unsigned farewells; /* errands that give all back, and are heard of when they are done */
     struct io_igd *igd;
     struct addr upnp_external;
     struct tick upnp_at, retry_at;
@@ -74,7 +81,7 @@ struct mapper *mapper_create(const struct mapper_config *config)
     mapper->config = *config;
     mapper->fd = mapper->ear_fd = -1;
     mapper->upnp_at = mapper->retry_at = mapper->find_until = mapper->doubt_at = TICK_NEVER;
-    mapper->check_until = TICK_NEVER;
+    mapper->check_until = mapper->check_at = TICK_NEVER;
     rng_init(&mapper->rng, config->seed);
     return mapper;
 }
@@ -243,24 +250,92 @@ static void upnp_ask_why(struct mapper *mapper, struct tick now)
         mapper->doubt_at = tick_add_ms(now, MAPPER_RETRY_MS);
 }
 
-/* All that is due, as one errand; false: nothing is. */
+static struct asker_port upnp_port(const struct wish *wish)
+{
+    return (struct asker_port){.is_tcp = wish->protocol == PORTMAP_TCP,
+                               .internal = wish->port,
+                               .external = wish->external.port};
+}
+
+static bool upnp_is_due(const struct wish *wish, struct tick now)
+{
+    return wish->is_used && (wish->is_dropped || wish->is_doubted || tick_due(wish->due, now));
+}
+
+/* What is due, as one errand; false: nothing is. */
 static bool upnp_gather(struct mapper *mapper, struct tick now, struct asker_question *question)
 {
-    for (size_t i = 0; i < GATEWAY_MAPPINGS && question->ports_count < ASKER_PORTS; i++) {
+    for (size_t i = 0; i < GATEWAY_MAPPINGS && question->ports_count < MAPPER_UPNP_AT_ONCE; i++) {
         struct wish *wish = &mapper->wishes[i];
-        if (!wish->is_used || (!wish->is_dropped && !tick_due(wish->due, now)))
+        struct asker_port *port = &question->ports[question->ports_count];
+        if (!upnp_is_due(wish, now))
             continue;
-        question->ports[question->ports_count++] =
-            (struct asker_port){.is_tcp = wish->protocol == PORTMAP_TCP,
-                                .give_back = wish->is_dropped,
-                                .internal = wish->port,
-                                .external = wish->external.port};
+        *port = upnp_port(wish);
+        port->give_back = wish->is_dropped;
+        port->is_check = wish->is_doubted && !tick_due(wish->due, now);
+        question->ports_count++;
         if (wish->is_dropped)
             *wish = (struct wish){0};
-        else
+        else if (!port->is_check)
             wish->due = TICK_NEVER; /* until the answer comes */
+        wish->is_doubted = false;
     }
     return question->ports_count > 0;
+}
+
+/* At the end: all at once, of which nothing is waited for but that it is done. An errand that is under way has
+ * the gateway's description; then it is looked for once more. */
+static void upnp_end(struct mapper *mapper, struct asker_question *question)
+{
+    question->kind = ASKER_GATEWAY;
+    question->id = mapper->config.id;
+    question->local = mapper->local;
+    question->gateway = mapper->server;
+    question->is_farewell = true;
+    for (size_t i = 0; i < question->ports_count; i++)
+        question->ports[i].give_back = true;
+    if (question->ports_count == 0 || !asker_ask(mapper->config.asker, question))
+        io_igd_destroy(question->igd);
+    else
+        mapper->farewells++;
+}
+
+static void upnp_give_back(struct mapper *mapper)
+{
+    struct asker_question *question = calloc(1, sizeof *question);
+    if (!question)
+        return;
+    for (size_t i = 0; i < GATEWAY_MAPPINGS; i++) {
+        if (mapper->wishes[i].is_used && addr_is_set(&mapper->wishes[i].external))
+            question->ports[question->ports_count++] = upnp_port(&mapper->wishes[i]);
+    }
+    question->igd = mapper->igd;
+    mapper->igd = NULL;
+    upnp_end(mapper, question);
+    free(question);
+}
+
+/* What was mapped after we had stopped wanting it. */
+static void upnp_give_back_late(struct mapper *mapper, struct asker_answer *answer)
+{
+    struct asker_question *question = calloc(1, sizeof *question);
+    if (!question)
+        return;
+    for (size_t i = 0; i < answer->question.ports_count; i++) {
+        const struct asker_port *port = &answer->question.ports[i];
+        if (port->is_mapped && !port->is_check)
+            question->ports[question->ports_count++] = *port;
+    }
+    question->igd = answer->question.igd;
+    answer->question.igd = NULL;
+    upnp_end(mapper, question);
+    free(question);
+}
+
+static void upnp_all_due(struct mapper *mapper, struct tick now)
+{
+    for (size_t i = 0; i < GATEWAY_MAPPINGS; i++)
+        mapper->wishes[i].due = now;
 }
 
 static void upnp_ask(struct mapper *mapper, struct tick now)
@@ -317,17 +392,23 @@ static void mapper_give_up(struct mapper *mapper, struct tick now, const char *w
 static void upnp_take(struct mapper *mapper, struct tick now, const struct asker_answer *answer)
 {
     const struct asker_question *question = &answer->question;
+    struct addr before = mapper->upnp_external;
     uint64_t held_back = 0;
     mapper->retry_ms = 0;
     mapper->has_upnp = true;
     mapper->is_inside = answer->count == 0 || addr_is_unspecified(&answer->addresses[0]);
     mapper->upnp_external = answer->count > 0 ? answer->addresses[0] : (struct addr){0};
+    bool is_lost = addr_is_set(&before) && !addr_equal_ip(&before, &mapper->upnp_external);
     for (size_t i = 0; i < question->ports_count; i++) {
         const struct asker_port *port = &question->ports[i];
         struct wish *wish =
             wish_find(mapper, port->is_tcp ? PORTMAP_TCP : PORTMAP_UDP, port->internal);
         if (!wish || port->give_back || wish->is_dropped)
             continue;
+        if (port->is_check) {
+            is_lost |= !port->is_mapped;
+            continue;
+        }
         if (port->is_mapped) {
             mapper_tell(mapper, wish, addr_with_port(mapper->upnp_external, port->external));
             wish->due = tick_add_ms(now, MAPPER_LEASE_S * 1000 / 2);
@@ -340,6 +421,11 @@ static void upnp_take(struct mapper *mapper, struct tick now, const struct asker
         mapper_tell(mapper, wish, (struct addr){0});
         wish->due = tick_add_ms(now, MAPPER_RETRY_MS);
     }
+    if (is_lost) {
+        LOG_INFO("nat", VIEW_NONE, "no longer mapped by UPnP, mapping again gateway=%s",
+                 addr_print_ip(&mapper->server).s);
+        upnp_all_due(mapper, now);
+    }
 }
 
 /* When the first of them is due; mapped later than that it would end. */
@@ -349,7 +435,7 @@ static void upnp_plan(struct mapper *mapper, struct tick now)
     for (size_t i = 0; i < GATEWAY_MAPPINGS; i++) {
         const struct wish *wish = &mapper->wishes[i];
         if (wish->is_used)
-            first = tick_min(first, wish->is_dropped ? now : wish->due);
+            first = tick_min(first, upnp_is_due(wish, now) ? now : wish->due);
     }
     if (!tick_is_never(first) && tick_due(first, now))
         first = tick_add_ms(now, MAPPER_UPNP_PAUSE_MS);
@@ -359,7 +445,13 @@ static void upnp_plan(struct mapper *mapper, struct tick now)
 void mapper_answer(struct mapper *mapper, struct tick now, struct asker_answer *answer)
 {
     bool is_stale = mapper->is_stale;
+    if (answer->question.is_farewell) {
+        mapper->farewells--;
+        return;
+    }
     mapper->is_asking = mapper->is_stale = false;
+    if (is_stale && !mapper->is_on && answer->good)
+        upnp_give_back_late(mapper, answer);
     if (!is_stale && !mapper->by_upnp && answer->good && mapper->is_refused) {
         mapper->is_inside = answer->count == 0 || addr_is_private(&answer->addresses[0]) ||
                             addr_is_unspecified(&answer->addresses[0]);
@@ -481,7 +573,7 @@ static void mapper_forget(struct mapper *mapper)
     mapper->igd = NULL;
     mapper->by_upnp = mapper->has_upnp = mapper->is_heard = mapper->is_stranded = false;
     mapper->is_refused = mapper->is_inside = false;
-    mapper->doubt_at = TICK_NEVER;
+    mapper->doubt_at = mapper->check_at = TICK_NEVER;
     mapper->is_stale = mapper->is_asking;
     mapper->upnp_external = (struct addr){0};
     mapper->upnp_at = mapper->retry_at = TICK_NEVER;
@@ -550,6 +642,8 @@ void mapper_check(struct mapper *mapper, struct tick now)
 {
     if (!mapper->is_on)
         return;
+    mapper->checked = now;
+    mapper->check_at = TICK_NEVER;
     if (mapper->gateway && mapper->is_heard) {
         mapper->is_heard = false; /* one that is silent by now has mapped nothing */
         mapper->check_until = tick_add_ms(now, MAPPER_FIND_MS);
@@ -557,11 +651,27 @@ void mapper_check(struct mapper *mapper, struct tick now)
         mapper_wait_for_gateway(mapper, now);
         mapper_run_gateway(mapper, now);
     }
-    bool by_upnp = mapper->by_upnp && !is_v6(mapper);
-    for (size_t i = 0; i < GATEWAY_MAPPINGS && by_upnp; i++)
-        mapper->wishes[i].due = now;
-    if (by_upnp)
+    if (mapper->by_upnp && !is_v6(mapper)) {
+        upnp_all_due(mapper, now);
         mapper->upnp_at = now;
+    }
+}
+
+void mapper_doubt(struct mapper *mapper, struct tick now, enum portmap_protocol protocol,
+                  uint16_t port)
+{
+    struct wish *wish = wish_find(mapper, protocol, port);
+    struct tick earliest = tick_add_ms(mapper->checked, MAPPER_CHECK_MS);
+    if (!mapper->is_on || !wish)
+        return;
+    if (mapper->by_upnp && !is_v6(mapper)) {
+        wish->is_doubted = true;
+        mapper->upnp_at = now;
+    } else if (tick_due(earliest, now)) {
+        mapper_check(mapper, now);
+    } else {
+        mapper->check_at = earliest;
+    }
 }
 
 void mapper_stop(struct mapper *mapper, struct tick now)
@@ -571,21 +681,23 @@ void mapper_stop(struct mapper *mapper, struct tick now)
         return;
     while (mapper->gateway && gateway_end(mapper->gateway, &packet))
         mapper_send(mapper, packet);
-    for (size_t i = 0; i < GATEWAY_MAPPINGS; i++) {
-        struct wish *wish = &mapper->wishes[i];
-        wish->is_dropped = wish->is_used && mapper->by_upnp && addr_is_set(&wish->external);
-    }
-    if (mapper->by_upnp && !is_v6(mapper) && !mapper->is_asking)
-        upnp_ask(mapper, now);
+    if (mapper->by_upnp && !is_v6(mapper))
+        upnp_give_back(mapper);
     mapper_forget(mapper);
     mapper->is_on = false;
     for (size_t i = 0; i < GATEWAY_MAPPINGS; i++) {
         struct wish *wish = &mapper->wishes[i];
-        wish->is_dropped = false;
+        if (wish->is_dropped)
+            *wish = (struct wish){0};
         if (wish->is_used)
             mapper_tell(mapper, wish, (struct addr){0});
     }
     mapper_look_for_news(mapper);
+}
+
+bool mapper_is_ending(const struct mapper *mapper)
+{
+    return !mapper->is_on && (mapper->is_asking || mapper->farewells > 0);
 }
 
 /* From the server's own address and port (RFC 6887 §8.3, RFC 6886 §3.2: from nobody else). */
@@ -624,6 +736,8 @@ void mapper_expire(struct mapper *mapper, struct tick now)
         gateway_expire(mapper->gateway, now);
     if (tick_due(mapper->check_until, now))
         mapper->check_until = TICK_NEVER;
+    if (tick_due(mapper->check_at, now))
+        mapper_check(mapper, now);
     mapper_run_gateway(mapper, now);
     if (mapper->gateway && tick_due(mapper->find_until, now) && is_v6(mapper)) {
         mapper_close_gateway(mapper);
@@ -653,7 +767,7 @@ struct tick mapper_deadline(const struct mapper *mapper)
 {
     struct tick deadline =
         tick_min(mapper->find_until, mapper->is_asking ? TICK_NEVER : mapper->retry_at);
-    deadline = tick_min(deadline, mapper->check_until);
+    deadline = tick_min(deadline, tick_min(mapper->check_until, mapper->check_at));
     if (!mapper->is_on)
         return TICK_NEVER;
     if (mapper->gateway)

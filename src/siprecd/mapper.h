@@ -31,8 +31,14 @@ void mapper_start(struct mapper *mapper, struct tick now, const struct addr *loc
 void mapper_addresses(struct mapper *mapper, struct tick now);
 /* The gateway's address outside may be another one: asks anew for all that it has. */
 void mapper_check(struct mapper *mapper, struct tick now);
-/* Gives all mappings back, and asks for none. */
+/* Nothing arrives at this port, or STUN sees it elsewhere: is it still mapped? Where it is not, asks
+ * anew for all. */
+void mapper_doubt(struct mapper *mapper, struct tick now, enum portmap_protocol protocol,
+                  uint16_t port);
+/* Gives all mappings back, and asks for none. By UPnP that takes its time: mapper_is_ending until it
+ * is done. */
 void mapper_stop(struct mapper *mapper, struct tick now);
+bool mapper_is_ending(const struct mapper *mapper);
 
 /* Wants local's port mapped, or no longer. False: the table is full. */
 bool mapper_want(struct mapper *mapper, struct tick now, enum portmap_protocol protocol,

@@ -8,7 +8,12 @@
 #include "base/log.h"
 #include "siprecd/surveyor_inside.h"
 
-enum { DOUBT_AGAIN_MS = 10000 };
+enum {
+    DOUBT_AGAIN_MS = 20000,
+    DOUBT_MOST_MS = 600000,
+    DOUBT_LOG_MS = 1000,   /* a gateway that has restarted makes it one a port */
+    DOUBT_OVER_MS = 30000, /* it was heard meanwhile */
+};
 
 /* Mapped are ports that the gateway's packets can reach: of the address it knows us by. */
 static bool is_mappable(const struct surveyor *s, const struct addr *bound)
@@ -57,28 +62,48 @@ static void port_close(struct surveyor *s, struct recorder_now now, struct surve
         mapper_drop(s->mappers[port->is_v6], now.tick, PORTMAP_UDP, port->number[k]);
 }
 
+/* Nothing arrives at a port that is mapped, which is as often the silence of an SRC: the gateway is asked ever less
+ * often. */
+static bool is_patient(struct survey_port *port, struct tick now)
+{
+    if (tick_due(tick_add_ms(port->doubted, DOUBT_OVER_MS), now))
+        port->pause_ms = 0;
+    port->doubted = now;
+    return port->pause_ms > 0 && !tick_due(tick_add_ms(port->asked, port->pause_ms), now);
+}
+
+static void put_off(struct survey_port *port, struct tick now)
+{
+    int64_t next_ms = port->pause_ms > 0 ? 2 * port->pause_ms : DOUBT_AGAIN_MS;
+    port->asked = now;
+    port->pause_ms = next_ms < DOUBT_MOST_MS ? next_ms : DOUBT_MOST_MS;
+}
+
 /* The gateway may have come up anew without a word, and map nothing any more: STUN sees a mapped port
  * elsewhere than before, and not where it is mapped, or nothing arrives at one. */
 static void doubt(struct surveyor *s, struct tick now, struct survey_port *port,
                   const struct recorder_ticket *ticket)
 {
     const struct addr *seen[] = {&ticket->seen, &ticket->seen_rtcp};
-    bool is_off = false;
+    bool has_moved = false, is_silent = false;
+    uint64_t held_back;
     for (size_t k = 0; k < 2; k++) {
         bool is_mapped = addr_is_set(&port->mapped[k]);
-        is_off |= is_mapped && ticket->doubted;
+        is_silent |= is_mapped && ticket->doubted;
         if (!addr_is_set(seen[k]))
             continue;
-        is_off |= is_mapped && addr_is_set(&port->seen[k]) &&
-                  !addr_equal(seen[k], &port->seen[k]) && !addr_equal(seen[k], &port->mapped[k]);
+        has_moved |= is_mapped && addr_is_set(&port->seen[k]) &&
+                     !addr_equal(seen[k], &port->seen[k]) && !addr_equal(seen[k], &port->mapped[k]);
         port->seen[k] = *seen[k];
     }
-    if (!is_off || tick_before(now, tick_add_ms(s->ports.doubted, DOUBT_AGAIN_MS)))
+    is_silent = is_silent && !is_patient(port, now);
+    if (!has_moved && !is_silent)
         return;
-    s->ports.doubted = now;
-    LOG_INFO("nat", VIEW_NONE, "is it still mapped? asking the gateway port=%u seen=%s",
-             port->number[0], addr_print(seen[0]).s);
-    mapper_check(s->mappers[port->is_v6], now);
+    put_off(port, now);
+    if (log_limit_pass(&s->ports.doubts, now, DOUBT_LOG_MS, &held_back))
+        LOG_INFO("nat", VIEW_NONE, "is it still mapped? asking the gateway port=%u seen=%s",
+                 port->number[0], addr_print(seen[0]).s);
+    mapper_doubt(s->mappers[port->is_v6], now, PORTMAP_UDP, port->number[0]);
 }
 
 void surveyor_ticket(struct surveyor *s, struct recorder_now now,

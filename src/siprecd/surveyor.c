@@ -23,7 +23,8 @@ enum {
     DEBOUNCE_MS = 250,     /* a link that comes up brings its address and routes with it */
     SERVERS_WAIT_MS = 300, /* after the first name is known, for the others */
     KEEP_MS = 2000,
-    JUMP_MS = 5000, /* of the wall clock: the machine slept, or somebody set it */
+    GIVE_BACK_MS = 5000, /* at the end; leases end by themselves */
+    JUMP_MS = 5000,      /* of the wall clock: the machine slept, or somebody set it */
     FILE_MAX = 65536,
 };
 
@@ -707,13 +708,31 @@ struct surveyor *surveyor_create(const struct surveyor_config *config, struct re
     return s;
 }
 
+/* What is mapped by UPnP takes a request each. */
+static void give_back(struct surveyor *s, struct tick now)
+{
+    struct tick end = tick_add_ms(now, GIVE_BACK_MS);
+    struct asker_answer *answer;
+    for (size_t f = 0; f < 2; f++)
+        mapper_stop(s->mappers[f], now);
+    while (mapper_is_ending(s->mappers[0]) && !tick_due(end, now)) {
+        asker_wait(s->asker, tick_diff_ms(end, now));
+        now = io_clock_tick();
+        while ((answer = asker_answer(s->asker))) {
+            if (answer->question.kind == ASKER_GATEWAY)
+                mapper_answer(s->mappers[0], now, answer);
+            asker_answer_free(answer);
+        }
+    }
+}
+
 void surveyor_destroy(struct surveyor *s, struct recorder_now now)
 {
     if (!s)
         return;
+    if (s->asker && s->mappers[0] && s->mappers[1])
+        give_back(s, now.tick);
     for (size_t f = 0; f < 2; f++) {
-        if (s->mappers[f])
-            mapper_stop(s->mappers[f], now.tick);
         mapper_destroy(s->mappers[f]);
         prober_destroy(s->probers[f]);
     }

@@ -5,6 +5,7 @@
 #ifndef SIPRECD_SURVEYOR_INSIDE_H
 #define SIPRECD_SURVEYOR_INSIDE_H
 
+#include "base/log.h"
 #include "siprecd/lookups.h"
 #include "siprecd/sources.h"
 #include "siprecd/surveyor.h"
@@ -26,6 +27,9 @@ struct survey_port {
     uint32_t generation;
     uint16_t number[2];
     struct addr mapped[2], seen[2]; /* by the gateway's word; by STUN's */
+    struct tick doubted;            /* that it is still mapped, because nothing arrives: last */
+    struct tick asked;              /* the gateway was, for that; again after pause_ms */
+    int64_t pause_ms;
 };
 
 struct survey_port_id {
@@ -39,8 +43,8 @@ struct survey_ports {
     } of[SURVEYOR_WORKERS];
     struct survey_port_id dirty[SURVEYOR_MAPPINGS];
     size_t dirty_first, dirty_count;
-    struct tick doubted; /* that the gateway still has its mappings: last */
-    uint32_t unmapped;   /* mappings that were lost */
+    struct log_limit doubts;
+    uint32_t unmapped; /* mappings that were lost */
 };
 
 struct survey_listener {

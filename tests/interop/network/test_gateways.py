@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Mappings at a real gateway (miniupnpd) that no setting speaks of: by PCP, by NAT-PMP, by UPnP; SIP's port as well as
 media's; and a gateway that sits behind another NAT itself."""
+import re
 import signal
 import sys
 import threading
@@ -15,6 +16,16 @@ tap = Tap()
 STUN = {**NOBODY, "STUN_SERVERS": "5.5.7.1", "SIPRECD_NAT_PORTMAP": "auto", "SIPRECD_NAT_READY": "8"}
 # PCP's messages begin with its version, 2; NAT-PMP's with 0 (RFC 6887 §9).
 DEAF = {"pcp": "", "nat-pmp": "udp dport 5351 @th,64,8 2 drop", "upnp": "udp dport 5351 drop"}
+
+
+def rules(router):
+    """How much the gateway maps."""
+    return router.run("nft", "list", "chain", "inet", "filter", "prerouting_miniupnpd").count("dnat")
+
+
+def forget_all(router):
+    for chain in ("prerouting_miniupnpd", "postrouting_miniupnpd", "miniupnpd"):
+        router.run("nft", "flush", "chain", "inet", "filter", chain)
 
 
 def mapped(protocol):
@@ -47,6 +58,9 @@ def mapped(protocol):
                 world.routers["srs"][0].daemon.kill()
                 world.routers["srs"][0].daemon.wait()
                 tap.ok(srs.nat()["state"] == "known", "a gateway that dies takes nothing along", srs.nat())
+        if protocol != "pcp":
+            tap.ok(wait_for(lambda: rules(router) == 0, 5), f"{protocol}: all is given back at the end", rules(router),
+                   srs.log()[-2000:])
 
 
 def at_once():
@@ -85,27 +99,23 @@ def restarted(protocol):
             router.space.run("nft", "add", "rule", "inet", "filter", "ears", *DEAF[protocol].split())
         world.coturn()
 
-        def rules():
-            return router.space.run("nft", "list", "chain", "inet", "filter", "prerouting_miniupnpd").count("dnat")
-
         with world.siprecd("--rtp.bind=0.0.0.0", environment=STUN) as srs:
-            tap.ok(wait_for(lambda: rules() >= 18, 60), f"{protocol}: mapped at first", srs.nat(), srs.log()[-2000:])
+            tap.ok(wait_for(lambda: rules(router.space) >= 18, 60), f"{protocol}: mapped at first", srs.nat(), srs.log()[-2000:])
             # Its clock tells of the restart only once it stood for longer than clocks may differ (RFC 6887 8.5).
             wait_for(lambda: time.monotonic() - began > 6, 10)
             router.daemon.kill()
             router.daemon.wait()
-            for chain in ("prerouting_miniupnpd", "postrouting_miniupnpd", "miniupnpd"):
-                router.space.run("nft", "flush", "chain", "inet", "filter", chain)
-            tap.equal(rules(), 0, f"{protocol}: the gateway has forgotten all")
+            forget_all(router.space)
+            tap.equal(rules(router.space), 0, f"{protocol}: the gateway has forgotten all")
             router.gateway()
             wait_for(lambda: ":5351 " in router.space.run("ss", "-ulnH"), 20)
 
 
             def announced():
                 router.daemon.send_signal(signal.SIGUSR1)  # it tells the others; more than once, as RFC 6886 3.2.1 has it
-                return rules() >= 18
-            tap.ok(wait_for(announced, 15, 1), f"{protocol}: mapped again at once", rules(), srs.nat(), srs.log()[-2000:])
-        tap.ok(wait_for(lambda: rules() == 0, 15), f"{protocol}: all is given back at the end", rules())
+                return rules(router.space) >= 18
+            tap.ok(wait_for(announced, 15, 1), f"{protocol}: mapped again at once", rules(router.space), srs.nat(), srs.log()[-2000:])
+        tap.ok(wait_for(lambda: rules(router.space) == 0, 15), f"{protocol}: all is given back at the end", rules(router.space))
 
 
 def silent():
@@ -144,6 +154,54 @@ def silent():
                 return (srs.nat()["portmap"] or {}).get("mapped", 0) >= 18
             tap.ok(wait_for(announced, 15, 1), "silence: mapped again as soon as the gateway says that it is back",
                    srs.nat(), srs.log()[-2000:])
+
+
+def doubted():
+    """By UPnP: of two SRCs that fall silent, one has its port mapped all the while, about which the gateway is asked once, and of
+    nothing else; when the other does so the gateway has forgotten all, and is told all of it again."""
+    with lab.World([("pcp", "http_port=5000")]) as world:
+        router = world.routers["srs"][0].space
+        router.run("nft", "add", "chain", "inet", "filter", "ears", "{ type filter hook input priority 0; }")
+        router.run("nft", "add", "rule", "inet", "filter", "ears", *DEAF["upnp"].split())
+        router.run("nft", "add", "rule", "inet", "filter", "ears", "iifname", "lan", "tcp", "flags", "syn", "counter")
+        world.coturn()
+
+        def asked():
+            return int(router.run("nft", "list", "chain", "inet", "filter", "ears").split("packets ")[1].split()[0])
+
+        def doubts():
+            return srs.log().count("is it still mapped?")
+
+        def call(script):
+            (world.folder / script.replace(" ", "-")).write_text(script.replace(";", "\n") + "\n")
+            thread = threading.Thread(target=world.call, args=("--script", world.folder / script.replace(" ", "-")),
+                                      kwargs={"seconds": 19, "streams": 1})
+            thread.start()
+            return thread
+
+        with world.siprecd("--rtp.bind=0.0.0.0", environment={**STUN, "SIPRECD_NAT_READY": "2"}) as srs:
+            def is_mapped():
+                portmap = srs.nat()["portmap"] or {}
+                return portmap.get("wanted") == portmap.get("mapped") and portmap.get("mapped", 0) >= 6
+            tap.ok(wait_for(is_mapped, 60), "doubted: mapped at first", srs.nat(), srs.log()[-2000:])
+            calls = [call("wait 1s;mute;wait 18s"), call("wait 8s;mute;wait 11s")]
+            wait_for(lambda: srs.metric("siprecd_rtp_packets_received_total") > 100, 20)
+            tap.ok(wait_for(is_mapped, 20), "doubted: calls flow, and other ports are mapped for the next", srs.nat())
+            before, all_of_it = asked(), rules(router)
+            tap.ok(wait_for(doubts, 20), "doubted: an SRC is silent, and the gateway asked", srs.log()[-2000:])
+            time.sleep(3)  # for what would be asked, too
+            tap.ok(before < asked() <= before + 2, "doubted: about that port alone", before, asked(), srs.log()[-2000:])
+            world.routers["srs"][0].daemon.kill()
+            world.routers["srs"][0].daemon.wait()
+            forget_all(router)
+            world.routers["srs"][0].gateway()
+            tap.ok(wait_for(lambda: doubts() == 2 and rules(router) >= all_of_it, 20), "doubted: once it has forgotten it is told all again",
+                   doubts(), rules(router), all_of_it, srs.log()[-2000:])
+            for one in calls:
+                one.join()
+            ports = re.findall(r"is it still mapped\? asking the gateway port=(\d+)", srs.log())
+            tap.ok(len(ports) == len(set(ports)) == 2, "doubted: about the port of each silence once", ports, srs.log()[-3000:])
+        tap.equal(rules(router), 0, "doubted: all is given back at the end")
 
 
 def later():
@@ -193,11 +251,12 @@ def liars():
                       [[], ["GET /root.xml"]], "nothing is asked of who is no gateway", srs.log()[-2000:])
 
 
-tests = [*(lambda p=p: mapped(p) for p in DEAF), lambda: restarted("pcp"), lambda: restarted("nat-pmp"), at_once, silent, later, liars,
-         double, off]
-for test in tests:
+TESTS = [*((p, lambda p=p: mapped(p)) for p in DEAF), ("restarted", lambda: restarted("pcp")),
+         ("restarted-nat-pmp", lambda: restarted("nat-pmp")),
+         *((test.__name__, test) for test in (at_once, silent, doubted, later, liars, double, off))]
+for name, test in lab.chosen(TESTS, lambda one: one[0]):
     try:
         test()
     except Exception:  # noqa: BLE001: reported, and the others go on
-        tap.ok(False, "a test ran to its end", traceback.format_exc())
+        tap.ok(False, f"{name} ran to its end", traceback.format_exc())
 tap.done()

@@ -66,8 +66,8 @@ static const char *fixed_cure(enum doctor_cause cause)
         return "At the router before us or before the SBC: switch the SIP ALG off, or use SIP over "
                "TLS, which it cannot read.";
     case DOCTOR_OUR_PRIVATE:
-        return "Here: set EXTERNAL_IP to our address outside, or take out behind_nat=false and let "
-               "siprecd find it (STUN_SERVERS, nat.portmap).";
+        return "Here: set EXTERNAL_IP to our address outside, or let siprecd find it: leave "
+               "behind_nat=auto, and STUN_SERVERS or nat.portmap on.";
     case DOCTOR_EXTERNAL_WRONG:
         return "Here: correct EXTERNAL_IP, or take it out so that siprecd finds the address.";
     case DOCTOR_DOUBLE_NAT:

@@ -91,6 +91,7 @@ static void read_stream(const json_t *one, struct doctor_evidence *e)
         s->packets = 1;
     s->expects_media = strcmp(text_of(one, "direction"), "recvonly") == 0;
     read_path(text_of(one, "path"), s);
+    s->is_ice |= json_is_true(json_object_get(verdict, "ice"));
     read_trail(json_object_get(verdict, "trail"), s);
     s->was_misled =
         json_is_true(json_object_get(verdict, "external_differs")) && s->path != PATH_MAPPED;

@@ -36,7 +36,8 @@ struct path_us {
     bool has_stun;   /* this socket's address outside is fresh */
     bool relay_udp, relay_stream; /* an allocation stands ready */
     bool edge;
-    bool no_udp; /* STUN is silent, and a relay was to be had over a stream alone */
+    bool stun_is_silent; /* servers were asked, and none answers */
+    bool no_udp;         /* and a relay was to be had over a stream alone */
     struct nat_behaviour behaviour;
 };
 

@@ -267,6 +267,7 @@ struct path_us profile_us(const struct nat_profile *p, struct tick now, bool has
         .has_stun = !by_order && (has_stun || (is_untranslated(p) && !no_udp)),
         .relay_udp = !by_order && p->relay_udp,
         .relay_stream = !by_order && p->relay_stream,
+        .stun_is_silent = p->stun_is_silent,
         .no_udp = no_udp,
         .edge = !by_order && p->edge,
         .behaviour = behaviour_of(p),

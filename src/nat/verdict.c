@@ -82,15 +82,43 @@ void verdict_learned(struct verdict *v, struct view words)
 
 void verdict_unreachable(struct verdict *v, struct tick now)
 {
-    if (v->first_packet_ms >= 0)
+    if (v->first_packet_ms >= 0 || v->unreachable)
         return;
     v->unreachable = true;
     verdict_note(v, now, VERDICT_SILENT, &(struct addr){0});
 }
 
+/* ICE runs and has chosen nothing. */
+static bool is_looking(const struct verdict *v)
+{
+    return strcmp(v->pair, "none") == 0;
+}
+
+static struct verdict_cure cure_of_ice(const struct path_us *us)
+{
+    if (us->relay_udp || us->relay_stream)
+        return (struct verdict_cure){
+            "the checks of ICE found no path, not even over our relay: the SRC sends none, or its "
+            "network lets no UDP out",
+            "see whether the SRC sends checks and its network lets UDP out; or give the SRC a TURN "
+            "server of its own"};
+    if (us->same_realm || us->is_open || us->is_static || us->is_mapped ||
+        us->behaviour.mapping == NAT_MAPPING_NONE)
+        return (struct verdict_cure){
+            "the checks of ICE found no path to an address that anyone may send to: the SRC's "
+            "network, or a firewall on the way, lets no UDP through",
+            "let UDP out of the SRC's network and in to our RTP ports; or set rtp.tcp_port, if the "
+            "SRC speaks ICE over TCP; or give it a TURN server of its own"};
+    return (struct verdict_cure){
+        "the checks of ICE found no path through our NAT and the SRC's, and there is no relay",
+        "set nat.turn_servers, or forward the RTP ports and set nat.external_ip"};
+}
+
 struct verdict_cure verdict_cure(const struct verdict *v)
 {
     const struct path_us *us = &v->us;
+    if (is_looking(v))
+        return cure_of_ice(us);
     if (us->is_static && us->is_doubted)
         return (struct verdict_cure){
             "the address that was answered first, by the settings' order, is not ours: STUN sees "
@@ -109,6 +137,19 @@ struct verdict_cure verdict_cure(const struct verdict *v)
             "own network lets no UDP out",
             "see whether the SRC sends RTP to that address, and whether its network or a firewall "
             "on the way stops UDP; then our own firewall"};
+    if (us->behaviour.mapping == NAT_MAPPING_NONE && !us->relay_udp && !us->relay_stream)
+        return (struct verdict_cure){
+            "nothing came to the address that was answered, which is our own: a firewall before "
+            "this host keeps it out, or the SRC sends nothing there, or its own network lets no "
+            "UDP out",
+            "let UDP in to the RTP ports at that firewall (in a cloud: the security group); then "
+            "see whether the SRC sends RTP there"};
+    if (!us->has_stun && !us->stun_is_silent && !us->relay_udp && !us->relay_stream)
+        return (struct verdict_cure){
+            "nobody has told our address outside, no STUN server being asked, and there is no "
+            "relay",
+            "set nat.stun_servers; or forward the RTP ports and set nat.external_ip; or set "
+            "nat.turn_servers"};
     if (!us->has_stun && !us->relay_udp && !us->relay_stream)
         return (struct verdict_cure){
             "no UDP leaves our network, and there is no relay",
@@ -181,10 +222,9 @@ static void print_path(const struct verdict *v, struct writer *w)
 {
     writer_string(w, "\",\"path\":\"");
     if (v->pair[0]) {
-        bool looks = strcmp(v->pair, "none") == 0;
         writer_printf(w, "%s\",\"why\":\"%s\",\"alternatives\":[", v->pair,
-                      looks ? "the checks of ICE have found no path yet"
-                            : "the checks of ICE chose it");
+                      is_looking(v) ? "the checks of ICE have found no path yet"
+                                    : "the checks of ICE chose it");
         return;
     }
     path_print(w, &v->choice);
@@ -254,6 +294,7 @@ void verdict_print(const struct verdict *v, struct writer *w)
     writer_printf(w, "],\"external_differs\":%s,\"unreachable\":",
                   v->us.is_static && v->us.is_doubted ? "true" : "false");
     print_unreachable(v, w);
+    writer_printf(w, ",\"ice\":%s", v->pair[0] ? "true" : "false");
     writer_printf(w, ",\"learned\":%s%s%s}", v->learned[0] ? "\"" : "",
                   v->learned[0] ? v->learned : "null", v->learned[0] ? "\"" : "");
 }

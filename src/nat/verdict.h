@@ -84,7 +84,7 @@ void verdict_alarm(struct verdict *v, enum verdict_security what);
 /* src_profile_say()'s words; cut where too long. */
 void verdict_learned(struct verdict *v, struct view words);
 /* Everything was tried, nothing came: verdict_cure() says why and what to do; until a packet comes
- * after all. */
+ * after all. Told once. */
 void verdict_unreachable(struct verdict *v, struct tick now);
 
 struct verdict_cure {

@@ -225,6 +225,7 @@ bool recorder_record_media(struct recorder_record *record, const struct media_ev
         stream->story.verdict.lost_before_first = (uint32_t)event->counters.lost_before;
     if (event->kind == MEDIA_EVENT_COUNT)
         return false;
+    bool was_unreachable = stream->story.verdict.unreachable;
     bool told = recorder_story_media(&stream->story, event);
     if (event->kind == MEDIA_EVENT_FIRST && !stream->has_first) {
         take_first(record, stream, event);
@@ -245,7 +246,7 @@ bool recorder_record_media(struct recorder_record *record, const struct media_ev
                              addr_print(&event->addr).s);
         return true;
     }
-    if (event->kind == MEDIA_EVENT_UNREACHABLE && told)
+    if (stream->story.verdict.unreachable && !was_unreachable)
         warn_unreachable(record, stream, event->at);
     if (kind_of_event(event->kind) == JOURNAL_EVENT_OTHER)
         return told;

@@ -141,6 +141,12 @@ bool recorder_story_media(struct recorder_story *story, const struct media_event
         story->left = true;
         verdict_unreachable(v, event->tick);
         return true;
+    case MEDIA_EVENT_SILENT:
+        /* ICE goes on for half a minute yet; without it the ladder says when all was tried. */
+        if (strcmp(v->pair, "none") != 0)
+            return false;
+        verdict_unreachable(v, event->tick);
+        return true;
     case MEDIA_EVENT_FOREIGN:
         verdict_alarm(v, VERDICT_SECOND_SENDER);
         return true;

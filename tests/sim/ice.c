@@ -66,6 +66,26 @@ static void test_an_agent_speaks_after_its_stream(void)
     play_free(play);
 }
 
+/* Checks find nothing and go on for half a minute: that nothing comes, and the likeliest reason, is
+ * told long before. */
+static void test_no_check_is_answered(void)
+{
+    struct srs_options options = natted();
+    struct play *play = begin(3, &options);
+    CHECK(src_connect(play->src, NULL));
+    world_run(&play->world, 12000);
+    play_end(play);
+    for (unsigned i = 0; i < 2; i++) {
+        const json_t *verdict = play_verdict(play, i);
+        CHECK_TEXT(play_text(play_stream(play, i), "path"), "none");
+        CHECK(json_is_true(json_object_get(verdict, "ice")));
+        CHECK_INT(play_trail(play, i, "silent"), 1);
+        CHECK(strstr(play_text(json_object_get(verdict, "unreachable"), "reason"), "ICE") != NULL);
+    }
+    CHECK_INT(play_count(play, "warnings", "code", "unreachable"), 2);
+    play_free(play);
+}
+
 /* Checks have found nothing, and now a relay stands ready: the worker knows before the SRC is asked
  * to begin anew with it, and gives it back with the call when the SRC will not have that. */
 static void test_a_relay_that_is_refused(void)
@@ -371,6 +391,7 @@ int main(void)
     RUN(test_the_agent_before_speaks);
     RUN(test_an_info_is_refused);
     RUN(test_a_restart_finds_nothing);
+    RUN(test_no_check_is_answered);
     RUN(test_a_relay_that_is_refused);
     RUN(test_a_relay_that_dies);
     RUN(test_an_agent_speaks_after_its_stream);

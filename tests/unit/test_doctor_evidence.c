@@ -14,7 +14,8 @@ static const char recording[] =
     "\"advertised\":\"198.51.100.1:10000\",\"bound\":\"10.0.0.5:10000\",\"observed\":null,"
     "\"path\":\"static\",\"verdict\":{\"trail\":[],\"security\":[\"alg-suspected\"]}},"
     "{\"label\":\"2\",\"packets\":0,\"direction\":\"inactive\",\"path\":\"relay\",\"verdict\":"
-    "{\"trail\":[{\"t_ms\":4,\"event\":\"denied\",\"peer\":\"192.0.2.9:0\"}],\"security\":[]}}]}";
+    "{\"trail\":[{\"t_ms\":4,\"event\":\"denied\",\"peer\":\"192.0.2.9:0\"}],\"security\":[],\"ice\":"
+    "true}}]}";
 static const char network[] =
     "{\"state\":\"known\",\"interfaces\":[{\"name\":\"docker0\",\"default\":false,\"addresses\":"
     "[\"172.17.0.1\"]},{\"name\":\"eth0\",\"default\":true,\"addresses\":[\"10.0.0.5\",\"fe80::1\"]"
@@ -42,6 +43,7 @@ static void test_recording(void)
     CHECK(is_text(&e.streams[0].advertised, "198.51.100.1"));
     CHECK_INT(e.streams[0].path, PATH_MAPPED);
     CHECK_INT(e.streams[1].path, PATH_RELAY);
+    CHECK(!e.streams[0].is_ice && e.streams[1].is_ice);
     CHECK(is_text(&e.streams[1].denied, "192.0.2.9"));
     doctor_read_recording("{\"streams\":[{\"packets\":0,\"verdict\":{\"first_packet_ms\":3}},"
                           "{\"packets\":0,\"verdict\":{\"first_packet_ms\":null}}]}",

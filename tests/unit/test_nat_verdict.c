@@ -200,11 +200,14 @@ static void test_unreachable(void)
         {.is_open = true},
         {.has_stun = true, .behaviour = eim_apdf.behaviour},
         eim_apdf,
+        {.stun_is_silent = true},
         {0},
+        {.has_stun = true, .behaviour = {.mapping = NAT_MAPPING_NONE}},
     };
-    const char *const words[] = {"its own network", "there is no relay", "nobody can tell",
-                                 "no UDP leaves our network"};
-    const char *const cures[] = {"firewall", "nat.turn_servers", "sip.allow", "transport=tcp"};
+    const char *const words[] = {"its own network", "there is no relay",    "nobody can tell",
+                                 "no UDP leaves",   "no STUN server being", "a firewall before"};
+    const char *const cures[] = {"firewall",      "nat.turn_servers", "sip.allow",
+                                 "transport=tcp", "nat.stun_servers", "security group"};
     for (size_t i = 0; i < sizeof nats / sizeof *nats; i++) {
         static char text[8192];
         struct verdict v;
@@ -228,11 +231,38 @@ static void test_unreachable(void)
     }
 }
 
+/* With ICE it is its checks that found nothing; what they choose after all takes it back. */
+static void test_unreachable_by_ice(void)
+{
+    const struct path_us nats[] = {
+        {.is_open = true},
+        {.has_stun = true, .behaviour = {.mapping = NAT_MAPPING_NONE}},
+        {.has_stun = true, .behaviour = eim_apdf.behaviour},
+        eim_apdf,
+    };
+    const char *const words[] = {"anyone may send to", "anyone may send to", "there is no relay",
+                                 "not even over our relay"};
+    for (size_t i = 0; i < sizeof nats / sizeof *nats; i++) {
+        struct verdict v;
+        const struct addr peer = addr_v4(192, 0, 2, 10, 4000);
+        begin(&v, &nats[i], (struct path_src){.signalled = addr_v4(192, 0, 2, 10, 5060)});
+        verdict_ice(&v, true);
+        verdict_unreachable(&v, later(5000));
+        unsigned steps = v.count;
+        verdict_unreachable(&v, later(39000));
+        CHECK_INT(v.count, steps);
+        CHECK(strstr(verdict_cure(&v).reason, words[i]) && verdict_cure(&v).cure[0]);
+        verdict_ice_chose(&v, later(40000), "S-S", &peer);
+        CHECK(!v.unreachable);
+    }
+}
+
 int main(void)
 {
     RUN(test_a_packet_from_before_the_answer);
     RUN(test_ice);
     RUN(test_unreachable);
+    RUN(test_unreachable_by_ice);
     RUN(test_classes_of_srcs);
     RUN(test_our_classes);
     RUN(test_the_json);

@@ -92,7 +92,7 @@ static bool is_outside(const struct recorder *recorder, const struct sip_flow *f
         profile_external(&recorder->profiles[flow->advertised.family == ADDR_V6], &source);
     return addr_is_set(&outside) && addr_equal_ip(&outside, &flow->advertised) &&
            (flow->listener >= RECORDER_LISTENERS_MAX ||
-            !addr_is_set(&recorder->settings.advertise[flow->listener]));
+            !addr_is_set(&recorder->settings.listeners[flow->listener].advertise));
 }
 
 static struct recorder_call *new_call(struct recorder *recorder, struct recorder_now now,

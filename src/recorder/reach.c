@@ -95,26 +95,58 @@ static struct change change_of(const struct nat_profile *before, const struct na
     return change;
 }
 
+static bool hears(const struct recorder_listener *listener, const struct sip_flow *flow)
+{
+    return listener->bound.port && listener->protocol == flow->protocol &&
+           (addr_equal_ip(&listener->bound, &flow->local) ||
+            (addr_is_unspecified(&listener->bound) &&
+             listener->bound.family == flow->local.family));
+}
+
+/* The flow's address has become another one. Where its listener is not heard there, one that is takes
+ * over; it may have another port. */
+static void take_listener(const struct recorder_settings *settings, struct sip_flow *flow)
+{
+    uint32_t to = 0;
+    if (flow->listener >= RECORDER_LISTENERS_MAX ||
+        hears(&settings->listeners[flow->listener], flow))
+        return;
+    while (to < RECORDER_LISTENERS_MAX && !hears(&settings->listeners[to], flow))
+        to++;
+    if (to == RECORDER_LISTENERS_MAX)
+        return;
+    const struct recorder_listener *from = &settings->listeners[flow->listener],
+                                   *other = &settings->listeners[to];
+    if (addr_is_set(&other->advertise))
+        flow->advertised = other->advertise;
+    else if (addr_is_set(&from->advertise))
+        flow->advertised = flow->local;
+    if (flow->advertised.port == 0 || flow->advertised.port == from->bound.port)
+        flow->advertised.port = other->bound.port;
+    if (flow->local.port == from->bound.port)
+        flow->local.port = other->bound.port;
+    flow->listener = to;
+}
+
 /* The SRC shall find us where we are now: Contact, and where our requests leave from. */
 static void relocate(struct recorder *recorder, struct recorder_call *call, struct recorder_now now,
                      const struct change *change)
 {
-    struct sip_flow *flow = &call->flow;
-    struct addr local = flow->local, advertised = flow->advertised;
+    struct sip_flow *flow = &call->flow, there = *flow;
     if ((flow->local.family == ADDR_V6) != change->v6)
         return;
-    if (change->local && addr_equal_ip(&local, &change->old_local)) {
-        if (addr_equal_ip(&advertised, &local))
-            advertised = addr_with_port(change->new_local, advertised.port);
-        local = addr_with_port(change->new_local, local.port);
+    if (change->local && addr_equal_ip(&flow->local, &change->old_local)) {
+        if (addr_equal_ip(&flow->advertised, &flow->local))
+            there.advertised = addr_with_port(change->new_local, flow->advertised.port);
+        there.local = addr_with_port(change->new_local, flow->local.port);
+        take_listener(&recorder->settings, &there);
     }
     if (call->by_external && addr_is_set(&change->new_external))
-        advertised = addr_with_port(change->new_external, advertised.port);
-    if (addr_equal(&local, &flow->local) && addr_equal(&advertised, &flow->advertised))
+        there.advertised = addr_with_port(change->new_external, there.advertised.port);
+    if (addr_equal(&there.local, &flow->local) && addr_equal(&there.advertised, &flow->advertised))
         return;
-    flow->local = local;
-    flow->advertised = advertised;
-    sip_relocate(recorder->sip, now.tick, call->dialog, &local, &advertised);
+    *flow = there;
+    sip_relocate(recorder->sip, now.tick, call->dialog, &there);
     recorder_move_refresh(recorder, call, now);
 }
 

@@ -34,7 +34,7 @@ static struct addr outside(const struct recorder *recorder, const struct recorde
     const struct recorder_settings *settings = &recorder->settings;
     enum profile_source source;
     if (call->flow.listener < RECORDER_LISTENERS_MAX) {
-        const struct addr *advertise = &settings->advertise[call->flow.listener];
+        const struct addr *advertise = &settings->listeners[call->flow.listener].advertise;
         if (addr_is_set(advertise) && (advertise->family == ADDR_V6) == (v6 != 0))
             return *advertise;
     }
@@ -45,7 +45,8 @@ static bool is_by_listener(const struct recorder *recorder, const struct recorde
                            unsigned v6)
 {
     return call->flow.listener < RECORDER_LISTENERS_MAX &&
-           recorder->settings.advertise[call->flow.listener].family == (v6 ? ADDR_V6 : ADDR_V4);
+           recorder->settings.listeners[call->flow.listener].advertise.family ==
+               (v6 ? ADDR_V6 : ADDR_V4);
 }
 
 /* The address that a port is bound to; a wildcard's is the one that SIP reached, since the SRC's

@@ -303,23 +303,23 @@ bool sip_dialog_facts(const struct sip *sip, uint64_t dialog, struct sip_dialog_
 
 /* What was sent from the old address: its answer would go there. */
 static void relocate_request(struct sip *sip, struct tick now, struct sip_transaction *t,
-                             const struct addr *local)
+                             const struct sip_flow *there)
 {
     bool client = t->timing.kind == SIP_CLIENT_INVITE || t->timing.kind == SIP_CLIENT_OTHER;
-    if (!client || addr_equal_ip(&t->flow.local, local))
+    if (!client || addr_equal_ip(&t->flow.local, &there->local))
         return;
     if (t->timing.reliable) {
         sip_client_unreachable(sip, now, t);
         return;
     }
-    t->flow.local = *local;
+    t->flow.local = there->local;
+    t->flow.listener = there->listener;
     if (t->final)
         return;
     sip_transaction_repeat(sip, t);
 }
 
-void sip_relocate(struct sip *sip, struct tick now, uint64_t dialog, const struct addr *local,
-                  const struct addr *advertised)
+void sip_relocate(struct sip *sip, struct tick now, uint64_t dialog, const struct sip_flow *there)
 {
     struct sip_transaction *t;
     struct pool_id id;
@@ -329,17 +329,18 @@ void sip_relocate(struct sip *sip, struct tick now, uint64_t dialog, const struc
     sip->now = now;
     for (uint32_t i = 0; (t = pool_next(sip->transactions, &i, &id));) {
         if (t->dialog.value == dialog)
-            relocate_request(sip, now, t, local);
+            relocate_request(sip, now, t, there);
     }
     /* What failed may have ended it. */
     d = sip_dialog_find(sip, (struct pool_id){dialog});
     if (!d)
         return;
     /* A connection is bound to the address that is gone: another one has to be made. */
-    if (!addr_equal_ip(&d->flow.local, local))
+    if (!addr_equal_ip(&d->flow.local, &there->local))
         d->flow.id = 0;
-    d->flow.local = *local;
-    d->flow.advertised = *advertised;
+    d->flow.listener = there->listener;
+    d->flow.local = there->local;
+    d->flow.advertised = there->advertised;
 }
 
 uint32_t sip_dialog_count(const struct sip *sip)

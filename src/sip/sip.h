@@ -224,12 +224,11 @@ struct sip_dialog_facts {
 /* False when the id is void. */
 WARN_UNUSED bool sip_dialog_facts(const struct sip *sip, uint64_t dialog,
                                   struct sip_dialog_facts *out);
-/* Our own address is another one now: requests of the dialog go out from `local`, and its Contact
- * names `advertised`, from the next request on, which should be a re-INVITE or an UPDATE (RFC 3261
- * §12.2). The ports are taken as well. A request that is out is repeated from there at once; one
- * that went over a connection has failed with it (503). */
-void sip_relocate(struct sip *sip, struct tick now, uint64_t dialog, const struct addr *local,
-                  const struct addr *advertised);
+/* Our own address is another one now: requests of the dialog go out from `local` of `listener`, and its
+ * Contact names `advertised` (no more is read of the flow), from the next request on, which should be a
+ * re-INVITE or an UPDATE (RFC 3261 §12.2). The ports are taken as well. A request that is out is repeated
+ * from there at once; one that went over a connection has failed with it (503). */
+void sip_relocate(struct sip *sip, struct tick now, uint64_t dialog, const struct sip_flow *there);
 uint32_t sip_dialog_count(const struct sip *sip);
 
 #endif

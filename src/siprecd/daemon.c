@@ -106,7 +106,9 @@ static void daemon_take_network(struct recorder_settings *recorder, const struct
     for (size_t i = 0; i < network->local.count; i++)
         recorder->local.list[recorder->local.count++] = network->local.list[i];
     for (size_t i = 0; i < network->listeners.count; i++)
-        recorder->advertise[i] = network->listeners.list[i].advertise;
+        recorder->listeners[i] = (struct recorder_listener){network->listeners.list[i].protocol,
+                                                            network->listeners.list[i].bind,
+                                                            network->listeners.list[i].advertise};
 }
 
 static struct flows_settings daemon_flows_settings(const struct settings *settings)

@@ -119,19 +119,22 @@ static void test_a_request_moves_with_us(void)
     peer_pull(p);
     char invite[4096];
     snprintf(invite, sizeof(invite), "%.4000s", p->sent);
-    struct addr there = addr_v4(198, 51, 100, 99, 5060);
+    struct sip_flow there = {.listener = 3,
+                             .local = addr_v4(198, 51, 100, 99, 5070),
+                             .advertised = addr_v4(198, 51, 100, 99, 5070)};
     peer_at(p, 700);
-    sip_relocate(p->sip, p->now, id, &there, &there);
+    sip_relocate(p->sip, p->now, id, &there);
     peer_pull(p);
     CHECK_INT(p->sent_count, 1);
-    CHECK_TEXT(addr_print(&p->sent_flow.local).s, "198.51.100.99:5060");
+    CHECK_TEXT(addr_print(&p->sent_flow.local).s, "198.51.100.99:5070");
+    CHECK_INT(p->sent_flow.listener, 3);
     CHECK(strcmp(p->sent, invite) == 0);
-    sip_relocate(p->sip, p->now, id, &there, &there); /* nothing new */
+    sip_relocate(p->sip, p->now, id, &there); /* nothing new */
     peer_pull(p);
     CHECK_INT(p->sent_count, 0);
     peer_at(p, 1700);
     CHECK_INT(p->sent_count, 1);
-    CHECK_TEXT(addr_print(&p->sent_flow.local).s, "198.51.100.99:5060");
+    CHECK_TEXT(addr_print(&p->sent_flow.local).s, "198.51.100.99:5070");
     peer_destroy(p);
 }
 

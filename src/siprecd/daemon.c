@@ -430,7 +430,7 @@ static void daemon_load_srcs(const struct siprecd *daemon)
     LOG_INFO("siprecd", VIEW_NONE, "profiles of SRCs loaded count=%zu", count);
 }
 
-static bool daemon_start_signalling(struct siprecd *daemon, char *error, size_t error_size)
+static bool daemon_make_signalling(struct siprecd *daemon, char *error, size_t error_size)
 {
     static const enum sip_force_rport rport[] = {SIP_FORCE_RPORT_AUTO, SIP_FORCE_RPORT_FALSE,
                                                  SIP_FORCE_RPORT_TRUE};
@@ -446,16 +446,12 @@ static bool daemon_start_signalling(struct siprecd *daemon, char *error, size_t 
         .catalog = daemon->catalog,
         .keeper = daemon->keeper,
         .doctor = daemon->doctor};
-    int failed;
 
     memcpy(config.workers, daemon->workers, sizeof daemon->workers);
     daemon->signalling = signalling_create(&config, error, error_size);
     if (!daemon->signalling)
         return false;
     daemon_load_srcs(daemon);
-    failed = signalling_start(daemon->signalling);
-    if (failed != 0)
-        return daemon_fail(error, error_size, "signalling thread: %s", strerror(failed));
     return true;
 }
 
@@ -496,7 +492,7 @@ void daemon_announce(const struct siprecd *daemon)
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
-struct siprecd *daemon_start(const struct settings *settings, char *error, size_t error_size)
+struct siprecd *daemon_create(const struct settings *settings, char *error, size_t error_size)
 {
     struct siprecd *daemon = calloc(1, sizeof *daemon);
     if (!daemon) {
@@ -522,12 +518,20 @@ struct siprecd *daemon_start(const struct settings *settings, char *error, size_
         !daemon_start_disk(daemon, error, error_size) ||
         !daemon_start_workers(daemon, error, error_size) ||
         !daemon_start_http(daemon, error, error_size) ||
-        !daemon_start_signalling(daemon, error, error_size))
+        !daemon_make_signalling(daemon, error, error_size))
         goto fail;
     return daemon;
 fail:
     daemon_stop(daemon);
     return NULL;
+}
+
+bool daemon_start(struct siprecd *daemon, char *error, size_t error_size)
+{
+    int failed = signalling_start(daemon->signalling);
+    if (failed != 0)
+        return daemon_fail(error, error_size, "signalling thread: %s", strerror(failed));
+    return true;
 }
 
 void daemon_reload(struct siprecd *daemon, const struct settings *settings)

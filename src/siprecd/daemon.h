@@ -8,12 +8,16 @@
 
 struct siprecd;
 
-/* Starts everything; from then on calls are recorded. Borrows settings until daemon_reload gives
- * others. NULL with a sentence in error. */
-struct siprecd *daemon_start(const struct settings *settings, char *error, size_t error_size);
+/* Opens everything and starts all threads but signalling's: the API says that it is not ready.
+ * Borrows settings until daemon_reload gives others. NULL with a sentence in error. */
+struct siprecd *daemon_create(const struct settings *settings, char *error, size_t error_size);
 
-/* Says on stderr where to point an SBC, where recordings go and where the API is. */
+/* Says on stderr where to point an SBC, where recordings go and where the API is; before
+ * daemon_start. */
 void daemon_announce(const struct siprecd *daemon);
+
+/* From now on calls are recorded. False with a sentence in error. */
+WARN_UNUSED bool daemon_start(struct siprecd *daemon, char *error, size_t error_size);
 
 /* Brings what can be changed in a running daemon into force, and says what cannot. */
 void daemon_reload(struct siprecd *daemon, const struct settings *settings);

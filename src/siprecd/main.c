@@ -252,15 +252,18 @@ static int main_run(const struct main_options *options, struct main_settings *cu
     signal(SIGPIPE, SIG_IGN);
     umask(027);
 
+    /* No line is held any more when calls are answered and /health/ready says so: whoever sees that
+     * finds in the log what led to it. */
     io_logger_hold();
-    daemon = daemon_start(current->settings, error, sizeof error);
-    if (!daemon) {
-        io_logger_release();
+    daemon = daemon_create(current->settings, error, sizeof error);
+    if (daemon)
+        daemon_announce(daemon);
+    io_logger_release();
+    if (!daemon || !daemon_start(daemon, error, sizeof error)) {
         fprintf(stderr, "siprecd: %s\n", error);
+        daemon_stop(daemon);
         return MAIN_CANNOT_START;
     }
-    daemon_announce(daemon);
-    io_logger_release();
     notify_send("READY=1");
     ending = main_wait(options, daemon, current, &signals);
     if (!ending.now)

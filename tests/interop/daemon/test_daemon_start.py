@@ -10,7 +10,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from harness import QUIET, Siprecd, Tap, built, free_port, run, wait_for  # noqa: E402
+from harness import QUIET, Siprecd, Tap, accepts, built, end, free_port, run, wait_for  # noqa: E402
 from caller import Caller  # noqa: E402
 
 tap = Tap()
@@ -55,7 +55,6 @@ def command_line():
 
 def first_lines():
     with Siprecd() as srs:
-        wait_for(lambda: "sip.allow is empty" in srs.log(), 60)
         lines = srs.log().splitlines()
         tap.ok(lines and re.match(r"siprecd \d", lines[0]), "the first line says who it is", *lines[:6])
         tap.ok(any(f"sip:127.0.0.1:{srs.port};transport=udp" in line for line in lines[:4]), "where to point an SBC",
@@ -80,6 +79,33 @@ def first_lines():
         text = srs.log()
         tap.ok(f"0.0.0.0:{port}" not in "\n".join(text.splitlines()[:5]), "a wildcard is not told as an address", text)
         tap.ok("sip.allow is empty" not in text, "no warning where sip.allow is set", text)
+
+
+def log_before_ready():
+    """Whoever sees that it is ready finds its first lines in the log: here they get into the pipe only once it is read."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    full = 0
+    try:
+        while True:
+            full += os.write(writing, bytes(4096))
+    except BlockingIOError:
+        pass
+    os.set_blocking(writing, True)
+    srs = Siprecd()
+    process = subprocess.Popen(srs.arguments, stdout=writing, stderr=writing, stdin=subprocess.DEVNULL, env=srs.surroundings(),
+                               cwd=srs.folder)
+    os.close(writing)
+    try:
+        tap.ok(wait_for(lambda: accepts(srs.port), 60), "SIP's port is open, and the first lines find no room")
+        tap.ok(not wait_for(srs.ready, 0.5), "it is not ready before they are written")
+        with os.fdopen(reading, "rb") as pipe:
+            pipe.read(full)
+            tap.ok(wait_for(srs.ready, 60), "it is once they are")
+            tap.ok(os.read(pipe.fileno(), 4096).startswith(b"siprecd "), "and there they are")
+    finally:
+        end(process)
+        srs.__exit__()
 
 
 def reload():
@@ -134,7 +160,7 @@ def logs_as_json():
                srs.log())
 
 
-for part in (command_line, first_lines, reload, service_manager, logs_as_json):
+for part in (command_line, first_lines, log_before_ready, reload, service_manager, logs_as_json):
     part()
 subprocess.run(["rm", "-r", folder], check=False)
 tap.done()

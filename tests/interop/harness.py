@@ -25,28 +25,37 @@ ROOT = HERE.parent.parent
 BUILD = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else os.environ.get("BUILD", ROOT / "build")).resolve()
 
 
+printing = threading.Lock()
+
+
+def note(*details):
+    """What is printed beside the points, so that nothing of another thread's gets into a line."""
+    with printing:
+        for detail in details:
+            for line in str(detail).splitlines()[:40]:
+                print("#", line, flush=True)
+
+
 class Tap:
     def __init__(self):
         self.count = self.failed = 0
-        self.lock = threading.Lock()
 
     def ok(self, good, name, *details):
-        with self.lock:
+        with printing:
             self.count += 1
+            self.failed += not good
             print(("ok" if good else "not ok"), self.count, "-", name, flush=True)
-            if not good:
-                self.failed += 1
-                for detail in details:
-                    for line in str(detail).splitlines()[:40]:
-                        print("#", line, flush=True)
+        if not good:
+            note(*details)
         return good
 
     def equal(self, got, want, name, *details):
         return self.ok(got == want, name, f"got  {got!r}", f"want {want!r}", *details)
 
     def skip(self, name, why):
-        self.count += 1
-        print("ok", self.count, "-", name, "# SKIP", why, flush=True)
+        with printing:
+            self.count += 1
+            print("ok", self.count, "-", name, "# SKIP", why, flush=True)
 
     def together(self, *functions, at_once=6):
         """Runs functions side by side; what one of them throws is a failed test."""
@@ -320,13 +329,16 @@ def probe(path):
     """ffprobe's view of an audio file: its first stream, with the duration in seconds."""
     done = run("ffprobe", "-v", "error", "-show_streams", "-show_format", "-of", "json", path)
     told = json.loads(done.stdout or "{}")
+    if not told.get("streams"):
+        note(f"ffprobe {path}: exit status {done.returncode}", done.stderr)
     stream = (told.get("streams") or [{}])[0]
     stream["seconds"] = float(stream.get("duration") or told.get("format", {}).get("duration") or 0)
     return stream
 
 
 def tone_hz(path, channel, start=0.0, seconds=None):
-    """What sox hears in one channel (from 1): its rough frequency, or 0 when there is no sound to speak of."""
+    """What sox hears in one channel (from 1): its rough frequency, or 0 when there is no sound to speak of; then what sox
+    says of it is printed."""
     trim = ["trim", str(start)] + ([str(seconds)] if seconds else [])
     done = run("sox", path, "-n", "remix", channel, *trim, "stat")
     values = {}
@@ -336,9 +348,10 @@ def tone_hz(path, channel, start=0.0, seconds=None):
             values["".join(name.split())] = float(value)
         except ValueError:
             pass
-    if values.get("RMSamplitude", 0) < 0.005:
-        return 0
-    return max(int(values.get("Roughfrequency", 0)), 0)
+    if values.get("RMSamplitude", 0) >= 0.005 and values["Roughfrequency"] > 0:
+        return int(values["Roughfrequency"])
+    note(f"no sound in channel {channel} of {path}, {' '.join(trim)}: sox ended with {done.returncode}", done.stderr)
+    return 0
 
 
 def near(got, want, part=0.05):

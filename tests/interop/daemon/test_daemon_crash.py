@@ -7,7 +7,7 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from harness import Siprecd, Tap, need, probe, tshark, wait_for  # noqa: E402
+from harness import Siprecd, Tap, need, note, probe, tshark, wait_for  # noqa: E402
 from caller import Caller  # noqa: E402
 
 need("tshark", "ffprobe")
@@ -46,7 +46,7 @@ with Siprecd() as srs:
                 worst = max(worst, killed - caller.sent[i][lost[0]])
                 tap.ok(lost == list(range(lost[0], reached[-1] + 1)), f"{caller.name} stream {i}: only the end is missing", lost)
     tap.ok(worst <= 0.2, "at most 200 ms are missing", f"{worst * 1000:.0f} ms")
-    print(f"# missing: {worst * 1000:.0f} ms")
+    note(f"missing: {worst * 1000:.0f} ms")
 
     srs.start()
     new = Caller(srs.port, name="new")

@@ -45,6 +45,10 @@ class Witness:
         os.set_blocking(self.process.stdout.fileno(), False)
         self.text, self.pauses = b"", []
 
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+
     def saw(self, began, ended):
         """[(from, to)]: when it stood still between the two."""
         time.sleep(2 * LOOK)  # what it has seen is told by then

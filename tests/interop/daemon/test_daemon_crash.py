@@ -1,20 +1,37 @@
 """kill -9 in mid-call: at most 200 ms of what had reached us is missing, and the next start makes a finished recording of
 it, marked recovered, with the gap stated, while it takes new calls."""
+import contextlib
 import pathlib
 import signal
 import sys
 import threading
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path += [str(HERE.parent), str(HERE.parent.parent / "lab")]
 from harness import Siprecd, Tap, need, note, probe, tshark, wait_for  # noqa: E402
 from caller import Caller  # noqa: E402
+import still  # noqa: E402
 
 need("tshark", "ffprobe")
 tap = Tap()
 CALLS = 5
 
-with Siprecd() as srs:
+def missing(caller, journal, killed):
+    """When the first packet was sent that had reached us and is in no journal; the moment of the end if there is none."""
+    rows = tshark(journal, "rtp", "rtp.ssrc", "rtp.seq")
+    first = killed
+    for i in range(2):
+        have = {int(seq) for ssrc, seq in rows if int(ssrc, 16) == i + 77}
+        reached = [n for n, moment in enumerate(caller.sent[i]) if moment <= killed]
+        lost = [n for n in reached if n not in have]
+        tap.equal(lost, reached[len(reached) - len(lost):], f"{caller.name} stream {i}: only the end is missing")
+        first = min([first, *(caller.sent[i][n] for n in lost[:1])])
+    return first
+
+
+def kill_in_midcall(srs):
+    """(the callers, what came of it): five calls, and siprecd is killed after some seconds of them."""
     callers = [Caller(srs.port, name=f"crash{n}") for n in range(CALLS)]
     for caller in callers:
         tap.equal(caller.invite(), 200, f"{caller.name} is answered")
@@ -26,27 +43,29 @@ with Siprecd() as srs:
     killed = time.time()
     srs.process.send_signal(signal.SIGKILL)
     srs.process.wait()
+    ended = time.monotonic()
     over.set()
     for thread in talking:
         thread.join()
-
     journals = {}
     for path in srs.recordings_folder.glob("*/*/*/*/journal.pcapng"):
         calls = tshark(path, "sip.Method == INVITE", "sip.Call-ID")
         journals[calls[0][0]] = path
     tap.equal(len(journals), CALLS, "every call has a journal that tshark reads after the crash")
-    worst = 0
-    for caller in callers:
-        rows = tshark(journals[caller.call_id], "rtp", "rtp.ssrc", "rtp.seq")
-        for i in range(2):
-            have = {int(seq) for ssrc, seq in rows if int(ssrc, 16) == i + 77}
-            reached = [n for n, moment in enumerate(caller.sent[i]) if moment <= killed]
-            lost = [n for n in reached if n not in have]
-            if lost:
-                worst = max(worst, killed - caller.sent[i][lost[0]])
-                tap.ok(lost == list(range(lost[0], reached[-1] + 1)), f"{caller.name} stream {i}: only the end is missing", lost)
-    tap.ok(worst <= 0.2, "at most 200 ms are missing", f"{worst * 1000:.0f} ms")
+    worst = killed - min(missing(caller, journals[caller.call_id], killed) for caller in callers)
     note(f"missing: {worst * 1000:.0f} ms")
+    return callers, still.Timed(worst <= 0.2, ended - worst - 0.1, ended, [f"{worst * 1000:.0f} ms"])
+
+
+with contextlib.ExitStack() as stack:
+    witness = stack.enter_context(contextlib.closing(still.Witness()))
+
+    def play():
+        global srs, callers
+        srs = stack.enter_context(Siprecd())
+        callers, timed = kill_in_midcall(srs)
+        return timed
+    still.judge(tap, witness, "at most 200 ms are missing", play(), play)
 
     srs.start()
     new = Caller(srs.port, name="new")

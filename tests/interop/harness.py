@@ -120,6 +120,21 @@ def accepts(port, ip="127.0.0.1"):
         return False
 
 
+def answers_stun(ip, port, seconds=30):
+    """Somebody there answers a Binding request (RFC 8489 section 2). On a busy machine coturn does so seconds after it has
+    bound its port, which is longer than anybody waits for an answer."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.settimeout(0.2)
+
+        def is_answered():
+            asking.sendto(bytes.fromhex("00010000 2112a442") + os.urandom(12), (ip, port))
+            try:
+                return asking.recv(1500).startswith(b"\1\1")
+            except OSError:
+                return False
+        return wait_for(is_answered, seconds)
+
+
 class Ports:
     """Ports of this process's own, above those the kernel hands out: nobody takes one of them between our finding it
     free and the server's opening it, and tshark takes none for another protocol's. Whoever holds the block's first

@@ -430,9 +430,13 @@ class World:
         if not rfc5780:
             words.append("--no-rfc5780")
         child = self.servers.start(*words, log=self.folder / f"{name}.log")
-        if not harness.wait_for(lambda: self.servers.listens(f"{address}:3478"), 30):
-            raise RuntimeError("coturn did not start: " + (self.folder / f"{name}.log").read_text()[-2000:])
+        self.await_stun(address, 3478, self.folder / f"{name}.log")
         return child
+
+    def await_stun(self, ip, port, log):
+        with self.servers.inside():
+            if not harness.answers_stun(ip, port):
+                raise RuntimeError(f"no STUN at {ip}:{port}: " + log.read_text()[-2000:])
 
     def classic_stun(self, address=f"{SERVERS}.4", other=f"{SERVERS}.5"):
         """What the default settings ask: two servers that tell an address and nothing else, on port 19302."""
@@ -441,7 +445,7 @@ class World:
                                "--no-cli", "--no-tls", "--no-dtls", "-r", "example.org", "--pidfile",
                                self.folder / f"stun{n}.pid", "--log-file", "stdout", "--userdb",
                                self.folder / f"stun{n}.db", log=self.folder / f"stun{n}.log")
-            harness.wait_for(lambda ip=ip: self.servers.listens(f"{ip}:19302"), 30)
+            self.await_stun(ip, 19302, self.folder / f"stun{n}.log")
         self.name("stun.l.google.com", address)
         self.name("stun1.l.google.com", other)
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Who tells our address outside: clouds' metadata, each recognised by its firmware alone, web services, a setting;
 what they say side by side; and nobody at all."""
+import json
 import pathlib
 import time
 import traceback
@@ -131,9 +132,9 @@ def all_dead():
                                           "{ type filter hook forward priority -5; }")
         world.routers["srs"][0].space.run("nft", "add", "rule", "inet", "filter", "dead", "ip", "daddr", "5.5.7.0/24", "drop")
         dead = {"STUN_SERVERS": "5.5.7.1,5.5.7.2", "SIPRECD_NAT_IP_SERVICES": "http://5.5.7.3,http://5.5.7.4"}
-        start = time.monotonic()
         with world.siprecd(environment=dead) as srs:
-            tap.ok(time.monotonic() - start < 2.5, "the start waits for nobody", time.monotonic() - start)
+            health = json.loads(srs.get("/health/ready")[2])
+            tap.equal(health["reasons"], ["settling"], "the start waits for nobody", health)
             answer = Sip(world, "5.5.5.1").options()
             tap.ok(answer.startswith("SIP/2.0 503") and "\r\nRetry-After: 3\r\n" in answer,
                    "OPTIONS while settling: 503, Retry-After: 3", answer)

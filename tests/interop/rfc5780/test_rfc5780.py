@@ -9,7 +9,7 @@ import tempfile
 
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent.parent / "miniupnpd"), str(pathlib.Path(__file__).resolve().parent.parent)]
 import lab  # noqa: E402
-from harness import end, run, wait_for  # noqa: E402
+from harness import answers_stun, end  # noqa: E402
 
 GATEWAY, FIRST, SECOND = "5.5.5.1", "5.5.5.2", "5.5.5.3"
 TABLE = """
@@ -48,7 +48,8 @@ def start_coturn(world, folder, port, *addresses):
          str(folder / f"turn{port}.pid"), "--log-file", "stdout", "--userdb", str(folder / f"db{port}"),
          *(["--no-rfc5780"] if len(addresses) == 1 else [])],
         stdout=log, stderr=subprocess.STDOUT)
-    wait_for(lambda: f"{addresses[-1]}:{port}" in run(*world.outside.inside, "ss", "-uln").stdout, 60)
+    for address in addresses:
+        answers_stun(address, port, 60)
     return process
 
 

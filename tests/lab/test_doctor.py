@@ -301,6 +301,32 @@ def says(text, transport="tcp"):
     return do
 
 
+def leaves_with(stat):
+    """A call by hand in which not one packet comes, neither RTP nor RTCP; its BYE says that of what was sent."""
+    def do(c):
+        def request(method, number, to, more="", body=b""):
+            sock.sendall((f"{method} sip:srs@{US} SIP/2.0\r\nVia: SIP/2.0/TCP {THEM};branch=z9hG4bK{method}\r\nMax-Forwards: 70\r\n"
+                          f"From: <sip:src@{THEM}>;tag=1\r\n{to}\r\nCall-ID: mute\r\nCSeq: {number} {method}\r\n{more}"
+                          f"Content-Length: {len(body)}\r\n\r\n").encode() + body)
+
+        offer = invite("mute", "0", "PCMU/8000").partition(b"\r\n\r\n")[2]
+        with c.world.src.inside():
+            sock = socket.create_connection((US, lab.SIP), 5)
+        with sock:
+            request("INVITE", 1, f"To: <sip:srs@{US}>", f"Contact: <sip:src@{THEM};transport=tcp>;+sip.src\r\nRequire: siprec\r\n"
+                    "Content-Type: application/sdp\r\n", offer)
+            answer = ""
+            while " 200 OK" not in answer:
+                answer += sock.recv(65536).decode()
+            to = next(line for line in answer.split(" 200 OK")[1].splitlines() if line.startswith("To:"))
+            request("ACK", 1, to)
+            time.sleep(2)  # the length of the call
+            request("BYE", 2, to, f"P-RTP-Stat: {stat}\r\n" if stat else "")
+            sock.recv(65536)
+        wait_for(lambda: c.recorder.recordings() and c.recorder.recordings()[0]["state"] == "finished", 20)
+    return do
+
+
 def forget_fragments(c):
     """In two seconds instead of thirty, where they are put together."""
     c.world.srs.sysctl(net__ipv4__ipfrag_time=2, net__ipv6__ip6frag_time=2)
@@ -519,6 +545,16 @@ case("the SRC sends to another address, and its RTCP here", "src-sends-elsewhere
      before=src_translates("ip daddr 5.5.5.1 udp dport { " + ", ".join(map(str, range(*lab.RTP, 2))) + " } ip daddr set 5.5.7.9"),
      seconds=8)
 
+case("the SRC sends to a port where nobody is, IPv6", "src-sends-elsewhere", RELAY6, seconds=2, v6=True, to=f"[{lab.SRS6}1]",
+     arguments=LISTEN6, before=src_translates(f"ip6 daddr {lab.SRS6}1 udp dport 10000-10199 udp dport set 9999"))
+case("the SRC sends to another port of the router, and its RTCP here", "src-sends-elsewhere", of(STATIC, STUN), srs=["forwarded"],
+     before=src_translates("ip daddr 5.5.5.1 udp dport { " + ", ".join(map(str, range(*lab.RTP, 2))) + " } udp dport set 9999"),
+     seconds=8)
+case("the SRC sends elsewhere, as its BYE says", "src-sends-elsewhere", RELAY, calls=False, before=leaves_with("PS=100,OS=16000"))
+case("the SRC is silent, as its BYE says", "src-silent", RELAY, calls=False, before=leaves_with("PS=0,OS=0"))
+among("the SRC sends nothing here, and says nothing", "src-silent src-sends-elsewhere", RELAY, calls=False, before=leaves_with(""),
+      check=lambda c, report: tap.ok(report["findings"][0]["cause"] == "src-silent" and "src port 20002" in report["decide"],
+                                     "its silence is the likelier, and a look at the SRC decides", json.dumps(report, indent=1)))
 case("the SRC sends both streams to one port", "src-sends-elsewhere", RELAY, during=in_call_translates(1, lambda ports: ports[0]),
      script="mute;wait 2s;talk;wait 5s", seconds=8)
 among("the SRC sends RTP and RTCP to another address", "src-silent src-sends-elsewhere", RELAY,
@@ -534,6 +570,8 @@ case("the SRC is silent, looked at by STUN", "src-silent", STUN, script="mute;wa
 
 case("a foreign sender", "foreign-sender", RELAY, during=stranger(), seconds=5)
 case("a foreign sender, the SRC's other address", "foreign-sender", RELAY, during=stranger("src"), seconds=5)
+case("a foreign sender, IPv6", "foreign-sender", RELAY6, during=stranger(), seconds=4, v6=True, to=f"[{lab.SRS6}1]",
+     arguments=LISTEN6)
 case("a foreign sender behind forwarded ports", "foreign-sender", of(STATIC, STUN), srs=["forwarded"], during=stranger(),
      seconds=5)
 

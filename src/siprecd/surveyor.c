@@ -23,6 +23,7 @@ enum {
     DEBOUNCE_MS = 250,     /* a link that comes up brings its address and routes with it */
     SERVERS_WAIT_MS = 300, /* after the first name is known, for the others */
     KEEP_MS = 2000,
+    MOMENT_MS = 500,     /* of patience with a family, once the other is known */
     GIVE_BACK_MS = 5000, /* at the end; leases end by themselves */
     JUMP_MS = 5000,      /* of the wall clock: the machine slept, or somebody set it */
     FILE_MAX = 65536,
@@ -234,6 +235,22 @@ static void tell_news(struct surveyor *s, struct tick now)
     s->keep_at = tick_min(s->keep_at, tick_add_ms(now, KEEP_MS));
 }
 
+/* The other family is known, and of this one nobody has said anything: most often packets of one of the two lead
+ * nowhere (RFC 8305 §1). Calls wait for it no longer than until then. */
+static struct tick patience_ends(const struct surveyor *s, size_t f)
+{
+    const struct nat_profile *p = &s->profiles[f], *other = &s->profiles[!f];
+    bool may_map = !f && s->is_mapping[f] && mapper_status(s->mappers[f]).speech == GATEWAY_UNKNOWN;
+    if (!addr_is_set(&p->local) || !tick_is_never(p->behaviour_at) || may_map ||
+        !addr_is_set(&other->local) || tick_is_never(other->behaviour_at) || other->has_changed)
+        return TICK_NEVER;
+    for (enum profile_source source = PROFILE_SETTING + 1; source < PROFILE_SOURCES; source++) {
+        if (addr_is_set(&p->told[source].address))
+            return TICK_NEVER;
+    }
+    return tick_add_ms(other->behaviour_at, MOMENT_MS);
+}
+
 /* Nobody is left who could say more: calls need not wait for the rest of the three seconds. */
 static void settle_where_silent(struct surveyor *s, struct tick now)
 {
@@ -245,9 +262,11 @@ static void settle_where_silent(struct surveyor *s, struct tick now)
             !f && s->is_mapping[f] && mapper_status(s->mappers[f]).speech == GATEWAY_UNKNOWN;
         for (size_t i = 0; i < s->config.settings.stun_count; i++)
             names_open = names_open || !s->lookups.list[i].is_done;
-        if (!addr_is_set(&p->local) || (!tick_is_never(p->behaviour_at) && !p->has_changed) ||
+        bool is_open =
             s->has_servers[f] || !tick_is_never(s->servers_at) ||
-            (is_wanted(s, f) && (names_open || mapper_open || sources_are_busy(&s->sources, f))))
+            (is_wanted(s, f) && (names_open || mapper_open || sources_are_busy(&s->sources, f)));
+        if (!addr_is_set(&p->local) || (!tick_is_never(p->behaviour_at) && !p->has_changed) ||
+            (is_open && !tick_due(patience_ends(s, f), now)))
             continue;
         profile_settle(p, now);
         tell_news(s, now);
@@ -616,6 +635,7 @@ struct tick surveyor_deadline(const struct surveyor *s)
     for (size_t f = 0; f < 2; f++) {
         deadline = tick_min(deadline, tick_min(prober_deadline(s->probers[f]), s->state_at[f]));
         deadline = tick_min(deadline, mapper_deadline(s->mappers[f]));
+        deadline = tick_min(deadline, patience_ends(s, f));
     }
     return deadline;
 }

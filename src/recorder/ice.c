@@ -120,6 +120,7 @@ static size_t choose(const struct recorder *recorder, const struct recorder_call
                      const struct sdp_media *media, struct candidate *out)
 {
     size_t count = 0;
+    metric_add(METRIC_ICE_CANDIDATES_REFUSED, media->candidates_unread);
     for (size_t i = 0; i < media->candidate_count; i++) {
         const struct candidate *c = candidate_at(&recorder->theirs, media, i);
         if (c->component > (media->rtcp_mux ? 1 : ICE_COMPONENTS))

@@ -175,6 +175,8 @@ static void read_candidate(struct context *c, struct view value)
     } else if (sdp_candidate_parse(value, &session->candidates[session->candidate_used])) {
         session->candidate_used++;
         c->media->candidate_count++;
+    } else if (c->media->candidates_unread < UINT16_MAX) {
+        c->media->candidates_unread++;
     }
 }
 

@@ -66,10 +66,11 @@ struct sdp_media {
     uint32_t ptime_ms, maxptime_ms; /* 0: not given */
     uint16_t format_first, format_count;
     uint16_t candidate_first, candidate_count;
-    bool ice_trickles;     /* more may come later (RFC 8838) unless ice_ends stands */
-    bool ice_ends;         /* a=end-of-candidates */
-    bool ice_mismatch;     /* in an answer: without ICE after all (RFC 8839 §5.3) */
-    uint16_t crypto_count; /* a=crypto lines; read them with sdp_attribute_next */
+    uint16_t candidates_unread; /* names in place of addresses, mostly; and what is malformed */
+    bool ice_trickles;          /* more may come later (RFC 8838) unless ice_ends stands */
+    bool ice_ends;              /* a=end-of-candidates */
+    bool ice_mismatch;          /* in an answer: without ICE after all (RFC 8839 §5.3) */
+    uint16_t crypto_count;      /* a=crypto lines; read them with sdp_attribute_next */
     struct view ice_ufrag, ice_pwd, fingerprint, setup; /* session level is inherited */
 };
 

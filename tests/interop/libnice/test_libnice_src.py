@@ -59,6 +59,23 @@ def mismatch(srs):
     tap.ok((srs.recording(play.call_id) or {}).get("id"), "mismatch: the call has its recording")
 
 
+def names_alone(srs):
+    """As browsers offer: names of multicast DNS in place of host addresses, and no default. Nobody looks them up: the SRC's checks
+    show where it is (RFC 8445 7.3.1.3)."""
+    def rewrite(sdp):
+        sdp = re.sub(r"(?m)^c=IN IP4 .*?\r$", "c=IN IP4 0.0.0.0\r", re.sub(r"m=audio \d+", "m=audio 9", sdp))
+        return re.sub(r"(a=candidate:\S+ \d UDP \d+) \S+ (\d+ typ host)", r"\1 8a2f4d40-5b1c-4f7e-9a55-9a4f0c6d2e11.local \2", sdp)
+
+    counted = srs.metric("siprecd_ice_candidates_refused_total")
+    play = play_of(srs, "names alone", Source(2, 1, "controlling", "regular"), rewrite=rewrite)
+    tap.ok(".local" in play.request and "typ srflx" not in play.request, "names alone: nothing else is offered", play.request)
+    if play.good and play.ready():
+        recording = play.hear(("host", "peer-reflexive"))
+        tap.ok(not any(w["code"].startswith("ice") for w in recording["warnings"]), "names alone: no warning of ICE",
+               recording["warnings"])
+    tap.ok(srs.metric("siprecd_ice_candidates_refused_total") - counted >= 2, "names alone: they are counted")
+
+
 def trickle_by_info(srs):
     """RFC 8840: the offer has no candidate; one stream's come in an INFO, then, once more, all."""
     source = Source(2, 1, "controlling", "regular")
@@ -86,6 +103,7 @@ with Siprecd() as srs:
     trickle_by_info(srs)
     hundreds(srs)
     mismatch(srs)
+    names_alone(srs)
     if is_installed():
         with tempfile.TemporaryDirectory(prefix="siprecd-libnice-") as name:
             server = Coturn(pathlib.Path(name), *LONG_TERM)

@@ -196,10 +196,11 @@ static const struct nat_profile *profile_of(const struct recorder *recorder,
     return &recorder->profiles[address->family == ADDR_V6];
 }
 
-/* One of the two sockets of a port, with what is known about it. */
+/* One of the two sockets of a port, with what is known about it; a relay's address of the other family
+ * is for SRCs that have that. */
 static struct ice_gather_base base_of(const struct recorder *recorder,
                                       const struct recorder_call *call, struct tick now,
-                                      const struct recorder_lease *lease, bool rtcp)
+                                      const struct recorder_lease *lease, bool rtcp, bool other)
 {
     const struct recorder_ticket *ticket = &lease->ticket;
     const struct addr *bound = rtcp ? &ticket->bound_rtcp : &ticket->bound;
@@ -222,7 +223,8 @@ static struct ice_gather_base base_of(const struct recorder *recorder,
         base.relayed[0].base = (struct ice_base){MEDIA_RELAY(lease->relay.slot)};
         base.relayed[0].address = lease->relay.relayed[bound->family == ADDR_V6];
         base.relayed[1].base = base.relayed[0].base;
-        base.relayed[1].address = lease->relay.relayed[bound->family != ADDR_V6];
+        if (other)
+            base.relayed[1].address = lease->relay.relayed[bound->family != ADDR_V6];
     }
     return base;
 }
@@ -285,7 +287,8 @@ static void gather(const struct recorder *recorder, struct tick now, const struc
     for (unsigned k = 0; k < (m->has_other ? 2 : 1); k++) {
         const struct recorder_lease *lease = k ? &m->other : m->lease;
         for (unsigned i = 0; i < ice->components; i++)
-            bases[count++] = base_of(recorder, m->call, now, lease, i == 1);
+            bases[count++] =
+                base_of(recorder, m->call, now, lease, i == 1, m->has_other || ice->bridges);
         if (ice->over_tcp)
             count += add_tcp_bases(recorder, m->call, lease, ice->lite, &bases[count]);
     }

@@ -288,7 +288,8 @@ void relays_know(struct relays *r, struct tick now, const struct worker_network 
                                       .password = view_of_string(network->turn_password),
                                       .expires = expiry_of(network->turn_username)};
     }
-    turn_pool_set_families(r->pool, true, addr_is_set(&network->local[1]));
+    /* Also of the family that we have not: it leads to SRCs that have no other. */
+    turn_pool_set_families(r->pool, true, true);
     memcpy(r->servers, servers, count * sizeof *servers);
     r->network = *network;
     r->server_count = count;

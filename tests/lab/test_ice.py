@@ -249,6 +249,30 @@ def both_families(name, broken, pairs, srs=(), settings=None):
                    recorder.metric("siprecd_ports_lent"))
 
 
+def bridged(name):
+    """Only IPv6 leads to the SRC, and we have none: our relay's address of that family is told, and carries the call."""
+    with lab.World(v6="open") as world:
+        world.coturn(SERVER, f"{lab.SERVERS}.2", "-L", f"{lab.SERVERS6}1", "-E", f"{lab.SERVERS6}1")
+        world.srs.run("ip", "-6", "addr", "flush", "dev", "eth", "scope", "global")
+        with world.siprecd(environment=TURN) as recorder:
+            recorder.uri = f"sip:srs@{lab.SRS}.1:{lab.SIP}"
+            wait_for(lambda: (recorder.nat() or {}).get("state") == "known" and recorder.metric("siprecd_relays_ready"), 20)
+            world.src.nft("table inet t {\nchain c {\ntype filter hook output priority 0\n"
+                          "meta nfproto ipv4 udp dport 1024-65535 drop\n}\n}\n")
+            source = Source(2, 1, "controlling", "regular", f"address={lab.SRC}.1", f"address={lab.SRC6}1", enter=world.src.enter)
+            with world.src.inside():
+                call = NiceCall(recorder, source, to=(f"{lab.SRS}.1", lab.SIP), own=f"{lab.SRC}.1")
+            comes = source.outcome() == "ready" and call.hears(HEARD, 30)
+            call.end()
+            recording = recorder.recording(call.call_id, seconds=30) or {}
+            heard = recorder.heard(recording, 1) if recording.get("id") else []
+            streams = recording.get("streams", [])
+            details = (heard, call.request, call.answer, streams, recording.get("warnings"), recorder.nat(), recorder.log()[-3000:])
+            tap.ok(comes and len(heard) == 2 and near(heard[0], 440) and near(heard[1], 660), f"{name}: the call is heard", *details)
+            tap.equal({(s.get("verdict") or {}).get("path") for s in streams}, {"Rw6-D6"}, f"{name}: by the relay's IPv6", *details)
+            tap.equal({s["path"] for s in streams}, {"relay"}, f"{name}: the path is a relay", *details)
+
+
 def tcp_only():
     Play("UDP blocked x EIM+APDF", ["Rt-S"], ["tcp-only"], ["masquerade"], TCP).relayed("tcp")
 
@@ -284,6 +308,7 @@ PARTS = [
     [("EIM+APDF x EIM+APDF, no STUN there", lambda n: tool(n, ["S-S", "Rw-S", "Rw-P"], ["masquerade"], ["masquerade"],
                                                          dict(STUN, **TURN))),
      ("a relay is left", leaves_relay),
+     ("a relay of a family that we have not", bridged),
      ("our public address changes", lambda n: restarted(n, lab.World.move_in_public, ["D-D"])),
      ("our LAN address changes", lambda n: restarted(n, move_in_lan, ["S-D", "P-D"], ["masquerade"], STUN)),
      ("both families, IPv4 broken", lambda n: both_families(n, "ipv4", ["D6-D6"])),

@@ -162,6 +162,76 @@ static void test_a_restart_finds_nothing(void)
     play_free(play);
 }
 
+static uint16_t port_of(const char *sdp)
+{
+    const char *line = strstr(sdp, "m=audio ");
+    return (uint16_t)(line ? atoi(line + 8) : 0);
+}
+
+static bool read_ufrag(const char *sdp, char ufrag[64])
+{
+    const char *line = strstr(sdp, "a=ice-ufrag:");
+    return line && sscanf(line, "a=ice-ufrag:%63s", ufrag) == 1;
+}
+
+/* Checks find nothing, and there is no relay: our NAT may have given the port away. ICE begins anew at
+ * another one that stands ready, for this stream alone; and once more, but not for ever. */
+static void test_another_port_where_nothing_is_found(void)
+{
+    struct srs_options options = natted();
+    struct play *play = begin(9, &options);
+    char ufrag[64] = "", again[64] = "";
+    CHECK(src_connect(play->src, NULL));
+    uint16_t first = play->a->to.port, second = play->b->to.port;
+    CHECK(read_ufrag(play->src->answer, ufrag));
+    srs_hear_ice(&play->srs, MEDIA_ICE_SELECTED, 1);
+    srs_hear_ice(&play->srs, MEDIA_ICE_FAILED, 0);
+    world_run(&play->world, 1000);
+    CHECK_INT(play->src->reinvites, 1);
+    CHECK(port_of(play->src->asked) != first && play->a->to.port != first);
+    CHECK_INT(play->b->to.port, second);
+    CHECK(read_ufrag(play->src->asked, again) && strcmp(ufrag, again) != 0);
+    char shut[64];
+    (void)snprintf(shut, sizeof shut, " 203.0.113.9 %u typ srflx", first);
+    CHECK(strstr(play->src->asked, shut) == NULL);
+    for (unsigned i = 0; i < 4; i++) {
+        srs_hear_ice(&play->srs, MEDIA_ICE_FAILED, 0);
+        world_run(&play->world, 1000);
+    }
+    CHECK_INT(play->src->reinvites, 2);
+    play_end(play);
+    CHECK_INT(play_count(play, "warnings", "code", "ice-failed"), 1);
+    play_free(play);
+}
+
+/* Somebody on the way has rewritten the m-line: no ICE (RFC 8839 §4.2.5), and the ladder is climbed as
+ * for any SRC without it. No offer of ours speaks of ICE again. */
+static void test_a_mismatch_climbs_the_ladder(void)
+{
+    struct srs_options options = natted();
+    options.relays = 2;
+    struct play *play = play_begin(10, &options);
+    give_ice(play->a, "srcA");
+    play->b->removed = true;
+    play->a->from.port += 2; /* its m-line; and nothing comes from there */
+    CHECK(src_connect(play->src, NULL));
+    CHECK(strstr(play->src->answer, "a=ice-mismatch") != NULL);
+    CHECK(strstr(play->src->answer, "a=candidate:") == NULL);
+    CHECK(strstr(play->src->answer, "typ relay") == NULL);
+    uint16_t first = play->a->to.port;
+    world_run(&play->world, 4000);
+    CHECK_INT(play->src->reinvites, 1);
+    CHECK(play->a->to.port != first && addr_equal_ip(&play->a->to, &gate_relayed));
+    CHECK(strstr(play->src->asked, "a=ice-ufrag") == NULL &&
+          strstr(play->src->asked, "a=candidate:") == NULL);
+    src_talk(play->src, true);
+    world_run(&play->world, 1000);
+    play_end(play);
+    CHECK_INT(play_trail(play, 0, "retried"), 1);
+    CHECK(play_number(play_stream(play, 0), "packets") > 40);
+    play_free(play);
+}
+
 /* STUN sees a stream's two ports late: candidates of unlike bases have unlike foundations (RFC 8445
  * §5.1.1.3), and those of one type unlike preferences (§5.1.2.1). */
 static void test_both_ports_are_seen_late(void)
@@ -388,6 +458,8 @@ int main(void)
     RUN(test_the_other_family_goes_and_comes);
     RUN(test_the_other_family_moves);
     RUN(test_both_ports_are_seen_late);
+    RUN(test_another_port_where_nothing_is_found);
+    RUN(test_a_mismatch_climbs_the_ladder);
     RUN(test_the_agent_before_speaks);
     RUN(test_an_info_is_refused);
     RUN(test_a_restart_finds_nothing);

@@ -88,11 +88,12 @@ enum { REFUSALS = 64 };
 static struct sightings_refusal refusals[REFUSALS];
 static size_t refusal_count; /* ever */
 
-void sightings_refused(struct view call_id, unsigned status, const char *why, struct wall at)
+void sightings_refused(struct view call_id, unsigned status, const char *why,
+                       const struct addr *from, struct wall at)
 {
     pthread_mutex_lock(&lock);
     struct sightings_refusal *r = &refusals[refusal_count++ % REFUSALS];
-    *r = (struct sightings_refusal){.status = status, .at = at};
+    *r = (struct sightings_refusal){.status = status, .from = *from, .at = at};
     (void)view_copy(view_take(call_id, sizeof r->call_id - 1), r->call_id, sizeof r->call_id);
     (void)view_copy(view_take(view_of_string(why), sizeof r->why - 1), r->why, sizeof r->why);
     pthread_mutex_unlock(&lock);

@@ -25,14 +25,16 @@ struct sightings_spell {
 bool sightings_next(const struct addr *ip, struct wall since, size_t *cursor,
                     struct sightings_spell *out);
 
-/* An INVITE was refused. why: in a few words. */
-void sightings_refused(struct view call_id, unsigned status, const char *why, struct wall at);
+/* An INVITE was refused. why: in a few words; from: where its packets came from. */
+void sightings_refused(struct view call_id, unsigned status, const char *why,
+                       const struct addr *from, struct wall at);
 
 enum { SIGHTINGS_CALL_ID_SIZE = 128, SIGHTINGS_WHY_SIZE = 64 };
 struct sightings_refusal {
     char call_id[SIGHTINGS_CALL_ID_SIZE]; /* a longer one is cut */
     unsigned status;
     char why[SIGHTINGS_WHY_SIZE];
+    struct addr from;
     struct wall at;
 };
 /* The call's last INVITE that was refused, of the last few dozen; without a call id the last of all.

@@ -65,11 +65,6 @@ static const char *fixed_cure(enum doctor_cause cause)
     case DOCTOR_SIP_ALG:
         return "At the router before us or before the SBC: switch the SIP ALG off, or use SIP over "
                "TLS, which it cannot read.";
-    case DOCTOR_OUR_PRIVATE:
-        return "Here: set EXTERNAL_IP to our address outside, or let siprecd find it: leave "
-               "behind_nat=auto, and STUN_SERVERS or nat.portmap on.";
-    case DOCTOR_EXTERNAL_WRONG:
-        return "Here: correct EXTERNAL_IP, or take it out so that siprecd finds the address.";
     case DOCTOR_DOUBLE_NAT:
         return "At the inner router: bridge mode; or forward the RTP ports on the outer one to it, "
                "too; or here: set TURN_SERVERS.";
@@ -103,11 +98,15 @@ static const char *fixed_cure(enum doctor_cause cause)
     }
 }
 
-static void print_refused_cure(unsigned status, struct writer *w)
+static void print_refused_cure(const struct doctor_evidence *e, struct writer *w)
 {
-    if (status == 403)
-        writer_string(w, "Here: name the SBC's address in sip.allow.");
-    else if (status == 503)
+    if (e->refused_status == 403)
+        writer_printf(w,
+                      "Here: if that is the SBC, add its address%s%s to sip.allow, and reload "
+                      "siprecd (systemctl reload siprecd).",
+                      addr_is_set(&e->signalled) ? ", " : "",
+                      addr_is_set(&e->signalled) ? TEXT_IP(&e->signalled) : "");
+    else if (e->refused_status == 503)
         writer_string(w, "Here: see /health/ready for what there is too little of (recordings, RTP "
                          "ports, room on the disk), or whether it is being drained.");
     else
@@ -129,6 +128,20 @@ static void print_no_sip_cure(const struct doctor_evidence *e, struct writer *w)
     writer_string(w, ".");
 }
 
+/* The settings to paste, where the address is known. */
+static void print_external_cure(const struct doctor_evidence *e, enum doctor_cause cause,
+                                struct writer *w)
+{
+    if (addr_is_set(&e->external))
+        writer_printf(w, "Here: set BEHIND_NAT=true EXTERNAL_IP=%s", TEXT_IP(&e->external));
+    else
+        writer_string(w, "Here: set BEHIND_NAT=true and EXTERNAL_IP to our address outside");
+    writer_string(w, cause == DOCTOR_EXTERNAL_WRONG
+                         ? ", or take both out so that siprecd finds the address."
+                         : ", or let siprecd find it: leave BEHIND_NAT=auto, and STUN_SERVERS or "
+                           "nat.portmap on.");
+}
+
 void doctor_print_cure(const struct doctor_evidence *e, const struct doctor_finding *f,
                        struct writer *w)
 {
@@ -138,8 +151,12 @@ void doctor_print_cure(const struct doctor_evidence *e, const struct doctor_find
     case DOCTOR_NO_SIP:
         print_no_sip_cure(e, w);
         break;
+    case DOCTOR_OUR_PRIVATE:
+    case DOCTOR_EXTERNAL_WRONG:
+        print_external_cure(e, f->cause, w);
+        break;
     case DOCTOR_REFUSED:
-        print_refused_cure(e->refused_status, w);
+        print_refused_cure(e, w);
         break;
     case DOCTOR_CODEC:
         writer_string(w, f->streams ? "At the SBC: send with a payload type of our answer."

@@ -152,8 +152,7 @@ static void print_call_sentence(const struct doctor_evidence *e, enum doctor_cau
     case DOCTOR_INVITE_FRAGMENTS:
         writer_printf(w,
                       e->reassembly_failures
-                          ? "INVITEs over UDP are lost on the way: fragments of %llu datagrams "
-                            "came, but never all of them."
+                          ? "INVITEs over UDP are lost on the way: of %llu only some pieces came."
                           : "INVITEs over UDP are too long for one packet, and the way here loses "
                             "the pieces.",
                       (unsigned long long)e->reassembly_failures);
@@ -241,10 +240,10 @@ static void print_interrupted(const struct doctor_evidence *e, const struct doct
 }
 
 /* Sentences that name what was seen. */
-static void print_seen(const struct doctor_evidence *e, enum doctor_cause cause,
+static void print_seen(const struct doctor_evidence *e, const struct doctor_finding *f,
                        const struct doctor_stream *s, struct writer *w)
 {
-    switch (cause) {
+    switch (f->cause) {
     case DOCTOR_EXTERNAL_WRONG:
         writer_printf(w, "that is not our address outside, which is %s.", TEXT_IP(&e->external));
         break;
@@ -285,6 +284,9 @@ static void print_seen(const struct doctor_evidence *e, enum doctor_cause cause,
         else if (s->src_sent > 0)
             writer_printf(w, " (it says that it has sent %llu packets)",
                           (unsigned long long)s->src_sent);
+        else if (f->certainty == DOCTOR_CERTAIN && e->no_ports > 0)
+            writer_printf(w, " (%llu datagrams came to ports of this host where nobody listens)",
+                          (unsigned long long)e->no_ports);
         writer_string(w, ".");
     }
 }
@@ -324,5 +326,5 @@ void doctor_print_sentence(const struct doctor_evidence *e, const struct doctor_
     if (silence_words(f->cause))
         writer_string(w, silence_words(f->cause));
     else
-        print_seen(e, f->cause, s, w);
+        print_seen(e, f, s, w);
 }

@@ -19,7 +19,8 @@ void recorder_count_refused(struct recorder *recorder, struct recorder_now now,
     uint64_t held_back;
     recorder->ledger.refused++;
     metric_add(METRIC_INVITES_REFUSED, 1);
-    sightings_refused(event->message ? event->message->call_id : VIEW_NONE, status, why, now.wall);
+    sightings_refused(event->message ? event->message->call_id : VIEW_NONE, status, why,
+                      &event->flow.peer, now.wall);
     if (log_limit_pass(&recorder->refused_log, now.tick, REFUSED_EVERY_MS, &held_back))
         LOG_WARN("recorder", event->message ? event->message->call_id : VIEW_NONE,
                  "invite refused status=%u why=\"%s\" peer=%s held_back=%" PRIu64, status, why,

@@ -222,6 +222,7 @@ static const char *take_refusal(const struct api_question *question,
         (refusal->at.ns < question->started.ns || !(question->was_asked || is_ours_to_mend)))
         return NULL;
     e->refused_status = refusal->status;
+    e->signalled = refusal->from;
     e->disk_is_full |= strcmp(refusal->why, "disk full") == 0;
     (void)view_copy(view_of_string(refusal->why), e->refused_why, sizeof e->refused_why);
     return refusal->call_id;

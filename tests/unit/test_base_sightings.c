@@ -57,16 +57,18 @@ static void test_strays(void)
 static void test_refusals(void)
 {
     struct sightings_refusal r;
+    struct addr from = {.family = ADDR_V4, .ip = {198, 51, 100, 80}, .port = 5060};
     CHECK(!sightings_refusal(VIEW_NONE, &r));
-    sightings_refused(VIEW_LIT("a"), 488, "no codec", at_s(1));
-    sightings_refused(VIEW_LIT("b"), 503, "full", at_s(2));
+    sightings_refused(VIEW_LIT("a"), 488, "no codec", &from, at_s(1));
+    sightings_refused(VIEW_LIT("b"), 503, "full", &from, at_s(2));
     CHECK(sightings_refusal(VIEW_LIT("a"), &r) && r.status == 488 && r.at.ns == at_s(1).ns);
     CHECK_TEXT(r.why, "no codec");
+    CHECK(addr_equal(&r.from, &from));
     CHECK(!sightings_refusal(VIEW_LIT("c"), &r));
     CHECK(sightings_refusal(VIEW_NONE, &r) && r.status == 503);
     CHECK_TEXT(r.call_id, "b");
     for (int i = 0; i < 64; i++)
-        sightings_refused(VIEW_LIT("d"), 403, "not in sip.allow", at_s(3));
+        sightings_refused(VIEW_LIT("d"), 403, "not in sip.allow", &from, at_s(3));
     CHECK(!sightings_refusal(VIEW_LIT("a"), &r));
 }
 

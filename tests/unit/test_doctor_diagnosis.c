@@ -632,6 +632,30 @@ static void test_interrupted(void)
     CHECK(!has(&e, DOCTOR_INTERRUPTED));
 }
 
+/* What a cure names is there to be pasted. */
+static void test_cures_name(void)
+{
+    struct doctor_evidence e = dead_call();
+    struct doctor_finding f = {DOCTOR_EXTERNAL_WRONG, DOCTOR_CERTAIN, 3};
+    char text[512] = "";
+    struct writer w = writer_of(text, sizeof text - 1);
+    doctor_print_cure(&e, &f, &w);
+    CHECK(strstr(text, "BEHIND_NAT=true EXTERNAL_IP=198.51.100.1,"));
+    e = (struct doctor_evidence){.refused_status = 403, .signalled = at("192.0.2.1:5060")};
+    f = (struct doctor_finding){DOCTOR_REFUSED, DOCTOR_CERTAIN, 0};
+    memset(text, 0, sizeof text);
+    w = writer_of(text, sizeof text - 1);
+    doctor_print_cure(&e, &f, &w);
+    CHECK(strstr(text, "192.0.2.1 to sip.allow"));
+    e = dead_call();
+    e.no_ports = 500;
+    f = (struct doctor_finding){DOCTOR_SRC_ELSEWHERE, DOCTOR_CERTAIN, 3};
+    memset(text, 0, sizeof text);
+    w = writer_of(text, sizeof text - 1);
+    doctor_print_sentence(&e, &f, &w);
+    CHECK(strstr(text, "500 datagrams came to ports of this host where nobody listens"));
+}
+
 static void test_words(void)
 {
     struct doctor_evidence e = dead_call();
@@ -673,6 +697,7 @@ int main(void)
     RUN(test_forgotten);
     RUN(test_moved);
     RUN(test_interrupted);
+    RUN(test_cures_name);
     RUN(test_words);
     return tap_done();
 }

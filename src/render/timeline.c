@@ -12,6 +12,13 @@
  * the start of a machine without one of its own. */
 #define SET_FORWARD_NS (24 * 3600 * NS_PER_S)
 
+/* Marks come from more than one thread and tell of times that are not now: they are of no flow. */
+static bool has_flow(const struct journal_record *record)
+{
+    return record->kind == JOURNAL_RECORD_RTP || record->kind == JOURNAL_RECORD_RTCP ||
+           record->kind == JOURNAL_RECORD_SIP;
+}
+
 /* The record's flow, or the one it takes the place of: that which was silent for longest. */
 static struct render_timeline_flow *flow_find(struct render_timeline *timeline,
                                               const struct journal_record *record)
@@ -31,10 +38,19 @@ static struct render_timeline_flow *flow_find(struct render_timeline *timeline,
     return oldest;
 }
 
+static void flow_take(struct render_timeline_flow *flow, const struct journal_record *record)
+{
+    struct wall last = record->time;
+    if (flow->used && flow->last.ns > last.ns)
+        last = flow->last;
+    *flow = (struct render_timeline_flow){true, record->interface, record->source,
+                                          record->destination, last};
+}
+
 static bool was_set_back(const struct render_timeline *timeline,
                          const struct render_timeline_flow *flow, int64_t time_ns)
 {
-    if (flow->used)
+    if (flow && flow->used)
         return time_ns < flow->last.ns - SET_BACK_NS;
     return time_ns < timeline->latest.ns - STOOD_STILL_MAX_NS;
 }
@@ -43,7 +59,7 @@ void render_timeline_correct(struct render_timeline *timeline, struct journal_re
 {
     if (record->time.ns <= 0)
         return;
-    struct render_timeline_flow *flow = flow_find(timeline, record);
+    struct render_timeline_flow *flow = has_flow(record) ? flow_find(timeline, record) : NULL;
     int64_t time_ns, latest_ns = timeline->latest.ns;
     if (__builtin_add_overflow(record->time.ns, timeline->shift_ns, &time_ns))
         time_ns = latest_ns;
@@ -59,8 +75,8 @@ void render_timeline_correct(struct render_timeline *timeline, struct journal_re
         time_ns = latest_ns;
     }
     record->time.ns = time_ns;
-    *flow = (struct render_timeline_flow){true, record->interface, record->source,
-                                          record->destination, (struct wall){time_ns}};
+    if (flow)
+        flow_take(flow, record);
     if (time_ns > latest_ns)
         timeline->latest.ns = time_ns;
 }

@@ -14,7 +14,7 @@ struct render_timeline_flow {
     bool used;
     uint32_t interface;
     struct addr source, destination;
-    struct wall last; /* corrected */
+    struct wall last; /* the latest, corrected */
 };
 
 #define RENDER_TIMELINE_FLOWS 64

@@ -695,8 +695,13 @@ static void test_a_worker_that_stood_still(void)
                                             .from_s = ends[part],
                                             .to_s = ends[part + 1],
                                             .click_s = 2});
+            /* Signalling's mark has the time at which it was made, and was there before them. */
+            if (part == 1 && stream == 0)
+                fixture_mark(f, 1, 8500 * NS_PER_MS, "siprecd:{\"v\":1,\"type\":\"x\"}");
             if (part == 1)
                 fixture_write(f);
+            if (part == 1 && stream == 0)
+                fixture_mark(f, 1, 5 * NS_PER_S, "siprecd:{\"v\":1,\"type\":\"x\"}");
         }
         fixture_write(f);
     }
@@ -706,6 +711,25 @@ static void test_a_worker_that_stood_still(void)
     CHECK_INT(s.length, 160000);
     CHECK_INT(number(stream_of(&s, 1), "epochs"), 1);
     CHECK(!warned(&s, "clock-set-back"));
+    sound_free(&s);
+}
+
+/* Not even a little at a time does a flow go back for long. */
+static void test_time_that_creeps_back(void)
+{
+    struct fixture *f = fixture_begin(TWO, 2);
+    send_packets(f, (struct sender){.stream = 0, .ssrc = 1, .to_s = 10, .click_s = 2});
+    fixture_write(f);
+    for (int i = 1; i <= 200; i++) {
+        uint8_t payload[160] = {0};
+        fixture_rtp(f, (10 - i * 19 / 10) * NS_PER_S,
+                    &(struct fixture_rtp){
+                        .seq = (uint16_t)(500 + i), .ssrc = 1, .payload = payload, .len = 160});
+        fixture_write(f);
+    }
+    struct sound s = listen(f, RENDER_LAYOUT_STEREO);
+    CHECK(even_clicks_worst(&s, 0, 2, 10) < 0.025);
+    CHECK(warned(&s, "clock-set-back"));
     sound_free(&s);
 }
 
@@ -855,6 +879,7 @@ int main(void)
     RUN(test_reports_that_lie_are_not_believed);
     RUN(test_our_clock_set_back);
     RUN(test_a_worker_that_stood_still);
+    RUN(test_time_that_creeps_back);
     RUN(test_our_clock_set_forward);
     RUN(test_codec_may_change_in_the_call);
     RUN(test_no_packets_is_no_error);

@@ -96,14 +96,15 @@ static bool is_looking(const struct verdict *v)
 
 static struct verdict_cure cure_of_ice(const struct path_us *us)
 {
-    if (us->relay_udp || us->relay_stream)
+    bool is_reached = us->same_realm || us->is_open || us->is_static || us->is_mapped;
+    /* A relay is given to whom is not reached without. */
+    if (!is_reached && (us->relay_udp || us->relay_stream))
         return (struct verdict_cure){
             "the checks of ICE found no path, not even over our relay: the SRC sends none, or its "
             "network lets no UDP out",
             "see whether the SRC sends checks and its network lets UDP out; or give the SRC a TURN "
             "server of its own"};
-    if (us->same_realm || us->is_open || us->is_static || us->is_mapped ||
-        us->behaviour.mapping == NAT_MAPPING_NONE)
+    if (is_reached || us->behaviour.mapping == NAT_MAPPING_NONE)
         return (struct verdict_cure){
             "the checks of ICE found no path to an address that anyone may send to: the SRC's "
             "network, or a firewall on the way, lets no UDP through",
@@ -117,8 +118,6 @@ static struct verdict_cure cure_of_ice(const struct path_us *us)
 struct verdict_cure verdict_cure(const struct verdict *v)
 {
     const struct path_us *us = &v->us;
-    if (is_looking(v))
-        return cure_of_ice(us);
     if (us->is_static && us->is_doubted)
         return (struct verdict_cure){
             "the address that was answered first, by the settings' order, is not ours: STUN sees "
@@ -131,6 +130,8 @@ struct verdict_cure verdict_cure(const struct verdict *v)
                                      "see that nat.external_ip is our address outside and that its "
                                      "RTP ports are forwarded to this host; then whether the "
                                      "SRC sends RTP there; then our own firewall"};
+    if (is_looking(v))
+        return cure_of_ice(us);
     if (us->same_realm || us->is_open || us->is_static || us->is_mapped)
         return (struct verdict_cure){
             "anyone can reach the address that was answered: the SRC sends nothing there, or its "

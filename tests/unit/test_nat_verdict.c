@@ -239,9 +239,13 @@ static void test_unreachable_by_ice(void)
         {.has_stun = true, .behaviour = {.mapping = NAT_MAPPING_NONE}},
         {.has_stun = true, .behaviour = eim_apdf.behaviour},
         eim_apdf,
+        {.same_realm = true, .relay_udp = true}, /* which it is not given */
+        {.is_static = true, .is_ordered = true, .relay_udp = true},
+        {.is_static = true, .is_ordered = true, .is_doubted = true},
     };
-    const char *const words[] = {"anyone may send to", "anyone may send to", "there is no relay",
-                                 "not even over our relay"};
+    const char *const words[] = {
+        "anyone may send to", "anyone may send to", "no relay", "not even over our relay",
+        "anyone may send to", "the settings say",   "STUN sees"};
     for (size_t i = 0; i < sizeof nats / sizeof *nats; i++) {
         struct verdict v;
         const struct addr peer = addr_v4(192, 0, 2, 10, 4000);

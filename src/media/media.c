@@ -574,7 +574,8 @@ static void tell_counters(struct media *media, struct media_stream *stream, stru
     media_tell(media, stream, (struct media_event){.kind = MEDIA_EVENT_COUNT, .at = at});
 }
 
-static void tell_silence(struct media *media, struct media_stream *stream, struct wall at)
+static void tell_silence(struct media *media, struct media_stream *stream, struct tick now,
+                         struct wall at)
 {
     stream->silent_at = TICK_NEVER;
     if (stream->counters.packets || stream->facts.paused || stream->facts.mute)
@@ -583,7 +584,8 @@ static void tell_silence(struct media *media, struct media_stream *stream, struc
     struct journal_event line = journal_event_begin(text, sizeof text, JOURNAL_EVENT_SILENT);
     journal_event_put_number(&line, "after_ms", media->config.silent_after_ms);
     media_book_event(media, stream->recording, stream->interface, at, journal_event_end(&line));
-    media_tell(media, stream, (struct media_event){.kind = MEDIA_EVENT_SILENT, .at = at});
+    media_tell(media, stream,
+               (struct media_event){.kind = MEDIA_EVENT_SILENT, .tick = now, .at = at});
     metric_add(METRIC_STREAMS_SILENT, 1);
 }
 
@@ -596,7 +598,7 @@ static void expire_stream(struct media *media, struct media_stream *stream, stru
         media_lend_give_back(media, stream);
     }
     if (tick_due(stream->silent_at, now))
-        tell_silence(media, stream, at);
+        tell_silence(media, stream, now, at);
     media_control_expire(media, stream, now);
     media_course_expire(media, stream, now);
     media_lend_expire(media, stream, now);
@@ -605,10 +607,8 @@ static void expire_stream(struct media *media, struct media_stream *stream, stru
         if (stream->digits.active)
             media_stream_digits(media, stream, at, false);
         tell_counters(media, stream, at);
-        stream->look_at =
-            stream->lent
-                ? tick_add_ms(now, stream->digits.active ? RTP_DTMF_SILENCE_MS : COUNT_EVERY_MS)
-                : TICK_NEVER;
+        int64_t pause_ms = stream->digits.active ? RTP_DTMF_SILENCE_MS : COUNT_EVERY_MS;
+        stream->look_at = stream->lent ? tick_add_ms(now, pause_ms) : TICK_NEVER;
     }
     media_stream_arm(media, stream);
 }

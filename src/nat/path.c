@@ -218,9 +218,9 @@ const char *path_name(const struct path_choice *choice, const struct path_us *us
     return "none";
 }
 
-const char *path_name_unexpected(const struct path_us *us)
+const char *path_name_unexpected(const struct path_us *us, bool is_own)
 {
-    if (us->has_stun)
-        return "stun";
-    return us->is_static ? "static" : "host";
+    if (is_own)
+        return "host";
+    return us->has_stun ? "stun" : "static";
 }

@@ -92,7 +92,8 @@ struct path_choice path_direct(const struct path_us *us, const struct addr *seen
 void path_print(struct writer *w, const struct path_choice *choice);
 /* DESIGN.md's word for the API: "host", "static", ... mapped tells the two kinds of M apart. */
 const char *path_name(const struct path_choice *choice, const struct path_us *us);
-/* The word for the address of PATH_BEST_EFFORT and PATH_EDGE, once packets came to it. */
-const char *path_name_unexpected(const struct path_us *us);
+/* The word for the address of PATH_BEST_EFFORT and PATH_EDGE, once packets came to it. is_own: it is
+ * our host's. */
+const char *path_name_unexpected(const struct path_us *us, bool is_own);
 
 #endif

@@ -40,12 +40,13 @@ static void name_path(struct recorder_story *story, const char *name)
 static void name_unexpected(struct recorder_story *story)
 {
     if (strcmp(story->path, "none") == 0 && story->verdict.first_packet_ms >= 0)
-        name_path(story, path_name_unexpected(&story->verdict.us));
+        name_path(story, story->unexpected);
 }
 
 static void take_lease(struct recorder_story *story, const struct recorder_lease *lease)
 {
     name_path(story, recorder_way_name(lease));
+    story->unexpected = recorder_way_name_unexpected(lease);
     name_unexpected(story);
     if (recorder_way_is_relayed(lease))
         take_relay(story, lease);

@@ -19,7 +19,8 @@ enum {
 struct recorder_story {
     bool begun;
     char path[RECORDER_PATH_SIZE];
-    char relay[160]; /* its JSON; empty: none */
+    const char *unexpected; /* the path's name if it is none and packets come all the same */
+    char relay[160];        /* its JSON; empty: none */
     struct verdict verdict;
     struct addr first; /* where its first packet came from; unset: none came */
     enum path_code answered_with;

@@ -181,6 +181,15 @@ static void take_relay(struct recorder *recorder, const struct recorder_call *ca
     recorder_stock_drop_relay(&recorder->stock, lease->relay.worker, lease->relay.slot);
 }
 
+static void advertise(const struct recorder *recorder, const struct recorder_call *call,
+                      struct recorder_lease *lease)
+{
+    struct addr mine = own(recorder, call, lease);
+    lease->advertised = recorder_way_address(recorder, call, lease, false);
+    lease->advertised_rtcp = recorder_way_address(recorder, call, lease, true);
+    lease->is_own = addr_equal_ip(&lease->advertised, &mine);
+}
+
 struct addr recorder_way_own(const struct recorder *recorder, const struct recorder_call *call,
                              const struct recorder_lease *lease)
 {
@@ -234,8 +243,7 @@ void recorder_way_stand_by(struct recorder *recorder, const struct recorder_call
     recorder_stock_drop_relay(&recorder->stock, lease->relay.worker, lease->relay.slot);
     /* In the place of one that was advertised and is gone. */
     if (recorder_way_is_relayed(lease) && addr_is_set(&lease->relay.relayed[family_of(lease)])) {
-        lease->advertised = recorder_way_address(recorder, call, lease, false);
-        lease->advertised_rtcp = recorder_way_address(recorder, call, lease, true);
+        advertise(recorder, call, lease);
     }
 }
 
@@ -258,8 +266,7 @@ void recorder_way_choose(struct recorder *recorder, const struct recorder_call *
                       : 0;
     take_relay(recorder, call, lease);
     lease->tried = tried | 1u << (unsigned)lease->choice.code;
-    lease->advertised = recorder_way_address(recorder, call, lease, false);
-    lease->advertised_rtcp = recorder_way_address(recorder, call, lease, true);
+    advertise(recorder, call, lease);
 }
 
 void recorder_way_look(const struct recorder *recorder, const struct recorder_call *call,
@@ -268,8 +275,7 @@ void recorder_way_look(const struct recorder *recorder, const struct recorder_ca
     lease->us = us_of(recorder, call, now, lease);
     lease->us.is_static = lease->us.is_static && !moves_ports(recorder, call, lease);
     lease->choice = (struct path_choice){.code = lease->us.is_static ? PATH_MAPPED : PATH_DIRECT};
-    lease->advertised = recorder_way_address(recorder, call, lease, false);
-    lease->advertised_rtcp = recorder_way_address(recorder, call, lease, true);
+    advertise(recorder, call, lease);
 }
 
 struct recorder_wish recorder_way_wish(const struct recorder *recorder,
@@ -315,8 +321,7 @@ static bool order_again(const struct recorder *recorder, const struct recorder_c
     other->choice.punches = other->choice.to_port = true;
     other->choice.why = "nothing came to a port of the address that the settings name: another, "
                         "which we send from first";
-    other->advertised = recorder_way_address(recorder, call, other, false);
-    other->advertised_rtcp = recorder_way_address(recorder, call, other, true);
+    advertise(recorder, call, other);
     return true;
 }
 
@@ -380,8 +385,7 @@ void recorder_way_direct(struct recorder *recorder, const struct recorder_call *
     lease->arrived = (struct addr){0};
     lease->choice = path_direct(&lease->us, seen);
     lease->tried |= 1u << (unsigned)lease->choice.code;
-    lease->advertised = recorder_way_address(recorder, call, lease, false);
-    lease->advertised_rtcp = recorder_way_address(recorder, call, lease, true);
+    advertise(recorder, call, lease);
 }
 
 void recorder_way_meet(const struct recorder *recorder, const struct recorder_call *call,
@@ -466,6 +470,11 @@ bool recorder_way_is_relayed(const struct recorder_lease *lease)
 const char *recorder_way_name(const struct recorder_lease *lease)
 {
     return path_name(&lease->choice, &lease->us);
+}
+
+const char *recorder_way_name_unexpected(const struct recorder_lease *lease)
+{
+    return path_name_unexpected(&lease->us, lease->is_own);
 }
 
 /* ---- Whom media may send to ----------------------------------------------------------------- */

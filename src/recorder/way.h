@@ -23,6 +23,7 @@ struct recorder_lease {
     unsigned used;  /* of the SRC's profile: src_profile_used() */
     unsigned tried; /* 1 << path code: this one, and those that brought nothing */
     struct addr advertised, advertised_rtcp;
+    bool is_own;         /* the advertised address is this host's */
     bool lost;           /* its port's address is not on this host any more ... */
     bool closed;         /* ...and so is its socket: nothing brings it back */
     struct tick lost_at; /* ...since */
@@ -95,5 +96,7 @@ void recorder_way_fill(const struct recorder *recorder, const struct recorder_ca
 bool recorder_way_is_relayed(const struct recorder_lease *lease);
 /* DESIGN.md's word for the path. */
 const char *recorder_way_name(const struct recorder_lease *lease);
+/* If no path was known to work, and packets come all the same. */
+const char *recorder_way_name_unexpected(const struct recorder_lease *lease);
 
 #endif

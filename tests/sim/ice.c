@@ -80,6 +80,10 @@ static void test_no_check_is_answered(void)
         CHECK_TEXT(play_text(play_stream(play, i), "path"), "none");
         CHECK(json_is_true(json_object_get(verdict, "ice")));
         CHECK_INT(play_trail(play, i, "silent"), 1);
+        const json_t *trail = json_object_get(verdict, "trail");
+        const json_t *last = json_array_get(trail, json_array_size(trail) - 1);
+        CHECK_TEXT(play_text(last, "event"), "silent");
+        CHECK(play_number(last, "t_ms") >= 4900 && play_number(last, "t_ms") < 5500);
         CHECK(strstr(play_text(json_object_get(verdict, "unreachable"), "reason"), "ICE") != NULL);
     }
     CHECK_INT(play_count(play, "warnings", "code", "unreachable"), 2);

@@ -215,7 +215,11 @@ static void test_without_relay_and_edge(void)
     print(&choice, got);
     CHECK_TEXT(got, "none+H(SIP ip)");
     CHECK_TEXT(path_name(&choice, &us), "none");
-    CHECK_TEXT(path_name_unexpected(&us), "stun");
+    CHECK_TEXT(path_name_unexpected(&us, false), "stun");
+    CHECK_TEXT(path_name_unexpected(&us, true), "host");
+    us.has_stun = false;
+    CHECK_TEXT(path_name_unexpected(&us, false), "static");
+    us.has_stun = true;
     /* What follows can be sent to where its NAT is known to keep the port. */
     src.latches = PATH_YES;
     src.keeps_port = PATH_UNKNOWN;

@@ -452,6 +452,42 @@ static void test_a_lost_relay_is_waited_for(void)
     play_free(play);
 }
 
+/* A relay has one port, which a=rtcp names for RTCP, too. An SRC that passes over that loses its reports; those that
+ * end up at its other stream's relay, the port above, change nothing there. */
+static void test_reports_at_the_port_above_a_relay(void)
+{
+    struct nat_profile profiles[2];
+    memcpy(profiles, behind(NAT_MAPPING_ADDRESS_PORT, NAT_FILTERING_ADDRESS_PORT), sizeof profiles);
+    struct srs_options options = {.profiles = profiles, .seen = SRS_OUTSIDE, .relays = 2};
+    struct play *play = play_begin(47, &options);
+    CHECK(src_connect(play->src, NULL));
+    CHECK(addr_equal(&play->a->to_rtcp, &play->a->to) &&
+          addr_equal(&play->b->to_rtcp, &play->b->to));
+    CHECK_INT(play->b->to.port, play->a->to.port + 1);
+    src_talk(play->src, true);
+    play->b->talking = false;
+    world_run(&play->world, 1000);
+    play->b->talking = true;
+    play->b->next = play->world.now;
+    world_run(&play->world, 1000);
+    play->a->to_rtcp.port++;
+    for (unsigned i = 0; i < 5; i++) {
+        src_sender_report(play->src, play->a, i == 4);
+        world_run(&play->world, 1000);
+    }
+    play_end(play);
+    for (unsigned i = 0; i < 2; i++) {
+        const json_t *stream = play_stream(play, i);
+        CHECK_INT(play_number(stream, "packets"), (i ? play->b : play->a)->sent);
+        CHECK_TEXT(play_text(stream, "path"), "relay");
+        CHECK_INT(play_number(play_verdict(play, i), "lost_before_first"), 0);
+        CHECK_INT(json_array_size(json_object_get(play_verdict(play, i), "security")), 0);
+    }
+    CHECK_INT(json_array_size(json_object_get(play->document, "warnings")), 1);
+    CHECK_INT(play_count(play, "warnings", "code", "metadata-missing"), 1);
+    play_free(play);
+}
+
 /* A relay that is lost while we have no address at all: nobody could be told. */
 static void test_nobody_is_told_from_nowhere(void)
 {
@@ -963,6 +999,7 @@ int main(void)
     RUN(test_glare_and_silence);
     RUN(test_a_relay_is_lost);
     RUN(test_a_lost_relay_is_waited_for);
+    RUN(test_reports_at_the_port_above_a_relay);
     RUN(test_nobody_is_told_from_nowhere);
     RUN(test_a_gap_does_not_turn_time_back);
     RUN(test_the_src_is_gone);

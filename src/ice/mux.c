@@ -28,6 +28,7 @@ struct path {
     struct map_node node;
     struct ice_mux_agent *agent;
     struct tick proved;
+    bool answered; /* so it was proved once */
     uint8_t key[PATH_KEY];
 };
 
@@ -173,12 +174,13 @@ static struct path *place_for(struct ice_mux_agent *agent)
     return oldest;
 }
 
-bool ice_mux_proved(struct ice_mux *mux, struct tick now, struct ice_mux_agent *agent,
-                    const struct ice_path *path)
+static bool prove(struct ice_mux *mux, struct tick now, struct ice_mux_agent *agent,
+                  const struct ice_path *path, bool answered)
 {
     struct path *known = find_path(mux, path);
     if (known && known->agent != agent) {
-        if (!tick_due(tick_add_ms(known->proved, ICE_MUX_PROVEN_MS), now))
+        bool outdone = answered && !known->answered;
+        if (!outdone && !tick_due(tick_add_ms(known->proved, ICE_MUX_PROVEN_MS), now))
             return false;
         map_remove(&mux->paths, &known->node);
         known = NULL;
@@ -187,11 +189,25 @@ bool ice_mux_proved(struct ice_mux *mux, struct tick now, struct ice_mux_agent *
         known = place_for(agent);
         map_remove(&mux->paths, &known->node);
         known->agent = agent;
+        known->answered = false;
         path_key(path, known->key);
         map_insert(&mux->paths, &known->node, view_of(known->key, sizeof known->key));
     }
     known->proved = now;
+    known->answered |= answered;
     return true;
+}
+
+bool ice_mux_proved(struct ice_mux *mux, struct tick now, struct ice_mux_agent *agent,
+                    const struct ice_path *path)
+{
+    return prove(mux, now, agent, path, false);
+}
+
+bool ice_mux_answered(struct ice_mux *mux, struct tick now, struct ice_mux_agent *agent,
+                      const struct ice_path *path)
+{
+    return prove(mux, now, agent, path, true);
 }
 
 void ice_mux_used(struct ice_mux *mux, struct tick now, const struct ice_mux_agent *agent,

@@ -33,11 +33,14 @@ WARN_UNUSED bool ice_mux_name(struct ice_mux *mux, struct ice_mux_agent *agent, 
 /* What the agent sends: the transaction of a request is remembered for its answer;
  * anything else is passed over. */
 void ice_mux_sent(struct ice_mux *mux, struct ice_mux_agent *agent, struct view datagram);
-/* The agent took a check, or an answer, from there: its integrity was good. False when the path is
- * another's, who proved it in the last 30 s:
- * nobody takes a neighbour's media by a forged source address. */
+/* The agent took a check from there: its integrity was good. False when the path is another's, who
+ * proved it in the last 30 s: nobody takes a neighbour's media by a forged source address. */
 bool ice_mux_proved(struct ice_mux *mux, struct tick now, struct ice_mux_agent *agent,
                     const struct ice_path *path);
+/* It took an answer to a check of its own from there. Whoever forges source addresses gets none, so
+ * that this outdoes a path of which nobody else has more than a check to show. */
+bool ice_mux_answered(struct ice_mux *mux, struct tick now, struct ice_mux_agent *agent,
+                      const struct ice_path *path);
 
 /* Media of the agent's peer came from there. Peers that send no consent checks (RFC 5245's, ICE-lite
  * ones, those without ICE) prove a path once: for as long as it carries their media nobody else has

@@ -213,7 +213,7 @@ static void prove(struct media *media, struct media_stream *stream, struct tick 
 {
     struct stun_message m;
     if (stun_message_decode(datagram->bytes, &m) != STUN_DECODED ||
-        !media_shared_proved(media, stream, now, datagram))
+        !media_shared_proved(media, stream, now, datagram, m.class == STUN_SUCCESS))
         return;
     if (m.class == STUN_SUCCESS)
         stream->recording->ice_works = true;

@@ -54,12 +54,15 @@ void media_shared_sent(struct media *media, struct media_stream *stream,
 }
 
 bool media_shared_proved(struct media *media, struct media_stream *stream, struct tick now,
-                         const struct datagram *datagram)
+                         const struct datagram *datagram, bool answers)
 {
     struct ice_path path = {{datagram->socket}, datagram->from};
     if (!MEDIA_SOCKET_SHARED(datagram->socket))
         return true;
-    return stream->share && ice_mux_proved(media->shared, now, stream->share, &path);
+    if (!stream->share)
+        return false;
+    return answers ? ice_mux_answered(media->shared, now, stream->share, &path)
+                   : ice_mux_proved(media->shared, now, stream->share, &path);
 }
 
 void media_shared_used(struct media *media, const struct media_stream *stream, struct tick now,

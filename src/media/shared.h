@@ -21,8 +21,9 @@ void media_shared_sent(struct media *media, struct media_stream *stream,
 /* The stream took a packet from there. */
 void media_shared_used(struct media *media, const struct media_stream *stream, struct tick now,
                        const struct datagram *datagram);
-/* The stream's agent believes the sender. False: the path is another stream's. */
+/* The stream's agent believes the sender, who answers a check of ours or sent one. False: the path is another
+ * stream's. */
 bool media_shared_proved(struct media *media, struct media_stream *stream, struct tick now,
-                         const struct datagram *datagram);
+                         const struct datagram *datagram, bool answers);
 
 #endif

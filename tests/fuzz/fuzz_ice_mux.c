@@ -69,7 +69,8 @@ static void step(struct world *w)
         break;
     case 2: {
         struct ice_path path = path_of(fuzz_next(&w->rest));
-        if (ice_mux_proved(w->mux, w->now, *agent, &path))
+        if (op & 8 ? ice_mux_answered(w->mux, w->now, *agent, &path)
+                   : ice_mux_proved(w->mux, w->now, *agent, &path))
             assert(ice_mux_find(w->mux, &path, VIEW_LIT("\x80media")) == *agent);
         break;
     }

@@ -109,6 +109,25 @@ static void test_media_by_proven_path_only(void)
     ice_mux_destroy(mux);
 }
 
+/* RFC 8445 §19.2: a check's source may be forged, also by somebody with a call of his own on this port. An
+ * answer cannot: it takes the path back, and no check takes it from then on. */
+static void test_an_answer_outdoes_a_check(void)
+{
+    struct ice_mux *mux = create(2);
+    struct ice_mux_agent *a = ice_mux_join(mux, 1), *b = ice_mux_join(mux, 2);
+    struct ice_path path = path_of(4000);
+    CHECK(ice_mux_proved(mux, now, a, &path)); /* b's address, forged */
+    CHECK(!ice_mux_proved(mux, now, b, &path));
+    CHECK(ice_mux_answered(mux, tick_add_ms(now, 50), b, &path));
+    CHECK(ice_mux_find(mux, &path, RTP) == b);
+    CHECK(!ice_mux_proved(mux, tick_add_ms(now, 100), a, &path));
+    CHECK(!ice_mux_answered(mux, tick_add_ms(now, 100), a, &path)); /* as good, and later */
+    CHECK(ice_mux_find(mux, &path, RTP) == b);
+    CHECK(ice_mux_proved(mux, tick_add_ms(now, 30050), a, &path)); /* b is heard no more */
+    CHECK(ice_mux_answered(mux, tick_add_ms(now, 30060), b, &path));
+    ice_mux_destroy(mux);
+}
+
 static void test_bounds(void)
 {
     struct ice_mux *mux = create(2);
@@ -221,6 +240,7 @@ int main(void)
     RUN(test_requests_by_name_then_path);
     RUN(test_answers_by_transaction_then_path);
     RUN(test_media_by_proven_path_only);
+    RUN(test_an_answer_outdoes_a_check);
     RUN(test_bounds);
     RUN(test_restart_and_leave);
     RUN(test_fifty_agents_on_one_port);

@@ -147,7 +147,7 @@ static void drain(struct world *w)
         ;
     for (unsigned sent = 0; media_output(w->media, w->now, &packet); sent++) {
         assert(sent < 1000 && packet.bytes.len > 0);
-        assert(MEDIA_SOCKET_SHARED(packet.socket) || packet.socket == MEDIA_SOCKET(0, false));
+        assert(MEDIA_SOCKET_SHARED(packet.socket) || MEDIA_SOCKET_PORT(packet.socket) == 0);
     }
     while (media_event(w->media, &event))
         ;

@@ -24,7 +24,8 @@ void verdict_note(struct verdict *v, struct tick now, enum verdict_event event,
 {
     const struct verdict_step *last = v->count ? &v->trail[v->count - 1] : NULL;
     v->follows |= event == VERDICT_FOLLOWED;
-    if (last && last->event == event && addr_is_set(peer) && addr_equal(&last->peer, peer))
+    if (last && last->event == event && addr_equal(&last->peer, peer) &&
+        (addr_is_set(peer) || event == VERDICT_SILENT))
         return;
     if (v->count == VERDICT_TRAIL) {
         v->untold++;
@@ -34,12 +35,18 @@ void verdict_note(struct verdict *v, struct tick now, enum verdict_event event,
         (struct verdict_step){.event = event, .t_ms = since_answer_ms(v, now), .peer = *peer};
 }
 
+static void set_unreachable(struct verdict *v, bool is)
+{
+    v->turns += v->unreachable != is;
+    v->unreachable = is;
+}
+
 void verdict_first_packet(struct verdict *v, struct tick now, const struct addr *from,
                           uint32_t lost)
 {
     if (v->first_packet_ms >= 0)
         return;
-    v->unreachable = false;
+    set_unreachable(v, false);
     v->first_packet_ms = since_answer_ms(v, now);
     v->lost_before_first = lost;
     v->observed = *from;
@@ -66,7 +73,7 @@ void verdict_ice_chose(struct verdict *v, struct tick now, const char *pair,
 {
     v->switches += v->pair[0] && strcmp(v->pair, "none") != 0;
     (void)view_copy(view_of_string(pair), v->pair, sizeof v->pair);
-    v->unreachable = false;
+    set_unreachable(v, false);
     verdict_note(v, now, VERDICT_ICE, peer);
 }
 
@@ -84,7 +91,7 @@ void verdict_unreachable(struct verdict *v, struct tick now)
 {
     if (v->first_packet_ms >= 0 || v->unreachable)
         return;
-    v->unreachable = true;
+    set_unreachable(v, true);
     verdict_note(v, now, VERDICT_SILENT, &(struct addr){0});
 }
 
@@ -100,19 +107,22 @@ static struct verdict_cure cure_of_ice(const struct path_us *us)
     /* A relay is given to whom is not reached without. */
     if (!is_reached && (us->relay_udp || us->relay_stream))
         return (struct verdict_cure){
-            "the checks of ICE found no path, not even over our relay: the SRC sends none, or its "
-            "network lets no UDP out",
+            "the checks of ICE have found no path so far, not even over our relay: the SRC sends "
+            "none, or its network lets no UDP out",
             "see whether the SRC sends checks and its network lets UDP out; or give the SRC a TURN "
             "server of its own"};
     if (is_reached || us->behaviour.mapping == NAT_MAPPING_NONE)
         return (struct verdict_cure){
-            "the checks of ICE found no path to an address that anyone may send to: the SRC's "
-            "network, or a firewall on the way, lets no UDP through",
+            "the checks of ICE have found no path so far to an address that anyone may send to: "
+            "the "
+            "SRC sends none, or its network, or a firewall on the way, lets no UDP through",
             "let UDP out of the SRC's network and in to our RTP ports; or set rtp.tcp_port, if the "
             "SRC speaks ICE over TCP; or give it a TURN server of its own"};
     return (struct verdict_cure){
-        "the checks of ICE found no path through our NAT and the SRC's, and there is no relay",
-        "set nat.turn_servers, or forward the RTP ports and set nat.external_ip"};
+        "the checks of ICE have found no path so far, and there is no relay: our NAT and the SRC's "
+        "network keep each other's packets out, or the SRC sends no checks",
+        "set nat.turn_servers, or forward the RTP ports and set nat.external_ip; then see whether "
+        "the SRC sends checks"};
 }
 
 struct verdict_cure verdict_cure(const struct verdict *v)
@@ -147,10 +157,9 @@ struct verdict_cure verdict_cure(const struct verdict *v)
             "see whether the SRC sends RTP there"};
     if (!us->has_stun && !us->stun_is_silent && !us->relay_udp && !us->relay_stream)
         return (struct verdict_cure){
-            "nobody has told our address outside, no STUN server being asked, and there is no "
-            "relay",
-            "set nat.stun_servers; or forward the RTP ports and set nat.external_ip; or set "
-            "nat.turn_servers"};
+            "no STUN server has told this port's address outside, and there is no relay",
+            "see that nat.stun_servers are set and their names are found; or forward the RTP ports "
+            "and set nat.external_ip; or set nat.turn_servers"};
     if (!us->has_stun && !us->relay_udp && !us->relay_stream)
         return (struct verdict_cure){
             "no UDP leaves our network, and there is no relay",

@@ -59,13 +59,14 @@ struct verdict {
     int32_t first_packet_ms; /* -1: none */
     uint32_t lost_before_first, switches;
     bool follows, unreachable;
+    uint32_t turns; /* how often unreachable became so or otherwise */
     unsigned security;
     char learned[VERDICT_LEARNED]; /* what of the choice came from the SRC's profile, in words */
 };
 
 void verdict_begin(struct verdict *v, struct tick now, const struct path_us *us,
                    const struct path_src *src, const struct path_choice *choice);
-/* The same event with the same peer twice in a row is told once. */
+/* The same event with the same peer twice in a row is told once, and so is silence. */
 void verdict_note(struct verdict *v, struct tick now, enum verdict_event event,
                   const struct addr *peer);
 /* The first packet that was recorded; lost: those before it, as far as sequence numbers tell. */
@@ -83,8 +84,8 @@ void verdict_alarm(struct verdict *v, enum verdict_security what);
 
 /* src_profile_say()'s words; cut where too long. */
 void verdict_learned(struct verdict *v, struct view words);
-/* Everything was tried, nothing came: verdict_cure() says why and what to do; until a packet comes
- * after all. Told once. */
+/* Everything was tried, or ICE has looked for a while, and nothing came: verdict_cure() says why and
+ * what to do; until a packet comes after all. Told once. */
 void verdict_unreachable(struct verdict *v, struct tick now);
 
 struct verdict_cure {

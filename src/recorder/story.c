@@ -192,7 +192,7 @@ bool recorder_story_line(struct recorder_story *story, unsigned stream,
     const struct verdict *v = &story->verdict;
     /* Counters only grow, so that each change makes another number. */
     uint32_t now = 1 + v->count + v->untold + v->switches + v->security +
-                   (uint32_t)(v->first_packet_ms >= 0) + v->unreachable + v->lost_before_first;
+                   (uint32_t)(v->first_packet_ms >= 0) + v->turns + v->lost_before_first;
     if (!story->begun || now == story->told)
         return false;
     struct journal_event event = journal_event_begin(text, RECORDER_STORY_SIZE, JOURNAL_EVENT_PATH);

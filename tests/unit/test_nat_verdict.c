@@ -204,8 +204,8 @@ static void test_unreachable(void)
         {0},
         {.has_stun = true, .behaviour = {.mapping = NAT_MAPPING_NONE}},
     };
-    const char *const words[] = {"its own network", "there is no relay",    "nobody can tell",
-                                 "no UDP leaves",   "no STUN server being", "a firewall before"};
+    const char *const words[] = {"its own network", "there is no relay",  "nobody can tell",
+                                 "no UDP leaves",   "no STUN server has", "a firewall before"};
     const char *const cures[] = {"firewall",      "nat.turn_servers", "sip.allow",
                                  "transport=tcp", "nat.stun_servers", "security group"};
     for (size_t i = 0; i < sizeof nats / sizeof *nats; i++) {
@@ -215,7 +215,10 @@ static void test_unreachable(void)
         const struct addr seen = addr_v4(192, 0, 2, 10, 4000);
         begin(&v, &nats[i], (struct path_src){.signalled = addr_v4(192, 0, 2, 10, 5060)});
         verdict_learned(&v, view_of_string("its media comes from elsewhere (2 earlier calls)"));
+        verdict_note(&v, later(4000), VERDICT_SILENT, &(struct addr){0}); /* as media tells it */
+        unsigned steps = v.count;
         verdict_unreachable(&v, later(4000));
+        CHECK_INT(v.count, steps);
         CHECK(strstr(verdict_cure(&v).reason, words[i]) && strstr(verdict_cure(&v).cure, cures[i]));
         verdict_print(&v, &w);
         json_t *json = json_loadb(text, writer_done(&w).len, 0, NULL);
@@ -258,6 +261,7 @@ static void test_unreachable_by_ice(void)
         CHECK(strstr(verdict_cure(&v).reason, words[i]) && verdict_cure(&v).cure[0]);
         verdict_ice_chose(&v, later(40000), "S-S", &peer);
         CHECK(!v.unreachable);
+        CHECK_INT(v.turns, 2);
     }
 }
 

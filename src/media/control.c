@@ -27,6 +27,13 @@ static uint32_t own_socket(const struct media_stream *stream, bool control)
                                                : MEDIA_SOCKET(stream->facts.port, control);
 }
 
+/* Where the SRC was heard, as long as that is not being left: the port that it is told instead lets
+ * its packets in, through a NAT of ours, only once we have sent from there. */
+static uint32_t heard_at(const struct media_stream *stream, uint32_t socket, uint32_t own)
+{
+    return media_lend_is_present(stream, socket) ? socket : own;
+}
+
 /* To where its reports come from, else its media, else what the recorder let through of its SDP. */
 static bool find_peer(const struct media_stream *stream, uint32_t *socket, struct addr *to)
 {
@@ -35,14 +42,14 @@ static bool find_peer(const struct media_stream *stream, uint32_t *socket, struc
     *socket = own_socket(stream, !mux);
     if (addr_is_set(&stream->control_from) && !stream->control_barred) {
         *to = stream->control_from;
-        *socket = stream->control_socket;
+        *socket = heard_at(stream, stream->control_socket, *socket);
         return true;
     }
     if (way->keepalive == MEDIA_KEEPALIVE_NONE)
         return false;
     if (mux && addr_is_set(&stream->source.accepted)) {
         *to = stream->source.accepted;
-        *socket = stream->heard_socket;
+        *socket = heard_at(stream, stream->heard_socket, *socket);
         return !stream->barred;
     }
     if (mux ? way->target_count == 0 : way->target_rtcp_count == 0)
@@ -97,6 +104,12 @@ void media_control_start(struct media *media, struct media_stream *stream, struc
     stream->control_due = !stream->facts.rtcp_mux;
     media_ready(media, stream);
     wait_for_next(media, stream, now);
+}
+
+void media_control_move(struct media *media, struct media_stream *stream)
+{
+    stream->control_due = stream->control_due || !stream->facts.rtcp_mux;
+    media_ready(media, stream);
 }
 
 void media_control_confirm(struct media *media, struct media_stream *stream)

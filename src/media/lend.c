@@ -102,6 +102,7 @@ void media_lend_replace(struct media *media, struct media_stream *stream, struct
 {
     bool back = stream->spare.held && stream->spare.port == stream->facts.port &&
                 stream->spare.generation == stream->facts.generation;
+    media_control_move(media, stream);
     /* Between two ports there may have been none (worker_lend()): then what it had before stays. */
     if (before->port == MEDIA_NO_PORT && !back) {
         enter_port(media, stream, now, stream->facts.port, stream->facts.generation);
@@ -124,6 +125,20 @@ void media_lend_replace(struct media *media, struct media_stream *stream, struct
 static bool is_of(uint32_t socket, uint32_t port, uint32_t shared)
 {
     return port == MEDIA_NO_PORT ? socket == shared : MEDIA_SOCKET_PORT(socket) == port;
+}
+
+bool media_lend_is_present(const struct media_stream *stream, uint32_t socket)
+{
+    const struct media_stream_facts *facts = &stream->facts;
+    const struct media_second *second = &stream->second;
+    for (unsigned i = 0; i < MEDIA_STREAM_RELAYS && MEDIA_SOCKET_IS_RELAY(socket); i++) {
+        const struct media_lent_relay *relay = &stream->relays[i];
+        if (relay->held && relay->slot == MEDIA_RELAY_SLOT(socket))
+            return tick_is_never(relay->until);
+    }
+    return !MEDIA_SOCKET_IS_RELAY(socket) &&
+           (is_of(socket, facts->port, facts->socket) ||
+            (second->held && is_of(socket, second->port, second->socket)));
 }
 
 /* A NAT, a firewall and the SRC know a stream by the address that it goes to: what we send on a

@@ -250,6 +250,8 @@ void media_stream_digits(struct media *media, struct media_stream *stream, struc
 /* ---- control.c: RTCP ------------------------------------------------------------------------ */
 
 void media_control_start(struct media *media, struct media_stream *stream, struct tick now);
+/* It has another port now: what opens a NAT's way to that goes out at once. */
+void media_control_move(struct media *media, struct media_stream *stream);
 /* The ACK came. */
 void media_control_confirm(struct media *media, struct media_stream *stream);
 void media_control_input(struct media *media, struct media_stream *stream, struct tick now,
@@ -316,6 +318,8 @@ void media_lend_replace(struct media *media, struct media_stream *stream, struct
                         const struct media_stream_facts *before);
 /* Takes the port of the other family of its facts, or leaves it. */
 void media_lend_second(struct media *media, struct media_stream *stream, struct tick now);
+/* Is the socket, or relay, one that the stream has, and does not leave? */
+bool media_lend_is_present(const struct media_stream *stream, uint32_t socket);
 /* The address of ours that a packet shall leave from. False: the stream has the port no more, which is
  * another's, or will be. */
 WARN_UNUSED bool media_lend_source(const struct media *media, const struct media_stream *stream,

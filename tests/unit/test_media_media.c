@@ -70,6 +70,7 @@ static void open_stream(uint64_t recording, uint32_t port, bool paused, int64_t 
     c.stream = (struct media_stream_facts){
         .port = port,
         .generation = 7,
+        .listed = true, /* what may be sent to others is counted */
         .paused = paused,
         .bound = addr_v4(192, 0, 2, 1, (uint16_t)(4000 + 2 * port)),
         .advertised = addr_v4(192, 0, 2, 1, (uint16_t)(4000 + 2 * port)),
@@ -305,6 +306,44 @@ static void test_what_went_by_before_the_first_packet(void)
         media_destroy(media);
     }
     their_port = 5000;
+}
+
+/* The socket that our reports leave from, of those that are due by then; UINT32_MAX: none is. */
+static uint32_t reporting_socket(void)
+{
+    struct media_packet packet;
+    uint32_t socket = UINT32_MAX;
+    media_expire(media, now);
+    while (media_output(media, now, &packet)) {
+        if ((uint8_t)packet.bytes.at[1] != 201) /* RFC 3550 §6.4.2; else a keepalive */
+            continue;
+        CHECK_INT(packet.to.port, 5001);
+        socket = packet.socket;
+    }
+    return socket;
+}
+
+/* Behind a NAT that lets in whom we have sent to, their reports come to the port that they are told
+ * only once ours have left from it, whatever still comes to the one from before. */
+static void test_reports_leave_from_the_port_of_now(void)
+{
+    begin();
+    command((struct media_command){.kind = MEDIA_OPEN}, 1, 0);
+    open_stream(1, 3, false, 0);
+    (void)packet(3, 0, 0);
+    command((struct media_command){.kind = MEDIA_CONFIRM}, 1, 0);
+    report(3, 1, 10);
+    now = tick_add_ms(now, 8000);
+    CHECK_INT(reporting_socket(), MEDIA_SOCKET(3, true));
+    open_stream(1, 4, false, 8000);
+    CHECK_INT(reporting_socket(), MEDIA_SOCKET(4, true));
+    report(3, 1, 8100);
+    now = tick_add_ms(now, 8000);
+    CHECK_INT(reporting_socket(), MEDIA_SOCKET(4, true));
+    report(4, 1, 16100);
+    now = tick_add_ms(now, 30000);
+    CHECK_INT(reporting_socket(), MEDIA_SOCKET(4, true));
+    media_destroy(media);
 }
 
 /* A sweep so many ms after begin(), while the wall clock shows that it is wall_ms after noon. */
@@ -594,6 +633,7 @@ int main(void)
     RUN(test_datagrams_of_any_size);
     RUN(test_packets_that_the_kernel_dropped);
     RUN(test_what_went_by_before_the_first_packet);
+    RUN(test_reports_leave_from_the_port_of_now);
     RUN(test_a_machine_that_stood_still);
     RUN(test_arrivals_while_the_clock_is_set);
     RUN(test_a_clock_set_back_loses_no_packet);

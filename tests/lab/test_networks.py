@@ -3,9 +3,13 @@
 that come down a registration. Each plays two calls and hears them; the path is what doc/nat.md says.
 Use: test_networks.py BUILD [PART PARTS | PLAY ...]."""
 import re
+import sys
 
 import lab
 from harness import ROOT, Tap, near, wait_for
+
+sys.path.insert(0, str(ROOT / "tests" / "interop" / "network"))
+import place  # noqa: E402
 
 lab.enter()
 tap = Tap()
@@ -37,13 +41,13 @@ class Play:
             if self.conf:
                 (world.folder / "siprecd.conf").write_text(self.conf)
                 words += ["-c", world.folder / "siprecd.conf"]
-            if self.register or self.conf:
+            self.registers = self.register or "register" in (self.conf or "")
+            if self.registers:
                 world.kamailio()
                 to = to or f"{lab.SERVERS}.6"
             if self.register:
                 words += [f"--sip.register={self.register}", "--sip.register_username=recorder",
                           "--sip.register_password=secret"]
-            self.registers = self.register or self.conf
             if self.tls or self.registers:
                 words.append(f"--sip.tls_ca={world.authority().pem}")
             if not self.src_v4:
@@ -157,6 +161,38 @@ Play("README: an office router, forwarded by hand", [FORWARDED], arguments=DEFAU
 Play("README: a locked-down enterprise", ["proxy-only"], settings=settings_of(outside, TURN_PASSWORD=lab.TURN_PASSWORD), tls=True,
      warm=True, sip=False, paths=("relay", "relay"), relay_over="tls", names="192.168.10.1 proxy\n",
      conf=f"{register.replace('] ', ']' + chr(10))}\n{password} = secret\n")
+# Those of doc/nat.md.
+
+
+def chapter(words):
+    """The lines to paste of the paragraph that begins so."""
+    text = (ROOT / "doc" / "nat.md").read_text().split("\n## 16. ")[1]
+    block = re.search(r"^\*\*" + words + r"\.\*\*.*?\n\n((?:    [^\n]*\n)+)", text, re.M | re.S).group(1)
+    return "".join(line[4:] + "\n" for line in block.splitlines())
+
+
+def in_a_cloud(world):
+    """Its metadata service, its firmware, and a packet filter that lets nothing in, as Debian's; then what is to be pasted."""
+    place.hide_firmware()
+    place.firmware("gcp")
+    place.metadata_is_there(world)
+    world.fake = place.Fake(world, "gcp", place.METADATA, says=f"{lab.SRS}.1")
+    world.srs.nft("table inet filter { chain input { type filter hook input priority 0; policy drop\n"
+                  "iif lo accept\n ct state established,related accept\n}\n}\n")
+    world.srs.run("sh", "-ec", chapter("A cloud VM"))
+
+
+def out_of_the_cloud(play, world, recorder):
+    tap.equal(place.told(recorder, "metadata"), [f"{lab.SRS}.1"], f"{play.name}: metadata tell the address", recorder.nat())
+    place.show_firmware()
+
+
+Play("doc/nat.md: a cloud VM", ["1:1"], src=["symmetric"], arguments=DEFAULTS, before=in_a_cloud, check=out_of_the_cloud,
+     paths=(None,))
+Play("doc/nat.md: an office router, forwarded by hand", [FORWARDED], src=["symmetric"], arguments=DEFAULTS, paths=("static",),
+     conf=chapter("An office router").replace("203.0.113.7", f"{lab.SRS}.1"))
+Play("doc/nat.md: a locked-down enterprise", ["proxy-only"], tls=True, warm=True, sip=False, paths=("relay",), relay_over="tls",
+     names="192.168.10.1 proxy\n", conf=chapter("A locked-down enterprise"))
 # ICE with a mapping.
 Play("PCP, the SRC speaks ICE", ["pcp"], call=["--ice", "full"], paths=("mapped", "mapped"))
 

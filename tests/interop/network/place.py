@@ -15,6 +15,43 @@ NOBODY = {"STUN_SERVERS": "none", "SIPRECD_NAT_PORTMAP": "false", "SIPRECD_NAT_M
           "SIPRECD_NAT_IP_SERVICES": "none"}
 
 
+DMI = {
+    "gcp": {"sys_vendor": "Google", "product_name": "Google Compute Engine"},
+    "aws": {"sys_vendor": "Amazon EC2", "product_name": "m5.large"},
+    "azure": {"sys_vendor": "Microsoft Corporation", "chassis_asset_tag": "7783-7084-3265-9085-8269-3286-77"},
+    "azure-standard": {"sys_vendor": "Microsoft Corporation", "chassis_asset_tag": "7783-7084-3265-9085-8269-3286-77"},
+    "oci": {"sys_vendor": "QEMU", "chassis_asset_tag": "OracleCloud.com"},
+    "digitalocean": {"sys_vendor": "DigitalOcean"},
+    "hetzner": {"sys_vendor": "Hetzner"},
+    "nobody": {"sys_vendor": "QEMU", "product_name": "Standard PC"},
+}
+FIRMWARE = pathlib.Path("/sys/class/dmi/id")
+
+
+def firmware(name):
+    """What /sys says this machine is, from here on: in this mount namespace alone."""
+    FIRMWARE.mkdir(parents=True, exist_ok=True)
+    for old in FIRMWARE.iterdir():
+        old.unlink()
+    for key, text in DMI[name].items():
+        (FIRMWARE / key).write_text(text + "\n")
+
+
+def hide_firmware():
+    """Over the whole of it: many machines have no firmware that says anything. In this mount namespace alone."""
+    lab.run("mount", "-t", "tmpfs", "firmware", "/sys/class")
+
+
+def show_firmware():
+    lab.run("umount", "/sys/class")
+
+
+def metadata_is_there(world):
+    """Where clouds have it, for the fakes to listen at."""
+    world.servers.run("ip", "addr", "add", METADATA + "/32", "dev", "eth")
+    lab.run("ip", "route", "add", METADATA, "dev", "c-servers")
+
+
 class Fake:
     """fakes.py in the servers' namespace."""
 

@@ -2,47 +2,25 @@
 """Who tells our address outside: clouds' metadata, each recognised by its firmware alone, web services, a setting;
 what they say side by side; and nobody at all."""
 import json
-import pathlib
 import time
 import traceback
 
-from place import METADATA, NOBODY, Fake, Sip, Tap, codes, lab, need, seconds_until, told, wait_for
+from place import (DMI, METADATA, NOBODY, Fake, Sip, Tap, codes, firmware, hide_firmware, lab, metadata_is_there, need, seconds_until,
+                   show_firmware, told, wait_for)
 
 need("mount")
 lab.enter()
 tap = Tap()
-DMI = {
-    "gcp": {"sys_vendor": "Google", "product_name": "Google Compute Engine"},
-    "aws": {"sys_vendor": "Amazon EC2", "product_name": "m5.large"},
-    "azure": {"sys_vendor": "Microsoft Corporation", "chassis_asset_tag": "7783-7084-3265-9085-8269-3286-77"},
-    "azure-standard": {"sys_vendor": "Microsoft Corporation", "chassis_asset_tag": "7783-7084-3265-9085-8269-3286-77"},
-    "oci": {"sys_vendor": "QEMU", "chassis_asset_tag": "OracleCloud.com"},
-    "digitalocean": {"sys_vendor": "DigitalOcean"},
-    "hetzner": {"sys_vendor": "Hetzner"},
-    "nobody": {"sys_vendor": "QEMU", "product_name": "Standard PC"},
-}
-FIRMWARE = pathlib.Path("/sys/class/dmi/id")
-
-
-def firmware(name):
-    """What /sys says this machine is, from here on: in this mount namespace alone."""
-    FIRMWARE.mkdir(parents=True, exist_ok=True)
-    for old in FIRMWARE.iterdir():
-        old.unlink()
-    for key, text in DMI[name].items():
-        (FIRMWARE / key).write_text(text + "\n")
 
 
 def clouds():
     try:
-        # Over the whole of it: many machines have no firmware that says anything.
-        lab.run("mount", "-t", "tmpfs", "firmware", "/sys/class")
+        hide_firmware()
     except RuntimeError as error:
         tap.skip("metadata of clouds", str(error))
         return
     with lab.World(["1:1"]) as world:
-        world.servers.run("ip", "addr", "add", METADATA + "/32", "dev", "eth")
-        lab.run("ip", "route", "add", METADATA, "dev", "c-servers")
+        metadata_is_there(world)
         quiet = {**NOBODY, "SIPRECD_NAT_METADATA": "auto"}
         try:
             for name in DMI:
@@ -65,7 +43,7 @@ def clouds():
                 tap.ok(seconds_until(lambda: srs.nat()["state"] == "known", 5) is not None and not told(srs, "metadata"),
                        "a cloud whose metadata service is dead", srs.nat())
         finally:
-            lab.run("umount", "/sys/class")
+            show_firmware()
 
 
 def services():

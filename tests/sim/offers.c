@@ -353,6 +353,35 @@ static void test_an_added_stream_without_a_port(void)
     play_free(play);
 }
 
+/* More audio lines at once than a recording has streams: as many as it can have are recorded, the others
+ * refused in place, also when the SRC offers them all again. */
+static void test_more_streams_than_there_may_be(void)
+{
+    enum { MORE = 33 };
+    struct play *play = play_begin(19, NULL);
+    for (unsigned i = 0; i < MORE; i++)
+        strcat(play->b->extra, "m=audio 1 RTP/AVP 0\r\n");
+    CHECK(src_connect(play->src, src_metadata("1", "2")));
+    src_talk(play->src, true);
+    for (unsigned turn = 0; turn < 3; turn++) {
+        unsigned lines = 0, refused = 0;
+        for (const char *at = play->src->answer; (at = strstr(at, "m=audio ")); at++) {
+            lines++;
+            refused += strncmp(at, "m=audio 0 ", 10) == 0;
+        }
+        CHECK_INT(lines, 2 + MORE);
+        CHECK_INT(refused, 2 + MORE - LIMIT_STREAMS_PER_RECORDING);
+        CHECK_INT(recorder_usage(play->srs.recorder).streams, LIMIT_STREAMS_PER_RECORDING);
+        world_run(&play->world, 1000);
+        src_invite(play->src, NULL);
+        CHECK_INT(src_wait(play->src), 200);
+    }
+    play_end(play);
+    CHECK_INT(play_number(play_stream(play, 0), "packets"), play->a->sent);
+    CHECK_INT(play_number(play_stream(play, 1), "packets"), play->b->sent);
+    play_free(play);
+}
+
 /* "503 only when none is free": an INVITE waits for ports that come in time. */
 static void test_an_invite_waits_for_ports(void)
 {
@@ -404,6 +433,7 @@ int main(void)
     RUN(test_mixed_media_are_answered_in_place);
     RUN(test_nothing_to_record_is_488);
     RUN(test_an_added_stream_without_a_port);
+    RUN(test_more_streams_than_there_may_be);
     RUN(test_an_invite_waits_for_ports);
     RUN(test_an_invite_that_gets_no_ports_is_503);
     return tap_done();

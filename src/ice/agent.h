@@ -148,6 +148,8 @@ struct ice {
  * whoever comes from another port, and where it costs a detour at most. */
 #define ICE_HOLD_MS       1000
 #define ICE_HOLD_SHORT_MS 300
+/* In a restart relays wait less, too (RESTART_MOST_MS): direct paths need their time before that. */
+#define ICE_HOLD_AGAIN_MS 500
 #define ICE_GIVE_UP_MS    5000 /* §7.2.5.4 leaves it open: the peer's own checks may still arrive */
 #define ICE_GIVE_UP_TRICKLE_MS                                                                     \
     30000 /* without end-of-candidates: of a peer that forgets to say so */

@@ -171,7 +171,8 @@ static void give_way(struct ice *ice, struct tick now, struct ice_pair *pair)
         return;
     pair->held = true;
     pair->opens = !relayed && ice->options.open_hops;
-    int64_t ms = pair->opens && ice->options.open_hops > 1 ? ICE_HOLD_MS : ICE_HOLD_SHORT_MS;
+    int64_t most_ms = ice->previous.remote_key ? ICE_HOLD_AGAIN_MS : ICE_HOLD_MS;
+    int64_t ms = pair->opens && ice->options.open_hops > 1 ? most_ms : ICE_HOLD_SHORT_MS;
     struct tick until = tick_add_ms(now, ms);
     if (tick_before(ice->hold, until))
         ice->hold = until;

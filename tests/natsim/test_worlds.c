@@ -247,6 +247,10 @@ static void test_relays_are_left(void)
     for (uint64_t seed = 1; seed <= CLIMBS_IN_CHECK; seed++)
         CHECK(play_climb(seed));
     CHECK(counts.climbed > 5);
+    /* Found by playing on and on: restarts in which relays waited no longer than direct paths were
+     * held back. */
+    CHECK(play_climb(9124642));
+    CHECK(play_climb(20261136156));
     printf("# %u calls left a relay\n", counts.climbed);
 }
 

@@ -157,14 +157,16 @@ bool portmap_read(struct view datagram, struct portmap_response *out)
     bool ok;
     if (r.failed || datagram.len > PORTMAP_MESSAGE_MAX)
         return false;
-    /* RFC 6886 §3.5: a NAT-PMP gateway refuses a PCP request with version 0 and an opcode of 0,
-     * or 128. */
-    if (version == NATPMP_VERSION && (opcode == 0 || opcode == RESPONSE) && datagram.len == 8) {
+    /* RFC 6886 §3.5: a NAT-PMP gateway refuses a PCP request with version 0 and an opcode of 0; or,
+     * as miniupnpd does, with that of the request and the response's bit. */
+    bool is_natpmp = version == NATPMP_VERSION &&
+                     (opcode == 0 || (opcode >= RESPONSE && opcode <= RESPONSE + 2));
+    if (is_natpmp && datagram.len == 8) {
         response.kind = PORTMAP_NATPMP_ADDRESS;
         response.result = natpmp_result(reader_u16(&r));
         response.epoch_s = reader_u32(&r);
         ok = !r.failed && response.result != PORTMAP_OK;
-    } else if (version == NATPMP_VERSION && opcode >= RESPONSE && opcode <= RESPONSE + 2) {
+    } else if (is_natpmp && opcode != 0) {
         ok = read_natpmp(r, (uint8_t)(opcode - RESPONSE), &response);
     } else if (version == PCP_VERSION &&
                (opcode == (RESPONSE | PCP_MAP) || opcode == (RESPONSE | PCP_ANNOUNCE))) {

@@ -125,11 +125,11 @@ static void receive(struct natsim *sim, void *context, const struct natsim_packe
         take_pcp(g, packet);
     } else if (g->speech == MAPHOST_NATPMP && !is_pcp) {
         take_natpmp(g, packet);
-    } else if (g->speech == MAPHOST_NATPMP) { /* RFC 6886 §3.5 */
-        uint8_t bytes[8];
+    } else if (g->speech == MAPHOST_NATPMP) { /* RFC 6886 §3.5; and as some do */
+        uint8_t bytes[8], opcode = (uint8_t)(128 | (packet->bytes.at[1] & 0x7f));
         struct writer w = writer_of(bytes, sizeof bytes);
         writer_u8(&w, 0);
-        writer_u8(&w, (uint8_t)(128 | (packet->bytes.at[1] & 0x7f)));
+        writer_u8(&w, g->asked & 1 ? 0 : opcode);
         writer_u16(&w, OTHER_VERSION);
         writer_u32(&w, epoch_s(g));
         answer(g, packet, &w);

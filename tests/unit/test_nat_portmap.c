@@ -75,6 +75,8 @@ static void test_natpmp(void)
     CHECK_TEXT(addr_print_ip(&got.external).s, "203.0.113.7");
     CHECK(portmap_read(VIEW_LIT("\0\0\0\1\0\0\0\x09"), &got)); /* §3.5: unsupported version */
     CHECK_INT(got.result, PORTMAP_OTHER_VERSION);
+    CHECK(portmap_read(VIEW_LIT("\0\x81\0\1\0\0\0\x09"), &got)); /* the same, of miniupnpd */
+    CHECK_INT(got.result, PORTMAP_OTHER_VERSION);
     CHECK(!portmap_read(VIEW_LIT("\0\x83\0\5\0\0\0\x09"), &got));
     CHECK(!portmap_read(VIEW_LIT("\0\0"), &got)); /* our own request, reflected */
 }

@@ -25,7 +25,8 @@ struct natsim_flight {
     size_t stream; /* the sending end */
     uint32_t number;
     int tries;
-    size_t at; /* the interface that it has reached, plus 1: only its own link is left */
+    bool is_here; /* a segment that has come to its receiver before an earlier one */
+    size_t at;    /* the interface that it has reached, plus 1: only its own link is left */
     size_t len;
     uint8_t bytes[];
 };

@@ -156,6 +156,27 @@ static void syn_arrive(struct natsim *sim, struct natsim_flight *f, size_t host)
     tell(sim, server, NATSIM_ACCEPTED, VIEW_NONE);
 }
 
+/* The sender hears that a segment has arrived: what of that end was lost before is sent again now.
+ * And what has come before its turn has its turn at once. */
+static void acknowledge(struct natsim *sim, size_t stream, uint32_t taken)
+{
+    struct tick again = tick_add_ns(sim->now, sim->link.delay_us * NS_PER_US);
+    for (struct natsim_flight **at = &sim->flights; *at;) {
+        struct natsim_flight *f = *at;
+        bool is_next = f->is_here && f->number == taken;
+        struct tick due = is_next ? sim->now : again;
+        if (f->stream != stream || f->kind < FLIGHT_BYTES || !tick_before(due, f->due) ||
+            !(is_next || (f->tries > 0 && !f->is_here))) {
+            at = &f->next;
+            continue;
+        }
+        *at = f->next;
+        f->due = due;
+        f->tries = 0;
+        flight_queue(sim, f);
+    }
+}
+
 /* Takes f, which has reached the other end of its connection. */
 static void segment_arrive(struct natsim *sim, struct natsim_flight *f)
 {
@@ -174,11 +195,13 @@ static void segment_arrive(struct natsim *sim, struct natsim_flight *f)
         return;
     }
     if (f->number != s->taken) { /* an earlier one is being sent again */
+        f->is_here = true;
         f->due = tick_add_ms(sim->now, 20);
         flight_queue(sim, f);
         return;
     }
     s->taken++;
+    acknowledge(sim, f->stream, s->taken);
     if (f->kind == FLIGHT_END)
         lose(sim, at);
     else
@@ -199,6 +222,10 @@ void stream_arrive(struct natsim *sim, struct natsim_flight *f)
     }
     if (s->state == STREAM_CLOSED && !is_closing) {
         free(f);
+        return;
+    }
+    if (f->is_here) {
+        segment_arrive(sim, f);
         return;
     }
     struct natsim_interface *own = natsim_interface_find(sim, s->host, &s->local);

@@ -6,6 +6,8 @@
 #include <assert.h>
 
 #define PEER         (1u << WAY_TARGETS)
+#define SPARE        8 /* packets for the likeliest alone; */
+#define SPARE_LEAST  4 /* while others have got but one, that could be lost */
 #define PLAIN_ROUNDS 4 /* who waits for a first packet of ours got it by then */
 /* The relay may be the way of SRCs that have not moved yet: so long ago means it still is. */
 #define STILL_MS 300
@@ -112,20 +114,6 @@ static uint16_t all_targets(const struct way *w)
 
 /* ---- Packets -------------------------------------------------------------------------------- */
 
-static void burst(struct way *w)
-{
-    uint16_t all = all_targets(w);
-    if (w->facts.quiet || w->ended)
-        return;
-    /* Relayed: raw is for the one that may follow; but not when it may have been led astray so. */
-    if (is_relayed(w))
-        w->due_raw |= may_follow(w) && !w->relay_alone ? all & 1u : 0;
-    else
-        w->due_raw |= is_plain(w) ? all & 1u : all;
-    if (w->relay_may_send)
-        w->due_relayed |= all & w->permitted;
-}
-
 /* Before anything came: 20, and of strangers 3 before their ACK. */
 static unsigned budget(const struct way *w)
 {
@@ -136,14 +124,48 @@ static unsigned budget(const struct way *w)
     return w->sent < limit ? limit - w->sent : 0;
 }
 
-/* The first target is the likeliest: when little is left, it is his. */
+/* Where others cost much of what may be sent, the likeliest one's are kept apart: what is left for it
+ * is to last as long as a mapping that nobody answers does. */
+static bool is_spaced(struct way *w, struct tick now)
+{
+    uint16_t others = (uint16_t)(all_targets(w) & ~w->twice & ~w->refusing & ~1u);
+    bool is_rich = budget(w) > SPARE + (unsigned)__builtin_popcount(others);
+    bool is_poor = (w->facts.listed || w->confirmed) && (w->twice & 1u) && !is_rich;
+    if (is_poor && tick_diff_ms(now, w->likeliest_at) < WAY_SPACE_MS)
+        return false;
+    w->likeliest_at = now;
+    return true;
+}
+
+static void burst(struct way *w, struct tick now)
+{
+    uint16_t all = all_targets(w);
+    if (w->facts.quiet || w->ended)
+        return;
+    if (!w->heard && !is_spaced(w, now))
+        all &= (uint16_t)~1u;
+    /* Relayed: raw is for the one that may follow; but not when it may have been led astray so. */
+    if (is_relayed(w))
+        w->due_raw |= may_follow(w) && !w->relay_alone ? all & 1u : 0;
+    else
+        w->due_raw |= is_plain(w) ? all & 1u : all;
+    if (w->relay_may_send)
+        w->due_relayed |= all & w->permitted;
+}
+
+/* The first target is the likeliest: what is left when everybody has got two is his. One packet may
+ * have been lost, and it was to open our NAT for the right one. */
 static bool may_get(const struct way *w, unsigned bit)
 {
     unsigned left = budget(w);
-    bool spare = w->facts.listed || w->confirmed ? left > 8 : left > 1;
+    bool is_known = w->facts.listed || w->confirmed;
     if (left == 0 || (w->refusing & (1u << bit)))
         return false;
-    return bit == 0 || w->heard || spare;
+    if (bit == 0 || w->heard)
+        return true;
+    if (!is_known)
+        return left > 1;
+    return left > SPARE || (!(w->twice & (1u << bit)) && left > SPARE_LEAST);
 }
 
 static bool take_due(struct way *w, uint16_t *due, struct way_packet *out)
@@ -159,6 +181,8 @@ static bool take_due(struct way *w, uint16_t *due, struct way_packet *out)
             .to = *to, .relayed = due == &w->due_relayed, .punches = !w->rounds.heard};
         if (!w->heard)
             w->sent++;
+        w->twice |= (uint16_t)(w->once & (1u << bit));
+        w->once |= (uint16_t)(1u << bit);
         return true;
     }
     return false;
@@ -195,7 +219,7 @@ static void send_round(struct way *w, struct tick now)
     }
     if (is_plain(w) && w->rounds.sent > PLAIN_ROUNDS)
         return;
-    burst(w);
+    burst(w, now);
     /* Where it was heard from last is likelier than what it offers. */
     bool is_elsewhere = w->heard && !is_relayed(w) && !w->peer_barred && !is_target(w, &w->peer);
     if ((w->migration == WAY_MOVED || is_elsewhere) && !w->facts.quiet)
@@ -214,7 +238,7 @@ static void send_round(struct way *w, struct tick now)
 
 static void prepare(struct way *w, struct tick now)
 {
-    w->told = w->due_raw = w->due_relayed = 0;
+    w->told = w->due_raw = w->due_relayed = w->once = w->twice = 0;
     w->relay_alone = false;
     /* What the SRC sends before our punch has passed may take our port away: Linux remembers what it
      * has dropped. One punch could be lost. */
@@ -364,6 +388,11 @@ static void note_place(struct way *w, struct tick now, const struct way_packet_s
     }
     if (!first && !other_way && !addr_equal(&w->peer, &seen->from))
         tell(w, now, VERDICT_REBOUND, &seen->from);
+    /* What it may have followed before was lost, or what came to it by the relay came later. Only of
+     * whom nothing translates: led astray, another would come from another port. */
+    if (first && seen->relayed && may_follow(w) && addr_equal(&seen->from, &w->facts.offered) &&
+        !w->facts.quiet)
+        w->twice_at = tick_add_ms(now, WAY_FOLLOW_MS);
     /* What opened the way was sent elsewhere, and nobody answers there: its timer is short. */
     if (!is_target(w, &seen->from) && !is_plain(w) && !seen->barred && !w->facts.quiet)
         *(seen->relayed ? &w->due_relayed : &w->due_raw) |= PEER;
@@ -377,7 +406,10 @@ static void note_place(struct way *w, struct tick now, const struct way_packet_s
 static void plan_suspicion(struct way *w, struct tick now, bool relayed)
 {
     w->suspect_at = TICK_NEVER;
-    if (!relayed || w->held)
+    /* An SRC that follows may come by the one way for a moment, and be back at the other. */
+    bool lately =
+        !tick_is_never(w->last_relayed) && tick_diff_ms(now, w->last_relayed) < WAY_SUSPECT_MS;
+    if ((!relayed && !lately) || w->held)
         return;
     w->suspect_at = tick_add_ms(now, WAY_SUSPECT_MS);
     if (tick_is_never(w->suspected))
@@ -581,7 +613,7 @@ static void climb(struct way *w, struct tick now)
         break;
     case LADDER_PUNCH_AGAIN:
         if (!is_plain(w))
-            burst(w);
+            burst(w, now);
         if (w->flows)
             keep(w, now);
         if (!is_plain(w) && w->facts.target_count && !w->facts.quiet && budget(w))
@@ -603,7 +635,7 @@ static void climb(struct way *w, struct tick now)
             ask(w, now, WAY_PERMIT);
         }
         if (!is_plain(w))
-            burst(w);
+            burst(w, now);
         break;
     case LADDER_NEXT_PATH:
         if (!w->flows)
@@ -653,7 +685,7 @@ void way_expire(struct way *w, struct tick now, struct rng *rng)
         send_round(w, now);
     if (tick_due(w->twice_at, now)) {
         w->twice_at = TICK_NEVER;
-        w->due_raw |= !w->rounds.heard;
+        w->due_raw |= !w->rounds.heard || (w->by_relay && may_follow(w));
     }
     climb(w, now);
     if (tick_due(w->stun_at, now))

@@ -23,6 +23,9 @@ enum {
     WAY_SUSPECT_AGAIN_MS = 2000,
     WAY_UNPROVEN_MS = 500,
     WAY_TWICE_MS = 10, /* the first punch counts most, so there are two of it */
+    WAY_FOLLOW_MS =
+        300, /* by the relay it comes: one by itself from our own socket, to be followed */
+    WAY_SPACE_MS = 700, /* between the likeliest one's, while others wait for their second */
 };
 
 /* What recorder decides: with the answer, and again whenever the path changes. Plain data. */
@@ -96,6 +99,8 @@ struct way {
     struct tick suspected;
     uint16_t due_raw, due_relayed; /* a bit for each target, and one for peer */
     uint16_t told, permitted, denied, refusing;
+    uint16_t once, twice;     /* who has got one packet, and two, of this path */
+    struct tick likeliest_at; /* when the first target was last due */
     struct way_event events[WAY_EVENTS];
     uint32_t events_lost;
 };

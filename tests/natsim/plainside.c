@@ -19,7 +19,7 @@ enum {
     STUN_TRIES = 4,
     STUN_KEEP_MS = 15000,
     TURN_WAIT_MS = 12000,
-    GATEWAY_WAIT_MS = 2000,
+    GATEWAY_WAIT_MS = 4000, /* one answer that is lost: RFC 6887 §8.1.1 asks again after 3 s */
 };
 
 static struct addr local(const struct plainside *side, uint16_t port)

@@ -455,8 +455,57 @@ static void test_the_other_family_moves(void)
     play_free(play);
 }
 
+/* A gateway maps a port elsewhere in mid-call, and then no more: ICE begins anew each time, and what
+ * was mapped is named no more (RFC 8445 §9). */
+static void test_a_mapping_ends(void)
+{
+    struct srs_options options = natted();
+    options.mapped = SRS_OUTSIDE;
+    profile_tell_gateway((struct nat_profile *)options.profiles, (struct tick){0},
+                         &(struct gateway_status){.external = SRS_OUTSIDE});
+    struct play *play = begin(12, &options);
+    CHECK(src_connect(play->src, NULL));
+    struct addr_text ip = addr_print_ip(&SRS_OUTSIDE);
+    char mapped[2][96], ufrag[64] = "";
+    uint16_t port = play->a->to.port;
+    CHECK(port >= 50000);
+    (void)snprintf(mapped[0], sizeof mapped[0], " %s %u typ srflx", ip.s, port);
+    (void)snprintf(mapped[1], sizeof mapped[1], " %s 61000 typ srflx", ip.s);
+    CHECK(strstr(play->src->answer, mapped[0]) != NULL);
+    (void)sscanf(strstr(play->src->answer, "a=ice-ufrag:"), "%63s", ufrag);
+    srs_hear_ice(&play->srs, MEDIA_ICE_SELECTED, 0);
+    srs_hear_ice(&play->srs, MEDIA_ICE_SELECTED, 1);
+    world_run(&play->world, 1000);
+    CHECK_INT(play->src->reinvites, 0);
+    struct recorder_port of_a = {.generation = 0};
+    for (uint32_t i = 0; i < SRS_PORTS && of_a.generation == 0; i++) {
+        if (i * 2 + 50000 == port)
+            of_a = (struct recorder_port){0, i, i + 1};
+    }
+    CHECK(of_a.generation > 0);
+    /* It stands elsewhere by now. */
+    struct addr next[2] = {addr_with_port(SRS_OUTSIDE, 61000), addr_with_port(SRS_OUTSIDE, 61001)};
+    CHECK(recorder_ticket_mapped(play->srs.recorder, srs_now(&play->srs), &of_a, next));
+    world_run(&play->world, 1000);
+    CHECK_INT(play->src->reinvites, 1);
+    CHECK(strstr(play->src->asked, "a=ice-ufrag:") && !strstr(play->src->asked, ufrag));
+    CHECK(!strstr(play->src->asked, mapped[0]) && strstr(play->src->asked, mapped[1]));
+    srs_hear_ice(&play->srs, MEDIA_ICE_SELECTED, 0);
+    world_run(&play->world, 3000);
+    /* And it is no more. */
+    memset(next, 0, sizeof next);
+    CHECK(recorder_ticket_mapped(play->srs.recorder, srs_now(&play->srs), &of_a, next));
+    world_run(&play->world, 1000);
+    CHECK_INT(play->src->reinvites, 2);
+    CHECK(strstr(play->src->asked, "a=ice-ufrag:") && !strstr(play->src->asked, mapped[1]));
+    play_end(play);
+    CHECK_INT(play_trail(play, 0, "address-changed"), 2);
+    play_free(play);
+}
+
 int main(void)
 {
+    RUN(test_a_mapping_ends);
     RUN(test_all_candidates_are_told_at_once);
     RUN(test_all_candidates_are_told_late);
     RUN(test_the_other_family_goes_and_comes);

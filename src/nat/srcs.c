@@ -84,7 +84,8 @@ static void apply(const struct src_profile *p, struct path_src *src, unsigned wi
     for (int f = 0; f < SRC_FACTS; f++)
         is[f] = without & (1u << f) ? PATH_UNKNOWN : p->beliefs[f].answer;
     src->symmetric = is[SRC_SYMMETRIC];
-    src->latches = is[SRC_LATCHES];
+    /* Nothing is to be followed where nothing of ours may come. */
+    src->latches = is[SRC_QUIET] == PATH_YES ? PATH_NO : is[SRC_LATCHES];
     src->keeps_port = is[SRC_KEEPS_PORT];
     src->many_addresses = is[SRC_MANY_ADDRESSES] == PATH_YES;
     src->any_address = is[SRC_ANY_ADDRESS] == PATH_YES;

@@ -140,7 +140,8 @@ static bool is_spaced(struct way *w, struct tick now)
 static void burst(struct way *w, struct tick now)
 {
     uint16_t all = all_targets(w);
-    if (w->facts.quiet || w->ended)
+    /* Who bears no packets gets those without which our NAT would let none of his in. */
+    if ((w->facts.quiet && !w->facts.choice.punches) || w->ended)
         return;
     if (!w->heard && !is_spaced(w, now))
         all &= (uint16_t)~1u;
@@ -242,8 +243,7 @@ static void prepare(struct way *w, struct tick now)
     w->relay_alone = false;
     /* What the SRC sends before our punch has passed may take our port away: Linux remembers what it
      * has dropped. One punch could be lost. */
-    w->twice_at =
-        w->facts.choice.punches && !w->facts.quiet ? tick_add_ms(now, WAY_TWICE_MS) : TICK_NEVER;
+    w->twice_at = w->facts.choice.punches ? tick_add_ms(now, WAY_TWICE_MS) : TICK_NEVER;
     w->relay_may_send = is_relayed(w);
     keepalive_start(&w->rounds, now, &w->facts.behaviour, KEEPALIVE_ENDLESS);
     if (w->facts.relay && (w->facts.choice.permits || w->facts.choice.relay_stands_by))
@@ -612,6 +612,8 @@ static void climb(struct way *w, struct tick now)
     case LADDER_WAIT:
         break;
     case LADDER_PUNCH_AGAIN:
+        if (w->flows) /* it refused what kept our NAT open for it */
+            w->refusing = 0;
         if (!is_plain(w))
             burst(w, now);
         if (w->flows)

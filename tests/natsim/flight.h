@@ -9,6 +9,7 @@
 
 enum flight_kind {
     FLIGHT_DATAGRAM,
+    FLIGHT_REFUSAL, /* of a datagram */
     FLIGHT_SYN,
     FLIGHT_SYN_ACK,
     FLIGHT_RESET,
@@ -21,6 +22,8 @@ struct natsim_flight {
     struct tick due;
     size_t realm; /* where it was sent */
     struct addr from, to;
+    size_t sender;                  /* the host, */
+    struct addr sent_from, sent_to; /* and as it saw them */
     enum flight_kind kind;
     size_t stream; /* the sending end */
     uint32_t number;

@@ -142,7 +142,9 @@ static struct addr assign(struct natbox *box, struct tick now, const struct addr
             external.port = (uint16_t)((any_port(box) & ~1u) | (internal->port & 1u));
             break;
         case NATBOX_SEQUENTIAL:
-            external.port = box->next_port++;
+            external.port = box->next_port;
+            box->next_port =
+                (uint16_t)(box->next_port + (box->options.step ? box->options.step : 1));
             if (box->next_port < FIRST_PORT)
                 box->next_port = FIRST_PORT;
             break;

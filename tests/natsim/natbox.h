@@ -20,8 +20,8 @@ enum natbox_scope { NATBOX_PER_ENDPOINT, NATBOX_PER_MAPPING };
 enum natbox_ports {
     NATBOX_KEPT,       /* the internal port where it is free, else any */
     NATBOX_OVERLOADED, /* the internal port, even if taken, as long as the remote end differs (§4.2.1) */
-    NATBOX_PARITY, /* any, of the same parity (§4.2.2) */
-    NATBOX_SEQUENTIAL,
+    NATBOX_PARITY,     /* any, of the same parity (§4.2.2) */
+    NATBOX_SEQUENTIAL, /* each `step` on from the last */
     NATBOX_RANDOM,
     NATBOX_BLOCK, /* any of a block of `quota` ports that each inside address has (RFC 7422) */
 };
@@ -53,7 +53,8 @@ struct natbox_options {
     enum natbox_protocol protocol; /* natsim sets it: each protocol has a table of its own */
     int64_t initial_ms;            /* lifetime of what has not been answered */
     int64_t established_ms;
-    size_t quota; /* mappings of one inside address at most; 0: no limit */
+    uint16_t step; /* of sequential ports; 0 and 1: the next */
+    size_t quota;  /* mappings of one inside address at most; 0: no limit */
 };
 
 enum { NATBOX_SESSIONS = 24, NATBOX_UNINVITED = 32 };

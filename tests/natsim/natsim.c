@@ -64,7 +64,7 @@ size_t natsim_host(struct natsim *sim, size_t realm, struct addr address, natsim
 {
     assert(sim->host_count < NATSIM_HOSTS && realm < sim->realm_count);
     size_t host = sim->host_count++;
-    sim->hosts[host] = (struct natsim_host){receive, context};
+    sim->hosts[host] = (struct natsim_host){.receive = receive, .context = context};
     (void)natsim_interface(sim, host, realm, address);
     return host;
 }
@@ -113,7 +113,13 @@ struct natsim_flight *flight_make(const struct natsim_interface *i, struct addr 
 {
     struct natsim_flight *f = malloc(sizeof *f + bytes.len);
     assert(f);
-    *f = (struct natsim_flight){.realm = i->realm, .from = from, .to = to, .len = bytes.len};
+    *f = (struct natsim_flight){.realm = i->realm,
+                                .from = from,
+                                .to = to,
+                                .sender = i->host,
+                                .sent_from = from,
+                                .sent_to = to,
+                                .len = bytes.len};
     if (bytes.len > 0)
         memcpy(f->bytes, bytes.at, bytes.len);
     return f;
@@ -270,7 +276,31 @@ static void hand_over(struct natsim *sim, const struct natsim_interface *i,
         .from = f->from, .to = f->to, .bytes = view_of(f->bytes, f->len)};
     struct natsim_host *host = &sim->hosts[i->host];
     sim->arrived++;
+    sim->handed = f;
     host->receive(sim, host->context, &packet);
+    sim->handed = NULL;
+}
+
+void natsim_refuse(struct natsim *sim)
+{
+    assert(sim->handed);
+    const struct natsim_flight *f = sim->handed;
+    struct natsim_interface *i = natsim_interface_find(sim, f->sender, &f->sent_from);
+    if (!i || copies(sim, &sim->link, 0) == 0)
+        return;
+    struct natsim_flight *error = flight_make(i, f->sent_to, f->sent_from, VIEW_NONE);
+    error->kind = FLIGHT_REFUSAL;
+    error->due = tick_add_ns(sim->now, flight_delay(sim, &sim->link) * NS_PER_US);
+    flight_queue(sim, error);
+}
+
+static void refusal_arrive(struct natsim *sim, struct natsim_flight *f)
+{
+    struct natsim_packet packet = {.from = f->from, .to = f->to, .kind = NATSIM_REFUSED};
+    struct natsim_host *host = &sim->hosts[f->sender];
+    if (host->hears_refusals && natsim_interface_find(sim, f->sender, &f->to))
+        host->receive(sim, host->context, &packet);
+    free(f);
 }
 
 /* At the edge of the last link: over it, at once where it has no delay. Takes f. */
@@ -303,6 +333,8 @@ void natsim_run(struct natsim *sim, struct tick until)
             sim->now = f->due;
         if (f->kind == FLIGHT_DATAGRAM)
             datagram_arrive(sim, f);
+        else if (f->kind == FLIGHT_REFUSAL)
+            refusal_arrive(sim, f);
         else
             stream_arrive(sim, f);
     }

@@ -25,6 +25,7 @@ enum natsim_kind {
     NATSIM_ACCEPTED, /* a connection to a port that the host listens on: `stream` is its number */
     NATSIM_OPENED,   /* natsim_connect was answered */
     NATSIM_BYTES,    /* of a connection */
+    NATSIM_REFUSED, /* ICMP: nobody is at the port that a datagram of ours went to, now in `from` */
     NATSIM_CLOSED, /* by the other side, refused, or not to be had; the number means nothing more */
 };
 
@@ -50,6 +51,7 @@ struct natsim_link {
 struct natsim_host {
     natsim_receive *receive;
     void *context;
+    bool hears_refusals; /* NATSIM_REFUSED comes to it */
 };
 
 struct natsim_interface {
@@ -83,7 +85,8 @@ struct natsim {
     size_t listener_count;
     struct natsim_stream *streams; /* 0 is none */
     size_t stream_count, stream_room;
-    struct natsim_flight *flights; /* in the order that they arrive */
+    struct natsim_flight *flights;      /* in the order that they arrive */
+    const struct natsim_flight *handed; /* what its receiver is being told of */
     uint64_t sent, arrived, dropped;
 };
 
@@ -112,6 +115,9 @@ void natsim_interface_remove(struct natsim *sim, size_t host, const struct addr 
  * address (any more). */
 bool natsim_send(struct natsim *sim, size_t host, struct addr from, struct addr to,
                  struct view bytes);
+/* For a receiver, of the datagram that it is being handed: its port is closed, and the sender will hear
+ * so by ICMP. NATs pass such errors for what left through them (RFC 5508 §4). */
+void natsim_refuse(struct natsim *sim);
 /* The same with so few hops to live that it passes one box less and is heard by nobody. */
 bool natsim_send_near(struct natsim *sim, size_t host, struct addr from, struct addr to,
                       unsigned hops);

@@ -162,7 +162,7 @@ struct addr plainside_answer(struct plainside *side, const struct addr *offered,
     side->used = src_profile_used(&side->known, &side->us, &side->src);
     side->in_call = true;
     side->unreachable = side->followed = side->rebound = side->failed = side->confirmed = false;
-    side->waits = side->reinvite_due = side->is_direct = false;
+    side->waits = side->reinvite_due = side->is_direct = side->refuses = false;
     side->one_port = side->reinvites = PATH_UNKNOWN;
     side->record = (struct plainside_record){0};
     side->switches = 0;
@@ -274,6 +274,14 @@ void plainside_reinvited(struct plainside *side, bool taken)
     stay(side);
 }
 
+bool plainside_is_unsure(const struct plainside *side)
+{
+    const struct path_choice *c = &side->first_choice;
+    return side->known.calls == 0 &&
+           ((c->code == PATH_STUN && c->to_port) || c->code == PATH_REVERSE ||
+            c->code == PATH_EDGE || c->code == PATH_BEST_EFFORT);
+}
+
 void plainside_acked(struct plainside *side)
 {
     side->confirmed = true;
@@ -358,6 +366,7 @@ static void take_event(struct plainside *side, const struct way_event *e)
         give_relay_back(side);
         break;
     case WAY_REFUSES:
+        side->refuses = true;
         break;
     }
 }
@@ -431,6 +440,12 @@ struct tick plaincall_deadline(const struct plainside *side)
         return TICK_NEVER;
     struct tick next = way_deadline(&side->way);
     return side->waits ? tick_min(next, side->wait_until) : next;
+}
+
+void plaincall_refused(struct plainside *side, const struct addr *to)
+{
+    if (side->in_call)
+        way_refused(&side->way, side->sim->now, to);
 }
 
 void plaincall_mapped(struct plainside *side)
@@ -571,6 +586,7 @@ void plainside_bye(struct plainside *side)
         .rebound = side->rebound,
         .one_port = side->one_port,
         .reinvites = side->reinvites,
+        .quiet = side->refuses && r->packets ? PATH_YES : PATH_UNKNOWN,
     };
     way_end(&side->way);
     give_relay_back(side);

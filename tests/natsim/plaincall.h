@@ -10,6 +10,7 @@ void plaincall_run(struct plainside *side);
 struct tick plaincall_deadline(const struct plainside *side);
 void plaincall_hear(struct plainside *side, const struct addr *from, bool relayed,
                     struct view bytes);
+void plaincall_refused(struct plainside *side, const struct addr *to);
 void plaincall_mapped(struct plainside *side);
 void plaincall_gateway_mapped(struct plainside *side);
 void plaincall_permitted(struct plainside *side, const struct addr *peer, bool allowed);

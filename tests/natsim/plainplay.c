@@ -14,7 +14,8 @@ enum {
     REST_MS = 31000,
     ROUNDS_AT_ONCE = 5000,
     SIP_PORT = 5060,
-    INVITES = 6, /* where UDP does not leave SIP came over TCP */
+    RESUME_MS = 300, /* of packets to and fro, answered inactive, before it is asked to send */
+    INVITES = 6,     /* where UDP does not leave SIP came over TCP */
 };
 
 static struct addr v6(uint8_t net, uint8_t host)
@@ -106,6 +107,7 @@ static void add_src(struct plainplay *play)
                                    .source = o->source,
                                    .latches = o->latches,
                                    .refuses = o->refuses,
+                                   .is_closed = o->is_closed,
                                    .packet_ms = o->packet_ms};
     realm = n->realm;
     if (o->same_lan) { /* it, or the NAT it is behind, is in our own network */
@@ -172,12 +174,18 @@ void plainplay_finish(struct plainplay *play)
 
 /* ---- SIP ------------------------------------------------------------------------------------ */
 
+static void post_late(struct plainplay *play, enum plainplay_kind kind, struct addr address,
+                      bool taken, int64_t late_ms)
+{
+    struct tick due = tick_add_ms(play->sim.now, play->sip_ms + late_ms);
+    if (play->message_count < PLAINPLAY_MESSAGES)
+        play->messages[play->message_count++] =
+            (struct plainplay_message){kind, due, address, taken};
+}
+
 static void post(struct plainplay *play, enum plainplay_kind kind, struct addr address, bool taken)
 {
-    if (play->message_count == PLAINPLAY_MESSAGES)
-        return;
-    play->messages[play->message_count++] =
-        (struct plainplay_message){kind, tick_add_ms(play->sim.now, play->sip_ms), address, taken};
+    post_late(play, kind, address, taken, 0);
 }
 
 static void take(struct plainplay *play, const struct plainplay_message *m)
@@ -185,17 +193,22 @@ static void take(struct plainplay *play, const struct plainplay_message *m)
     bool taken;
     switch (m->kind) {
     case PLAINPLAY_ANSWER:
-        (void)plainsrc_answered(&play->src, &m->address, false);
+        if (!play->waits)
+            (void)plainsrc_answered(&play->src, &m->address, false);
         post(play, PLAINPLAY_ACK, m->address, true);
         break;
     case PLAINPLAY_ACK:
-        plainside_acked(&play->srs);
+        if (play->waits)
+            post_late(play, PLAINPLAY_REINVITE, play->srs.advertised, true, RESUME_MS);
+        else
+            plainside_acked(&play->srs);
         break;
     case PLAINPLAY_REINVITE:
         taken = plainsrc_answered(&play->src, &m->address, true);
         post(play, PLAINPLAY_OK, m->address, taken);
         break;
     case PLAINPLAY_OK:
+        play->waits &= !m->taken;
         plainside_reinvited(&play->srs, m->taken);
         break;
     }
@@ -295,6 +308,7 @@ void plainplay_begin_call(struct plainplay *play)
             plainside_authorise(&play->srs, &play->srs.known.media[i]);
     }
     struct addr answered = plainside_answer(&play->srs, &play->src.offered, &play->signalled);
+    play->waits = play->options.inactive_first && plainside_is_unsure(&play->srs);
     post(play, PLAINPLAY_ANSWER, answered, true);
     plainplay_run(play, play->sip_ms + 1);
 }
@@ -309,7 +323,8 @@ struct plainplay_measure plainplay_end_call(struct plainplay *play)
                                   .followed = play->srs.followed,
                                   .lost = play->srs.record.first_number,
                                   .reinvites = play->reinvites,
-                                  .unasked = play->srs.to_src_before};
+                                  .unasked = play->srs.to_src_before,
+                                  .turned_away = play->src.turned_away};
     m.reason = plainside_reason(&play->srs);
     plainside_path(&play->srs, m.path);
     if (m.came)

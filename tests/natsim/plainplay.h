@@ -20,7 +20,9 @@ struct plainplay_options {
     struct network us, them;
     enum plainsrc_source source;
     bool latches, refuses;
-    bool same_lan; /* the SRC is in our own network */
+    bool is_closed;      /* to what we send to it: ICMP */
+    bool inactive_first; /* nat.inactive_first */
+    bool same_lan;       /* the SRC is in our own network */
     bool no_turn;
     bool unlisted;
     enum maphost_speech speech;
@@ -45,8 +47,8 @@ struct plainplay {
     struct plainside srs;
     struct plainsrc src;
     struct addr signalled;
-    bool has_invited;
-    int64_t sip_ms; /* one way */
+    bool has_invited, waits; /* waits: answered inactive, as RFC 7866's Figure 7 has it */
+    int64_t sip_ms;          /* one way */
     struct plainplay_message messages[PLAINPLAY_MESSAGES];
     size_t message_count;
     unsigned reinvites;
@@ -66,7 +68,8 @@ struct plainplay_measure {
     int64_t first_ms;   /* from the SRC's first packet to the first that was recorded */
     uint32_t lost;      /* before that */
     unsigned reinvites;
-    uint64_t unasked; /* packets to the SRC before anything came */
+    uint64_t unasked;     /* packets to the SRC before anything came */
+    uint64_t turned_away; /* packets that ICMP came back for */
 };
 
 void plainplay_begin(struct plainplay *play, uint64_t seed,

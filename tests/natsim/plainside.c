@@ -316,6 +316,11 @@ static void receive(struct natsim *sim, void *context, const struct natsim_packe
 {
     struct plainside *side = context;
     (void)sim;
+    if (packet->kind == NATSIM_REFUSED) {
+        if (packet->to.port == side->port)
+            plaincall_refused(side, &packet->from);
+        return;
+    }
     if (packet->kind != NATSIM_DATAGRAM_CAME) {
         struct plainside_slot *s = slot_of_stream(side, packet->stream);
         if (s)
@@ -351,6 +356,7 @@ void plainside_init(struct plainside *side, struct natsim *sim, size_t realm,
     side->port = 0;
     side->wall = (struct wall){INT64_C(1767225600) * NS_PER_S};
     side->host = natsim_host(sim, realm, options->address, receive, side);
+    sim->hosts[side->host].hears_refusals = true;
     profile_init(&side->profile, sim->now, PATH_UNKNOWN, options->external);
     (void)profile_set_local(&side->profile, sim->now, options->address);
     src_profile_init(&side->known, side->wall);

@@ -89,7 +89,7 @@ struct plainside {
     uint32_t slot;
     struct addr
         lost; /* the server whose relay was lost last: what else stands there may be gone, too */
-    bool has_slot, followed, rebound, failed, reinvite_due, is_direct;
+    bool has_slot, followed, rebound, failed, reinvite_due, is_direct, refuses;
     enum path_answer one_port, reinvites;
     struct addr relay_peer;
     struct way_event wanted;
@@ -122,6 +122,8 @@ bool plainside_port_is_ready(const struct plainside *side);
 /* The INVITE; the address of the answer. */
 struct addr plainside_answer(struct plainside *side, const struct addr *offered,
                              const struct addr *signalled);
+/* An SRC that is not known, and a path that may well be none: for nat.inactive_first. */
+bool plainside_is_unsure(const struct plainside *side);
 void plainside_acked(struct plainside *side);
 /* A re-INVITE of ours is to be sent: with this address. */
 bool plainside_reinvite(struct plainside *side, struct addr *out);

@@ -11,13 +11,17 @@ enum { FIRST_PORT = 20000, ANYWHERE = 30, SAMPLES_MS = 8 };
 static void receive(struct natsim *sim, void *context, const struct natsim_packet *packet)
 {
     struct plainsrc *src = context;
-    (void)sim;
     bool is_media =
         addr_equal(&packet->to, &src->source) ||
         (addr_equal_ip(&packet->to, &src->options.address) && packet->to.port == src->port);
     if (packet->kind != NATSIM_DATAGRAM_CAME || !is_media)
         return;
     src->taken++;
+    if (src->options.is_closed) {
+        src->turned_away++;
+        natsim_refuse(sim);
+        return;
+    }
     src->latched = packet->from;
 }
 
@@ -53,6 +57,7 @@ void plainsrc_offer(struct plainsrc *src)
     src->calls++;
     src->ssrc = rng_u32(rng);
     src->sent = 0;
+    src->turned_away = 0;
     src->latched = src->to = (struct addr){0};
     src->sends = src->silent = false;
     src->next = TICK_NEVER;

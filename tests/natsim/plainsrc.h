@@ -22,7 +22,8 @@ struct plainsrc_options {
     struct addr farm[PLAINSRC_FARM_SIZE]; /* its other addresses */
     struct addr anywhere;                 /* the first of many: 30 in a row are its own */
     bool latches;
-    bool refuses; /* re-INVITEs */
+    bool refuses;   /* re-INVITEs */
+    bool is_closed; /* nobody listens where it offers or sends from: ICMP says so */
     int64_t packet_ms;
 };
 
@@ -37,7 +38,8 @@ struct plainsrc {
     bool sends, silent;
     struct tick next, started;
     uint32_t ssrc, sent;
-    uint64_t taken; /* packets of ours that reached it */
+    uint64_t taken;       /* packets of ours that reached it */
+    uint64_t turned_away; /* of those, by ICMP, since it offered */
 };
 
 void plainsrc_init(struct plainsrc *src, struct natsim *sim, size_t realm,

@@ -88,6 +88,7 @@ static void receive(struct natsim *sim, void *context, const struct natsim_packe
         close_both(p, t, packet->stream);
         break;
     case NATSIM_DATAGRAM_CAME:
+    case NATSIM_REFUSED:
         break;
     }
 }

@@ -40,8 +40,10 @@ static int filter_of(const struct network *n, bool *chance)
     for (size_t i = n->levels; i-- > 0;) {
         const struct natbox_options *o = &n->boxes[i];
         enum natbox_dependence mapping = mapping_of(o);
-        *chance |= o->ports == NATBOX_OVERLOADED && !o->firewall &&
-                   (o->clashes || o->arbitrary || below != NATBOX_INDEPENDENT);
+        bool merges = o->ports == NATBOX_OVERLOADED && !o->firewall;
+        *chance |= merges && (o->clashes || o->arbitrary || below != NATBOX_INDEPENDENT);
+        /* Two of our own addresses may be one outside of it, and who comes to it is led to either. */
+        never |= merges && below != NATBOX_INDEPENDENT;
         enum natbox_dependence apart =
             o->scope == NATBOX_PER_ENDPOINT ? below : stricter(below, mapping);
         if (o->filtering != NATBOX_INDEPENDENT && apart != NATBOX_INDEPENDENT)

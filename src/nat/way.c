@@ -98,6 +98,25 @@ static bool must_have_followed(const struct way *w)
     return is_relayed(w) || code == PATH_REVERSE || (code == PATH_BEST_EFFORT && keeps_out);
 }
 
+/* Without packets of ours nothing of its comes in: it gets them though it refuses them. What it may
+ * have followed to, a mapping for it alone, too. */
+static bool must_send(const struct way *w)
+{
+    bool depends = nat_mapping_is_dependent(w->facts.behaviour.mapping);
+    return w->facts.choice.punches ||
+           (w->heard && !w->by_relay && (depends || must_have_followed(w)));
+}
+
+static bool bears_nothing(const struct way *w)
+{
+    return w->facts.quiet && !must_send(w);
+}
+
+static bool is_refused(const struct way *w, unsigned bits)
+{
+    return (w->refusing & bits) && !(w->heard && must_send(w));
+}
+
 static bool is_target(const struct way *w, const struct addr *from)
 {
     for (unsigned i = 0; i < w->facts.target_count; i++) {
@@ -140,8 +159,7 @@ static bool is_spaced(struct way *w, struct tick now)
 static void burst(struct way *w, struct tick now)
 {
     uint16_t all = all_targets(w);
-    /* Who bears no packets gets those without which our NAT would let none of his in. */
-    if ((w->facts.quiet && !w->facts.choice.punches) || w->ended)
+    if (bears_nothing(w) || w->ended)
         return;
     if (!w->heard && !is_spaced(w, now))
         all &= (uint16_t)~1u;
@@ -160,7 +178,7 @@ static bool may_get(const struct way *w, unsigned bit)
 {
     unsigned left = budget(w);
     bool is_known = w->facts.listed || w->confirmed;
-    if (left == 0 || (w->refusing & (1u << bit)))
+    if (left == 0 || is_refused(w, 1u << bit))
         return false;
     if (bit == 0 || w->heard)
         return true;
@@ -201,12 +219,12 @@ static void keep(struct way *w, struct tick now)
     bool sent = false;
     if (w->by_relay && !w->facts.relay)
         return;
-    if (!w->peer_barred && !w->facts.quiet && !(w->refusing & PEER) && addr_is_set(&w->peer)) {
+    if (!w->peer_barred && !bears_nothing(w) && !is_refused(w, PEER) && addr_is_set(&w->peer)) {
         *(w->by_relay ? &w->due_relayed : &w->due_raw) |= PEER;
         sent = !w->by_relay;
     }
     /* It may follow us to the direct path (RL). */
-    if (w->by_relay && may_follow(w) && !w->facts.quiet)
+    if (w->by_relay && may_follow(w) && !bears_nothing(w))
         w->due_raw |= 1u;
     if (!sent && needs_mapping(w))
         ask(w, now, WAY_ASK_STUN);
@@ -223,7 +241,7 @@ static void send_round(struct way *w, struct tick now)
     burst(w, now);
     /* Where it was heard from last is likelier than what it offers. */
     bool is_elsewhere = w->heard && !is_relayed(w) && !w->peer_barred && !is_target(w, &w->peer);
-    if ((w->migration == WAY_MOVED || is_elsewhere) && !w->facts.quiet)
+    if ((w->migration == WAY_MOVED || is_elsewhere) && !bears_nothing(w))
         w->due_raw |= PEER;
     uint16_t fresh = (uint16_t)((w->due_raw | w->due_relayed) & ~w->told & ~PEER);
     for (unsigned i = 0; i < w->facts.target_count && !is_plain(w); i++) {
@@ -231,7 +249,7 @@ static void send_round(struct way *w, struct tick now)
             tell(w, now, VERDICT_PUNCHED, &w->facts.targets[i]);
     }
     w->told |= fresh;
-    if (w->facts.quiet && needs_mapping(w))
+    if (bears_nothing(w) && needs_mapping(w))
         ask(w, now, WAY_ASK_STUN);
 }
 
@@ -366,7 +384,7 @@ static bool keeps_source(const struct way *w)
 static void plan_migration(struct way *w, struct tick now)
 {
     if (w->migration != WAY_NOT_YET || !is_relayed(w) || !w->facts.choice.may_migrate ||
-        !w->facts.may_reinvite || w->facts.quiet || w->peer_barred || !keeps_source(w))
+        !w->facts.may_reinvite || bears_nothing(w) || w->peer_barred || !keeps_source(w))
         return;
     if (tick_is_never(w->migrate_at))
         w->migrate_at = tick_add_ms(now, WAY_MIGRATE_MS);
@@ -391,10 +409,10 @@ static void note_place(struct way *w, struct tick now, const struct way_packet_s
     /* What it may have followed before was lost, or what came to it by the relay came later. Only of
      * whom nothing translates: led astray, another would come from another port. */
     if (first && seen->relayed && may_follow(w) && addr_equal(&seen->from, &w->facts.offered) &&
-        !w->facts.quiet)
+        !bears_nothing(w))
         w->twice_at = tick_add_ms(now, WAY_FOLLOW_MS);
     /* What opened the way was sent elsewhere, and nobody answers there: its timer is short. */
-    if (!is_target(w, &seen->from) && !is_plain(w) && !seen->barred && !w->facts.quiet)
+    if (!is_target(w, &seen->from) && !is_plain(w) && !seen->barred && !bears_nothing(w))
         *(seen->relayed ? &w->due_relayed : &w->due_raw) |= PEER;
     w->by_relay = seen->relayed;
     w->peer = seen->from;
@@ -556,8 +574,14 @@ void way_relay_lost(struct way *w, struct tick now)
         w->migration = WAY_DONE;
     tell(w, now, VERDICT_RELAY_LOST, &(struct addr){0});
     w->ladder.tried &= ~relays;
-    if (matters)
+    if (matters) {
         want_path(w, now, WAY_RELAY_LOST, w->ladder.tried);
+    } else if (w->by_relay) { /* it had followed what came by the relay: back to our own socket */
+        w->by_relay = false;
+        burst(w, now);
+        if (!w->peer_barred && !bears_nothing(w))
+            w->due_raw |= PEER;
+    }
 }
 
 void way_permitted(struct way *w, struct tick now, const struct addr *peer, bool allowed)
@@ -573,7 +597,7 @@ void way_permitted(struct way *w, struct tick now, const struct addr *peer, bool
     *(allowed ? &w->permitted : &w->denied) |= bits;
     if (is_news)
         tell(w, now, allowed ? VERDICT_PERMITTED : VERDICT_DENIED, peer);
-    if (allowed && !w->heard && w->relay_may_send && !w->facts.quiet)
+    if (allowed && !w->heard && w->relay_may_send && !bears_nothing(w))
         w->due_relayed |= bits;
     if (!allowed && is_relayed(w) && all && (w->denied & all) == all)
         want_path(w, now, WAY_RELAY_LOST, w->ladder.tried);
@@ -612,13 +636,11 @@ static void climb(struct way *w, struct tick now)
     case LADDER_WAIT:
         break;
     case LADDER_PUNCH_AGAIN:
-        if (w->flows) /* it refused what kept our NAT open for it */
-            w->refusing = 0;
         if (!is_plain(w))
             burst(w, now);
         if (w->flows)
             keep(w, now);
-        if (!is_plain(w) && w->facts.target_count && !w->facts.quiet && budget(w))
+        if (!is_plain(w) && w->facts.target_count && !bears_nothing(w) && budget(w))
             tell(w, now, VERDICT_PUNCHED, &w->facts.targets[0]);
         if (is_relayed(w) && !w->flows) /* it may have stood by for long, and be gone */
             ask(w, now, WAY_SUSPECT_RELAY);
@@ -627,7 +649,8 @@ static void climb(struct way *w, struct tick now)
         w->mapping_stands = false;
         if (needs_mapping(w))
             ask_stun(w, now);
-        else if (w->facts.choice.code == PATH_MAPPED) /* it may show that the gateway has forgotten */
+        else if (w->facts.choice.code ==
+                 PATH_MAPPED) /* it may show that the gateway has forgotten */
             ask(w, now, WAY_ASK_STUN);
         break;
     case LADDER_PERMIT_ALL:

@@ -63,7 +63,7 @@ enum way_event_kind {
     WAY_WANT_PATH,   /* reason; tried: for path_choose(). Answered by way_change(), or way_stay() */
     WAY_UNREACHABLE, /* everything was tried, nothing ever came. What comes after all is taken */
     WAY_LEAVE_RELAY, /* migrated: the slot may go */
-    WAY_REFUSES,     /* peer answers with ICMP: it gets nothing any more. For its profile */
+    WAY_REFUSES, /* peer answers with ICMP: it gets what opens our NAT at most. For its profile */
 };
 struct way_event {
     enum way_event_kind kind;

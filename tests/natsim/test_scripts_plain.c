@@ -26,6 +26,7 @@ enum happening {
     HOLD_WITH_REBOOT,
     HOLD_A_DAY,
     GATEWAY_LAPSES, /* silent until what it has mapped is over */
+    SRC_RESTARTS,   /* meanwhile its port is closed: ICMP */
     HAPPENINGS,
 };
 
@@ -47,6 +48,7 @@ static const struct {
     [HOLD_WITH_REBOOT] = {"NAT reboots in a hold", 3000},
     [HOLD_A_DAY] = {"hold of a day", 3000},
     [GATEWAY_LAPSES] = {"gateway lapses", 6000},
+    [SRC_RESTARTS] = {"SRC restarts", 15000},
 };
 
 static struct plainplay play;
@@ -205,6 +207,11 @@ static void happen(enum happening what, struct rng *rng)
     case GATEWAY_LAPSES:
         lapse();
         break;
+    case SRC_RESTARTS:
+        play.src.silent = play.src.options.is_closed = true;
+        plainplay_run(&play, 2000 + (int64_t)rng_below(rng, 600000));
+        play.src.silent = play.src.options.is_closed = false;
+        break;
     case NOTHING:
     case HAPPENINGS:
         break;
@@ -259,7 +266,7 @@ static bool leaves_nothing(void)
 static void count_orphans(enum happening what)
 {
     if (what == NOTHING || what == SRC_MOVES || what == SRC_SILENT || what == HOLD_MINUTES ||
-        what == HOLD_WITH_REBOOT) /* it counts by itself */
+        what == SRC_RESTARTS || what == HOLD_WITH_REBOOT) /* it counts by itself */
         return;
     add_orphans();
 }

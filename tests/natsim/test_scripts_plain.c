@@ -68,6 +68,9 @@ static bool roll(struct rng *rng, struct plainplay_options *o)
     o->us.has_turn = true;
     if (o->us.levels == 1 && !o->us.boxes[0].policy && rng_below(rng, 4) == 0)
         o->us.way_in = NETWORK_GATEWAY;
+    if (o->us.way_in ==
+        NETWORK_GATEWAY) /* what it maps is where all else goes out (RFC 6887 §11.3) */
+        o->us.boxes[0].pool = 1;
     o->latches = o->source == PLAINSRC_SYMMETRIC && rng_below(rng, 4) == 0;
     for (size_t i = 0; i < o->us.levels; i++) { /* ports that clash by chance prove nothing */
         o->us.boxes[i].clashes = false;

@@ -77,10 +77,10 @@ void media_lend_second(struct media *media, struct media_stream *stream, struct 
     const struct media_second *now_has = &stream->facts.second;
     bool same = stream->second.held && now_has->held && stream->second.port == now_has->port &&
                 stream->second.generation == now_has->generation;
-    if (same)
+    if (same) {
         stream->second.bound = now_has->bound;
-    if (same)
         return;
+    }
     leave_second(media, stream);
     if (now_has->held)
         enter_port(media, stream, now, now_has->port, now_has->generation);
@@ -111,13 +111,14 @@ void media_lend_replace(struct media *media, struct media_stream *stream, struct
     if (!back)
         leave_spare(media, stream);
     stream->spare.held = false;
+    stream->spare.until = TICK_NEVER;
     if (before->port != MEDIA_NO_PORT) {
         stream->spare.held = true;
         stream->spare.port = before->port;
         stream->spare.generation = before->generation;
         stream->spare.until = tick_add_ms(now, SPARE_MS);
-        plan_leaving(stream);
     }
+    plan_leaving(stream);
     if (!back)
         enter_port(media, stream, now, stream->facts.port, stream->facts.generation);
 }
@@ -419,4 +420,5 @@ void media_lend_expire(struct media *media, struct media_stream *stream, struct 
         if (stream->relays[i].held && tick_due(stream->relays[i].until, now))
             leave_relay(media, stream, &stream->relays[i], true);
     }
+    plan_leaving(stream);
 }

@@ -367,7 +367,7 @@ void recorder_ticket(struct recorder *recorder, struct recorder_now now,
         known->seen = ticket->seen;
         known->seen_rtcp = ticket->seen_rtcp;
         known->seen_at = ticket->seen_at;
-    } else {
+    } else if (ticket->is_new) {
         recorder_return_ticket(recorder, ticket);
         recorder->new_tickets = true;
     }

@@ -67,6 +67,7 @@ void recorder_here(struct recorder *recorder, struct recorder_now now, const str
 /* A bound media port, lent by a worker, with what was made ready for it. Plain data; comes from io,
  * goes back as RECORDER_TICKET when unused. */
 struct recorder_ticket {
+    bool is_new; /* told for the first time */
     uint32_t worker;
     uint32_t port; /* the worker's port id */
     uint32_t generation;
@@ -78,8 +79,9 @@ struct recorder_ticket {
     struct addr mapped, mapped_rtcp; /* what the gateway has mapped to them; unset: nothing */
 };
 
-/* Takes a ticket into stock. The same worker, port and generation again bring its `seen` up to
- * date, whether it is in stock still or lent to a call; mapped stays as it was. */
+/* Takes a new ticket into stock. The same worker, port and generation again bring its `seen` up to
+ * date, whether it is in stock still or lent to a call; mapped stays as it was. One that is neither,
+ * since a call is about to take or to leave it, stays out of stock: it is not free. */
 void recorder_ticket(struct recorder *recorder, struct recorder_now now,
                      const struct recorder_ticket *ticket);
 

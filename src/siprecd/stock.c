@@ -259,6 +259,7 @@ static bool stock_offer(struct stock *stock, struct stock_bind *bind, uint32_t i
     struct stock_port *port = &stock->ports[id];
     struct signalling_mail mail = stock_ticket(stock, id, port->generation + 1);
 
+    mail.ticket.is_new = true;
     for (uint32_t k = 0; k < 2; k++) {
         if (io_sweep_add(stock->config.sweep, MEDIA_SOCKET(id, k), port->fd[k], &port->bound[k]) !=
             0) {

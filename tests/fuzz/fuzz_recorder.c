@@ -66,8 +66,10 @@ static void lend(void)
         struct addr bound = addr_v4(198, 51, 100, 20, (uint16_t)(20000 + 2 * lent));
         recorder_ticket(
             recorder, now,
-            &(struct recorder_ticket){
-                .port = lent, .bound = bound, .bound_rtcp = addr_with_port(bound, bound.port + 1)});
+            &(struct recorder_ticket){.is_new = true,
+                                      .port = lent,
+                                      .bound = bound,
+                                      .bound_rtcp = addr_with_port(bound, bound.port + 1)});
     }
 }
 

@@ -445,8 +445,19 @@ static void test_the_other_family_moves(void)
                                      .bound = addr_with_port(all[1], 30000),
                                      .bound_rtcp = addr_with_port(all[1], 30001)};
     play->srs.port_used[201] = true;
+    ticket.is_new = true;
     recorder_ticket(recorder, srs_now(&play->srs), &ticket);
+    uint32_t tickets = recorder_usage(recorder).tickets;
     recorder_here(recorder, srs_now(&play->srs), all, 2);
+    while (recorder_usage(recorder).tickets == tickets && play->src->reinvites == 0)
+        world_run(&play->world, 1);
+    /* What STUN shows of it while the offer is out makes no second one of it. */
+    tickets = recorder_usage(recorder).tickets;
+    ticket.is_new = false;
+    ticket.seen_at = play->world.now;
+    recorder_ticket(recorder, srs_now(&play->srs), &ticket);
+    CHECK_INT(play->src->reinvites, 0);
+    CHECK_INT(recorder_usage(recorder).tickets, tickets);
     world_run(&play->world, 1000);
     CHECK_INT(play->src->reinvites, 1);
     CHECK(strstr(play->src->answer, " 2001:db8::20 ") == NULL);

@@ -172,6 +172,7 @@ static void lend(struct srs *srs)
         srs->port_used[i] = true;
         struct addr ip = srs->dual && i % 2 ? srs->address6 : srs->media_ip;
         struct recorder_ticket ticket = {
+            .is_new = true,
             .port = i,
             .generation = ++srs->generation,
             .bound = addr_with_port(ip, (uint16_t)(FIRST_PORT + 2 * i)),

@@ -3,6 +3,7 @@
 #include "media/media.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #include "journal/reader.h"
 #include "tap.h"
@@ -490,6 +491,31 @@ static void test_commands_that_come_too_late(void)
     media_destroy(media);
 }
 
+/* A move whose new port was closed on its way, and which is taken back: the old port is the stream's
+ * again, and its time as the spare one is over. */
+static void test_back_to_the_port_before(void)
+{
+    begin();
+    command((struct media_command){.kind = MEDIA_OPEN}, 1, 0);
+    open_stream(1, 3, false, 0);
+    open_stream(1, MEDIA_NO_PORT, false, 10);
+    open_stream(1, 3, false, 20);
+    alarm(20); /* a timer that is never done ends the test */
+    for (int s = 1; s <= 40; s++) {
+        now = tick_add_ms(now, 1000);
+        media_clock(media, &(struct moment){now, at_ms(s * 1000)});
+        media_expire(media, now);
+        drain();
+    }
+    alarm(0);
+    CHECK(!tick_due(media_deadline(media), now));
+    CHECK_INT(released, 0);
+    CHECK_INT(packet(3, 1, 41000), 1);
+    drain();
+    CHECK_INT(media_usage(media).ports, 1);
+    media_destroy(media);
+}
+
 /* Whoever sweeps hears that a look is due before the end, and only then; what the look brings puts
  * the end off. */
 static void test_the_last_look_before_the_end(void)
@@ -639,6 +665,7 @@ int main(void)
     RUN(test_a_clock_set_back_loses_no_packet);
     RUN(test_a_large_message);
     RUN(test_commands_that_come_too_late);
+    RUN(test_back_to_the_port_before);
     RUN(test_the_last_look_before_the_end);
     RUN(test_more_recordings_than_there_is_room_for);
     return tap_done();

@@ -633,9 +633,47 @@ static void test_no_udp(void)
     CHECK(packets(&src, true, 0, 1000000) > 5);
 }
 
+/* RL: of an SRC in the open whose stream comes by the relay, one packet from our own socket by itself; and
+ * it may come by either way. */
+static void test_one_that_may_follow(void)
+{
+    struct way_facts facts = relay_path();
+    begin(&facts);
+    way_permitted(&w, now(), &src, true);
+    way_confirm(&w, now());
+    drain();
+    int64_t first = clock_ms;
+    flow(src, true, 1000);
+    CHECK_INT(packets(&src, false, first + 300, first + 300), 1);
+    CHECK_INT(packets(&src, true, first + 1, first + 1000), 0);
+    /* It has followed for a moment and is back: that nothing comes is the relay's affair. */
+    hear(src, false);
+    run_until(clock_ms + 400);
+    CHECK(event(WAY_SUSPECT_RELAY, 0) != NULL);
+    /* One that stood by for us, and that it had followed to, is gone. */
+    facts = stun_path();
+    facts.relay = true;
+    begin(&facts);
+    way_confirm(&w, now());
+    flow(src, false, 1000);
+    flow(src, true, 1000);
+    count = 0;
+    way_relay_lost(&w, now());
+    drain();
+    CHECK(packets(&src, false, clock_ms, clock_ms) >= 1);
+    CHECK(event(WAY_WANT_PATH, 0) == NULL);
+    /* Behind a NAT it could be led astray. */
+    facts = relay_path();
+    facts.offered = farm;
+    begin(&facts);
+    flow(src, true, 2000);
+    CHECK_INT(packets(NULL, false, clock_ms - 1999, clock_ms), 0);
+}
+
 int main(void)
 {
     rng_init_number(&rng, 3);
+    RUN(test_one_that_may_follow);
     RUN(test_punches_then_keeps);
     RUN(test_budgets);
     RUN(test_the_ladder);

@@ -182,6 +182,8 @@ void recorder_post_mark(struct recorder *recorder, const struct recorder_call *c
 void recorder_tell_src(struct recorder *recorder, const struct uuid *id, const char *key,
                        const char *profile);
 void recorder_return_ticket(struct recorder *recorder, const struct recorder_ticket *ticket);
+/* Of a port that the SRC was told of: its worker closes it, so that nobody else gets what comes there. */
+void recorder_retire_ticket(struct recorder *recorder, const struct recorder_ticket *ticket);
 /* Something changed that the document tells: it goes to the catalogue soon, and new warnings to the
  * journal. */
 void recorder_call_changed(struct recorder *recorder, struct recorder_call *call,

@@ -370,6 +370,7 @@ static void take_second(struct recorder *recorder, struct recorder_now now, stru
         ice->second = m->old->second;
     if (m->answers || was_lost)
         recorder_second_take(recorder, m->call, media, m->lease, ice);
+    ice->second.named |= ice->second.fresh && !m->answers;
     m->has_other = recorder_second_lease(recorder, m->call, now, ice, &m->other);
     if (!m->has_other) {
         ice->bridges =

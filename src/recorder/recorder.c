@@ -176,8 +176,12 @@ void recorder_return_ticket(struct recorder *recorder, const struct recorder_tic
     if (ticket->port == MEDIA_NO_PORT)
         return; /* shared: it was never taken */
     /* It has not been named in any SDP that left: the next call may have it. */
-    if (recorder_stock_put(&recorder->stock, ticket))
-        return;
+    if (!recorder_stock_put(&recorder->stock, ticket))
+        recorder_retire_ticket(recorder, ticket);
+}
+
+void recorder_retire_ticket(struct recorder *recorder, const struct recorder_ticket *ticket)
+{
     put_output(recorder, RECORDER_TICKET)->ticket = *ticket;
 }
 

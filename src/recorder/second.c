@@ -51,7 +51,9 @@ void recorder_second_take(struct recorder *recorder, const struct recorder_call 
 
 void recorder_second_give_back(struct recorder *recorder, struct recorder_ice *ice)
 {
-    if (ice->second.fresh)
+    if (ice->second.fresh && ice->second.named)
+        recorder_retire_ticket(recorder, &ice->second.ticket);
+    else if (ice->second.fresh)
         recorder_return_ticket(recorder, &ice->second.ticket);
     ice->second = (struct recorder_second){0};
 }

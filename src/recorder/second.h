@@ -9,7 +9,8 @@
 /* A port of the other family than the stream's own, where the SRC offers candidates of both. */
 struct recorder_second {
     bool held;
-    bool fresh;  /* not posted yet: it goes back to the stock if nothing comes of the answer */
+    bool fresh;  /* not posted yet: it goes back if nothing comes of the answer, ... */
+    bool named;  /* ...to its worker, if an offer of ours has told the SRC of it */
     bool lost;   /* its address is not on this host any more, ... */
     bool closed; /* ...and its socket is gone, too: nothing brings it back */
     struct recorder_ticket ticket;

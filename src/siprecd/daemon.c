@@ -95,7 +95,6 @@ static void daemon_take_network(struct recorder_settings *recorder, const struct
                                 const struct network *network)
 {
     static const enum path_answer behind_nat[] = {PATH_UNKNOWN, PATH_NO, PATH_YES};
-    _Static_assert(RECORDER_LISTENERS_MAX >= (int)VALUES_LISTENERS_MAX, "one place each");
     _Static_assert(RECORDER_PREFIXES_MAX >= (int)VALUES_PREFIXES_MAX, "one place each");
     recorder->behind_nat = behind_nat[settings_number(settings, SETTING_NAT_BEHIND_NAT) + 1];
     memcpy(recorder->external, network->external, sizeof recorder->external);
@@ -105,10 +104,7 @@ static void daemon_take_network(struct recorder_settings *recorder, const struct
     recorder->inactive_first = settings_number(settings, SETTING_NAT_INACTIVE_FIRST) != 0;
     for (size_t i = 0; i < network->local.count; i++)
         recorder->local.list[recorder->local.count++] = network->local.list[i];
-    for (size_t i = 0; i < network->listeners.count; i++)
-        recorder->listeners[i] = (struct recorder_listener){network->listeners.list[i].protocol,
-                                                            network->listeners.list[i].bind,
-                                                            network->listeners.list[i].advertise};
+    signalling_name_listeners(recorder, &network->listeners);
 }
 
 static struct flows_settings daemon_flows_settings(const struct settings *settings)

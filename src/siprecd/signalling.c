@@ -241,13 +241,23 @@ static void signalling_report(struct signalling *signalling)
 
 /* ---- what comes in -------------------------------------------------------------------------- */
 
+void signalling_name_listeners(struct recorder_settings *recorder,
+                               const struct values_listeners *listeners)
+{
+    _Static_assert(RECORDER_LISTENERS_MAX >= (int)VALUES_LISTENERS_MAX, "one place each");
+    memset(recorder->listeners, 0, sizeof recorder->listeners);
+    for (size_t i = 0; i < listeners->count; i++)
+        recorder->listeners[i] = (struct recorder_listener){
+            listeners->list[i].protocol, listeners->list[i].bind, listeners->list[i].advertise};
+}
+
 static void signalling_reload(struct signalling *signalling, struct signalling_settings *settings)
 {
-    struct values_listeners listeners = signalling->network.listeners;
     char error[512];
+    settings->network.listeners = signalling->network.listeners; /* bound once, at start */
+    signalling_name_listeners(&settings->recorder, &settings->network.listeners);
     recorder_configure(signalling->recorder, &settings->recorder);
     signalling->network = settings->network;
-    signalling->network.listeners = listeners; /* bound once, at start */
     if (!flows_configure(signalling->flows, &settings->flows, error, sizeof error))
         LOG_ERROR("sip", VIEW_NONE, "certificates not changed reason=\"%s\"", error);
     surveyor_configure(signalling->surveyor, signalling_now(), &settings->survey);

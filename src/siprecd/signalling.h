@@ -37,6 +37,10 @@ struct signalling_config {
 struct signalling *signalling_create(const struct signalling_config *config, char *error,
                                      size_t error_size);
 
+/* Tells the recorder's settings of the listeners, by their numbers. */
+void signalling_name_listeners(struct recorder_settings *recorder,
+                               const struct values_listeners *listeners);
+
 /* What listener number index is bound to. */
 struct addr signalling_bound(const struct signalling *signalling, size_t index);
 

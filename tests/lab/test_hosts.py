@@ -4,6 +4,7 @@ kernel's own choice would be, and the recording says where its packets arrived. 
 import http.client
 import json
 import re
+import signal
 import socket
 import threading
 import time
@@ -181,7 +182,7 @@ def addresses_that_go():
 
         def play(name, binds, disturb, at=5, seconds=16, arguments=()):
             with world.siprecd(f"--rtp.bind={binds}", *arguments, environment=NOBODY) as srs:
-                timer = threading.Timer(at, disturb)
+                timer = threading.Timer(at, disturb, (srs,))
                 timer.start()
                 status, report = world.call(to="5.5.5.1", seconds=seconds, transport="udp")
                 timer.join()
@@ -195,7 +196,7 @@ def addresses_that_go():
             world.srs.run("ip", "route", "replace", lab.CORE, "dev", "eth")
             world.srs.run("ip", "route", "replace", "default", "via", lab.CORE, "dev", "eth", "src", address)
 
-        def go():
+        def go(_):
             world.srs.run("ip", "addr", "del", "5.5.5.1/32", "dev", "eth")
             leave_by("5.5.5.3")
 
@@ -203,17 +204,27 @@ def addresses_that_go():
             world.srs.run("ip", "addr", "add", "5.5.5.1/32", "dev", "eth")
             leave_by("5.5.5.1")
 
+        conf = world.folder / "siprecd.conf"
+
+        def read_again_and_go(srs):
+            """Other listeners need a restart: those that are open stay."""
+            conf.write_text("[sip]\nlisten = tcp:5.5.5.1:5090, tcp:5.5.5.3:5091\n")
+            srs.process.send_signal(signal.SIGHUP)
+            tap.ok(wait_for(lambda: "settings read again" in srs.log(), 10), "its settings name others meanwhile", srs.log()[-2000:])
+            go(srs)
+
         recording = play("of two addresses one goes", "5.5.5.3,5.5.5.1", go)
         tap.equal({s["bound"].rsplit(":", 1)[0] for s in recording.get("streams", [])}, {"5.5.5.3"},
                   "its streams moved to the other", recording)
         come()
-        recording = play("of two addresses one goes, one port for all", "5.5.5.3,5.5.5.1", go, 3, 10,
-                         ["--rtp.mux_port=40000", f"--sip.listen=udp:5.5.5.3:5070,udp:5.5.5.1:{lab.SIP}"])
+        conf.write_text(f"[sip]\nlisten = udp:5.5.5.3:5070, udp:5.5.5.1:{lab.SIP}\n")
+        recording = play("of two addresses one goes, one port for all", "5.5.5.3,5.5.5.1", read_again_and_go, 3, 10,
+                         ["--rtp.mux_port=40000", "-c", conf])
         tap.equal(recording.get("ended_why"), "bye", "and its SIP to the other listener, at another port", recording)
         tap.equal({s["bound"].rsplit(":", 1)[0] for s in recording.get("streams", [])}, {"5.5.5.3"},
                   "its streams moved to the other, too", recording)
         come()
-        play("the only address goes and comes back", "5.5.5.1", lambda: (go(), time.sleep(2), come()))
+        play("the only address goes and comes back", "5.5.5.1", lambda srs: (go(srs), time.sleep(2), come()))
         with world.siprecd("--rtp.bind=5.5.5.9,5.5.5.1", environment=NOBODY) as srs:
             tap.equal(world.call(to="5.5.5.1", seconds=2)[0], 0, "an address that is not there yet keeps no call from the other")
             world.srs.run("ip", "addr", "add", "5.5.5.9/32", "dev", "eth")

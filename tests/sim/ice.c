@@ -423,11 +423,9 @@ static void test_the_other_family_goes_and_comes(void)
     }
 }
 
-/* It is another address now, and there is a port for it. */
-static void test_the_other_family_moves(void)
+/* Another address of the other family is there instead of the first, and a port of it: 201. */
+static void move_the_other_family(struct play *play, unsigned reply)
 {
-    struct srs_options options = {.dual = true};
-    struct play *play = begin(8, &options);
     struct recorder *recorder = play->srs.recorder;
     struct addr all[] = {addr_v4(198, 51, 100, 20, 0), addr_with_port(play->srs.address6, 0),
                          addr_with_port(play->srs.address6, 0)};
@@ -439,13 +437,14 @@ static void test_the_other_family_moves(void)
     CHECK(src_connect(play->src, NULL));
     CHECK(strstr(play->src->answer, " 2001:db8::20 20002 typ host") != NULL);
     world_run(&play->world, 1000);
+    play->src->reply = reply;
     all[1] = all[2];
-    struct recorder_ticket ticket = {.port = 201,
+    struct recorder_ticket ticket = {.is_new = true,
+                                     .port = 201,
                                      .generation = 999,
                                      .bound = addr_with_port(all[1], 30000),
                                      .bound_rtcp = addr_with_port(all[1], 30001)};
     play->srs.port_used[201] = true;
-    ticket.is_new = true;
     recorder_ticket(recorder, srs_now(&play->srs), &ticket);
     uint32_t tickets = recorder_usage(recorder).tickets;
     recorder_here(recorder, srs_now(&play->srs), all, 2);
@@ -459,6 +458,13 @@ static void test_the_other_family_moves(void)
     CHECK_INT(play->src->reinvites, 0);
     CHECK_INT(recorder_usage(recorder).tickets, tickets);
     world_run(&play->world, 1000);
+}
+
+static void test_the_other_family_moves(void)
+{
+    struct srs_options options = {.dual = true};
+    struct play *play = begin(8, &options);
+    move_the_other_family(play, 0);
     CHECK_INT(play->src->reinvites, 1);
     CHECK(strstr(play->src->answer, " 2001:db8::20 ") == NULL);
     CHECK(strstr(play->src->answer, " 2001:db8::21 30000 typ host") != NULL);
@@ -514,6 +520,21 @@ static void test_a_mapping_ends(void)
     play_free(play);
 }
 
+/* The SRC will not have it: the port that the offer named is nobody else's after that. */
+static void test_the_other_family_is_refused(void)
+{
+    struct srs_options options = {.dual = true};
+    struct play *play = begin(9, &options);
+    struct recorder *recorder = play->srs.recorder;
+    struct recorder_port port = {.port = 201, .generation = 999};
+    const struct addr nothing[2] = {{0}};
+    move_the_other_family(play, 488);
+    CHECK(!recorder_ticket_mapped(recorder, srs_now(&play->srs), &port, nothing));
+    CHECK(!play->srs.port_used[201]);
+    play_end(play);
+    play_free(play);
+}
+
 int main(void)
 {
     RUN(test_a_mapping_ends);
@@ -521,6 +542,7 @@ int main(void)
     RUN(test_all_candidates_are_told_late);
     RUN(test_the_other_family_goes_and_comes);
     RUN(test_the_other_family_moves);
+    RUN(test_the_other_family_is_refused);
     RUN(test_both_ports_are_seen_late);
     RUN(test_another_port_where_nothing_is_found);
     RUN(test_a_mismatch_climbs_the_ladder);

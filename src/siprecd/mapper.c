@@ -332,34 +332,59 @@ static void upnp_give_back_late(struct mapper *mapper, struct asker_answer *answ
     free(question);
 }
 
-static void upnp_all_due(struct mapper *mapper, struct tick now)
+/* The gateway has lost a mapping, or has another address outside: all is mapped anew, but not again and
+ * again where it has two addresses by turns. What it refuses has its own time. */
+static void upnp_map_anew(struct mapper *mapper, struct tick now)
 {
-    for (size_t i = 0; i < GATEWAY_MAPPINGS; i++)
-        mapper->wishes[i].due = now;
+    struct tick at = tick_add_ms(mapper->checked, MAPPER_CHECK_MS);
+    if (tick_due(at, now)) {
+        at = mapper->checked = now;
+        LOG_INFO("nat", VIEW_NONE, "no longer mapped by UPnP, mapping again gateway=%s",
+                 addr_print_ip(&mapper->server).s);
+    }
+    for (size_t i = 0; i < GATEWAY_MAPPINGS; i++) {
+        struct wish *wish = &mapper->wishes[i];
+        if (wish->is_used && addr_is_set(&wish->external))
+            wish->due = tick_min(wish->due, at);
+    }
+}
+
+/* When the first of them is due; mapped later than that it would end. */
+static void upnp_plan(struct mapper *mapper, struct tick now)
+{
+    struct tick first = TICK_NEVER;
+    for (size_t i = 0; i < GATEWAY_MAPPINGS; i++) {
+        const struct wish *wish = &mapper->wishes[i];
+        if (wish->is_used)
+            first = tick_min(first, upnp_is_due(wish, now) ? now : wish->due);
+    }
+    if (!tick_is_never(first) && tick_due(first, now))
+        first = tick_add_ms(now, MAPPER_UPNP_PAUSE_MS);
+    mapper->upnp_at = first;
 }
 
 static void upnp_ask(struct mapper *mapper, struct tick now)
 {
+    struct wish before[GATEWAY_MAPPINGS];
     struct asker_question *question = calloc(1, sizeof *question);
-    mapper->upnp_at = TICK_NEVER;
+    mapper->upnp_at = tick_add_ms(now, MAPPER_UPNP_PAUSE_MS);
     if (!question)
         return;
+    memcpy(before, mapper->wishes, sizeof before);
     *question = (struct asker_question){.kind = ASKER_GATEWAY,
                                         .id = mapper->config.id,
                                         .local = mapper->local,
                                         .gateway = mapper->server,
                                         .igd = mapper->igd,
                                         .lease_s = MAPPER_LEASE_S};
-    if (upnp_gather(mapper, now, question)) {
-        mapper->is_asking = asker_ask(mapper->config.asker, question);
-        if (mapper->is_asking) {
-            mapper->igd = NULL;
-        } else {
-            for (size_t i = 0; i < GATEWAY_MAPPINGS; i++)
-                mapper->wishes[i].due =
-                    addr_is_set(&mapper->wishes[i].external) ? mapper->wishes[i].due : now;
-            mapper->upnp_at = tick_add_ms(now, MAPPER_UPNP_PAUSE_MS);
-        }
+    if (!upnp_gather(mapper, now, question)) {
+        upnp_plan(mapper, now);
+    } else if (asker_ask(mapper->config.asker, question)) {
+        mapper->is_asking = true;
+        mapper->upnp_at = TICK_NEVER;
+        mapper->igd = NULL;
+    } else {
+        memcpy(mapper->wishes, before, sizeof before); /* once more, soon */
     }
     free(question);
 }
@@ -421,25 +446,8 @@ static void upnp_take(struct mapper *mapper, struct tick now, const struct asker
         mapper_tell(mapper, wish, (struct addr){0});
         wish->due = tick_add_ms(now, MAPPER_RETRY_MS);
     }
-    if (is_lost) {
-        LOG_INFO("nat", VIEW_NONE, "no longer mapped by UPnP, mapping again gateway=%s",
-                 addr_print_ip(&mapper->server).s);
-        upnp_all_due(mapper, now);
-    }
-}
-
-/* When the first of them is due; mapped later than that it would end. */
-static void upnp_plan(struct mapper *mapper, struct tick now)
-{
-    struct tick first = TICK_NEVER;
-    for (size_t i = 0; i < GATEWAY_MAPPINGS; i++) {
-        const struct wish *wish = &mapper->wishes[i];
-        if (wish->is_used)
-            first = tick_min(first, upnp_is_due(wish, now) ? now : wish->due);
-    }
-    if (!tick_is_never(first) && tick_due(first, now))
-        first = tick_add_ms(now, MAPPER_UPNP_PAUSE_MS);
-    mapper->upnp_at = first;
+    if (is_lost)
+        upnp_map_anew(mapper, now);
 }
 
 void mapper_answer(struct mapper *mapper, struct tick now, struct asker_answer *answer)
@@ -652,7 +660,8 @@ void mapper_check(struct mapper *mapper, struct tick now)
         mapper_run_gateway(mapper, now);
     }
     if (mapper->by_upnp && !is_v6(mapper)) {
-        upnp_all_due(mapper, now);
+        for (size_t i = 0; i < GATEWAY_MAPPINGS; i++)
+            mapper->wishes[i].due = now;
         mapper->upnp_at = now;
     }
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""A host that says to be a gateway: liar.py LOG ADDRESS PORT CONTROL. It answers who looks for one by SSDP on the network of
+"""A host that says to be a gateway: liar.py LOG ADDRESS PORT CONTROL [fickle]. It answers who looks for one by SSDP on the network of
 ADDRESS, describes itself at PORT there and sends those who want a mapping to CONTROL (host:port). Every request that
-comes to PORT goes to LOG, a line each: method, path."""
+comes to PORT goes to LOG, a line each: method, path. fickle: each answer names another address outside."""
 import http.server
 import socket
 import struct
@@ -9,7 +9,8 @@ import sys
 import threading
 import time
 
-log, address, port, control = sys.argv[1:]
+log, address, port, control = sys.argv[1:5]
+last = iter(range(10, 1 << 30)) if sys.argv[5:] else None  # of the address outside, modulo 90
 SERVICE = "urn:schemas-upnp-org:service:WANIPConnection:1"
 DEVICE = "urn:schemas-upnp-org:device:"
 DESCRIPTION = f"""<?xml version="1.0"?>
@@ -34,7 +35,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         with open(log, "a", encoding="ascii") as out:
             out.write(f"{self.command} {self.path}\n")
-        body = (DESCRIPTION if self.command == "GET" else SAYS).encode()
+        body = (DESCRIPTION if self.command == "GET" else SAYS.replace(".99<", f".{next(last) % 90 + 10}<") if last else SAYS).encode()
         self.send_response(200)
         self.send_header("Content-Type", "text/xml")
         self.send_header("Content-Length", str(len(body)))

@@ -260,9 +260,29 @@ def liars():
                       [[], ["GET /root.xml"]], "nothing is asked of who is no gateway", srs.log()[-2000:])
 
 
+def fickle():
+    """A gateway that names another address outside each time: what it maps is asked for anew, but not without end."""
+    with lab.World([("pcp",)], sip=False) as world:
+        router = world.routers["srs"][0]
+        lab.end(router.daemon)
+        log = world.folder / "fickle.log"
+        router.space.start(sys.executable, HERE / "liar.py", log, "192.168.10.1", 8998, "192.168.10.1:8998", "fickle",
+                           log=world.folder / "fickle.err")
+        wait_for(lambda: router.space.listens("192.168.10.1:8998"), 30)
+        world.coturn()
+        with world.siprecd("--rtp.bind=0.0.0.0", environment=STUN) as srs:
+            again = "no longer mapped by UPnP"
+            tap.ok(wait_for(lambda: again in srs.log(), 60), "a gateway with another address outside is asked for all anew",
+                   srs.nat(), srs.log()[-2000:])
+            before = len(log.read_text().splitlines())
+            time.sleep(4)
+            asked = len(log.read_text().splitlines()) - before
+            tap.ok(asked < 60, "and is left in peace then, however often it changes", asked, srs.log()[-2000:])
+
+
 TESTS = [*((p, lambda p=p: mapped(p)) for p in DEAF), ("restarted", lambda: restarted("pcp")),
          ("restarted-nat-pmp", lambda: restarted("nat-pmp")),
-         *((test.__name__, test) for test in (at_once, silent, doubted, later, liars, double, off))]
+         *((test.__name__, test) for test in (at_once, silent, doubted, later, liars, fickle, double, off))]
 for name, test in lab.chosen(TESTS, lambda one: one[0]):
     try:
         test()

@@ -35,6 +35,15 @@ static size_t ip_len(const struct addr *a)
     return a->family == ADDR_V4 ? 4 : a->family == ADDR_V6 ? 16 : 0;
 }
 
+bool addr_is_among(const struct addr *list, size_t count, const struct addr *wanted)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (addr_equal_ip(&list[i], wanted))
+            return true;
+    }
+    return false;
+}
+
 void addr_key(const struct addr *a, uint8_t key[ADDR_KEY_SIZE])
 {
     memset(key, 0, ADDR_KEY_SIZE);

@@ -46,6 +46,9 @@ static inline bool addr_equal(const struct addr *a, const struct addr *b)
     return a->port == b->port && addr_equal_ip(a, b);
 }
 
+/* Whether one of them has that address; ports do not count. */
+bool addr_is_among(const struct addr *list, size_t count, const struct addr *wanted);
+
 /* For hash tables: family, ip, port and nothing else, 19 bytes. */
 #define ADDR_KEY_SIZE 19
 void addr_key(const struct addr *a, uint8_t key[ADDR_KEY_SIZE]);

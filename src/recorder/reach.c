@@ -223,31 +223,22 @@ void recorder_know(struct recorder *recorder, struct recorder_now now,
 
 /* ---- Addresses that come and go ------------------------------------------------------------- */
 
-static bool has_address(const struct addr *list, size_t count, const struct addr *wanted)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (addr_equal_ip(&list[i], wanted))
-            return true;
-    }
-    return false;
-}
-
 bool recorder_is_here(const struct recorder *recorder, const struct addr *address)
 {
     return recorder->here_count == 0 || addr_is_unspecified(address) || addr_is_loopback(address) ||
-           has_address(recorder->here, recorder->here_count, address);
+           addr_is_among(recorder->here, recorder->here_count, address);
 }
 
 /* Where we are then: by the route, else where ports stand ready, else anywhere. */
 static struct addr another_address(const struct recorder *recorder, const struct addr *gone)
 {
     const struct addr *placed = &recorder->profiles[gone->family == ADDR_V6].local;
-    if (addr_is_set(placed) && has_address(recorder->here, recorder->here_count, placed))
+    if (addr_is_set(placed) && addr_is_among(recorder->here, recorder->here_count, placed))
         return *placed;
     for (uint32_t i = 0; i < recorder->stock.count; i++) {
         const struct addr *bound = &recorder->stock.tickets[i].bound;
         if (bound->family == gone->family &&
-            has_address(recorder->here, recorder->here_count, bound))
+            addr_is_among(recorder->here, recorder->here_count, bound))
             return addr_with_port(*bound, 0);
     }
     for (size_t i = 0; i < recorder->here_count; i++) {
@@ -324,11 +315,11 @@ void recorder_here(struct recorder *recorder, struct recorder_now now, const str
         return;
     memcpy(recorder->here, list, recorder->here_count * sizeof *list);
     for (size_t i = 0; i < recorder->here_count; i++) {
-        if (!has_address(before, before_count, &list[i]))
+        if (!addr_is_among(before, before_count, &list[i]))
             find_address(recorder, &list[i]);
     }
     for (size_t i = 0; i < before_count; i++) {
-        if (!has_address(list, count, &before[i]))
+        if (!addr_is_among(list, count, &before[i]))
             lose_address(recorder, now, &before[i]);
     }
 }

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "recorder/call.h"
-
 #define WORKERS_MAX 256
 
 void recorder_stock_finish(struct recorder_stock *stock)
@@ -87,7 +85,8 @@ static unsigned worth(const struct recorder_ticket *ticket, const struct recorde
         return wish->near.family == wish->family || wish->has_own[wish->family == ADDR_V6]
                    ? grade(2, ticket, wish)
                    : 0;
-    if (wish->host && !recorder_is_here(wish->host, &ticket->bound))
+    if (wish->here_count > 0 && !addr_is_loopback(&ticket->bound) &&
+        !addr_is_among(wish->here, wish->here_count, &ticket->bound))
         return WORTH_LEAST;
     return grade(addr_equal_ip(&ticket->bound, &wish->near) ? 3 : 1, ticket, wish);
 }

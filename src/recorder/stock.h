@@ -29,11 +29,12 @@ bool recorder_stock_drop(struct recorder_stock *stock, const struct recorder_por
 
 /* What a call needs. */
 struct recorder_wish {
-    uint32_t worker;             /* the one that has the recording, or RECORDER_ANY_WORKER */
-    uint8_t family;              /* of the SRC's media */
-    struct addr near;            /* where its SIP reached us: ports bound there are taken first */
-    bool trusts_mapping;         /* what the gateway maps is reached from outside */
-    const struct recorder *host; /* a port's address should be one of its own; NULL: any will do */
+    uint32_t worker;         /* the one that has the recording, or RECORDER_ANY_WORKER */
+    uint8_t family;          /* of the SRC's media */
+    struct addr near;        /* where its SIP reached us: ports bound there are taken first */
+    bool trusts_mapping;     /* what the gateway maps is reached from outside */
+    const struct addr *here; /* this host's addresses, of which a port's should be one; ... */
+    size_t here_count;       /* ...0: any will do */
     bool has_own[2]; /* a wildcard port of the other family can be named in SDP: IPv4, IPv6 */
 };
 

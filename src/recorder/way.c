@@ -281,8 +281,11 @@ void recorder_way_look(const struct recorder *recorder, const struct recorder_ca
 struct recorder_wish recorder_way_wish(const struct recorder *recorder,
                                        const struct recorder_call *call, uint8_t family)
 {
-    struct recorder_wish wish = {
-        .worker = call->worker, .family = family, .near = call->flow.local, .host = recorder};
+    struct recorder_wish wish = {.worker = call->worker,
+                                 .family = family,
+                                 .near = call->flow.local,
+                                 .here = recorder->here,
+                                 .here_count = recorder->here_count};
     for (unsigned v6 = 0; v6 < 2; v6++)
         wish.has_own[v6] =
             addr_is_set(&recorder->settings.own[v6]) || addr_is_set(&recorder->profiles[v6].local);

@@ -452,11 +452,13 @@ void stock_look(struct stock *stock, struct tick now)
 void stock_refill(struct stock *stock, struct tick now)
 {
     bool short_of = false;
-    /* After a failure the next try waits, or every wake-up would cost dozens of binds. */
-    bool may = tick_is_never(stock->retry_at) || tick_due(stock->retry_at, now);
-
     if (stock->untold_count)
         stock_tell_untold(stock, now);
+    /* After a failure the next try waits, or every wake-up would cost dozens of binds. And a number is
+     * no other port's before it is told that the one before is closed. */
+    bool may = stock->untold_count == 0 &&
+               (tick_is_never(stock->retry_at) || tick_due(stock->retry_at, now));
+
     stock_adapt(stock, now);
     if (may)
         stock->blocked = false;

@@ -127,6 +127,14 @@ static void test_prefixes(void)
     CHECK(!addr_prefix_parse(VIEW_LIT("ten/8"), &p));
 }
 
+static void test_among_others(void)
+{
+    const struct addr list[] = {addr_v4(192, 0, 2, 1, 5060), addr_v4(192, 0, 2, 2, 0)};
+    const struct addr second = addr_v4(192, 0, 2, 2, 4000), third = addr_v4(192, 0, 2, 3, 0);
+    CHECK(addr_is_among(list, 2, &second) && !addr_is_among(list, 1, &second));
+    CHECK(!addr_is_among(list, 2, &third) && !addr_is_among(NULL, 0, &third));
+}
+
 int main(void)
 {
     RUN(test_text_forms);
@@ -134,5 +142,6 @@ int main(void)
     RUN(test_classes);
     RUN(test_equality_and_keys);
     RUN(test_prefixes);
+    RUN(test_among_others);
     return tap_done();
 }

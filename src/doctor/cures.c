@@ -128,18 +128,32 @@ static void print_no_sip_cure(const struct doctor_evidence *e, struct writer *w)
     writer_string(w, ".");
 }
 
-/* The settings to paste, where the address is known. */
-static void print_external_cure(const struct doctor_evidence *e, enum doctor_cause cause,
-                                struct writer *w)
+/* That ports are forwarded nothing shows: what siprecd finds by itself comes first, the order to rely on
+ * that second. */
+static void print_external_cure(const struct doctor_evidence *e, const struct doctor_stream *s,
+                                enum doctor_cause cause, struct writer *w)
 {
+    if (cause == DOCTOR_EXTERNAL_WRONG && !e->external_is_set) {
+        writer_string(w, s->path == PATH_STUN && !s->was_misled
+                             ? "Here no setting names it, and the next call is told the address of "
+                               "now; where it changes often, or the NAT has several, set "
+                               "TURN_SERVERS."
+                             : "Here: see by siprecctl nat where that address comes from; if it is "
+                               "the advertise of a listener in sip.listen, take it out.");
+        return;
+    }
+    writer_printf(w,
+                  "Here: let siprecd find our address outside: %sBEHIND_NAT=auto, and "
+                  "STUN_SERVERS or nat.portmap on",
+                  e->external_is_set ? "take EXTERNAL_IP out, and leave " : "leave ");
     if (addr_is_set(&e->external))
-        writer_printf(w, "Here: set BEHIND_NAT=true EXTERNAL_IP=%s", TEXT_IP(&e->external));
+        writer_printf(w,
+                      "; or, if the RTP ports are forwarded to this host, set BEHIND_NAT=true "
+                      "EXTERNAL_IP=%s.",
+                      TEXT_IP(&e->external));
     else
-        writer_string(w, "Here: set BEHIND_NAT=true and EXTERNAL_IP to our address outside");
-    writer_string(w, cause == DOCTOR_EXTERNAL_WRONG
-                         ? ", or take both out so that siprecd finds the address."
-                         : ", or let siprecd find it: leave BEHIND_NAT=auto, and STUN_SERVERS or "
-                           "nat.portmap on.");
+        writer_string(w, "; or, if the RTP ports are forwarded to this host, set BEHIND_NAT=true "
+                         "and EXTERNAL_IP to that address.");
 }
 
 void doctor_print_cure(const struct doctor_evidence *e, const struct doctor_finding *f,
@@ -153,7 +167,7 @@ void doctor_print_cure(const struct doctor_evidence *e, const struct doctor_find
         break;
     case DOCTOR_OUR_PRIVATE:
     case DOCTOR_EXTERNAL_WRONG:
-        print_external_cure(e, f->cause, w);
+        print_external_cure(e, s, f->cause, w);
         break;
     case DOCTOR_REFUSED:
         print_refused_cure(e, w);
@@ -273,12 +287,24 @@ static void decide_stream(const struct doctor_evidence *e, const struct doctor_d
     } else {
         writer_printf(command, "tcpdump -n -i any 'udp and (port %u or host %s)'", s->bound.port,
                       addr_is_set(&e->signalled) ? TEXT_IP(&e->signalled) : TEXT_IP(&s->offered));
-        writer_printf(reading,
-                      "On this host in a call: RTP to port %u, and this host's firewall drops it; "
-                      "to another port, and the SRC sends it there; none, and it is lost before "
-                      "this host or never sent.",
-                      s->bound.port);
+        if (s->firewall == PATH_NO)
+            writer_printf(reading, "On this host in a call: RTP to another port than %u, and",
+                          s->bound.port);
+        else
+            writer_printf(reading,
+                          "On this host in a call: RTP to port %u, and this host's firewall drops "
+                          "it; to another port, and",
+                          s->bound.port);
+        writer_string(reading, " the SRC sends it there; none, and it is lost before this host or "
+                               "never sent.");
     }
+}
+
+/* What it says is so; open is only whether it is the cause. */
+static bool is_plain(const struct doctor_evidence *e, enum doctor_cause cause)
+{
+    return cause == DOCTOR_SYMMETRIC_NAT || cause == DOCTOR_TURN_CREDENTIALS ||
+           (cause == DOCTOR_TURN_DOWN && e->relay == DOCTOR_RELAY_FAILED);
 }
 
 void doctor_print_decision(const struct doctor_evidence *e, const struct doctor_diagnosis *d,
@@ -286,7 +312,7 @@ void doctor_print_decision(const struct doctor_evidence *e, const struct doctor_
 {
     const struct doctor_finding *open = NULL;
     for (size_t i = 0; i < d->count && !open; i++) {
-        if (d->findings[i].certainty != DOCTOR_CERTAIN)
+        if (d->findings[i].certainty != DOCTOR_CERTAIN && !is_plain(e, d->findings[i].cause))
             open = &d->findings[i];
     }
     if (!open)

@@ -1,6 +1,6 @@
 /* diagnosis: the rules from evidence to causes.
  * Not here: their words (words.c).
- * RFC 4787 §4, §5; 8656 §9, §10. */
+ * RFC 4787 §4, §5; 8445 §7.3.1.3; 8656 §9, §10. */
 #include "doctor/diagnosis.h"
 
 #include "doctor/breaks.h"
@@ -55,8 +55,7 @@ static size_t count_alive(const struct doctor_evidence *e)
     return alive;
 }
 
-/* So many datagrams went astray that they may be a stream's. */
-static bool is_media(const struct doctor_evidence *e, uint64_t datagrams)
+bool doctor_is_media(const struct doctor_evidence *e, uint64_t datagrams)
 {
     int64_t seconds = e->lasted_ms / 1000;
     return datagrams >= MISSED &&
@@ -96,12 +95,26 @@ static bool is_stale(const struct doctor_evidence *e, const struct doctor_stream
            !addr_equal_ip(&s->advertised, &e->external) && !is_untranslated(e, s);
 }
 
+/* What we sent let it in, whatever the settings say of its port, and then it stopped. */
+static bool was_opened(const struct doctor_stream *s)
+{
+    return s->is_opened && doctor_stream_has_stopped(s);
+}
+
+/* What we sent lets it in, and nothing came to where nothing had been sent from. */
+static bool comes_as_answer(const struct doctor_stream *s)
+{
+    return s->is_opened && !doctor_stream_has_stopped(s);
+}
+
 /* Only whom we sent to gets in: a stranger's probe that fails says nothing, nor does RTCP that comes
  * say that RTP from elsewhere would. */
 static bool is_filtered(const struct doctor_evidence *e, const struct doctor_stream *s)
 {
-    bool is_stun = s->path == PATH_STUN || (s->path == PATH_BEST_EFFORT && !e->external_is_set);
-    return is_stun && !is_untranslated(e, s) && e->behaviour.filtering != NAT_FILTERING_INDEPENDENT;
+    bool is_by_filter = s->path == PATH_STUN || was_opened(s) ||
+                        (s->path == PATH_BEST_EFFORT && !e->external_is_set);
+    return is_by_filter && !is_untranslated(e, s) &&
+           e->behaviour.filtering != NAT_FILTERING_INDEPENDENT;
 }
 
 /* The same, as far as is known, of a port that the settings call forwarded: we have sent from it, and a
@@ -113,33 +126,43 @@ static bool may_be_filtered(const struct doctor_evidence *e, const struct doctor
            s->probe != PATH_YES && e->behaviour.filtering != NAT_FILTERING_INDEPENDENT;
 }
 
-/* No way in stands for the stream, as far as our own network knows: what would have given it one
- * failed. */
-static bool lacks_way(const struct doctor_evidence *e, const struct doctor_stream *s)
-{
-    if (is_relayed(s))
-        return e->relay != DOCTOR_RELAY_READY; /* it was answered with one that is gone */
-    /* What has let media in is a way. */
-    if (doctor_stream_has_stopped(s))
-        return false;
-    return (s->path == PATH_STUN && is_filtered(e, s)) ||
-           (s->path == PATH_BEST_EFFORT && !e->external_is_set);
-}
-
-static bool any_lacks_way(const struct doctor_evidence *e)
-{
-    for (size_t i = 0; i < e->stream_count; i++) {
-        if (doctor_stream_is_silent(&e->streams[i]) && lacks_way(e, &e->streams[i]))
-            return true;
-    }
-    return false;
-}
-
 /* Nobody can tell before where its packets come from: its SIP comes through a NAT, and its SDP names
  * an address behind that. */
 static bool is_unforeseeable(const struct doctor_evidence *e, const struct doctor_stream *s)
 {
     return addr_is_private(&s->offered) && is_public(&e->signalled);
+}
+
+/* No way in stands for the stream, as far as our own network knows: what would have given it one
+ * failed. */
+static enum judgement lacks_way(const struct doctor_evidence *e, const struct doctor_stream *s)
+{
+    if (is_relayed(s)) /* it was answered with one that is gone */
+        return e->relay != DOCTOR_RELAY_READY ? CERTAIN : NO;
+    /* What has let media in is a way. */
+    if (doctor_stream_has_stopped(s))
+        return NO;
+    /* Checks open our NAT for the SRC (RFC 8445 §7.3.1.3): without a NAT of its own it needs no more
+     * than to send some, and a chosen pair is a way. */
+    if (s->is_ice && (s->path != PATH_BEST_EFFORT || e->external_is_set))
+        return NO;
+    if (s->is_ice)
+        return is_unforeseeable(e, s) ? LIKELY : POSSIBLE;
+    return (s->path == PATH_STUN && is_filtered(e, s)) ||
+                   (s->path == PATH_BEST_EFFORT && !e->external_is_set)
+               ? CERTAIN
+               : NO;
+}
+
+/* Of the silent streams the one that lacks it most surely. */
+static enum judgement any_lacks_way(const struct doctor_evidence *e)
+{
+    enum judgement most = NO;
+    for (size_t i = 0; i < e->stream_count; i++) {
+        if (doctor_stream_is_silent(&e->streams[i]) && lacks_way(e, &e->streams[i]) > most)
+            most = lacks_way(e, &e->streams[i]);
+    }
+    return most;
 }
 
 /* The gateway that would map ports for us is itself behind a NAT. */
@@ -246,30 +269,29 @@ static enum judgement judge_alg(const struct doctor_evidence *e)
 /* A relay is no matter where another way in stands. */
 static enum judgement judge_credentials(const struct doctor_evidence *e)
 {
-    return e->relay == DOCTOR_RELAY_REFUSED && any_lacks_way(e) ? CERTAIN : NO;
+    return e->relay == DOCTOR_RELAY_REFUSED ? any_lacks_way(e) : NO;
 }
 
 static enum judgement judge_turn_down(const struct doctor_evidence *e)
 {
-    if (!any_lacks_way(e))
-        return NO;
+    enum judgement lacks = any_lacks_way(e);
     if (e->relay == DOCTOR_RELAY_FAILED)
-        return CERTAIN;
-    if (e->relay != DOCTOR_RELAY_SILENT || is_shut_here(e))
+        return lacks;
+    if (lacks == NO || e->relay != DOCTOR_RELAY_SILENT || is_shut_here(e))
         return NO;
     /* Where STUN is answered UDP goes out: then it is the server that is silent. */
     if (!e->stun_is_asked || !e->stun_is_silent)
-        return CERTAIN;
+        return lacks;
     if (e->turn_by_tcp == PATH_YES)
         return NO;
-    return e->stun_by_tcp == PATH_YES ? POSSIBLE : LIKELY;
+    return e->stun_by_tcp == PATH_YES || lacks == POSSIBLE ? POSSIBLE : LIKELY;
 }
 
 static enum judgement judge_udp_blocked(const struct doctor_evidence *e)
 {
     if (!e->stun_is_asked || !e->stun_is_silent || e->behind_nat == PATH_NO || is_shut_here(e))
         return NO;
-    if (!any_lacks_way(e))
+    if (any_lacks_way(e) == NO)
         return e->relay == DOCTOR_RELAY_READY ? NO : POSSIBLE;
     /* The servers are there, and can be reached, but not by UDP. */
     return e->relay == DOCTOR_RELAY_READY || e->stun_by_tcp == PATH_YES ||
@@ -286,7 +308,7 @@ static enum judgement judge_gone(const struct doctor_evidence *e)
 
 static enum judgement judge_symmetric(const struct doctor_evidence *e)
 {
-    return needs_relay(e) && e->relay == DOCTOR_RELAY_NONE && any_lacks_way(e) ? CERTAIN : NO;
+    return needs_relay(e) && e->relay == DOCTOR_RELAY_NONE ? any_lacks_way(e) : NO;
 }
 
 /* ---- Causes of one dead stream --------------------------------------------------------------- */
@@ -377,6 +399,8 @@ static enum judgement judge_router_firewall(const struct doctor_evidence *e,
 {
     if (is_relayed(s) || s->probe == PATH_YES || !is_untranslated(e, s))
         return NO;
+    if (comes_as_answer(s))
+        return s->firewall == PATH_NO ? CERTAIN : LIKELY;
     /* Rules may let in the SRC alone: then what let it in before closed when its reports stopped, too. */
     if (s->probe == PATH_NO && doctor_stream_has_stopped(s) && (!s->rtcp_ceased || has_left(s)))
         return LIKELY;
@@ -397,9 +421,9 @@ static enum judgement judge_not_forwarded(const struct doctor_evidence *e,
         return s->src_sends == PATH_YES ? LIKELY : POSSIBLE;
     if (s->path != PATH_MAPPED && s->path != PATH_BEST_EFFORT)
         return NO;
-    /* Who answers what we send gets in, others do not. */
-    if (s->is_opened)
-        return s->firewall == PATH_NO ? CERTAIN : LIKELY;
+    /* Who answers what we send gets in, others do not; by which of two NATs' doing is not known. */
+    if (comes_as_answer(s))
+        return s->firewall == PATH_NO && !has_inner_gateway(e) ? CERTAIN : LIKELY;
     if (s->probe == PATH_NO && has_inner_gateway(e))
         return POSSIBLE; /* not by the outer one, which is another cause */
     if (s->probe == PATH_NO)
@@ -425,8 +449,8 @@ static bool goes_on_sending(const struct doctor_evidence *e, const struct doctor
 /* Our NAT had forgotten the port that media came by; the SRC was told what it gives us instead. */
 static enum judgement judge_forgot(const struct doctor_evidence *e, const struct doctor_stream *s)
 {
-    if (!doctor_stream_has_stopped(s) || s->path != PATH_STUN || is_untranslated(e, s) ||
-        s->src_sends == PATH_NO)
+    if (!doctor_stream_has_stopped(s) || (s->path != PATH_STUN && !was_opened(s)) ||
+        is_untranslated(e, s) || s->src_sends == PATH_NO)
         return NO;
     if (s->is_readdressed)
         return goes_on_sending(e, s) ? CERTAIN : LIKELY;
@@ -477,9 +501,9 @@ static enum judgement judge_stream_codec(const struct doctor_evidence *e,
 static enum judgement judge_elsewhere(const struct doctor_evidence *e,
                                       const struct doctor_stream *s)
 {
-    if (s->src_sends == PATH_NO || s->is_opened)
+    if (s->src_sends == PATH_NO || comes_as_answer(s))
         return NO;
-    if (addr_is_set(&s->led_to) || is_media(e, e->strays))
+    if (addr_is_set(&s->led_to) || doctor_is_media(e, e->strays))
         return CERTAIN;
     if (is_relayed(s) || is_dropped_here(e, s) || e->disk_is_full || s->apart >= MISSED)
         return NO;
@@ -488,7 +512,7 @@ static enum judgement judge_elsewhere(const struct doctor_evidence *e,
     /* It says that it sends, what is sent here arrives, and this does not. */
     if (s->src_sends == PATH_YES && is_reached(s))
         return is_filtered(e, s) || may_be_filtered(e, s) ? LIKELY : CERTAIN;
-    if (is_media(e, e->no_ports))
+    if (doctor_is_media(e, e->no_ports))
         return s->probe == PATH_YES ? CERTAIN : LIKELY;
     return POSSIBLE;
 }
@@ -501,15 +525,15 @@ static enum judgement judge_silent(const struct doctor_evidence *e, const struct
     if (s->src_sends == PATH_NO)
         return CERTAIN;
     /* What came may not have been written down, or comes and is not taken. */
-    if (e->disk_is_full || is_dropped_here(e, s) || s->apart >= MISSED || is_media(e, e->strays) ||
-        addr_is_set(&s->led_to))
+    if (e->disk_is_full || is_dropped_here(e, s) || s->apart >= MISSED ||
+        doctor_is_media(e, e->strays) || addr_is_set(&s->led_to))
         return NO;
     /* The way from outside is not the way of a neighbour. Where media came from nobody is any more, and
      * it would be let in from elsewhere, too. */
     if (s->probe == PATH_YES && !is_same_place(e, s)) {
         if (has_left(s))
             return CERTAIN;
-        return is_media(e, e->no_ports) ? NO : LIKELY;
+        return doctor_is_media(e, e->no_ports) ? NO : LIKELY;
     }
     return addr_is_set(&s->refused) ? LIKELY : POSSIBLE;
 }
@@ -534,7 +558,7 @@ static enum judgement judge_one_leg(const struct doctor_evidence *e, const struc
         return CERTAIN;
     /* What came of it may not have been written down, or came and was not taken. */
     if (e->disk_is_full || is_dropped_here(e, s) || s->apart >= MISSED || s->probe == PATH_NO ||
-        is_media(e, e->strays) || is_media(e, e->no_ports))
+        doctor_is_media(e, e->strays) || doctor_is_media(e, e->no_ports))
         return NO;
     /* The way is good, unless only this port's is not. */
     return s->probe == PATH_YES && has_good_neighbour(e, s) ? CERTAIN : LIKELY;

@@ -73,7 +73,8 @@ struct doctor_stream {
     /* It was answered with the settings' address first, which is not STUN's, and then otherwise. */
     bool was_misled;
     /* It was answered with the settings' address first, and otherwise when nothing came there.
-     * doctor_take_detours() puts the first way in its place, and says where it comes otherwise. */
+     * doctor_take_detours() puts the first way in its place, and says where it comes otherwise;
+     * unless it has stopped there, which is the trouble then. */
     bool was_elsewhere, is_detour;
     /* It comes to another port of that same address, from which we had sent to the SRC first. */
     bool is_opened;
@@ -204,6 +205,9 @@ struct doctor_diagnosis {
 };
 
 void doctor_diagnose(const struct doctor_evidence *e, struct doctor_diagnosis *out);
+
+/* So many datagrams went astray that they may be a stream's. */
+bool doctor_is_media(const struct doctor_evidence *e, uint64_t datagrams);
 
 /* An address that is ours now, or that we are known by: somebody outside may be asked to send there,
  * and nowhere else. */

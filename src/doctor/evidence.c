@@ -303,7 +303,7 @@ void doctor_take_detours(struct doctor_evidence *e)
     const struct addr *first = addr_is_set(&e->ordered) ? &e->ordered : &e->external;
     for (size_t i = 0; i < e->stream_count; i++) {
         struct doctor_stream *s = &e->streams[i];
-        if (!s->was_elsewhere || first->family != s->bound.family)
+        if (!s->was_elsewhere || first->family != s->bound.family || doctor_stream_has_stopped(s))
             continue;
         s->advertised = addr_with_port(*first, s->bound.port);
         s->path = PATH_MAPPED;
@@ -428,6 +428,23 @@ static bool all_come_otherwise(const struct doctor_evidence *e)
     return true;
 }
 
+/* Nothing is certain of so many causes. */
+static void print_open(const struct doctor_evidence *e, size_t count, struct writer *w)
+{
+    writer_string(w, !e->has_call            ? "No call comes"
+                     : any_has_stopped(e)    ? "Media has stopped"
+                     : all_come_otherwise(e) ? "Media comes by another way than was answered"
+                                             : "No media comes");
+    if (count == 1)
+        writer_string(w,
+                      ", and from here one cause is left; one command tells whether it is that.");
+    else
+        writer_printf(w,
+                      ", and from here %zu causes are left, the likeliest first; one command "
+                      "tells them apart.",
+                      count);
+}
+
 /* The one sentence: of what is certain, or that it is not. */
 static json_t *verdict_of(const struct doctor_evidence *e, const struct doctor_diagnosis *d)
 {
@@ -446,14 +463,7 @@ static json_t *verdict_of(const struct doctor_evidence *e, const struct doctor_d
     else if (d->findings[0].certainty == DOCTOR_CERTAIN)
         doctor_print_sentence(e, &d->findings[0], &w);
     else
-        writer_printf(&w,
-                      "%s, and from here %zu causes are left, the likeliest first; one command "
-                      "tells them apart.",
-                      !e->has_call            ? "No call comes"
-                      : any_has_stopped(e)    ? "Media has stopped"
-                      : all_come_otherwise(e) ? "Media comes by another way than was answered"
-                                              : "No media comes",
-                      d->count);
+        print_open(e, d->count, &w);
     return text_or_null(&w);
 }
 

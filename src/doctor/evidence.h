@@ -13,7 +13,7 @@ void doctor_read_recording(const char *text, struct doctor_evidence *e);
 /* The network: our side of the evidence. */
 void doctor_read_network(const char *text, struct doctor_evidence *e);
 /* After these: streams that were answered with the settings' address first, and otherwise when nothing came there, stand
- * for what was wrong with that. */
+ * for what was wrong with that. Before this silent_ms is known: what has stopped stays what it is. */
 void doctor_take_detours(struct doctor_evidence *e);
 
 /* {"call_id","healthy","verdict","findings":[{"cause","certainty","stream","streams","text",

@@ -152,7 +152,8 @@ static void print_call_sentence(const struct doctor_evidence *e, enum doctor_cau
     case DOCTOR_INVITE_FRAGMENTS:
         writer_printf(w,
                       e->reassembly_failures
-                          ? "INVITEs over UDP are lost on the way: of %llu only some pieces came."
+                          ? "INVITEs over UDP are lost on the way: fragments of %llu datagrams "
+                            "came, but never all of them."
                           : "INVITEs over UDP are too long for one packet, and the way here loses "
                             "the pieces.",
                       (unsigned long long)e->reassembly_failures);
@@ -284,7 +285,7 @@ static void print_seen(const struct doctor_evidence *e, const struct doctor_find
         else if (s->src_sent > 0)
             writer_printf(w, " (it says that it has sent %llu packets)",
                           (unsigned long long)s->src_sent);
-        else if (f->certainty == DOCTOR_CERTAIN && e->no_ports > 0)
+        else if (f->certainty == DOCTOR_CERTAIN && doctor_is_media(e, e->no_ports))
             writer_printf(w, " (%llu datagrams came to ports of this host where nobody listens)",
                           (unsigned long long)e->no_ports);
         writer_string(w, ".");

@@ -273,6 +273,57 @@ static void test_relays(void)
     CHECK(is_alone(&e, DOCTOR_TURN_DOWN)); /* it was answered with a relay that died */
 }
 
+static void by_ice(struct doctor_stream *s)
+{
+    s->path = PATH_BEST_EFFORT;
+    s->is_ice = true;
+}
+
+static enum doctor_certainty certainty_of(const struct doctor_evidence *e, enum doctor_cause cause)
+{
+    struct doctor_diagnosis d;
+    doctor_diagnose(e, &d);
+    for (size_t i = 0; i < d.count; i++) {
+        if (d.findings[i].cause == cause)
+            return d.findings[i].certainty;
+    }
+    CHECK(false);
+    return DOCTOR_CERTAIN;
+}
+
+/* Our checks open our NAT, so that an SRC in the open is reached through a symmetric one, too: that there
+ * is no relay is no certain cause, and hides no other. */
+static void test_relays_under_ice(void)
+{
+    static const struct {
+        enum doctor_relay relay;
+        enum doctor_cause cause;
+    } cases[] = {{DOCTOR_RELAY_NONE, DOCTOR_SYMMETRIC_NAT},
+                 {DOCTOR_RELAY_REFUSED, DOCTOR_TURN_CREDENTIALS},
+                 {DOCTOR_RELAY_SILENT, DOCTOR_TURN_DOWN},
+                 {DOCTOR_RELAY_FAILED, DOCTOR_TURN_DOWN}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct doctor_evidence e = dead_call();
+        char text[400] = "", how[400] = "";
+        struct writer w = writer_of(text, sizeof text - 1), h = writer_of(how, sizeof how - 1);
+        struct doctor_diagnosis d;
+        e.behaviour.mapping = NAT_MAPPING_ADDRESS_PORT;
+        e.behaviour.filtering = NAT_FILTERING_ADDRESS_PORT;
+        e.behaviour.scope = NAT_SCOPE_MAPPING;
+        e.relay = cases[i].relay;
+        streams(&e, by_ice);
+        CHECK(is_among(&e, cases[i].cause) && is_among(&e, DOCTOR_SRC_SILENT));
+        CHECK_INT(certainty_of(&e, cases[i].cause), DOCTOR_POSSIBLE);
+        e.streams[0].offered = at("192.168.1.7:4000"); /* behind a NAT of its own */
+        CHECK_INT(certainty_of(&e, cases[i].cause), DOCTOR_LIKELY);
+        doctor_diagnose(&e, &d);
+        doctor_print_decision(&e, &d, &w, &h);
+        CHECK(!strstr(text, "ip[6:2]")); /* the INVITE has come */
+        streams(&e, by_filter);          /* a pair was chosen */
+        CHECK(!has(&e, cases[i].cause));
+    }
+}
+
 static void test_src(void)
 {
     struct doctor_evidence e = dead_call();
@@ -632,28 +683,69 @@ static void test_interrupted(void)
     CHECK(!has(&e, DOCTOR_INTERRUPTED));
 }
 
+/* That ports are forwarded is nothing to order where nobody knows it; and what is not set cannot be taken
+ * out. */
+static void test_external_cures(void)
+{
+    static const char first[] = "Here: let siprecd find our address outside: ";
+    static const char pasted[] = "if the RTP ports are forwarded to this host, set BEHIND_NAT=true "
+                                 "EXTERNAL_IP=198.51.100.1.";
+    static const enum doctor_cause causes[] = {DOCTOR_OUR_PRIVATE, DOCTOR_EXTERNAL_WRONG};
+    for (int is_set = 0; is_set < 2; is_set++) {
+        for (size_t i = 0; i < 2; i++) {
+            struct doctor_evidence e = dead_call();
+            struct doctor_finding f = {causes[i], DOCTOR_CERTAIN, 3};
+            char text[512] = "";
+            struct writer w = writer_of(text, sizeof text - 1);
+            e.external_is_set = is_set;
+            streams(&e, by_filter);
+            doctor_print_cure(&e, &f, &w);
+            CHECK_INT(strstr(text, "take EXTERNAL_IP out") != NULL, is_set);
+            bool is_stuns = causes[i] == DOCTOR_EXTERNAL_WRONG && !is_set;
+            CHECK_INT(strncmp(text, first, sizeof first - 1) == 0, !is_stuns);
+            CHECK_INT(strstr(text, pasted) != NULL, !is_stuns);
+            CHECK(!is_stuns || (strstr(text, "no setting") && !strstr(text, "BEHIND_NAT")));
+        }
+    }
+}
+
+static const char *sentence(const struct doctor_evidence *e, enum doctor_cause cause,
+                            uint32_t of_streams)
+{
+    static char text[512];
+    struct doctor_finding f = {cause, DOCTOR_CERTAIN, of_streams};
+    memset(text, 0, sizeof text);
+    struct writer w = writer_of(text, sizeof text - 1);
+    doctor_print_sentence(e, &f, &w);
+    return text;
+}
+
+/* The kernel counts for the whole host, whosever datagrams they were. */
+static void test_counts_are_no_more_than_they_are(void)
+{
+    struct doctor_evidence e = dead_call();
+    e.reassembly_failures = 7;
+    CHECK(strstr(sentence(&e, DOCTOR_INVITE_FRAGMENTS, 0),
+                 "fragments of 7 datagrams came, but never all of them"));
+    e.no_ports = 500;
+    CHECK(strstr(sentence(&e, DOCTOR_SRC_ELSEWHERE, 3),
+                 "500 datagrams came to ports of this host where nobody listens"));
+    e.lasted_ms = 3600 * 1000;
+    CHECK(!strstr(sentence(&e, DOCTOR_SRC_ELSEWHERE, 3), "datagrams")); /* an hour's noise */
+    e.lasted_ms = 0;
+    e.no_ports = 1;
+    CHECK(!strstr(sentence(&e, DOCTOR_SRC_ELSEWHERE, 3), "datagrams")); /* a scanner's */
+}
+
 /* What a cure names is there to be pasted. */
 static void test_cures_name(void)
 {
-    struct doctor_evidence e = dead_call();
-    struct doctor_finding f = {DOCTOR_EXTERNAL_WRONG, DOCTOR_CERTAIN, 3};
+    struct doctor_finding f = {DOCTOR_REFUSED, DOCTOR_CERTAIN, 0};
     char text[512] = "";
     struct writer w = writer_of(text, sizeof text - 1);
-    doctor_print_cure(&e, &f, &w);
-    CHECK(strstr(text, "BEHIND_NAT=true EXTERNAL_IP=198.51.100.1,"));
-    e = (struct doctor_evidence){.refused_status = 403, .signalled = at("192.0.2.1:5060")};
-    f = (struct doctor_finding){DOCTOR_REFUSED, DOCTOR_CERTAIN, 0};
-    memset(text, 0, sizeof text);
-    w = writer_of(text, sizeof text - 1);
+    struct doctor_evidence e = {.refused_status = 403, .signalled = at("192.0.2.1:5060")};
     doctor_print_cure(&e, &f, &w);
     CHECK(strstr(text, "192.0.2.1 to sip.allow"));
-    e = dead_call();
-    e.no_ports = 500;
-    f = (struct doctor_finding){DOCTOR_SRC_ELSEWHERE, DOCTOR_CERTAIN, 3};
-    memset(text, 0, sizeof text);
-    w = writer_of(text, sizeof text - 1);
-    doctor_print_sentence(&e, &f, &w);
-    CHECK(strstr(text, "500 datagrams came to ports of this host where nobody listens"));
 }
 
 static void test_words(void)
@@ -683,6 +775,7 @@ int main(void)
     RUN(test_doors);
     RUN(test_addresses);
     RUN(test_relays);
+    RUN(test_relays_under_ice);
     RUN(test_src);
     RUN(test_signalling);
     RUN(test_two_at_once);
@@ -697,6 +790,8 @@ int main(void)
     RUN(test_forgotten);
     RUN(test_moved);
     RUN(test_interrupted);
+    RUN(test_external_cures);
+    RUN(test_counts_are_no_more_than_they_are);
     RUN(test_cures_name);
     RUN(test_words);
     return tap_done();

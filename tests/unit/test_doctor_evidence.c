@@ -14,7 +14,8 @@ static const char recording[] =
     "\"advertised\":\"198.51.100.1:10000\",\"bound\":\"10.0.0.5:10000\",\"observed\":null,"
     "\"path\":\"static\",\"verdict\":{\"trail\":[],\"security\":[\"alg-suspected\"]}},"
     "{\"label\":\"2\",\"packets\":0,\"direction\":\"inactive\",\"path\":\"relay\",\"verdict\":"
-    "{\"trail\":[{\"t_ms\":4,\"event\":\"denied\",\"peer\":\"192.0.2.9:0\"}],\"security\":[],\"ice\":"
+    "{\"trail\":[{\"t_ms\":4,\"event\":\"denied\",\"peer\":\"192.0.2.9:0\"}],\"security\":[],"
+    "\"ice\":"
     "true}}]}";
 static const char network[] =
     "{\"state\":\"known\",\"interfaces\":[{\"name\":\"docker0\",\"default\":false,\"addresses\":"
@@ -122,7 +123,97 @@ static void test_opened(void)
         e.streams[0].firewall = PATH_NO;
         doctor_diagnose(&e, &d);
         CHECK(!lost || (d.count == 1 && d.findings[0].certainty == DOCTOR_CERTAIN));
+        if (!lost)
+            continue;
+        /* Behind two NATs it may be either's doing. */
+        e.levels = 2;
+        doctor_diagnose(&e, &d);
+        CHECK(d.count >= 2 && d.findings[0].certainty != DOCTOR_CERTAIN);
+        CHECK(d.findings[0].cause == DOCTOR_DOUBLE_NAT &&
+              d.findings[1].cause == DOCTOR_NOT_FORWARDED);
+        /* Without a NAT a firewall before this host lets in what answers, and nothing else. */
+        e.levels = 0;
+        e.streams[0].firewall = PATH_UNKNOWN;
+        e.local = e.ordered;
+        doctor_diagnose(&e, &d);
+        CHECK(d.findings[0].cause == DOCTOR_ROUTER_FIREWALL &&
+              d.findings[0].certainty == DOCTOR_LIKELY);
+        e.streams[0].firewall = PATH_NO;
+        doctor_diagnose(&e, &d);
+        CHECK(d.count == 1 && d.findings[0].cause == DOCTOR_ROUTER_FIREWALL &&
+              d.findings[0].certainty == DOCTOR_CERTAIN);
     }
+}
+
+/* It came otherwise than answered first, and stopped there a minute ago, as the SRC says by its own doing. */
+static void test_detour_that_stopped(void)
+{
+    static const char *const ways[][3] = {{"192.0.2.40:50000", "relay", "Rw"},
+                                          {"203.0.113.5:10010", "static", "M+H(ip:port)"}};
+    for (int opened = 0; opened < 2; opened++) {
+        struct doctor_evidence e = {0};
+        struct doctor_diagnosis d;
+        char text[512];
+        snprintf(
+            text, sizeof text,
+            "{\"streams\":[{\"label\":\"1\",\"packets\":500,\"direction\":\"recvonly\","
+            "\"offered\":\"192.0.2.1:4000\",\"advertised\":\"%s\",\"bound\":\"10.0.0.5:10010\","
+            "\"path\":\"%s\",\"verdict\":{\"our_class\":\"1:1\",\"path\":\"%s\","
+            "\"lost_before_first\":99,\"trail\":[{\"t_ms\":2000,\"event\":\"retried\"}]}}]}",
+            ways[opened][0], ways[opened][1], ways[opened][2]);
+        doctor_read_recording(text, &e);
+        CHECK(e.streams[0].was_elsewhere && e.streams[0].is_opened == opened);
+        e.streams[0].silent_ms = 60000;
+        e.streams[0].src_sends = PATH_NO;
+        e.streams[0].rtcp = 7;
+        doctor_read_network(network, &e);
+        e.external = e.ordered;
+        e.levels = 1;
+        e.gateway = (struct addr){0};
+        e.relay = DOCTOR_RELAY_READY;
+        e.streams[0].firewall = PATH_NO;
+        doctor_take_detours(&e);
+        CHECK(!e.streams[0].is_detour && e.streams[0].rtcp == 7);
+        doctor_diagnose(&e, &d);
+        CHECK(d.count == 1 && d.findings[0].cause == DOCTOR_SRC_SILENT &&
+              d.findings[0].certainty == DOCTOR_CERTAIN);
+        char *report = doctor_print_report(&e, &d, "x");
+        CHECK(strstr(report, "Media stopped for stream 1 at ") &&
+              !strstr(report, "answered first"));
+        free(report);
+        if (!opened)
+            continue;
+        /* It says that it sends: what let it in may have forgotten it, and it had never been forwarded. */
+        e.streams[0].src_sends = PATH_YES;
+        e.streams[0].is_readdressed = true;
+        doctor_diagnose(&e, &d);
+        CHECK(d.count == 1 && d.findings[0].cause == DOCTOR_NAT_FORGOT);
+        /* A stranger's probe is not let in, as from the first. */
+        e.streams[0].src_sends = PATH_UNKNOWN;
+        e.streams[0].is_readdressed = false;
+        e.streams[0].probe = PATH_NO;
+        doctor_diagnose(&e, &d);
+        CHECK(d.count >= 2 && d.findings[0].certainty != DOCTOR_CERTAIN);
+    }
+}
+
+/* "1 causes" are none, and what the firewall's rules have shown is no question any more. */
+static void test_one_cause_is_left(void)
+{
+    struct doctor_evidence e = {.has_call = true, .stream_count = 1, .port_min = 1, .port_max = 2};
+    struct doctor_diagnosis d = {.findings = {{DOCTOR_ROUTER_FIREWALL, DOCTOR_LIKELY, 1}},
+                                 .count = 1};
+    e.streams[0] = (struct doctor_stream){.expects_media = true, .firewall = PATH_NO};
+    char *report = doctor_print_report(&e, &d, "x");
+    CHECK(strstr(report, "No media comes, and from here one cause is left; one command tells "));
+    CHECK(strstr(report, "RTP to another port than 0, and") &&
+          !strstr(report, "firewall drops it"));
+    free(report);
+    d.findings[d.count++] = (struct doctor_finding){DOCTOR_HOST_FIREWALL, DOCTOR_POSSIBLE, 1};
+    e.streams[0].firewall = PATH_UNKNOWN;
+    report = doctor_print_report(&e, &d, "x");
+    CHECK(strstr(report, "2 causes are left") && strstr(report, "this host's firewall drops it"));
+    free(report);
 }
 
 static void test_network(void)
@@ -206,6 +297,8 @@ int main(void)
     RUN(test_recording);
     RUN(test_detour);
     RUN(test_opened);
+    RUN(test_detour_that_stopped);
+    RUN(test_one_cause_is_left);
     RUN(test_network);
     RUN(test_the_calls_own_family);
     RUN(test_rubbish);

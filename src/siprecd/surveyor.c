@@ -235,6 +235,15 @@ static void tell_news(struct surveyor *s, struct tick now)
     s->keep_at = tick_min(s->keep_at, tick_add_ms(now, KEEP_MS));
 }
 
+static bool is_told(const struct nat_profile *p)
+{
+    for (enum profile_source source = PROFILE_SETTING + 1; source < PROFILE_SOURCES; source++) {
+        if (addr_is_set(&p->told[source].address))
+            return true;
+    }
+    return false;
+}
+
 /* The other family is known, and of this one nobody has said anything: most often packets of one of the two lead
  * nowhere (RFC 8305 §1). Calls wait for it no longer than until then. */
 static struct tick patience_ends(const struct surveyor *s, size_t f)
@@ -244,10 +253,9 @@ static struct tick patience_ends(const struct surveyor *s, size_t f)
     if (!addr_is_set(&p->local) || !tick_is_never(p->behaviour_at) || may_map ||
         !addr_is_set(&other->local) || tick_is_never(other->behaviour_at) || other->has_changed)
         return TICK_NEVER;
-    for (enum profile_source source = PROFILE_SETTING + 1; source < PROFILE_SOURCES; source++) {
-        if (addr_is_set(&p->told[source].address))
-            return TICK_NEVER;
-    }
+    /* Where nobody was there to ask, that the family has settled says nothing. */
+    if (is_told(p) || !is_told(other))
+        return TICK_NEVER;
     return tick_add_ms(other->behaviour_at, MOMENT_MS);
 }
 

@@ -115,6 +115,19 @@ def broken_family():
                        report, srs.log()[-2000:])
 
 
+def one_family_alone():
+    """Nobody is there to ask about IPv6, and the first questions about IPv4 are lost: a call right at the start waits for the
+    answer to the next."""
+    with lab.World(["masquerade"], v6="open") as world:
+        world.coturn()
+        world.servers.nft("table inet lossy { chain in { type filter hook input priority 0; udp dport 3478 quota 600 bytes drop; }; }")
+        with world.siprecd(environment={**NOBODY, "STUN_SERVERS": "5.5.7.1", "BEHIND_NAT": "auto"}) as srs:
+            status, report = world.call(seconds=1)
+            recording = (status == 0 and srs.recording(report["call_id"])) or {}
+            tap.equal({s["advertised"].split(":")[0] for s in recording.get("streams", [])}, {"5.5.5.1"},
+                      "IPv4 alone has a server: a call at the start is told the address outside", report, srs.log()[-2000:])
+
+
 def moved():
     """The machine behind a name is gone, and the name leads to another: a STUN server's and a registrar's (a TURN server's
     is in lab/test_relays.py)."""
@@ -150,7 +163,7 @@ def by_proxy():
                    took, srs.nat(), srs.log()[-2000:])
 
 
-for test in lab.chosen([registrars, relays, broken_family, moved, by_proxy], lambda test: test.__name__):
+for test in lab.chosen([registrars, relays, broken_family, one_family_alone, moved, by_proxy], lambda test: test.__name__):
     try:
         test()
     except Exception:  # noqa: BLE001: reported, and the others go on

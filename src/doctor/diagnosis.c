@@ -642,11 +642,7 @@ size_t doctor_finding_stream(const struct doctor_finding *f)
 
 bool doctor_is_ours(const struct doctor_evidence *e, const struct addr *a)
 {
-    for (size_t i = 0; i < e->ours_count; i++) {
-        if (addr_equal_ip(&e->ours[i], a))
-            return true;
-    }
-    return false;
+    return addr_is_among(e->ours, e->ours_count, a);
 }
 
 /* streams: 0 for a cause of the call. What is the same for several streams is one finding. */

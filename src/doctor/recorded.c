@@ -142,11 +142,8 @@ static void count_apart(struct senders *s, const struct addr *from, const struct
 static bool is_srcs(const struct doctor_evidence *e, const struct senders *s,
                     const struct doctor_stream *stream, const struct addr *from)
 {
-    for (size_t i = 0; i < s->accepted_count; i++) {
-        if (addr_equal_ip(&s->accepted[i], from))
-            return true;
-    }
-    return addr_equal_ip(&stream->offered, from) || addr_equal_ip(&e->signalled, from);
+    return addr_is_among(s->accepted, s->accepted_count, from) ||
+           addr_equal_ip(&stream->offered, from) || addr_equal_ip(&e->signalled, from);
 }
 
 /* Media of the SRC's came to a stream that has its own already: another one's, which has none. */

@@ -162,15 +162,6 @@ static void doubt(struct src_profile *p, enum src_fact fact)
         forget(p, fact);
 }
 
-static bool remembers(const struct src_profile *p, const struct addr *ip)
-{
-    for (size_t i = 0; i < p->media_count; i++) {
-        if (addr_equal_ip(&p->media[i], ip))
-            return true;
-    }
-    return false;
-}
-
 /* To the front; the one unused for longest goes. */
 static void remember(struct src_profile *p, const struct addr *ip)
 {
@@ -189,7 +180,7 @@ static void learn_source(struct src_profile *p, const struct src_lesson *l)
     const struct addr *seen = &l->observed;
     bool at_offered = addr_equal_ip(seen, &l->offered);
     bool at_signalled = addr_equal_ip(seen, &l->signalled);
-    bool known = l->expected || remembers(p, seen);
+    bool known = l->expected || addr_is_among(p->media, p->media_count, seen);
     if (at_offered) {
         see(p, SRC_SYMMETRIC, addr_equal(seen, &l->offered) ? PATH_YES : PATH_NO);
         forget(p, SRC_KEEPS_PORT);

@@ -337,12 +337,7 @@ void media_ice_hear(struct media *media, struct media_stream *stream, struct tic
     ice->suspect_at = TICK_NEVER;
     if (!MEDIA_SOCKET_IS_RELAY(socket))
         return;
-    ice->suspect_at = tick_add_ms(now, WAY_SUSPECT_MS);
-    struct tick again = tick_is_never(ice->suspected)
-                            ? ice->suspect_at
-                            : tick_add_ms(ice->suspected, WAY_SUSPECT_AGAIN_MS);
-    if (tick_before(ice->suspect_at, again))
-        ice->suspect_at = again;
+    ice->suspect_at = way_suspects(now, ice->suspected);
     if (unarmed)
         media_stream_arm(media, stream);
 }

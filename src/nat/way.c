@@ -419,8 +419,15 @@ static void note_place(struct way *w, struct tick now, const struct way_packet_s
     w->refusing &= (uint16_t)~PEER;
 }
 
-/* Packets that stop tell sooner than the server would that a relay is gone; pauses in speech do not
- * make it a flood. */
+struct tick way_suspects(struct tick now, struct tick suspected)
+{
+    struct tick at = tick_add_ms(now, WAY_SUSPECT_MS);
+    if (tick_is_never(suspected))
+        return at;
+    struct tick again = tick_add_ms(suspected, WAY_SUSPECT_AGAIN_MS);
+    return tick_before(at, again) ? again : at;
+}
+
 static void plan_suspicion(struct way *w, struct tick now, bool relayed)
 {
     w->suspect_at = TICK_NEVER;
@@ -429,12 +436,7 @@ static void plan_suspicion(struct way *w, struct tick now, bool relayed)
         !tick_is_never(w->last_relayed) && tick_diff_ms(now, w->last_relayed) < WAY_SUSPECT_MS;
     if ((!relayed && !lately) || w->held)
         return;
-    w->suspect_at = tick_add_ms(now, WAY_SUSPECT_MS);
-    if (tick_is_never(w->suspected))
-        return;
-    struct tick again = tick_add_ms(w->suspected, WAY_SUSPECT_AGAIN_MS);
-    if (tick_before(w->suspect_at, again))
-        w->suspect_at = again;
+    w->suspect_at = way_suspects(now, w->suspected);
 }
 
 void way_hear(struct way *w, struct tick now, const struct way_packet_seen *seen)
@@ -649,8 +651,7 @@ static void climb(struct way *w, struct tick now)
         w->mapping_stands = false;
         if (needs_mapping(w))
             ask_stun(w, now);
-        else if (w->facts.choice.code ==
-                 PATH_MAPPED) /* it may show that the gateway has forgotten */
+        else if (w->facts.choice.code == PATH_MAPPED) /* the gateway may have forgotten */
             ask(w, now, WAY_ASK_STUN);
         break;
     case LADDER_PERMIT_ALL:

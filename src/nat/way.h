@@ -125,6 +125,10 @@ struct way_packet_seen {
 };
 /* A packet of the stream was accepted, or held apart. */
 void way_hear(struct way *w, struct tick now, const struct way_packet_seen *seen);
+/* A relay was heard now: when its server is to be asked whether it lives, if nothing more comes. Packets
+ * that stop tell sooner than the server would; pauses in speech do not make it a flood. suspected: when it
+ * was asked last; TICK_NEVER: it was not. */
+struct tick way_suspects(struct tick now, struct tick suspected);
 /* ICMP port unreachable for what was sent to `to`. */
 void way_refused(struct way *w, struct tick now, const struct addr *to);
 /* Nothing is due: inactive, hold, mute. Keepalives go on. */

@@ -416,8 +416,10 @@ static bool output_again(struct ice *ice, struct tick now, struct ice_packet *ou
             fill_check(ice, pair, out);
             return true;
         case STUN_CLIENT_TIMEOUT:
-            if (pair->state == ICE_IN_PROGRESS)
+            if (pair->state == ICE_IN_PROGRESS) {
                 ice_check_failed(ice, now, pair);
+                ice_nominate(ice, now); /* another, if it was that one's turn */
+            }
             break;
         case STUN_CLIENT_WAIT:
             break;

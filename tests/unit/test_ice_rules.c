@@ -383,8 +383,8 @@ static void test_role_conflicts_without_end_end(void)
     CHECK_INT(events[ICE_FAILED], 1);
 }
 
-/* §8.1.1, §7.2.5.2: the nominated pair failed, so another is taken. */
-static void test_a_failed_nomination_is_followed_by_the_next(void)
+/* A controlling agent with two valid pairs, which has just nominated that of from_5. */
+static void nominate_the_better_of_two(void)
 {
     set_up((struct ice_options){.role = ICE_CONTROLLING});
     CHECK(describe(false));
@@ -404,13 +404,40 @@ static void test_a_failed_nomination_is_followed_by_the_next(void)
     CHECK_INT(answer(&from_6, 0, false), ICE_TAKEN);
     CHECK(pull_request_to(&from_5.peer));
     CHECK(sends_use_candidate());
-    CHECK_INT(answer(&from_5, 400, false), ICE_TAKEN);
-    CHECK(pull_request_to(&from_6.peer));
+}
+
+static void check_second_is_chosen(void)
+{
+    CHECK(addr_equal(&packet.path.peer, &from_6.peer));
     CHECK(sends_use_candidate());
     CHECK_INT(answer(&from_6, 0, false), ICE_TAKEN);
     read_events();
     CHECK_INT(events[ICE_COMPLETED], 1);
     CHECK(addr_equal(&selected[1].peer, &from_6.peer));
+}
+
+/* §8.1.1, §7.2.5.2: the nominated pair failed, so another is taken. */
+static void test_a_failed_nomination_is_followed_by_the_next(void)
+{
+    nominate_the_better_of_two();
+    CHECK_INT(answer(&from_5, 400, false), ICE_TAKEN);
+    CHECK(pull_request_to(&from_6.peer));
+    check_second_is_chosen();
+}
+
+/* §7.2.5.2.3: so it is where nobody answers; and at the moment that it is known, nothing is left
+ * that was due. */
+static void test_a_silent_nomination_is_followed_by_the_next(void)
+{
+    nominate_the_better_of_two();
+    for (int i = 0; i < 100 && !addr_equal(&packet.path.peer, &from_6.peer); i++) {
+        CHECK(!pull());
+        CHECK(tick_before(now, ice_deadline(ice)));
+        now = ice_deadline(ice);
+        ice_expire(ice, now);
+        (void)pull();
+    }
+    check_second_is_chosen();
 }
 
 /* §8.1.2: a chosen pair ends the retransmissions of the others of its component. */
@@ -716,6 +743,7 @@ int main(void)
     RUN(test_an_answer_not_understood_fails_the_pair);
     RUN(test_role_conflicts_without_end_end);
     RUN(test_a_failed_nomination_is_followed_by_the_next);
+    RUN(test_a_silent_nomination_is_followed_by_the_next);
     RUN(test_a_choice_ends_the_other_checks);
     RUN(test_a_late_candidate_of_ours_is_paired);
     RUN(test_foundations);

@@ -219,18 +219,29 @@ static void check_connected(uint8_t component)
     }
 }
 
-/* ---- two agents ----------------------------------------------------------------------------- */
-
-static void test_open_to_open(void)
+/* Each gets the other's description at once, and checks go on until then. */
+static void meet(int64_t end_ms)
 {
-    reset(1);
+    describe(0, 1);
+    describe(1, 0);
+    run_until(end_ms);
+}
+
+static void create_two_in_the_open(uint64_t seed)
+{
+    reset(seed);
     create(0, (struct ice_options){.role = ICE_CONTROLLING});
     create(1, (struct ice_options){.role = ICE_CONTROLLED});
     add_base(0, 1, "192.0.2.1:1000", NULL, false);
     add_base(1, 1, "198.51.100.1:2000", NULL, false);
-    describe(0, 1);
-    describe(1, 0);
-    run_until(3000);
+}
+
+/* ---- two agents ----------------------------------------------------------------------------- */
+
+static void test_open_to_open(void)
+{
+    create_two_in_the_open(1);
+    meet(3000);
     check_connected(1);
     CHECK_INT(ice_status(net.agents[0]).state, ICE_STATE_COMPLETED);
     CHECK_INT(ice_status(net.agents[1]).state, ICE_STATE_COMPLETED);
@@ -248,9 +259,7 @@ static void test_nats_that_keep_their_mapping(void)
     add_base(1, 1, "10.0.0.1:1000", "198.51.100.1:6000",
              false); /* the same private address on both sides */
     add_base(1, 2, "10.0.0.1:1001", "198.51.100.1:6001", false);
-    describe(0, 1);
-    describe(1, 0);
-    run_until(5000);
+    meet(5000);
     check_connected(1);
     check_connected(2);
     CHECK_TEXT(addr_print(&net.selected[0][1].peer).s, "198.51.100.1:6000");
@@ -263,9 +272,7 @@ static void test_symmetric_to_open_is_peer_reflexive(void)
     create(1, (struct ice_options){.role = ICE_CONTROLLING});
     add_base(0, 1, "10.0.0.1:1000", "192.0.2.1:5000", true);
     add_base(1, 1, "198.51.100.1:2000", NULL, false);
-    describe(0, 1);
-    describe(1, 0);
-    run_until(5000);
+    meet(5000);
     check_connected(1);
 }
 
@@ -276,9 +283,7 @@ static void test_two_symmetric_nats_fail_in_bounded_time(void)
     create(1, (struct ice_options){.role = ICE_CONTROLLED});
     add_base(0, 1, "10.0.0.1:1000", "192.0.2.1:5000", true);
     add_base(1, 1, "10.1.0.1:1000", "198.51.100.1:6000", true);
-    describe(0, 1);
-    describe(1, 0);
-    run_until(60000);
+    meet(60000);
     CHECK_INT(net.seen[0][ICE_FAILED], 1);
     CHECK_INT(net.seen[1][ICE_FAILED], 1);
     CHECK(tick_is_never(ice_deadline(net.agents[0])));
@@ -294,9 +299,7 @@ static void test_role_conflicts_are_settled(void)
             create(1, (struct ice_options){.role = (enum ice_role)role});
             add_base(0, 1, "10.0.0.1:1000", "192.0.2.1:5000", false);
             add_base(1, 1, "198.51.100.1:2000", NULL, false);
-            describe(0, 1);
-            describe(1, 0);
-            run_until(5000);
+            meet(5000);
             check_connected(1);
             CHECK(ice_status(net.agents[0]).role != ice_status(net.agents[1]).role);
         }
@@ -310,9 +313,7 @@ static void test_lite(void)
     create(1, (struct ice_options){.lite = true, .components = 1});
     add_base(0, 1, "10.0.0.1:1000", "192.0.2.1:5000", true);
     add_base(1, 1, "198.51.100.1:2000", NULL, false);
-    describe(0, 1);
-    describe(1, 0);
-    run_until(3000);
+    meet(3000);
     check_connected(1);
     CHECK_INT(ice_status(net.agents[1]).checks_sent, 0);
     CHECK_INT(ice_status(net.agents[1]).state, ICE_STATE_COMPLETED);
@@ -372,9 +373,7 @@ static void test_loss_and_seeds(void)
         create(1, (struct ice_options){.role = ICE_CONTROLLED});
         add_base(0, 1, "10.0.0.1:1000", "192.0.2.1:5000", false);
         add_base(1, 1, "10.0.0.1:1000", "198.51.100.1:6000", false);
-        describe(0, 1);
-        describe(1, 0);
-        run_until(20000);
+        meet(20000);
         int before = tap_failed_checks;
         check_connected(1);
         if (tap_failed_checks != before)
@@ -479,14 +478,8 @@ static void test_restart_keeps_the_path_until_the_next(void)
 {
     struct ice_path before, after;
     char ufrag[ICE_UFRAG_SIZE];
-    reset(8);
-    create(0, (struct ice_options){.role = ICE_CONTROLLING});
-    create(1, (struct ice_options){.role = ICE_CONTROLLED});
-    add_base(0, 1, "192.0.2.1:1000", NULL, false);
-    add_base(1, 1, "198.51.100.1:2000", NULL, false);
-    describe(0, 1);
-    describe(1, 0);
-    run_until(3000);
+    create_two_in_the_open(8);
+    meet(3000);
     CHECK(ice_selected(net.agents[0], 1, &before));
     strcpy(ufrag, ice_ufrag(net.agents[0]));
     for (int who = 0; who < 2; who++)
@@ -494,9 +487,7 @@ static void test_restart_keeps_the_path_until_the_next(void)
     CHECK(strcmp(ufrag, ice_ufrag(net.agents[0])) != 0);
     CHECK(ice_selected(net.agents[0], 1, &after));
     CHECK(addr_equal(&before.peer, &after.peer));
-    describe(0, 1);
-    describe(1, 0);
-    run_until(6000);
+    meet(6000);
     CHECK_INT(net.seen[0][ICE_COMPLETED], 2);
     CHECK_INT(net.seen[1][ICE_COMPLETED], 2);
     check_connected(1);
@@ -504,14 +495,8 @@ static void test_restart_keeps_the_path_until_the_next(void)
 
 static void test_consent_is_lost_after_30_seconds(void)
 {
-    reset(9);
-    create(0, (struct ice_options){.role = ICE_CONTROLLING});
-    create(1, (struct ice_options){.role = ICE_CONTROLLED});
-    add_base(0, 1, "192.0.2.1:1000", NULL, false);
-    add_base(1, 1, "198.51.100.1:2000", NULL, false);
-    describe(0, 1);
-    describe(1, 0);
-    run_until(3600000);
+    create_two_in_the_open(9);
+    meet(3600000);
     CHECK_INT(net.seen[0][ICE_CONSENT_LOST], 0);
     CHECK(ice_status(net.agents[0]).consent[0]);
     net.loss = 1.0;
@@ -623,9 +608,7 @@ static void test_no_checks_back_once_a_path_is_chosen(void)
     create(1, (struct ice_options){.role = ICE_CONTROLLING});
     add_base(0, 1, "192.0.2.1:1000", NULL, false);
     add_base(1, 1, "198.51.100.1:2000", NULL, false);
-    describe(0, 1);
-    describe(1, 0);
-    run_until(3000);
+    meet(3000);
     check_connected(1);
     int answers = 0, requests = 0;
     for (uint16_t i = 0; i < 50; i++) {

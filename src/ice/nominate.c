@@ -193,7 +193,12 @@ void ice_pair_nominated(struct ice *ice, struct tick now, struct ice_pair *pair)
     ice->selected_priority[at] = ice_pair_rank(ice, pair);
     ice->is_selected[at] = ice->is_chosen[at] = true;
     ice->relayed = (uint8_t)(ice->relayed & ~(1u << at));
-    ice->relayed |= (uint8_t)(is_relayed(ice, pair->local, pair->remote) << at);
+    if (is_relayed(ice, pair->local, pair->remote)) {
+        ice->relayed |= (uint8_t)(1u << at);
+        /* The peer may try direct ones before we do, and before the other component is chosen. */
+        if (ice->again_rounds == 0)
+            ice->again_left = AGAIN_PAIRS;
+    }
     ice->consents[at] = (struct ice_consent){.next = TICK_NEVER, .expires = TICK_NEVER};
     if (ice->options.lite)
         ice->consents[at].next = tick_add_ms(now, ICE_KEEPALIVE_MS);
@@ -226,10 +231,8 @@ void ice_settle(struct ice *ice, struct tick now)
         ice_credentials_forget(&ice->previous);
         ice->state = ICE_STATE_COMPLETED;
         ice->give_up = TICK_NEVER;
-        if (ice->relayed && ice->again_rounds == 0) {
+        if (ice->relayed && ice->again_rounds == 0)
             ice->again = tick_add_ms(now, AGAIN_MS);
-            ice->again_left = AGAIN_PAIRS; /* the peer may try them again before we do */
-        }
         ice_tell(ice, (struct ice_event){.kind = ICE_COMPLETED});
         return;
     }

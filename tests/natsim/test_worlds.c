@@ -251,6 +251,8 @@ static void test_relays_are_left(void)
      * held back. */
     CHECK(play_climb(9124642));
     CHECK(play_climb(20261136156));
+    /* A direct check came when one component had its relay and the other nothing yet. */
+    CHECK(play_climb(20261627782));
     printf("# %u calls left a relay\n", counts.climbed);
 }
 

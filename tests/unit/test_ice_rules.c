@@ -459,6 +459,41 @@ static void test_a_choice_ends_the_other_checks(void)
     }
 }
 
+static void peer_nominates(const struct ice_path *via)
+{
+    CHECK_INT(check(via, (struct check){.use = true}), ICE_TAKEN);
+    CHECK(pull_request_to(&via->peer));
+    CHECK_INT(answer(via, 0, false), ICE_TAKEN);
+}
+
+/* A relay is chosen for one component while the other still seeks: a direct path that the peer tries
+ * meanwhile for the first is none the less looked at (§7.3.1.4), and told of in the end. */
+static void test_a_direct_check_before_all_is_chosen_counts(void)
+{
+    const struct ice_path relays[] = {{{1}, addr_v4(198, 51, 100, 9, 50000)},
+                                      {{2}, addr_v4(198, 51, 100, 9, 50001)}};
+    set_up((struct ice_options){.role = ICE_CONTROLLED, .components = 2});
+    CHECK(describe(false));
+    for (uint16_t c = 1; c <= 2; c++) {
+        struct candidate relay = host(relays[c - 1].peer, c);
+        relay.type = CANDIDATE_RELAYED;
+        relay.priority = c;
+        CHECK(ice_add_remote(ice, now, &relay));
+    }
+    ice_end_remote(ice, now);
+    peer_nominates(&relays[0]);
+    CHECK_INT(check(&from_5, (struct check){0}), ICE_TAKEN);
+    CHECK(pull_request_to(&from_5.peer));
+    CHECK_INT(answer(&from_5, 0, false), ICE_TAKEN);
+    peer_nominates(&relays[1]);
+    read_events();
+    CHECK_INT(events[ICE_COMPLETED], 1);
+    CHECK_INT(events[ICE_DIRECT], 0);
+    pass_ms(1000);
+    read_events();
+    CHECK_INT(events[ICE_DIRECT], 1);
+}
+
 /* ---- candidates ----------------------------------------------------------------------------- */
 
 static void test_a_late_candidate_of_ours_is_paired(void)
@@ -745,6 +780,7 @@ int main(void)
     RUN(test_a_failed_nomination_is_followed_by_the_next);
     RUN(test_a_silent_nomination_is_followed_by_the_next);
     RUN(test_a_choice_ends_the_other_checks);
+    RUN(test_a_direct_check_before_all_is_chosen_counts);
     RUN(test_a_late_candidate_of_ours_is_paired);
     RUN(test_foundations);
     RUN(test_loopback_goes_with_loopback);

@@ -36,14 +36,15 @@ enum {
 struct asker {
     pthread_mutex_t lock;
     struct list answers;
-    size_t under_way;
-    bool is_over;
+    size_t under_way, mapping;
+    bool is_over, maps_no_more;
     int fd;
 };
 
 struct errand {
     struct list link;
     struct asker *asker;
+    bool maps; /* counted in its mapping */
     struct asker_answer answer;
 };
 
@@ -96,6 +97,22 @@ void asker_destroy(struct asker *asker)
 int asker_fd(const struct asker *asker)
 {
     return asker->fd;
+}
+
+void asker_map_no_more(struct asker *asker)
+{
+    pthread_mutex_lock(&asker->lock);
+    asker->maps_no_more = true;
+    pthread_mutex_unlock(&asker->lock);
+}
+
+bool asker_is_mapping(struct asker *asker)
+{
+    bool is_mapping;
+    pthread_mutex_lock(&asker->lock);
+    is_mapping = asker->mapping > 0;
+    pthread_mutex_unlock(&asker->lock);
+    return is_mapping;
 }
 
 void asker_wait(const struct asker *asker, int64_t timeout_ms)
@@ -181,8 +198,24 @@ static void ask_service(struct asker_answer *answer)
     free(got);
 }
 
-static void ask_gateway(struct asker_answer *answer)
+/* From here on the end waits for this errand, for what it maps is to be given back. */
+static bool errand_may_map(struct errand *errand)
 {
+    struct asker *asker = errand->asker;
+    bool may;
+    pthread_mutex_lock(&asker->lock);
+    may = !asker->maps_no_more;
+    if (may && !errand->maps) {
+        errand->maps = true;
+        asker->mapping++;
+    }
+    pthread_mutex_unlock(&asker->lock);
+    return may;
+}
+
+static void ask_gateway(struct errand *errand)
+{
+    struct asker_answer *answer = &errand->answer;
     struct asker_question *question = &answer->question;
     if (!question->igd)
         question->igd = io_igd_find(&question->local, &question->gateway, ASKER_GATEWAY_MS);
@@ -201,6 +234,8 @@ static void ask_gateway(struct asker_answer *answer)
         else if (port->is_check)
             port->is_mapped =
                 io_igd_has(question->igd, port->is_tcp, port->internal, port->external);
+        else if (!errand_may_map(errand))
+            return;
         else
             port->is_mapped = io_igd_map(question->igd, port->is_tcp, port->internal,
                                          question->lease_s, &port->external, &port->error);
@@ -252,7 +287,7 @@ static void *errand_run(void *argument)
         ask_service(&errand->answer);
         break;
     case ASKER_GATEWAY:
-        ask_gateway(&errand->answer);
+        ask_gateway(errand);
         break;
     case ASKER_KEEP:
         ask_keep(&errand->answer);
@@ -322,6 +357,7 @@ struct asker_answer *asker_answer(struct asker *asker)
     if (!list_is_empty(&asker->answers)) {
         errand = container_of(asker->answers.next, struct errand, link);
         list_remove(&errand->link);
+        asker->mapping -= errand->maps;
     } else if (read(asker->fd, &count, sizeof count) < 0) {
         /* Nothing to read: nothing was posted. */
     }

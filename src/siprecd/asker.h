@@ -71,6 +71,11 @@ int asker_fd(const struct asker *asker);
 /* Waits until one stands ready, timeout_ms at most. */
 void asker_wait(const struct asker *asker, int64_t timeout_ms);
 
+/* At the end: no errand maps anything more. What one has under way at that moment it finishes. */
+void asker_map_no_more(struct asker *asker);
+/* An errand has mapped something, or is about to, and its answer was not taken out yet. */
+bool asker_is_mapping(struct asker *asker);
+
 /* Copies the question; takes its igd and content. False: too many are under way, they stay the
  * caller's. */
 WARN_UNUSED bool asker_ask(struct asker *asker, const struct asker_question *question);

@@ -283,52 +283,48 @@ static bool upnp_gather(struct mapper *mapper, struct tick now, struct asker_que
     return question->ports_count > 0;
 }
 
-/* At the end: all at once, of which nothing is waited for but that it is done. An errand that is under way has
- * the gateway's description; then it is looked for once more. */
-static void upnp_end(struct mapper *mapper, struct asker_question *question)
+/* At the end: what the question's ports were mapped to, all at once, of which nothing is waited for but that it is
+ * done. Takes its igd. */
+static void upnp_give_back(struct mapper *mapper, struct asker_question *question)
 {
-    question->kind = ASKER_GATEWAY;
-    question->id = mapper->config.id;
-    question->local = mapper->local;
-    question->gateway = mapper->server;
+    size_t count = 0;
+    for (size_t i = 0; i < question->ports_count; i++) {
+        struct asker_port port = question->ports[i];
+        if (!port.is_mapped || port.is_check)
+            continue;
+        port.give_back = true;
+        question->ports[count++] = port;
+    }
+    question->ports_count = count;
     question->is_farewell = true;
-    for (size_t i = 0; i < question->ports_count; i++)
-        question->ports[i].give_back = true;
-    if (question->ports_count == 0 || !asker_ask(mapper->config.asker, question))
+    if (count == 0 || !asker_ask(mapper->config.asker, question))
         io_igd_destroy(question->igd);
     else
         mapper->farewells++;
+    question->igd = NULL;
 }
 
-static void upnp_give_back(struct mapper *mapper)
+/* An errand that is under way has the gateway's description; then it is looked for once more. */
+static void upnp_give_back_all(struct mapper *mapper)
 {
     struct asker_question *question = calloc(1, sizeof *question);
     if (!question)
         return;
-    for (size_t i = 0; i < GATEWAY_MAPPINGS; i++) {
-        if (mapper->wishes[i].is_used && addr_is_set(&mapper->wishes[i].external))
-            question->ports[question->ports_count++] = upnp_port(&mapper->wishes[i]);
-    }
-    question->igd = mapper->igd;
+    *question = (struct asker_question){.kind = ASKER_GATEWAY,
+                                        .id = mapper->config.id,
+                                        .local = mapper->local,
+                                        .gateway = mapper->server,
+                                        .igd = mapper->igd};
     mapper->igd = NULL;
-    upnp_end(mapper, question);
-    free(question);
-}
-
-/* What was mapped after we had stopped wanting it. */
-static void upnp_give_back_late(struct mapper *mapper, struct asker_answer *answer)
-{
-    struct asker_question *question = calloc(1, sizeof *question);
-    if (!question)
-        return;
-    for (size_t i = 0; i < answer->question.ports_count; i++) {
-        const struct asker_port *port = &answer->question.ports[i];
-        if (port->is_mapped && !port->is_check)
-            question->ports[question->ports_count++] = *port;
+    for (size_t i = 0; i < GATEWAY_MAPPINGS; i++) {
+        struct asker_port *port = &question->ports[question->ports_count];
+        if (!mapper->wishes[i].is_used || !addr_is_set(&mapper->wishes[i].external))
+            continue;
+        *port = upnp_port(&mapper->wishes[i]);
+        port->is_mapped = true;
+        question->ports_count++;
     }
-    question->igd = answer->question.igd;
-    answer->question.igd = NULL;
-    upnp_end(mapper, question);
+    upnp_give_back(mapper, question);
     free(question);
 }
 
@@ -458,8 +454,8 @@ void mapper_answer(struct mapper *mapper, struct tick now, struct asker_answer *
         return;
     }
     mapper->is_asking = mapper->is_stale = false;
-    if (is_stale && !mapper->is_on && answer->good)
-        upnp_give_back_late(mapper, answer);
+    if (is_stale && !mapper->is_on && answer->good) /* mapped after we had stopped wanting it */
+        upnp_give_back(mapper, &answer->question);
     if (!is_stale && !mapper->by_upnp && answer->good && mapper->is_refused) {
         mapper->is_inside = answer->count == 0 || addr_is_private(&answer->addresses[0]) ||
                             addr_is_unspecified(&answer->addresses[0]);
@@ -691,7 +687,7 @@ void mapper_stop(struct mapper *mapper, struct tick now)
     while (mapper->gateway && gateway_end(mapper->gateway, &packet))
         mapper_send(mapper, packet);
     if (mapper->by_upnp && !is_v6(mapper))
-        upnp_give_back(mapper);
+        upnp_give_back_all(mapper);
     mapper_forget(mapper);
     mapper->is_on = false;
     for (size_t i = 0; i < GATEWAY_MAPPINGS; i++) {
@@ -706,7 +702,8 @@ void mapper_stop(struct mapper *mapper, struct tick now)
 
 bool mapper_is_ending(const struct mapper *mapper)
 {
-    return !mapper->is_on && (mapper->is_asking || mapper->farewells > 0);
+    return !mapper->is_on &&
+           (mapper->farewells > 0 || (mapper->is_asking && asker_is_mapping(mapper->config.asker)));
 }
 
 /* From the server's own address and port (RFC 6887 §8.3, RFC 6886 §3.2: from nobody else). */

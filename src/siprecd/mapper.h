@@ -36,7 +36,7 @@ void mapper_check(struct mapper *mapper, struct tick now);
 void mapper_doubt(struct mapper *mapper, struct tick now, enum portmap_protocol protocol,
                   uint16_t port);
 /* Gives all mappings back, and asks for none. By UPnP that takes its time: mapper_is_ending until it
- * is done. */
+ * is done, and nothing more is being mapped. */
 void mapper_stop(struct mapper *mapper, struct tick now);
 bool mapper_is_ending(const struct mapper *mapper);
 

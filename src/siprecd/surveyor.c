@@ -736,11 +736,12 @@ struct surveyor *surveyor_create(const struct surveyor_config *config, struct re
     return s;
 }
 
-/* What is mapped by UPnP takes a request each. */
+/* What is mapped by UPnP takes a request each. Whoever still looks for such a gateway is not waited for. */
 static void give_back(struct surveyor *s, struct tick now)
 {
     struct tick end = tick_add_ms(now, GIVE_BACK_MS);
     struct asker_answer *answer;
+    asker_map_no_more(s->asker);
     for (size_t f = 0; f < 2; f++)
         mapper_stop(s->mappers[f], now);
     while (mapper_is_ending(s->mappers[0]) && !tick_due(end, now)) {

@@ -237,6 +237,18 @@ def off():
                    "portmap=false: nobody is asked", srs.nat(), router.run("nft", "list", "chain", "inet", "filter", "ears"))
 
 
+def nobody():
+    """While a gateway is still looked for siprecd ends all the same: what has mapped nothing has nothing to give back."""
+    with lab.World(["masquerade"]) as world:
+        world.coturn()
+        with world.siprecd(environment=STUN) as srs:
+            asked = wait_for(lambda: "asking by UPnP" in srs.log(), 20)
+            began = time.monotonic()
+            status = srs.stop()
+            took = time.monotonic() - began
+            tap.ok(asked and status == 0 and took < 2.5, f"nobody: the end does not wait for the search: {took:.1f} s", srs.log()[-2000:])
+
+
 def liars():
     """Who else says to be a gateway, and where a gateway's description sends us, is not asked."""
     with lab.World([("pcp",)], sip=False) as world:
@@ -282,7 +294,7 @@ def fickle():
 
 TESTS = [*((p, lambda p=p: mapped(p)) for p in DEAF), ("restarted", lambda: restarted("pcp")),
          ("restarted-nat-pmp", lambda: restarted("nat-pmp")),
-         *((test.__name__, test) for test in (at_once, silent, doubted, later, liars, fickle, double, off))]
+         *((test.__name__, test) for test in (at_once, silent, doubted, later, nobody, liars, fickle, double, off))]
 for name, test in lab.chosen(TESTS, lambda one: one[0]):
     try:
         test()

@@ -40,6 +40,7 @@ struct dns_target {
     char host[DNS_NAME_SIZE];
     enum io_dns_protocol protocol;
     uint16_t port;
+    unsigned rank;
 };
 
 struct dns_search {
@@ -54,6 +55,7 @@ struct dns_search {
     size_t services_count, services_next;
     struct dns_target targets[DNS_TARGETS_MAX];
     size_t targets_count, targets_next;
+    unsigned rank;                 /* of the targets that are being added */
     enum io_dns_protocol protocol; /* where no record says which */
     struct io_dns_answer answer;
     bool step; /* the last query ended: the next is due */
@@ -109,7 +111,7 @@ static void dns_watch(void *context, ares_socket_t fd, int readable, int writabl
 /* ---- what was found ------------------------------------------------------------------------- */
 
 static void dns_add_place(struct dns_search *search, enum io_dns_protocol protocol,
-                          const struct addr *addr)
+                          const struct addr *addr, unsigned rank)
 {
     struct io_dns_answer *answer = &search->answer;
     for (size_t i = 0; i < answer->count; i++) {
@@ -117,7 +119,7 @@ static void dns_add_place(struct dns_search *search, enum io_dns_protocol protoc
             return;
     }
     if (answer->count < IO_DNS_PLACES_MAX)
-        answer->list[answer->count++] = (struct io_dns_place){protocol, *addr};
+        answer->list[answer->count++] = (struct io_dns_place){protocol, *addr, rank};
 }
 
 static void dns_add_target(struct dns_search *search, const char *host,
@@ -129,6 +131,7 @@ static void dns_add_target(struct dns_search *search, const char *host,
         return;
     target->protocol = protocol;
     target->port = port;
+    target->rank = search->rank;
     search->targets_count++;
 }
 
@@ -162,7 +165,7 @@ static void dns_take_addresses(void *context, int status, int timeouts, struct a
         if (node->ai_family != AF_INET && node->ai_family != AF_INET6)
             continue;
         addr = addr_with_port(io_sockaddr_to(node->ai_addr), target->port);
-        dns_add_place(search, target->protocol, &addr);
+        dns_add_place(search, target->protocol, &addr, target->rank);
     }
     ares_freeaddrinfo(info);
 }
@@ -197,10 +200,12 @@ static void dns_take_srv(void *context, int status, int timeouts, unsigned char 
     struct ares_srv_reply *all = NULL, *kept = NULL;
     (void)timeouts;
     search->step = true;
+    search->rank++; /* another protocol than the service before */
     if (status != ARES_SUCCESS || ares_parse_srv_reply(bytes, len, &all) != ARES_SUCCESS)
         return;
     while (all) {
         struct ares_srv_reply *one = dns_draw(&search->dns->rng, &all);
+        search->rank += kept && kept->priority != one->priority;
         /* A target of "." says that there is no such service. */
         if (one->host[0] != '\0' && strcmp(one->host, ".") != 0)
             dns_add_target(search, one->host, protocol, one->port);
@@ -328,7 +333,7 @@ static void dns_begin(struct dns_search *search, const struct io_dns_question *q
                                                 : IO_DNS_UDP;
     if (addr_parse_ip(view_of_string(question->host), &literal)) {
         literal.port = question->port ? question->port : dns_standard_port(search->protocol);
-        dns_add_place(search, search->protocol, &literal);
+        dns_add_place(search, search->protocol, &literal, 0);
         search->done = true;
         return;
     }

@@ -30,6 +30,8 @@ struct io_dns_question {
 struct io_dns_place {
     enum io_dns_protocol protocol;
     struct addr addr;
+    unsigned
+        rank; /* the same for places that are as good as each other: of one protocol and priority */
 };
 
 struct io_dns_answer {

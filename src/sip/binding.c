@@ -107,6 +107,14 @@ struct sip_post sip_binding_post(struct sip_binding *b, const struct sip_flow *f
                              .cseq = b->cseq};
 }
 
+struct sip_post sip_binding_post_question(struct sip_binding *b, const struct sip_flow *flow)
+{
+    struct sip_post post = sip_binding_post(b, flow);
+    post.headers = VIEW_LIT("Supported: path\r\n");
+    b->authorized = false;
+    return post;
+}
+
 static void binding_print_contact(struct writer *w, struct sip_binding *b,
                                   const struct sip_binding_user *user, const struct sip_flow *flow)
 {

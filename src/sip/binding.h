@@ -45,6 +45,8 @@ void sip_binding_print(struct writer *w, struct sip_binding *binding,
 
 /* The next request of the binding; its views live in it. Call it before sip_binding_print. */
 struct sip_post sip_binding_post(struct sip_binding *binding, const struct sip_flow *flow);
+/* A REGISTER that asks what is bound, and binds nothing: without Contact (§10.2.3), nor credentials. */
+struct sip_post sip_binding_post_question(struct sip_binding *binding, const struct sip_flow *flow);
 
 /* Takes the challenge of a 401 or 407. False: another try would end the same; why says so. */
 WARN_UNUSED bool sip_binding_challenge(struct sip_binding *binding,

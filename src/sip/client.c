@@ -275,6 +275,13 @@ uint64_t sip_post(struct sip *sip, struct tick now, const struct sip_post *post)
     return send_alone(sip, &post->flow, &w, post->method, post->cseq, &branch);
 }
 
+void sip_forget(struct sip *sip, uint64_t request)
+{
+    struct sip_transaction *t = sip_transaction_find(sip, request);
+    if (t)
+        sip_transaction_close(sip, t);
+}
+
 /* The ACK of a 2xx: a request of its own, without a transaction (RFC 3261 §13.2.2.4). */
 static void send_ack(struct sip *sip, struct sip_dialog *d, uint32_t cseq, struct view content_type,
                      struct view body)

@@ -30,6 +30,18 @@ enum {
     REGISTER_CLOSES_MAX = 4,
 };
 
+/* A place that is asked whether anybody is there. */
+struct register_question {
+    enum {
+        REGISTER_NOT_ASKED,
+        REGISTER_ASKED,
+        REGISTER_HEARD, /* the owner is to be told */
+        REGISTER_UNHEARD,
+    } state;
+    uint64_t request; /* sip's id */
+    struct sip_flow flow;
+};
+
 struct registration {
     struct sip_binding binding; /* names, sequence, digest: what its messages are made of */
     struct sip_register_target configured;
@@ -48,6 +60,7 @@ struct registration {
     struct addr outside; /* where the registrar saw REGISTER come from */
     struct tick since, expires_at, refresh_at, retry_at, ping_at, pong_by, stop_by;
     bool open_due, stun_due;
+    struct register_question asked[SIP_REGISTER_ASKED_MAX];
     uint64_t closes[REGISTER_CLOSES_MAX];
     char why[SIP_REGISTER_WHY_MAX];
     char said[SIP_REGISTER_WHY_MAX]; /* the reason that was logged last */
@@ -173,6 +186,58 @@ static void register_lost(struct sip_register *reg, struct tick now, struct regi
     r->failures = 0;
     register_say(r, why);
     register_open(r);
+}
+
+/* ---- who is there --------------------------------------------------------------------------- */
+
+static void register_ask_no_more(struct sip_register *reg, struct registration *r)
+{
+    for (size_t i = 0; i < SIP_REGISTER_ASKED_MAX; i++) {
+        if (r->asked[i].state == REGISTER_ASKED)
+            sip_forget(reg->sip, r->asked[i].request);
+        r->asked[i].state = REGISTER_NOT_ASKED;
+    }
+}
+
+bool sip_register_ask(struct sip_register *reg, struct tick now, size_t index,
+                      const struct sip_flow *flow)
+{
+    struct registration *r = &reg->list[index];
+    for (size_t i = 0; i < SIP_REGISTER_ASKED_MAX; i++) {
+        struct register_question *question = &r->asked[i];
+        struct sip_post post;
+        if (question->state != REGISTER_NOT_ASKED)
+            continue;
+        post = sip_binding_post_question(&r->binding, flow);
+        question->request = sip_post(reg->sip, now, &post);
+        question->flow = *flow;
+        question->state = question->request ? REGISTER_ASKED : REGISTER_NOT_ASKED;
+        return question->request != 0;
+    }
+    return false;
+}
+
+/* True when the event was an answer to a question, or tells that there is none. */
+static bool register_take_question(struct sip_register *reg, struct registration *r,
+                                   const struct sip_event *event)
+{
+    const struct sip_message *m = event->message;
+    for (size_t i = 0; i < SIP_REGISTER_ASKED_MAX; i++) {
+        struct register_question *question = &r->asked[i];
+        if (question->state != REGISTER_ASKED || question->request != event->request)
+            continue;
+        question->state = REGISTER_UNHEARD;
+        if (!m || m->status == 503) /* RFC 3263 §4.3: then another */
+            return true;
+        register_ask_no_more(reg, r);
+        question->state = REGISTER_HEARD;
+        /* What it asks in return need not be asked again. */
+        if ((m->status == 401 || m->status == 407) &&
+            !sip_binding_challenge(&r->binding, &reg->user, m, r->why, sizeof r->why))
+            r->binding.digest.set = false;
+        return true;
+    }
+    return false;
 }
 
 /* ---- REGISTER ------------------------------------------------------------------------------- */
@@ -430,6 +495,8 @@ bool sip_register_input(struct sip_register *reg, struct tick now, const struct 
             register_take_probe(reg, now, r, event);
             return true;
         }
+        if (register_take_question(reg, r, event))
+            return true;
     }
     return event->kind == SIP_EVENT_PONG;
 }
@@ -444,6 +511,7 @@ void sip_register_opened(struct sip_register *reg, struct tick now, size_t index
         register_close(r, flow);
         return;
     }
+    register_ask_no_more(reg, r);
     r->has_flow = true;
     r->flow = *flow;
     register_send(reg, now, r);
@@ -454,20 +522,9 @@ void sip_register_failed(struct sip_register *reg, struct tick now, size_t index
     struct registration *r = &reg->list[index];
     if (r->state != SIP_REGISTER_OPENING)
         return;
+    register_ask_no_more(reg, r);
     register_forget_old(r);
     register_wait(reg, now, r, why);
-}
-
-bool sip_register_abandon(struct sip_register *reg, size_t index)
-{
-    struct registration *r = &reg->list[index];
-    if (r->state != SIP_REGISTER_ASKING || !r->has_flow || r->flow.id != 0 || r->leaving ||
-        r->challenges || r->too_brief)
-        return false;
-    register_drop_flow(r);
-    r->request = 0; /* whatever may still come of it */
-    r->state = SIP_REGISTER_OPENING;
-    return true;
 }
 
 void sip_register_closed(struct sip_register *reg, struct tick now, uint64_t flow_id,
@@ -510,6 +567,7 @@ void sip_register_renew(struct sip_register *reg, struct tick now)
         if (r->state == SIP_REGISTER_STOPPED || r->leaving || r->open_due)
             continue;
         r->failures = 0;
+        register_ask_no_more(reg, r);
         if (r->has_flow) {
             register_forget_old(r);
             r->old = r->flow;
@@ -529,6 +587,7 @@ void sip_register_stop(struct sip_register *reg, struct tick now)
         if (r->state == SIP_REGISTER_STOPPED || r->leaving)
             continue;
         r->open_due = false;
+        register_ask_no_more(reg, r);
         if (!r->has_flow || !(r->accepted || r->request != 0)) {
             register_drop_flow(r);
             r->state = SIP_REGISTER_STOPPED;
@@ -565,6 +624,16 @@ bool sip_register_output(struct sip_register *reg, struct sip_register_output *o
         if (r->open_due) {
             r->open_due = false;
             out->kind = SIP_REGISTER_OPEN;
+            return true;
+        }
+        for (size_t q = 0; q < SIP_REGISTER_ASKED_MAX; q++) {
+            struct register_question *question = &r->asked[q];
+            if (question->state != REGISTER_HEARD && question->state != REGISTER_UNHEARD)
+                continue;
+            out->kind =
+                question->state == REGISTER_HEARD ? SIP_REGISTER_HEARD : SIP_REGISTER_UNHEARD;
+            out->flow = question->flow;
+            question->state = REGISTER_NOT_ASKED;
             return true;
         }
         if (r->stun_due) {

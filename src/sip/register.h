@@ -18,6 +18,7 @@ enum {
     SIP_REGISTER_MAX = 8, /* RFC 5626 §4.2.1 asks for four */
     SIP_REGISTER_URI_MAX = 512,
     SIP_REGISTER_WHY_MAX = 192,
+    SIP_REGISTER_ASKED_MAX = 16,
 };
 
 struct sip_register_config {
@@ -48,9 +49,11 @@ struct sip_register_target {
 };
 
 enum sip_register_output_kind {
-    SIP_REGISTER_OPEN,  /* open a flow to target; answer by sip_register_opened or _failed */
-    SIP_REGISTER_CLOSE, /* connection flow.id is no longer needed */
-    SIP_REGISTER_STUN,  /* a Binding request over flow (UDP); answer by sip_register_stun */
+    SIP_REGISTER_OPEN,    /* open a flow to target; answer by sip_register_opened or _failed */
+    SIP_REGISTER_CLOSE,   /* connection flow.id is no longer needed */
+    SIP_REGISTER_STUN,    /* a Binding request over flow (UDP); answer by sip_register_stun */
+    SIP_REGISTER_HEARD,   /* somebody answers at the end of flow: the first of those asked */
+    SIP_REGISTER_UNHEARD, /* nobody does, or only to send us away (503) */
 };
 
 struct sip_register_output {
@@ -67,9 +70,11 @@ void sip_register_opened(struct sip_register *reg, struct tick now, size_t index
                          const struct sip_flow *flow);
 /* It could not be opened; why in words. */
 void sip_register_failed(struct sip_register *reg, struct tick now, size_t index, const char *why);
-/* Nothing has come back over a UDP flow that was opened, and there is another place: true when that may
- * be opened instead. */
-WARN_UNUSED bool sip_register_abandon(struct sip_register *reg, size_t index);
+/* Over UDP, where there are several places and one flow is to be opened: asks whether anybody is there, by
+ * a REGISTER that binds nothing (RFC 3261 §10.2.3: it has no Contact), so that nothing is left behind at
+ * those that are not taken. HEARD or UNHEARD follows, until a flow is opened. False: too much is going on. */
+WARN_UNUSED bool sip_register_ask(struct sip_register *reg, struct tick now, size_t index,
+                                  const struct sip_flow *flow);
 /* A connection is gone, maybe one of ours. */
 void sip_register_closed(struct sip_register *reg, struct tick now, uint64_t flow_id,
                          const char *why);

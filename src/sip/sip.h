@@ -208,6 +208,8 @@ struct sip_post {
 /* A request outside any dialog whose identity is the caller's, such as REGISTER, which keeps its
  * Call-ID over many. RESPONSE with dialog 0. 0: full. */
 WARN_UNUSED uint64_t sip_post(struct sip *sip, struct tick now, const struct sip_post *post);
+/* Nobody waits for the answer to such a request any more: it is not sent again. */
+void sip_forget(struct sip *sip, uint64_t request);
 
 /* Sends a double CRLF on a connection; PONG comes when it is answered (RFC 5626 §4.4.1). */
 void sip_ping(struct sip *sip, struct tick now, const struct sip_flow *flow);

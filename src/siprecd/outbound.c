@@ -16,6 +16,7 @@
 #include "io/clock.h"
 #include "io/sockaddr.h"
 #include "io/udp.h"
+#include "siprecd/race.h"
 #include "stun/client.h"
 
 _Static_assert((int)IO_DNS_UDP == SIP_PROTOCOL_UDP && (int)IO_DNS_TCP == SIP_PROTOCOL_TCP &&
@@ -26,26 +27,20 @@ enum outbound_stage {
     OUTBOUND_IDLE,    /* nothing is asked for, or the flow stands */
     OUTBOUND_LOOKING, /* the registrar's name up */
     OUTBOUND_LOOKING_UP_PROXY,
-    OUTBOUND_CONNECTING,
+    OUTBOUND_RACING, /* its addresses are tried */
 };
-
-/* A name leads to several places, of either family, and some may be dead: the next is tried when one
- * has said nothing for so long (RFC 8305 §5 in spirit; a connection and its TLS take some trips). */
-enum { OUTBOUND_CONNECT_MS = 2000, OUTBOUND_ASK_MS = 3000 };
 
 /* The way to one registrar. */
 struct outbound_way {
     enum outbound_stage stage;
     struct sip_register_target target;
     uint64_t question; /* of dns; 0: none is out */
-    struct io_dns_place places[IO_DNS_PLACES_MAX];
-    size_t count, next, tried;
-    struct tick hasten_at; /* the next place, if this one is silent until then */
-    size_t rotation;       /* where to begin: another each time that a flow came to nothing */
+    struct race race;
+    size_t rotation; /* where to begin: another each time that a flow came to nothing */
     struct addr proxy_at;
     bool by_proxy;    /* this try is */
     bool proxy_first; /* the last flow that came about was: directly is known to fail */
-    uint64_t flow;    /* the connection being made or in use; 0: none */
+    uint64_t flow;    /* the connection in use; 0: none */
     struct addr peer; /* of the flow in use */
     struct stun_client stun;
     struct sip_flow stun_flow;
@@ -83,22 +78,18 @@ static bool outbound_socket_for(const struct outbound *outbound, const struct ad
     return found;
 }
 
-static bool outbound_open_udp(struct outbound *outbound, struct tick now, size_t index,
-                              const struct addr *peer)
+/* The flow to peer; false: there is none, way->why says so. */
+static bool outbound_flow_udp(const struct outbound *outbound, struct outbound_way *way,
+                              const struct addr *peer, struct sip_flow *flow)
 {
-    struct outbound_way *way = &outbound->ways[index];
-    struct sip_flow flow = {.protocol = SIP_PROTOCOL_UDP, .peer = *peer};
-    if (!outbound_socket_for(outbound, peer, &flow.listener, &flow.local)) {
+    *flow = (struct sip_flow){.protocol = SIP_PROTOCOL_UDP, .peer = *peer};
+    if (!outbound_socket_for(outbound, peer, &flow->listener, &flow->local)) {
         snprintf(way->why, sizeof way->why, "no udp: listener of sip.listen can reach %s",
                  addr_print(peer).s);
         return false;
     }
-    flow.advertised = network_advertise(outbound->config.network, flow.listener, &flow.local, peer);
-    way->stage = OUTBOUND_IDLE;
-    way->flow = 0;
-    way->peer = *peer;
-    way->by_proxy = false;
-    sip_register_opened(outbound->reg, now, index, &flow);
+    flow->advertised =
+        network_advertise(outbound->config.network, flow->listener, &flow->local, peer);
     return true;
 }
 
@@ -170,10 +161,11 @@ static uint32_t outbound_listener(const struct outbound *outbound, enum sip_prot
     return best;
 }
 
-static bool outbound_connect(struct outbound *outbound, struct tick now, size_t index,
-                             enum sip_protocol protocol, const struct addr *peer)
+static bool outbound_connect(struct outbound *outbound, struct tick now, struct outbound_way *way,
+                             struct race_try *one)
 {
-    struct outbound_way *way = &outbound->ways[index];
+    const struct addr *peer = &one->place.addr;
+    enum sip_protocol protocol = (enum sip_protocol)one->place.protocol;
     struct io_tls_route route = {.peer = *peer, .sip = true};
     uint32_t listener = outbound_listener(outbound, protocol, peer);
     int error;
@@ -184,16 +176,11 @@ static bool outbound_connect(struct outbound *outbound, struct tick now, size_t 
         route.proxy_at = way->proxy_at;
         route.proxy_target = way->target.host;
     }
-    error = io_tls_connect(outbound->config.tls, now, listener, &route, &way->flow);
-    if (error != 0) {
-        way->flow = 0;
+    error = io_tls_connect(outbound->config.tls, now, listener, &route, &one->flow);
+    if (error != 0)
         snprintf(way->why, sizeof way->why, "%s cannot be reached: %s", addr_print(peer).s,
                  strerror(error));
-        return false;
-    }
-    way->stage = OUTBOUND_CONNECTING;
-    way->peer = *peer;
-    return true;
+    return error == 0;
 }
 
 /* No registrar can make us talk to our own machine, its cloud's metadata or, from outside, our own
@@ -221,33 +208,26 @@ static bool outbound_may_proxy(const struct outbound *outbound, const struct out
 
 /* RFC 3263 cannot be followed where no name server answers: the proxy resolves the host, and the
  * protocol is the URI's, or the one that is common for it. */
-static void outbound_plan_proxy(struct outbound_way *way)
+static void outbound_plan_proxy(struct outbound_way *way, struct tick now)
 {
-    bool has_place = false;
+    struct io_dns_place place = {.protocol = IO_DNS_UDP};
     way->by_proxy = true;
-    for (size_t i = 0; i < way->count; i++) {
-        if (way->places[i].protocol == IO_DNS_UDP)
-            continue;
-        way->places[0] = way->places[i];
-        has_place = true;
-        break;
-    }
-    if (!has_place) {
-        enum io_dns_protocol protocol = way->target.secure ? IO_DNS_TLS
-                                        : way->target.protocol_given
-                                            ? (enum io_dns_protocol)way->target.protocol
-                                            : IO_DNS_TCP;
+    for (size_t i = 0; i < way->race.count && place.protocol == IO_DNS_UDP; i++)
+        place = way->race.tries[i].place;
+    if (place.protocol == IO_DNS_UDP) {
         struct addr peer;
+        place.protocol = way->target.secure           ? IO_DNS_TLS
+                         : way->target.protocol_given ? (enum io_dns_protocol)way->target.protocol
+                                                      : IO_DNS_TCP;
         if (!addr_parse_ip(view_of_string(way->target.host), &peer))
             peer = addr_v4(0, 0, 0, 0, 0);
-        peer.port = way->target.port ? way->target.port : protocol == IO_DNS_TLS ? 5061 : 5060;
-        way->places[0] = (struct io_dns_place){.protocol = protocol, .addr = peer};
+        peer.port = way->target.port               ? way->target.port
+                    : place.protocol == IO_DNS_TLS ? 5061
+                                                   : 5060;
+        place.addr = peer;
     }
-    way->count = 1;
-    way->next = way->tried = 0;
+    race_begin(&way->race, now, &place, 1, 0);
 }
-
-static void outbound_go_on(struct outbound *outbound, struct tick now, size_t index);
 
 static void outbound_ask_for_proxy(struct outbound *outbound, struct tick now, size_t index)
 {
@@ -256,7 +236,7 @@ static void outbound_ask_for_proxy(struct outbound *outbound, struct tick now, s
                                        .port = outbound->config.settings.proxy.port,
                                        .protocol_given = true,
                                        .protocol = IO_DNS_TCP};
-    outbound_plan_proxy(way);
+    outbound_plan_proxy(way, now);
     way->stage = OUTBOUND_LOOKING_UP_PROXY;
     way->question = io_dns_ask(outbound->dns, now, &question);
     if (way->question == 0) {
@@ -265,52 +245,84 @@ static void outbound_ask_for_proxy(struct outbound *outbound, struct tick now, s
     }
 }
 
-/* The next place, then the proxy, then no more. */
+/* Nobody is tried any more: what is under way, but for the connection that is kept, ends. */
+static void outbound_end_race(struct outbound *outbound, struct tick now, struct outbound_way *way,
+                              uint64_t kept)
+{
+    for (size_t i = 0; i < way->race.begun; i++) {
+        struct race_try *one = &way->race.tries[i];
+        if (one->state == RACE_RUNS && one->flow != 0 && one->flow != kept)
+            io_tls_close(outbound->config.tls, now, one->flow);
+    }
+    race_init(&way->race);
+}
+
+/* One of those that were tried answers: the registration takes its flow, and no other is left. */
+static void outbound_win(struct outbound *outbound, struct tick now, size_t index,
+                         const struct sip_flow *flow)
+{
+    struct outbound_way *way = &outbound->ways[index];
+    outbound_end_race(outbound, now, way, flow->id);
+    way->stage = OUTBOUND_IDLE;
+    way->flow = flow->id;
+    way->peer = flow->peer;
+    way->proxy_first = way->by_proxy;
+    sip_register_opened(outbound->reg, now, index, flow);
+}
+
+/* One place. Over UDP nothing is opened that could be seen to stand: several are asked who is there, a single
+ * one is just told. False: it is none. */
+static bool outbound_try(struct outbound *outbound, struct tick now, size_t index,
+                         struct race_try *one)
+{
+    struct outbound_way *way = &outbound->ways[index];
+    struct sip_flow flow;
+    if (one->place.protocol != IO_DNS_UDP)
+        return outbound_connect(outbound, now, way, one);
+    if (!outbound_flow_udp(outbound, way, &one->place.addr, &flow))
+        return false;
+    if (way->race.count > 1)
+        return sip_register_ask(outbound->reg, now, index, &flow);
+    outbound_win(outbound, now, index, &flow);
+    return true;
+}
+
+/* The places that are due, then the proxy, then no more. */
 static void outbound_go_on(struct outbound *outbound, struct tick now, size_t index)
 {
     struct outbound_way *way = &outbound->ways[index];
-    way->hasten_at = TICK_NEVER;
-    while (way->tried < way->count) {
-        const struct io_dns_place *place = &way->places[way->next];
-        way->next = (way->next + 1) % way->count;
-        way->tried++;
-        if (way->tried < way->count)
-            way->hasten_at = tick_add_ms(now, place->protocol == IO_DNS_UDP ? OUTBOUND_ASK_MS
-                                                                            : OUTBOUND_CONNECT_MS);
-        if (place->protocol == IO_DNS_UDP
-                ? outbound_open_udp(outbound, now, index, &place->addr)
-                : outbound_connect(outbound, now, index, (enum sip_protocol)place->protocol,
-                                   &place->addr))
-            return;
-        way->hasten_at = TICK_NEVER;
+    struct race_try *one;
+    while ((one = race_next(&way->race, now)) != NULL) {
+        if (way->race.begun > 1)
+            LOG_INFO("sip", VIEW_NONE, "trying another address of the registrar peer=%s",
+                     addr_print(&one->place.addr).s);
+        if (!outbound_try(outbound, now, index, one))
+            race_lose(&way->race, now, one);
     }
+    if (way->stage != OUTBOUND_RACING || !race_is_over(&way->race))
+        return;
     if (outbound_may_proxy(outbound, way)) {
         outbound_ask_for_proxy(outbound, now, index);
         return;
     }
+    outbound_end_race(outbound, now, way, 0);
     way->stage = OUTBOUND_IDLE;
     way->proxy_first = false;
     sip_register_failed(outbound->reg, now, index, way->why);
 }
 
-static void outbound_hasten(struct outbound *outbound, struct tick now, size_t index)
+/* What is tried over this connection, or, by UDP, at peer; NULL: nothing. */
+static struct race_try *outbound_find_try(struct outbound_way *way, uint64_t flow,
+                                          const struct addr *peer)
 {
-    struct outbound_way *way = &outbound->ways[index];
-    uint64_t flow = way->flow;
-    way->hasten_at = TICK_NEVER;
-    if (way->stage == OUTBOUND_CONNECTING && way->tried < way->count) {
-        LOG_INFO("sip", VIEW_NONE, "registrar is silent, trying another address peer=%s",
-                 addr_print(&way->peer).s);
-        snprintf(way->why, sizeof way->why, "%s does not answer", addr_print(&way->peer).s);
-        way->flow = 0;
-        io_tls_close(outbound->config.tls, now, flow);
-        outbound_go_on(outbound, now, index);
-    } else if (way->stage == OUTBOUND_IDLE && way->tried < way->count &&
-               sip_register_abandon(outbound->reg, index)) {
-        LOG_INFO("sip", VIEW_NONE, "registrar is silent, trying another address peer=%s",
-                 addr_print(&way->peer).s);
-        outbound_go_on(outbound, now, index);
+    for (size_t i = 0; i < way->race.begun && way->stage == OUTBOUND_RACING; i++) {
+        struct race_try *one = &way->race.tries[i];
+        bool is_udp = one->place.protocol == IO_DNS_UDP;
+        if (one->state == RACE_RUNS && is_udp == (flow == 0) &&
+            (is_udp ? addr_equal(&one->place.addr, peer) : one->flow == flow))
+            return one;
     }
+    return NULL;
 }
 
 static void outbound_open(struct outbound *outbound, struct tick now, size_t index,
@@ -322,11 +334,10 @@ static void outbound_open(struct outbound *outbound, struct tick now, size_t ind
                                        .secure = target->secure,
                                        .protocol_given = target->protocol_given,
                                        .protocol = (enum io_dns_protocol)target->protocol};
+    outbound_end_race(outbound, now, way, 0);
     way->target = *target;
     way->flow = 0;
     way->by_proxy = false;
-    way->hasten_at = TICK_NEVER;
-    way->count = way->next = way->tried = 0;
     way->stage = OUTBOUND_LOOKING;
     snprintf(way->why, sizeof way->why, "the name %.120s is not known", target->host);
     if (way->proxy_first && outbound_may_proxy(outbound, way)) {
@@ -353,18 +364,20 @@ static void outbound_take_places(struct outbound *outbound, struct tick now, siz
                                  const struct io_dns_answer *answer)
 {
     struct outbound_way *way = &outbound->ways[index];
-    way->count = 0;
+    struct io_dns_place places[IO_DNS_PLACES_MAX];
+    size_t count = 0;
     for (size_t i = 0; i < answer->count; i++) {
         if (!outbound_bars(way, &answer->list[i].addr))
-            way->places[way->count++] = answer->list[i];
+            places[count++] = answer->list[i];
     }
-    if (way->count < answer->count && way->count == 0) {
+    if (count < answer->count && count == 0) {
         way->stage = OUTBOUND_IDLE;
         outbound_say(way, "no redirect of a registrar may lead there");
         sip_register_failed(outbound->reg, now, index, way->why);
         return;
     }
-    way->next = way->count ? way->rotation++ % way->count : 0;
+    race_begin(&way->race, now, places, count, way->rotation++);
+    way->stage = OUTBOUND_RACING;
     outbound_go_on(outbound, now, index);
 }
 
@@ -381,6 +394,7 @@ static void outbound_take_names(struct outbound *outbound, struct tick now,
             sip_register_failed(outbound->reg, now, i, "the name of the proxy is not known");
         } else if (way->stage == OUTBOUND_LOOKING_UP_PROXY) {
             way->proxy_at = answer->list[0].addr;
+            way->stage = OUTBOUND_RACING;
             outbound_go_on(outbound, now, i);
         } else if (way->stage == OUTBOUND_LOOKING) {
             outbound_take_places(outbound, now, i, answer);
@@ -393,13 +407,9 @@ bool outbound_opened(struct outbound *outbound, struct tick now, const struct io
                      const struct sip_flow *flow)
 {
     for (size_t i = 0; i < sip_register_count(outbound->reg); i++) {
-        struct outbound_way *way = &outbound->ways[i];
-        if (way->flow != event->flow || way->stage != OUTBOUND_CONNECTING)
+        if (!outbound_find_try(&outbound->ways[i], event->flow, &event->peer))
             continue;
-        way->stage = OUTBOUND_IDLE;
-        way->hasten_at = TICK_NEVER;
-        way->proxy_first = way->by_proxy;
-        sip_register_opened(outbound->reg, now, i, flow);
+        outbound_win(outbound, now, i, flow);
         return true;
     }
     return false;
@@ -409,20 +419,35 @@ bool outbound_closed(struct outbound *outbound, struct tick now, const struct io
 {
     for (size_t i = 0; i < sip_register_count(outbound->reg); i++) {
         struct outbound_way *way = &outbound->ways[i];
-        if (way->flow != event->flow || way->stage != OUTBOUND_CONNECTING)
+        struct race_try *one = outbound_find_try(way, event->flow, &event->peer);
+        if (!one)
             continue;
-        way->flow = 0;
         if (event->why)
             outbound_say(way, event->why);
         else
             snprintf(way->why, sizeof way->why, "%s cannot be reached: %s",
-                     addr_print(&way->peer).s, strerror(event->error ? event->error : ECONNRESET));
+                     addr_print(&one->place.addr).s,
+                     strerror(event->error ? event->error : ECONNRESET));
+        race_lose(&way->race, now, one);
         outbound_go_on(outbound, now, i);
         return true;
     }
     sip_register_closed(outbound->reg, now, event->flow,
                         event->why ? event->why : "the registrar closed the connection");
     return false;
+}
+
+/* Nobody answers at peer. */
+static void outbound_unheard(struct outbound *outbound, struct tick now, size_t index,
+                             const struct addr *peer)
+{
+    struct outbound_way *way = &outbound->ways[index];
+    struct race_try *one = outbound_find_try(way, 0, peer);
+    if (!one)
+        return;
+    snprintf(way->why, sizeof way->why, "%s does not answer", addr_print(peer).s);
+    race_lose(&way->race, now, one);
+    outbound_go_on(outbound, now, index);
 }
 
 /* ---- work ----------------------------------------------------------------------------------- */
@@ -445,6 +470,13 @@ static void outbound_do(struct outbound *outbound, struct tick now,
         way->stun_flow = output->flow;
         stun_client_start(&way->stun, now, &outbound->rng, &schedule);
         outbound_stun_step(outbound, now, output->index);
+        break;
+    case SIP_REGISTER_HEARD:
+        if (outbound_find_try(way, 0, &output->flow.peer))
+            outbound_win(outbound, now, output->index, &output->flow);
+        break;
+    case SIP_REGISTER_UNHEARD:
+        outbound_unheard(outbound, now, output->index, &output->flow.peer);
         break;
     }
 }
@@ -525,8 +557,8 @@ void outbound_expire(struct outbound *outbound, struct tick now)
     for (size_t i = 0; i < sip_register_count(outbound->reg); i++) {
         if (stun_client_is_open(&outbound->ways[i].stun))
             outbound_stun_step(outbound, now, i);
-        if (tick_due(outbound->ways[i].hasten_at, now))
-            outbound_hasten(outbound, now, i);
+        if (outbound->ways[i].stage == OUTBOUND_RACING)
+            outbound_go_on(outbound, now, i);
     }
     if (tick_due(sip_register_deadline(outbound->reg), now))
         sip_register_expire(outbound->reg, now);
@@ -537,7 +569,8 @@ struct tick outbound_deadline(const struct outbound *outbound, struct tick now)
     struct tick deadline =
         tick_min(sip_register_deadline(outbound->reg), io_dns_deadline(outbound->dns, now));
     for (size_t i = 0; i < sip_register_count(outbound->reg); i++) {
-        deadline = tick_min(deadline, outbound->ways[i].hasten_at);
+        if (outbound->ways[i].stage == OUTBOUND_RACING)
+            deadline = tick_min(deadline, outbound->ways[i].race.next_at);
         if (stun_client_is_open(&outbound->ways[i].stun))
             deadline = tick_min(deadline, stun_client_deadline(&outbound->ways[i].stun));
     }
@@ -608,8 +641,10 @@ struct outbound *outbound_create(const struct outbound_config *config, struct ti
     rng_init(&outbound->rng, seed);
     io_clock_seed(registrations.seed, sizeof registrations.seed);
     io_clock_seed(seed, sizeof seed);
-    for (size_t i = 0; i < SIP_REGISTER_MAX; i++)
+    for (size_t i = 0; i < SIP_REGISTER_MAX; i++) {
         stun_client_stop(&outbound->ways[i].stun);
+        race_init(&outbound->ways[i].race);
+    }
     outbound->dns = io_dns_create(config->loop, config->tag_dns, seed, NULL);
     outbound->reg = sip_register_create(&registrations, config->sip, now);
     if (!outbound->dns || !outbound->reg) {

@@ -211,6 +211,11 @@ static void test_naptr(void)
     CHECK_INT(answer.list[1].protocol, IO_DNS_TLS);
     CHECK_INT(answer.list[2].protocol, IO_DNS_TCP);
     CHECK_INT(answer.list[4].addr.port, 5070);
+    /* One protocol and priority, one rank: neither TLS and TCP nor server1 and server2. */
+    CHECK_INT(answer.list[0].rank, answer.list[1].rank);
+    CHECK(answer.list[1].rank < answer.list[2].rank);
+    CHECK_INT(answer.list[2].rank, answer.list[3].rank);
+    CHECK(answer.list[3].rank < answer.list[4].rank);
     answer = ask(&side, &(struct io_dns_question){.host = "example.com", .secure = true});
     CHECK_INT(answer.count, 2);
     CHECK_INT(answer.list[1].protocol, IO_DNS_TLS);

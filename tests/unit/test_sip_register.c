@@ -12,8 +12,9 @@ struct bench {
     struct peer *peer;
     struct sip_register *reg;
     char request[4096]; /* the last one that was sent */
-    int opens, closes, stuns;
+    int opens, closes, stuns, heard, unheard;
     uint64_t closed_flow;
+    struct sip_flow told; /* of the last that was heard, or not */
     struct sip_register_target target;
     size_t index;
     const char *rport; /* what becomes of the Via's in the answers; NULL: nothing */
@@ -26,7 +27,7 @@ static void pull(struct bench *b)
     struct sip_register_output out;
     struct sip_event event;
     struct sip_output sent;
-    b->opens = b->closes = b->stuns = 0;
+    b->opens = b->closes = b->stuns = b->heard = b->unheard = 0;
     p->sent_count = p->event_count = 0;
     while (sip_event(p->sip, &event)) {
         if (!sip_register_input(b->reg, p->now, &event))
@@ -45,8 +46,12 @@ static void pull(struct bench *b)
         } else if (out.kind == SIP_REGISTER_CLOSE) {
             b->closes++;
             b->closed_flow = out.flow.id;
-        } else {
+        } else if (out.kind == SIP_REGISTER_STUN) {
             b->stuns++;
+        } else {
+            b->heard += out.kind == SIP_REGISTER_HEARD;
+            b->unheard += out.kind == SIP_REGISTER_UNHEARD;
+            b->told = out.flow;
         }
     }
 }
@@ -122,7 +127,7 @@ static void answer(struct bench *b, const char *status, const char *headers)
 static void pass(struct bench *b, int64_t ms)
 {
     struct tick until = tick_add_ms(b->peer->now, ms);
-    int opens = 0, closes = 0, stuns = 0, sent = 0;
+    int opens = 0, closes = 0, stuns = 0, unheard = 0, sent = 0;
     for (;;) {
         struct tick next = tick_min(sip_deadline(b->peer->sip), sip_register_deadline(b->reg));
         b->peer->now = tick_min(next, until);
@@ -134,6 +139,7 @@ static void pass(struct bench *b, int64_t ms)
         opens += b->opens;
         closes += b->closes;
         stuns += b->stuns;
+        unheard += b->unheard;
         sent += b->peer->sent_count;
         if (b->peer->now.ns >= until.ns)
             break;
@@ -141,6 +147,7 @@ static void pass(struct bench *b, int64_t ms)
     b->opens = opens;
     b->closes = closes;
     b->stuns = stuns;
+    b->unheard = unheard;
     b->peer->sent_count = sent;
 }
 
@@ -625,6 +632,87 @@ static void test_options(void)
     bench_end(b);
 }
 
+static struct sip_flow place_of(uint8_t number)
+{
+    struct sip_flow flow = flow_of(0, SIP_PROTOCOL_UDP);
+    flow.peer = addr_v4(192, 0, 2, number, 5060);
+    return flow;
+}
+
+static void ask_at(struct bench *b, uint8_t number)
+{
+    struct sip_flow flow = place_of(number);
+    CHECK(sip_register_ask(b->reg, b->peer->now, 0, &flow));
+    pull(b);
+    CHECK_INT(b->peer->sent_count, 1);
+    CHECK(addr_equal(&b->peer->sent_flow.peer, &flow.peer));
+}
+
+/* RFC 3261 §10.2.3: a question has no Contact, so nothing is bound where the others are; what the first to
+ * answer wants to know is in the one request that binds. */
+static void test_asked_who_is_there(void)
+{
+    struct bench *b = bench_of("sip:bob@example.com", "bob", "zanzibar");
+    struct sip_flow flow = place_of(22);
+    unsigned asked = 0, bound = 0;
+    pull(b);
+    ask_at(b, 21);
+    CHECK_INT(sscanf(strstr(b->request, "CSeq: "), "CSeq: %u", &asked), 1);
+    CHECK(strncmp(b->request, "REGISTER sip:example.com SIP/2.0\r\n", 34) == 0);
+    CHECK(!strstr(b->request, "Contact:") && !strstr(b->request, "Authorization"));
+    ask_at(b, 22);
+    CHECK(!strstr(b->request, "Contact:"));
+    answer(b, "401 Unauthorized",
+           "WWW-Authenticate: Digest realm=\"r\", nonce=\"n1\", qop=\"auth\"\r\n");
+    CHECK_INT(b->heard, 1);
+    CHECK_INT(b->unheard, 0);
+    CHECK(addr_equal(&b->told.peer, &flow.peer));
+    sip_register_opened(b->reg, b->peer->now, 0, &b->told);
+    pull(b);
+    CHECK(addr_equal(&b->peer->sent_flow.peer, &flow.peer));
+    CHECK(has(b, "Contact: <sip:siprecd@192.0.2.2:5060>"));
+    CHECK(has(b, "nonce=\"n1\""));
+    CHECK_INT(sscanf(strstr(b->request, "CSeq: "), "CSeq: %u", &bound), 1);
+    CHECK_INT(bound, asked + 2);
+    answer(b, "200 OK", "Expires: 3600\r\n");
+    CHECK_INT(status(b).state, SIP_REGISTER_REGISTERED);
+    pass(b, 20000);
+    CHECK_INT(b->peer->sent_count, 0); /* nor is anything said again at the other place */
+    bench_end(b);
+}
+
+/* RFC 3263 §4.3: 503 and silence are none that is there. */
+static void test_asked_in_vain(void)
+{
+    struct bench *b = bench_of("sip:bob@example.com", "", "");
+    struct sip_flow first = place_of(21);
+    pull(b);
+    ask_at(b, 21);
+    answer(b, "503 Service Unavailable", "");
+    CHECK_INT(b->unheard, 1);
+    CHECK(addr_equal(&b->told.peer, &first.peer));
+    ask_at(b, 22);
+    pass(b, 31000);
+    CHECK_INT(b->unheard, 0);
+    pass(b, 1000); /* 64*T1 */
+    CHECK_INT(b->unheard, 1);
+    CHECK_INT(status(b).state, SIP_REGISTER_OPENING);
+    ask_at(b, 21);
+    sip_register_failed(b->reg, b->peer->now, 0, "nobody");
+    pass(b, 10000);
+    CHECK_INT(b->peer->sent_count, 0);
+    ask_at(b, 21);
+    sip_register_renew(b->reg, b->peer->now);
+    pass(b, 10000);
+    CHECK_INT(b->peer->sent_count, 0);
+    ask_at(b, 21);
+    sip_register_stop(b->reg, b->peer->now);
+    CHECK(sip_register_is_stopped(b->reg));
+    pass(b, 40000);
+    CHECK_INT(b->peer->sent_count, 0);
+    bench_end(b);
+}
+
 static void test_silent_registrar(void)
 {
     struct bench *b = bench_of("sip:bob@example.com", "", "");
@@ -746,6 +834,8 @@ int main(void)
     RUN(test_redirect_after_a_challenge);
     RUN(test_stun);
     RUN(test_options);
+    RUN(test_asked_who_is_there);
+    RUN(test_asked_in_vain);
     RUN(test_silent_registrar);
     RUN(test_renew);
     RUN(test_stop);

@@ -5,6 +5,7 @@ only way out."""
 import contextlib
 import socket
 import threading
+import time
 import traceback
 
 from place import NOBODY, Fake, Tap, lab, need, seconds_until, told, wait_for
@@ -12,12 +13,12 @@ from place import NOBODY, Fake, Tap, lab, need, seconds_until, told, wait_for
 lab.enter()
 need("tinyproxy")
 tap = Tap()
-DEAD = {"5.5.7.9": "ip daddr 5.5.7.9", "2a00:7::9": "ip6 daddr 2a00:7::9"}
+DEAD = [f"{net}{number}" for number in range(6, 10) for net in ("5.5.7.", "2a00:7::")]
 
 
 def kill(world):
     """What goes to the dead addresses is dropped without a word, where they are and on the way."""
-    rules = "\n".join(f"{match} drop" for match in DEAD.values())
+    rules = "\n".join(f"{'ip6' if ':' in address else 'ip'} daddr {address} drop" for address in DEAD)
     lab.run("nft", "-f", "-", stdin="table inet dead {\nchain forward {\ntype filter hook forward priority -10; policy accept\n"
             + rules + "\n}\n}\n")
 
@@ -29,9 +30,13 @@ def names(world, **addresses):
         hosts.writelines(f"{address} {host}.example\n" for host, rest in addresses.items() for address in rest[1:])
 
 
-def registrar(space, address):
-    """Says 200 to every REGISTER, over UDP and TCP; hears is which."""
+def registrar(space, address, seconds=0):
+    """Says 200 to every REGISTER, over UDP and TCP, after so many seconds; hears is which, with a ? where nothing is bound."""
     hears = []
+
+    def hear(protocol, text):
+        hears.append(protocol if "\nContact:" in text else f"{protocol}?")
+        time.sleep(seconds)
 
     def answer(text):
         lines = text.split("\r\n")
@@ -43,14 +48,14 @@ def registrar(space, address):
         while True:
             data, peer = s.recvfrom(65536)
             if data.startswith(b"REGISTER"):
-                hears.append("udp")
+                hear("udp", data.decode())
                 s.sendto(answer(data.decode()), peer)
 
     def connection(s):
         with contextlib.suppress(OSError):  # it may be cut
             while data := s.recv(65536):
                 if data.startswith(b"REGISTER"):
-                    hears.append("tcp")
+                    hear("tcp", data.decode())
                     s.sendall(answer(data.decode()))
 
     def connections(s):
@@ -58,9 +63,10 @@ def registrar(space, address):
             threading.Thread(target=connection, args=(s.accept()[0],), daemon=True).start()
 
     with space.inside():
-        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        udp = socket.socket(family, socket.SOCK_DGRAM)
         udp.bind((address, 5060))
-        tcp = socket.create_server((address, 5060))
+        tcp = socket.create_server((address, 5060), family=family)
     threading.Thread(target=datagrams, args=(udp,), daemon=True).start()
     threading.Thread(target=connections, args=(tcp,), daemon=True).start()
     return hears
@@ -70,16 +76,40 @@ def registrars():
     with lab.World(v6=True) as world:
         kill(world)
         hears = registrar(world.servers, "5.5.7.1")
-        names(world, four=("5.5.7.9", "5.5.7.1"), six=("2a00:7::9", "5.5.7.1"))
-        for host in ("four.example", "six.example"):
+        names(world, two=("5.5.7.9", "5.5.7.1"), many=(*DEAD, "5.5.7.1"))
+        for host in ("two.example", "many.example"):
             for transport in ("udp", "tcp"):
                 hears.clear()
-                uri = f"sip:rec@{host};transport={transport}"
+                uri = f"sip:rec@{host}:5060;transport={transport}"  # a port: no name server is asked, there is none
                 with world.siprecd(environment={**NOBODY, "SIPRECD_SIP_REGISTER": uri}) as srs:
                     took = seconds_until(lambda: [r["state"] for r in srs.nat()["registrations"]] == ["registered"], 10)
-                    tap.ok(took is not None and took < 8 and set(hears) == {transport},
-                           f"{host} over {transport}: a dead address does not keep us from the other", took, hears, srs.nat(),
+                    # A quarter of a second for each of the dead ones, two seconds for the eight.
+                    tap.ok(took is not None and took < 8 and transport in hears,
+                           f"{host} over {transport}: dead addresses do not keep us from the other", took, hears, srs.nat(),
                            srs.log()[-3000:])
+                    if transport == "tcp":
+                        tap.ok(wait_for(lambda: srs.metric("siprecd_sip_connections") == 1, 4), f"{host}: the tries at the others have ended",
+                               srs.metric("siprecd_sip_connections"))
+
+
+def race():
+    """Two addresses of one registrar that both answer, one of them late in the last play: one is taken, and at the other one
+    nothing is bound."""
+    with lab.World(v6=True) as world:
+        world.servers.run("ip", "addr", "add", "2a00:7::3/64", "dev", "eth", "nodad")
+        names(world, both=("2a00:7::1", "5.5.7.1"), late=("2a00:7::3", "5.5.7.1"))
+        hears = {"four": registrar(world.servers, "5.5.7.1"), "six": registrar(world.servers, "2a00:7::1"),
+                 "late": registrar(world.servers, "2a00:7::3", 2)}
+        for host, transport, may in (("both", "udp", ("six", "four")), ("both", "tcp", ("six", "four")), ("late", "udp", ("four",))):
+            for heard in hears.values():
+                heard.clear()
+            with world.siprecd("--sip.listen=udp:0.0.0.0:5060, udp:[::]:5060, tcp:0.0.0.0:5060", environment={
+                    **NOBODY, "SIPRECD_SIP_REGISTER": f"sip:rec@{host}.example:5060;transport={transport}"}) as srs:
+                wait_for(lambda: [r["state"] for r in srs.nat()["registrations"]] == ["registered"], 10)
+                srs.stop()
+            taken = [who for who, heard in hears.items() if transport in heard]
+            tap.ok(len(taken) == 1 and taken[0] in may and hears[taken[0]].count(transport) >= 2,  # and taken back
+                   f"{host} over {transport}: one registration, at one address", hears, srs.log()[-3000:])
 
 
 def relays():
@@ -163,7 +193,7 @@ def by_proxy():
                    took, srs.nat(), srs.log()[-2000:])
 
 
-for test in lab.chosen([registrars, relays, broken_family, one_family_alone, moved, by_proxy], lambda test: test.__name__):
+for test in lab.chosen([registrars, race, relays, broken_family, one_family_alone, moved, by_proxy], lambda test: test.__name__):
     try:
         test()
     except Exception:  # noqa: BLE001: reported, and the others go on

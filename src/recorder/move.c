@@ -71,9 +71,16 @@ void recorder_move_want(struct recorder *recorder, struct recorder_call *call,
 
 void recorder_move_hear(struct recorder_call *call, const struct media_event *event)
 {
+    struct recorder_turn *turn = &call->moves.turns[event->stream];
     bool comes = event->kind == MEDIA_EVENT_FIRST || event->kind == MEDIA_EVENT_GAP;
     if (comes || event->kind == MEDIA_EVENT_UNREACHABLE || event->kind == MEDIA_EVENT_NEXT_PATH)
-        call->moves.turns[event->stream].stranded = !comes;
+        turn->stranded = !comes;
+    /* What found the way before says nothing of the next time that it is lost. An SRC that speaks
+     * again from where it spoke before may merely have been silent. */
+    if (comes && !addr_equal(&turn->heard_from, &event->addr)) {
+        turn->renewed = 0;
+        turn->heard_from = event->addr;
+    }
 }
 
 void recorder_move_reached(struct recorder *recorder, struct recorder_call *call,

@@ -21,7 +21,10 @@ struct recorder_turn {
     struct tick give_up;           /* of a lost address: until then better ones may show */
     struct recorder_lease *before; /* malloc'ed; NULL: nothing of it is offered */
     struct tick turned_at;         /* with before */
-    uint8_t renewed;               /* how often it got another port for want of another path */
+    /* How often it got another port for want of another path, or relays anew, since it is heard
+     * from there. */
+    uint8_t renewed;
+    struct addr heard_from; /* unset: it has not been heard */
 };
 
 struct recorder_moves {

@@ -297,6 +297,48 @@ static void test_another_port(void)
     play_free(play);
 }
 
+/* Both streams leave from other ports from now on, which the SRC tells only whom it answers. */
+static void leave_from(struct play *play, uint16_t port)
+{
+    play->a->from.port = port;
+    play->b->from.port = (uint16_t)(port + 2);
+}
+
+/* Other ports that it took to be heard at first are not missing when the SRC moves; and an SRC that
+ * speaks at times is not asked again and again. */
+static void test_another_port_in_mid_call(void)
+{
+    struct srs_options options = punching();
+    options.relays = 0;
+    options.gate = &nat;
+    struct play *play = play_begin(36, &options);
+    world_run(&play->world, 2000);
+    CHECK(src_connect(play->src, NULL));
+    world_run(&play->world, 10000);
+    CHECK_INT(play->src->reinvites, 2);
+    src_talk(play->src, true);
+    for (uint16_t port = 41000; port < 43000; port = (uint16_t)(port + 1000)) {
+        world_run(&play->world, 3000);
+        leave_from(play, port);
+        world_run(&play->world, 15000);
+    }
+    unsigned asked = play->src->reinvites;
+    for (int silence = 0; silence < 4; silence++) {
+        src_talk(play->src, false);
+        world_run(&play->world, 20000);
+        src_talk(play->src, true);
+        world_run(&play->world, 3000);
+    }
+    CHECK(play->src->reinvites > asked && play->src->reinvites <= asked + 2);
+    play_end(play);
+    for (unsigned i = 0; i < 2; i++) {
+        CHECK_INT(play_trail(play, i, "rebound"), 2);
+        CHECK_TEXT(play_text(play_stream(play, i), "observed"),
+                   addr_print(i == 0 ? &play->a->from : &play->b->from).s);
+    }
+    play_free(play);
+}
+
 /* No way was known to work, and one did: the path is that of the address that was answered. */
 static void test_a_way_that_was_not_expected_to_work(void)
 {
@@ -993,6 +1035,7 @@ int main(void)
     RUN(test_relays_of_a_refused_call);
     RUN(test_the_next_path);
     RUN(test_another_port);
+    RUN(test_another_port_in_mid_call);
     RUN(test_a_way_that_was_not_expected_to_work);
     RUN(test_another_port_is_refused);
     RUN(test_a_refusal);

@@ -107,8 +107,8 @@ struct recorder {
     struct nat_profile profiles[2];           /* IPv4, IPv6 */
     struct addr here[RECORDER_ADDRESSES_MAX]; /* of this host; unset ones: not told */
     size_t here_count;
-    struct addr located[2];      /* our last address of each that was known */
-    struct tick disproved_until; /* nothing came where the settings' order led */
+    struct addr located[2];                    /* our last address of each that was known */
+    struct tick disproved_at, disproved_until; /* nothing came where the settings' order led */
     struct recorder_srcs srcs;
     struct recorder_holders { /* of a worker's ports: the call that took it last, by port id */
         struct pool_id *calls;

@@ -243,11 +243,15 @@ static bool turn_stream(struct recorder *recorder, struct recorder_call *call,
     /* The same address may have become a path that is known to work; it has brought nothing. */
     bool same = addr_equal(&lease->advertised, &before->advertised), loss = is_loss(turn->why);
     bool hopeless = lease->choice.code == PATH_BEST_EFFORT;
-    if (hopeless || same)
-        hopeless &= !renew(recorder, call, now, number, before);
+    bool renewed = (hopeless || same) && renew(recorder, call, now, number, before);
+    hopeless &= !renewed;
     bool waits = loss && hopeless && tick_before(now.tick, turn->give_up) &&
                  (!lease->us.has_stun || had_relay(before));
-    turn->stranded = hopeless && (loss || turn->stranded);
+    waits |= turn->why == VERDICT_RETRIED && (hopeless || same) && !renewed &&
+             recorder_way_awaits_relay(recorder, before, now.tick);
+    /* Another port is a try: a relay that comes is not left for it. */
+    turn->stranded = (hopeless && (loss || turn->stranded)) ||
+                     (renewed && turn->stranded && recorder->settings.has_relays);
     /* Without an address of the family, the last one went: nothing to offer. */
     if (waits || !addr_is_set(&lease->advertised) ||
         addr_equal(&lease->advertised, &before->advertised) || (hopeless && !loss)) {

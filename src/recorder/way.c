@@ -9,6 +9,7 @@
 enum {
     FARM_BITS = 3,         /* eight addresses: so many are trusted, and can be punched */
     DISPROVED_MS = 600000, /* other ways cost traffic and, maybe, money */
+    RELAY_READY_MS = 500,  /* from asking for relays until one is there: a few trips */
 };
 
 static unsigned family_of(const struct recorder_lease *lease)
@@ -309,14 +310,25 @@ bool recorder_way_replace(struct recorder *recorder, const struct recorder_call 
     return true;
 }
 
+static bool is_by_order(const struct recorder_lease *lease)
+{
+    return lease->us.is_static && lease->us.is_ordered && lease->choice.code == PATH_MAPPED;
+}
+
+bool recorder_way_awaits_relay(const struct recorder *recorder, const struct recorder_lease *lease,
+                               struct tick now)
+{
+    return recorder->settings.has_relays && is_by_order(lease) &&
+           tick_diff_ms(now, recorder->disproved_at) < RELAY_READY_MS;
+}
+
 /* The address by order again, at a port that we send from before the SRC is told: ports that are not
- * forwarded a NAT that keeps them opens so (doc/nat.md 5, 9). Where there may be a relay that is surer. */
+ * forwarded a NAT that keeps them opens so (doc/nat.md 5, 9). A relay is surer, where one stands ready. */
 static bool order_again(const struct recorder *recorder, const struct recorder_call *call,
                         const struct recorder_lease *lease, struct recorder_lease *other)
 {
     struct recorder_ticket ticket = other->ticket;
-    if (recorder->settings.has_relays || lease->us.is_doubted ||
-        lease->choice.known < PATH_KNOWN_GUESSED)
+    if (lease->has_relay || lease->us.is_doubted || lease->choice.known < PATH_KNOWN_GUESSED)
         return false;
     *other = *lease;
     other->ticket = ticket;
@@ -365,9 +377,9 @@ bool recorder_way_renew(struct recorder *recorder, const struct recorder_call *c
 {
     struct recorder_lease other = *lease;
     struct recorder_wish wish = recorder_way_wish(recorder, call, lease->ticket.bound.family);
-    bool by_order =
-        lease->us.is_static && lease->us.is_ordered && lease->choice.code == PATH_MAPPED;
-    if ((lease->choice.code != PATH_STUN && lease->choice.code != PATH_BEST_EFFORT && !by_order) ||
+    bool by_order = is_by_order(lease);
+    if (recorder_way_awaits_relay(recorder, lease, now.tick) ||
+        (lease->choice.code != PATH_STUN && lease->choice.code != PATH_BEST_EFFORT && !by_order) ||
         lease->ticket.port == MEDIA_NO_PORT ||
         !recorder_stock_take(&recorder->stock, &wish, &other.ticket, 1))
         return false;
@@ -408,9 +420,11 @@ bool recorder_way_is_unsure(const struct recorder_call *call, const struct recor
 void recorder_way_hear(struct recorder *recorder, const struct recorder_lease *lease,
                        struct tick now, bool came)
 {
-    if (lease->held && lease->us.is_static && lease->us.is_ordered &&
-        lease->choice.code == PATH_MAPPED && !(came && lease->choice.punches))
-        recorder->disproved_until = came ? now : tick_add_ms(now, DISPROVED_MS);
+    if (!lease->held || !is_by_order(lease) || (came && lease->choice.punches))
+        return;
+    if (!came && !recorder_is_disproved(recorder, now))
+        recorder->disproved_at = now;
+    recorder->disproved_until = came ? now : tick_add_ms(now, DISPROVED_MS);
 }
 
 bool recorder_is_disproved(const struct recorder *recorder, struct tick now)

@@ -59,6 +59,10 @@ struct recorder_wish recorder_way_wish(const struct recorder *recorder,
 bool recorder_way_renew(struct recorder *recorder, const struct recorder_call *call,
                         struct recorder_now now, struct recorder_lease *lease,
                         const struct addr *offered);
+/* Nothing came where the settings' order led, and relays were asked for just now: what is surer than another
+ * port may be there in a moment. */
+bool recorder_way_awaits_relay(const struct recorder *recorder, const struct recorder_lease *lease,
+                               struct tick now);
 /* Another port in place of the lease's, which the gateway has mapped and the lease's not: the call came
  * before. False: there is none, or it is of no use; nothing has changed then. */
 bool recorder_way_remap(struct recorder *recorder, const struct recorder_call *call,

@@ -114,11 +114,9 @@ static void batch_read_control(struct msghdr *message, struct datagram *datagram
     struct cmsghdr *control = CMSG_FIRSTHDR(message);
     for (; control; control = CMSG_NXTHDR(message, control)) {
         const unsigned char *data = CMSG_DATA(control);
-        if (control->cmsg_level == SOL_SOCKET && control->cmsg_type == SCM_TIMESTAMPNS) {
-            struct timespec ts;
-            memcpy(&ts, data, sizeof ts);
-            datagram->at.ns = (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-        } else if (control->cmsg_level == SOL_SOCKET && control->cmsg_type == SO_RXQ_OVFL) {
+        if (io_clock_stamp(control, &datagram->at))
+            continue;
+        if (control->cmsg_level == SOL_SOCKET && control->cmsg_type == SO_RXQ_OVFL) {
             memcpy(&datagram->dropped, data, sizeof datagram->dropped);
         } else if (control->cmsg_level == IPPROTO_IP && control->cmsg_type == IP_PKTINFO) {
             struct in_pktinfo info;

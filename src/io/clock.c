@@ -6,7 +6,9 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <string.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #define PAIR_TRIES    8
@@ -53,6 +55,16 @@ int64_t io_clock_slept_ns(void)
 struct wall io_clock_wall(void)
 {
     return (struct wall){.ns = clock_read_ns(CLOCK_REALTIME)};
+}
+
+bool io_clock_stamp(const struct cmsghdr *control, struct wall *at)
+{
+    struct timespec ts;
+    if (control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_TIMESTAMPNS)
+        return false;
+    memcpy(&ts, CMSG_DATA(control), sizeof ts);
+    at->ns = (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+    return true;
 }
 
 static int64_t read_moment(int which)

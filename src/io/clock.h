@@ -5,6 +5,7 @@
 #ifndef IO_CLOCK_H
 #define IO_CLOCK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,10 @@ int64_t io_clock_slept_ns(void);
 
 /* Unix time, as the kernel stamps packets with (CLOCK_REALTIME). */
 struct wall io_clock_wall(void);
+
+struct cmsghdr;
+/* When the kernel got what control came with; false, and *at as it was: it says something else. */
+bool io_clock_stamp(const struct cmsghdr *control, struct wall *at);
 
 /* Both of them, so that the one can be told from the other. */
 struct moment io_clock_moment(void);

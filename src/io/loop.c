@@ -47,6 +47,8 @@ static struct epoll_event loop_event(uint32_t what, uint64_t token)
         events |= EPOLLIN;
     if ((what & IO_WRITE) != 0)
         events |= EPOLLOUT;
+    if ((what & IO_END) != 0)
+        events |= EPOLLRDHUP;
     return (struct epoll_event){.events = events, .data.u64 = token};
 }
 

@@ -16,6 +16,7 @@ enum {
     IO_READ = 1u << 0,  /* bytes, a connection or the peer's close can be read */
     IO_WRITE = 1u << 1, /* there is room to write */
     IO_FAIL = 1u << 2,  /* error or hang-up: reading or writing tells which; always reported */
+    IO_END = 1u << 3,   /* the peer's close alone, which is reported as IO_READ */
 };
 
 struct io_ready {

@@ -27,6 +27,7 @@ enum {
     TCP_PROBE_S = 15,
     TCP_PROBES = 4,
     TCP_ACCEPTS_MAX = 64, /* in a row, before the connections that are open get their turn */
+    TCP_EMPTY_MAX = 5,    /* sweeps that bring nothing, before a connection is watched again */
 };
 
 /* Limits are checked this often; they are seconds long, so that is exact enough. */
@@ -38,11 +39,15 @@ struct tcp_connection {
     uint32_t listener;
     bool outgoing;
     bool connecting;
-    bool announced; /* OPENED was given out */
-    bool heard;     /* bytes came */
-    bool closing;   /* close once the queue is sent */
-    bool dead;      /* CLOSED is due, for reason */
-    bool pending;   /* in the list of those that have something to tell */
+    bool announced;    /* OPENED was given out */
+    bool heard;        /* bytes came */
+    bool closing;      /* close once the queue is sent */
+    bool dead;         /* CLOSED is due, for reason */
+    bool pending;      /* in the list of those that have something to tell */
+    bool deferred;     /* read at sweeps */
+    unsigned empty;    /* sweeps in a row that brought nothing, while deferred */
+    struct wall since; /* while deferred: its newest byte arrived, or a sweep found none */
+    uint32_t deferred_place;
     enum io_tcp_reason reason;
     int error;
     struct addr local;
@@ -72,6 +77,9 @@ struct io_tcp {
     uint32_t free_hint;
     uint32_t pending_first; /* list of connections, UINT32_MAX ends it */
     uint32_t pending_last;
+    uint32_t *deferred; /* slots */
+    size_t deferred_count;
+    bool sweeps; /* another one is soon */
     struct tick check_at;
     struct log_limit refused_limit;
     char bytes[TCP_READ_BYTES];
@@ -115,9 +123,11 @@ struct io_tcp *io_tcp_create(struct io_loop *loop, uint8_t tag, const struct io_
     tcp->check_at = TICK_NEVER;
     tcp->listeners = calloc(limits->listeners_max, sizeof *tcp->listeners);
     tcp->connections = calloc(limits->connections_max, sizeof *tcp->connections);
-    if (!tcp->listeners || !tcp->connections) {
+    tcp->deferred = calloc(limits->connections_max, sizeof *tcp->deferred);
+    if (!tcp->listeners || !tcp->connections || !tcp->deferred) {
         free(tcp->listeners);
         free(tcp->connections);
+        free(tcp->deferred);
         free(tcp);
         return NULL;
     }
@@ -157,6 +167,17 @@ static struct tcp_connection *tcp_unpend(struct io_tcp *tcp)
     return connection;
 }
 
+/* Out of the deferred ones: the last takes its place. */
+static void tcp_undefer(struct io_tcp *tcp, struct tcp_connection *connection)
+{
+    if (!connection->deferred)
+        return;
+    uint32_t last = tcp->deferred[--tcp->deferred_count];
+    tcp->deferred[connection->deferred_place] = last;
+    tcp->connections[last].deferred_place = connection->deferred_place;
+    connection->deferred = false;
+}
+
 static void tcp_die(struct io_tcp *tcp, struct tcp_connection *connection,
                     enum io_tcp_reason reason, int error)
 {
@@ -164,6 +185,7 @@ static void tcp_die(struct io_tcp *tcp, struct tcp_connection *connection,
         connection->dead = true;
         connection->reason = reason;
         connection->error = error;
+        tcp_undefer(tcp, connection);
         io_loop_change(tcp->loop, connection->fd, 0,
                        tcp_token(tcp, false, (uint32_t)(connection - tcp->connections)));
     }
@@ -173,6 +195,7 @@ static void tcp_die(struct io_tcp *tcp, struct tcp_connection *connection,
 static void tcp_free(struct io_tcp *tcp, struct tcp_connection *connection)
 {
     uint32_t generation = connection->generation;
+    tcp_undefer(tcp, connection);
     io_loop_remove(tcp->loop, connection->fd);
     close(connection->fd);
     free(connection->unsent);
@@ -196,6 +219,7 @@ void io_tcp_destroy(struct io_tcp *tcp)
     }
     free(tcp->listeners);
     free(tcp->connections);
+    free(tcp->deferred);
     free(tcp);
 }
 
@@ -268,6 +292,7 @@ static struct tcp_connection *tcp_adopt(struct io_tcp *tcp, struct tick now, int
      * firewalls on the way open, whose patience is a few minutes and not the kernel's two hours. */
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    (void)setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof interval_s);
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
@@ -414,9 +439,11 @@ bool io_tcp_find(const struct io_tcp *tcp, const struct addr *peer, uint64_t *fl
 static void tcp_watch(struct io_tcp *tcp, struct tcp_connection *connection)
 {
     bool unsent = connection->unsent_end > connection->unsent_start;
+    uint32_t what = connection->deferred ? IO_END : IO_READ;
+    if (unsent || connection->connecting)
+        what |= IO_WRITE;
     if (!connection->dead) {
-        io_loop_change(tcp->loop, connection->fd,
-                       unsent || connection->connecting ? IO_READ | IO_WRITE : IO_READ,
+        io_loop_change(tcp->loop, connection->fd, what,
                        tcp_token(tcp, false, (uint32_t)(connection - tcp->connections)));
     }
 }
@@ -624,25 +651,84 @@ static struct io_tcp_event tcp_event_of(const struct io_tcp *tcp,
                                  .error = connection->error};
 }
 
+/* ---- sweeps --------------------------------------------------------------------------------- */
+
+void io_tcp_defer(struct io_tcp *tcp, uint64_t flow)
+{
+    struct tcp_connection *connection = tcp->sweeps ? tcp_find(tcp, flow) : NULL;
+    if (!connection || connection->deferred || connection->dead || connection->connecting)
+        return;
+    connection->deferred = true;
+    connection->empty = 0;
+    connection->deferred_place = (uint32_t)tcp->deferred_count;
+    tcp->deferred[tcp->deferred_count++] = (uint32_t)(connection - tcp->connections);
+    tcp_watch(tcp, connection);
+}
+
+static void tcp_watch_again(struct io_tcp *tcp, struct tcp_connection *connection)
+{
+    tcp_undefer(tcp, connection);
+    tcp_watch(tcp, connection);
+}
+
+void io_tcp_sweep(struct io_tcp *tcp, bool goes_on)
+{
+    tcp->sweeps = goes_on;
+    for (size_t i = tcp->deferred_count; i-- > 0;) {
+        struct tcp_connection *connection = &tcp->connections[tcp->deferred[i]];
+        tcp_pend(tcp, connection);
+        if (!goes_on)
+            tcp_watch_again(tcp, connection);
+    }
+}
+
+/* ---- events --------------------------------------------------------------------------------- */
+
+/* When the kernel got the newest of what was read. */
+static struct wall tcp_arrival(struct msghdr *message)
+{
+    struct wall at;
+    for (struct cmsghdr *control = CMSG_FIRSTHDR(message); control;
+         control = CMSG_NXTHDR(message, control)) {
+        if (io_clock_stamp(control, &at))
+            return at;
+    }
+    return io_clock_wall();
+}
+
 /* Reads once; false: nothing to tell of this connection now. */
 static bool tcp_read(struct io_tcp *tcp, struct tick now, struct tcp_connection *connection,
                      struct io_tcp_event *event)
 {
-    ssize_t got = recv(connection->fd, tcp->bytes, sizeof tcp->bytes, 0);
+    char control[CMSG_SPACE(sizeof(struct timespec))];
+    struct iovec vector = {tcp->bytes, sizeof tcp->bytes};
+    struct msghdr message = {.msg_iov = &vector,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = sizeof control};
+    ssize_t got = recvmsg(connection->fd, &message, 0);
     if (got > 0) {
         connection->heard = true;
         connection->active_at = now;
-        /* More may wait; others get their turn first. */
-        tcp_pend(tcp, connection);
+        connection->empty = 0;
+        /* More may wait: others get their turn first. What comes later, a close too, the loop tells. */
+        if ((size_t)got == sizeof tcp->bytes)
+            tcp_pend(tcp, connection);
         *event = tcp_event_of(tcp, connection, IO_TCP_BYTES);
         event->bytes = (struct view){tcp->bytes, (size_t)got};
-        event->at = io_clock_wall();
+        event->at = event->since = tcp_arrival(&message);
+        if (connection->deferred && connection->since.ns < event->at.ns)
+            event->since = connection->since;
+        connection->since = event->at;
         return true;
     }
     if (got == 0)
         tcp_die(tcp, connection, IO_TCP_BY_PEER, 0);
     else if (errno != EAGAIN && errno != EINTR)
         tcp_die(tcp, connection, IO_TCP_BY_ERROR, errno);
+    else if (connection->deferred && ++connection->empty == TCP_EMPTY_MAX)
+        tcp_watch_again(tcp, connection);
+    connection->since = io_clock_wall();
     return false;
 }
 

@@ -51,7 +51,8 @@ struct io_tcp_event {
     struct addr local; /* of this connection: never a wildcard */
     struct addr peer;
     struct view bytes;
-    struct wall at; /* when they were read */
+    struct wall at;    /* when the newest of them arrived */
+    struct wall since; /* and after when all did; at, where they were read as they came */
     enum io_tcp_reason reason;
     int error;
     bool secure;     /* TLS; that and what follows only from tls.h */
@@ -91,6 +92,14 @@ void io_tcp_close(struct io_tcp *tcp, struct tick now, uint64_t flow);
 /* Tells that loop reported ready, whose token carries our tag. */
 void io_tcp_ready(struct io_tcp *tcp, struct tick now, const struct io_ready *ready);
 
+/* Has the bytes of a connection wait for io_tcp_sweep() from now on, where sweeps go on: many that bring
+ * little each are read for less than waking up for each costs. Its end, and room to send, are told by
+ * the loop as ever. One that brings nothing in some sweeps is watched again. */
+void io_tcp_defer(struct io_tcp *tcp, uint64_t flow);
+
+/* Reads what was deferred. goes_on: the next sweep is soon; otherwise all are watched again. */
+void io_tcp_sweep(struct io_tcp *tcp, bool goes_on);
+
 /* Closes what is past its limit; to be called at or after the deadline. */
 void io_tcp_expire(struct io_tcp *tcp, struct tick now);
 struct tick io_tcp_deadline(const struct io_tcp *tcp);
@@ -99,6 +108,14 @@ struct tick io_tcp_deadline(const struct io_tcp *tcp);
 bool io_tcp_event(struct io_tcp *tcp, struct tick now, struct io_tcp_event *event);
 
 size_t io_tcp_connections(const struct io_tcp *tcp);
+
+/* When the part of an event's bytes that ends so far in arrived: the kernel dates what is read at once by
+ * its newest byte alone, so as if all had come evenly. */
+static inline struct wall io_tcp_arrival(const struct io_tcp_event *event, size_t end, size_t len)
+{
+    int64_t ns = event->at.ns - event->since.ns;
+    return (struct wall){event->since.ns + (int64_t)((double)ns * (double)end / (double)len)};
+}
 
 /* A number below connections_max that no other open flow has: for tables beside this one. */
 static inline size_t io_tcp_slot(uint64_t flow)

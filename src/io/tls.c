@@ -66,6 +66,7 @@ struct io_tls {
     size_t listeners_count;
     struct tick check_at;
     uint64_t reading; /* the flow that may have more plain bytes; 0: none */
+    size_t sealed;    /* bytes of its records when the last ones came */
     struct io_tcp_event event;
     char why[192]; /* of the last CLOSED */
     struct log_limit log;
@@ -287,6 +288,8 @@ static bool tls_read(struct io_tls *tls, struct tick now, struct tls_connection 
         *event = tls->event;
         event->what = IO_TCP_BYTES;
         event->bytes = view_of(tls->bytes, got);
+        event->at = event->since = io_tcp_arrival(
+            &tls->event, tls->sealed - BIO_ctrl_pending(connection->in), tls->sealed);
         tls_flush(tls, now, connection);
         return true;
     }
@@ -535,6 +538,7 @@ static bool tls_bytes(struct io_tls *tls, struct tick now, struct tls_connection
         tls_fail(tls, now, connection, IO_TCP_BY_TLS, "out of memory");
         return false;
     }
+    tls->sealed = BIO_ctrl_pending(connection->in);
     if (connection->stage == TLS_HANDSHAKE)
         tls_shake(tls, now, connection);
     if (connection->stage == TLS_OPEN)

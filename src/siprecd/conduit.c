@@ -43,7 +43,7 @@ struct conduit {
     /* What an event of the stream brought and is not given out yet. */
     uint32_t rest_slot;
     struct view rest;
-    struct wall rest_at;
+    struct io_tcp_event rest_of;
     bool held_given; /* the slot's held frame was given out: it is free again */
     char why[CONDUIT_WHY_SIZE];
 };
@@ -269,8 +269,12 @@ static bool closed(struct conduit *c, struct tick now, uint32_t slot, const stru
 
 static bool give(struct conduit *c, struct view message, struct conduit_event *out)
 {
-    *out = (struct conduit_event){
-        .kind = CONDUIT_MESSAGE, .slot = c->rest_slot, .message = message, .at = c->rest_at};
+    *out =
+        (struct conduit_event){.kind = CONDUIT_MESSAGE,
+                               .slot = c->rest_slot,
+                               .message = message,
+                               .at = io_tcp_arrival(&c->rest_of, c->rest_of.bytes.len - c->rest.len,
+                                                    c->rest_of.bytes.len)};
     return true;
 }
 
@@ -346,9 +350,20 @@ bool conduit_event(struct conduit *c, struct tick now, struct conduit_event *out
         if (e.what == IO_TCP_BYTES) {
             c->rest_slot = slot;
             c->rest = e.bytes;
-            c->rest_at = e.at;
+            c->rest_of = e;
         }
     }
+}
+
+void conduit_defer(struct conduit *c, uint32_t slot)
+{
+    if (c->slots[slot].flow != 0)
+        io_tcp_defer(c->tcp, c->slots[slot].flow);
+}
+
+void conduit_sweep(struct conduit *c, bool goes_on)
+{
+    io_tcp_sweep(c->tcp, goes_on);
 }
 
 void conduit_ready(struct conduit *c, struct tick now, const struct io_ready *ready)

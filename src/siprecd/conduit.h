@@ -75,6 +75,10 @@ struct conduit_event {
 /* The next thing that a stream brought, until false. */
 bool conduit_event(struct conduit *c, struct tick now, struct conduit_event *out);
 
+/* As io_tcp_defer and io_tcp_sweep, for streams. */
+void conduit_defer(struct conduit *c, uint32_t slot);
+void conduit_sweep(struct conduit *c, bool goes_on);
+
 /* Tells what the loop reported ready, whose token carries our tag. */
 void conduit_ready(struct conduit *c, struct tick now, const struct io_ready *ready);
 void conduit_expire(struct conduit *c, struct tick now);

@@ -497,11 +497,18 @@ size_t relays_streams(struct relays *r, struct tick now, struct datagram *out, s
             way_broken(r, now, &e);
         else if (e.kind == CONDUIT_BY_PROXY)
             way_by_proxy(r, e.slot);
-        else
-            kept += take(r, now, e.slot, e.message, e.at, &out[kept]);
+        else if (take(r, now, e.slot, e.message, e.at, &out[kept])) {
+            kept++;
+            conduit_defer(r->conduit, e.slot);
+        }
     }
     metric_add(METRIC_RELAY_PACKETS_RECEIVED, (int64_t)kept);
     return kept;
+}
+
+void relays_sweep(struct relays *r, bool goes_on)
+{
+    conduit_sweep(r->conduit, goes_on);
 }
 
 void relays_ready(struct relays *r, struct tick now, const struct io_ready *ready)

@@ -60,6 +60,8 @@ size_t relays_unwrap(struct relays *r, struct tick now, const struct datagram *i
                      struct datagram *out);
 /* The same for what connections brought: at most room, all of it valid until the next call. 0: nothing more. */
 size_t relays_streams(struct relays *r, struct tick now, struct datagram *out, size_t room);
+/* Connections that bring media are read at sweeps, while those go on; relays_streams() has what they brought. */
+void relays_sweep(struct relays *r, bool goes_on);
 void relays_ready(struct relays *r, struct tick now, const struct io_ready *ready);
 
 /* Sends, opens, closes, posts what is due. Never within a sweep. */

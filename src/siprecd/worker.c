@@ -439,6 +439,16 @@ static void worker_sweep_shared(struct worker *worker, struct tick now)
     shared_expire(worker->shared, now, worker->media);
 }
 
+/* What the relays' connections brought: those that the loop told of, or all. */
+static void worker_hear_relays(struct worker *worker, struct tick now, bool all)
+{
+    size_t count;
+    if (all)
+        relays_sweep(worker->relays, stock_lent(worker->stock) > 0);
+    while ((count = relays_streams(worker->relays, now, worker->unwrapped, WORKER_BATCH)) > 0)
+        worker_feed(worker, now, worker->unwrapped, count);
+}
+
 /* Returns when: later than the turn's own time, by which commands were taken. */
 static struct tick worker_sweep(struct worker *worker)
 {
@@ -457,18 +467,18 @@ static struct tick worker_sweep(struct worker *worker)
         worker_feed(worker, now, datagrams, count);
     }
     worker_sweep_shared(worker, now);
+    worker_hear_relays(worker, now, true);
     worker_make_up(worker, now);
     return now;
 }
 
-/* Relays: what their connections brought, what is due, and what streams hear of it. */
-static void worker_relay(struct worker *worker, struct tick now)
+/* Relays: what their connections brought, what is due, and what streams hear of it. With mail (a stream that is paused)
+ * all are looked at: of what came before it nothing shall be dated later. */
+static void worker_relay(struct worker *worker, struct tick now, bool has_mail)
 {
     struct media_relay_event event;
     struct media_relay_want want;
-    size_t count;
-    while ((count = relays_streams(worker->relays, now, worker->unwrapped, WORKER_BATCH)) > 0)
-        worker_feed(worker, now, worker->unwrapped, count);
+    worker_hear_relays(worker, now, has_mail);
     worker_make_up(worker, now);
     while (media_relay_want(worker->media, &want))
         relays_want(worker->relays, now, &want);
@@ -491,10 +501,11 @@ static int64_t worker_tick_ms(const struct worker *worker)
                                         : WORKER_TICK_MANY_MS;
 }
 
-/* Sleeps until mail comes or the next sweep or timer is due. */
-static void worker_sleep(struct worker *worker)
+/* Sleeps until mail comes or the next sweep or timer is due; true: mail came. */
+static bool worker_sleep(struct worker *worker)
 {
     struct io_ready ready[WORKER_READY_MAX];
+    bool has_mail = false;
     struct tick until = worker->sweep_at;
     /* While packets come there is a sweep soon enough for any timer of media's; a wake-up for each
      * would double their number. */
@@ -505,19 +516,22 @@ static void worker_sleep(struct worker *worker)
         until = tick_min(until, tick_add_ms(io_clock_tick(), WORKER_TICK_FEW_MS));
     until = tick_min(until, stock_deadline(worker->stock));
     until = tick_min(until, shared_deadline(worker->shared));
-    if (io_mailbox_sleep(worker->mailbox)) {
-        size_t count = io_loop_wait(worker->loop, until, ready, WORKER_READY_MAX);
-        struct tick now = io_clock_tick();
-        io_mailbox_awake(worker->mailbox);
-        for (size_t i = 0; i < count; i++) {
-            if (ready[i].token >> 56 == WORKER_TAG_RELAYS)
-                relays_ready(worker->relays, now, &ready[i]);
-            else if (ready[i].token >> 56 == WORKER_TAG_SHARED) {
-                shared_ready(worker->shared, now, &ready[i]);
-                worker->sweep_at = now; /* or the loop would tell again and again */
-            }
+    if (!io_mailbox_sleep(worker->mailbox))
+        return true;
+    size_t count = io_loop_wait(worker->loop, until, ready, WORKER_READY_MAX);
+    struct tick now = io_clock_tick();
+    io_mailbox_awake(worker->mailbox);
+    for (size_t i = 0; i < count; i++) {
+        if (ready[i].token >> 56 == WORKER_TAG_RELAYS)
+            relays_ready(worker->relays, now, &ready[i]);
+        else if (ready[i].token >> 56 == WORKER_TAG_SHARED) {
+            shared_ready(worker->shared, now, &ready[i]);
+            worker->sweep_at = now; /* or the loop would tell again and again */
+        } else {
+            has_mail = true;
         }
     }
+    return has_mail;
 }
 
 /* Gives allocations back, so that their servers need not hold them for minutes. */
@@ -528,7 +542,7 @@ static void worker_say_goodbye(struct worker *worker)
     for (;;) {
         struct io_ready ready[WORKER_READY_MAX];
         size_t count;
-        worker_relay(worker, now);
+        worker_relay(worker, now, false);
         if (relays_is_empty(worker->relays) || tick_due(end, now))
             return;
         count =
@@ -556,7 +570,7 @@ static void *worker_run(void *argument)
     worker->sweep_at = now;
     while (!worker->stopping) {
         size_t lent_before = stock_lent(worker->stock);
-        worker_sleep(worker);
+        bool has_mail = worker_sleep(worker);
         now = io_clock_tick();
         worker_take_mail(worker, now);
         worker_make_up(worker, now);
@@ -574,7 +588,7 @@ static void *worker_run(void *argument)
         if (tick_due(media_deadline(worker->media), now) &&
             (sweeps || !media_is_ending(worker->media, now)))
             media_expire(worker->media, now);
-        worker_relay(worker, now);
+        worker_relay(worker, now, has_mail && !sweeps);
         worker_drain(worker, now);
         /* Answers come soon: a long sleep would be counted as their round trip. */
         if (media_is_hurried(worker->media) || relays_is_waiting(worker->relays, now))

@@ -2,7 +2,7 @@
 """What a packet costs siprecd that came over a relay (ChannelData, coturn), beside one that came straight: in one world
 of network namespaces a siprecd behind a symmetric NAT and one on an open host get the same calls and, at the same time,
 the same packets. Prints lines of "name value unit note" for bench.py.
-Use: bench_relays.py BUILD [CALLS [TURNS]]"""
+Use: bench_relays.py BUILD [CALLS [TURNS [udp|tcp]]]"""
 import os
 import pathlib
 import signal
@@ -24,7 +24,8 @@ OPEN = "5.5.8.1"
 FIRST = {"relayed": 20000, "direct": 30000}  # where the packets come from
 READY, TOGETHER = 64, 25
 # Relays over TCP would be taken, too, where those over UDP are all lent; they are another measurement.
-TURN = {"TURN_SERVERS": f"turn:{lab.SERVERS}.1?transport=udp", "TURN_USERNAME": lab.TURN_USER,
+TRANSPORT = sys.argv[4] if len(sys.argv) > 4 else "udp"
+TURN = {"TURN_SERVERS": f"turn:{lab.SERVERS}.1?transport={TRANSPORT}", "TURN_USERNAME": lab.TURN_USER,
         "TURN_PASSWORD": lab.TURN_PASSWORD}
 
 

@@ -1,11 +1,13 @@
 /* TCP on loopback: flows open, carry bytes both ways and close; limits hold; a peer that does not
- * read is given up; time limits by a clock of our own.
+ * read is given up; time limits by a clock of our own; what is deferred is read at sweeps.
  * Not here: messages in the bytes.
  * RFC 3261 section 18. */
 #include "io/tcp.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -279,6 +281,140 @@ static void test_time_limits(void)
     side_finish(&side);
 }
 
+/* Writes, and waits until the bytes lie in the other end's kernel. */
+static void put(int fd, const char *text)
+{
+    int unread = 1;
+    CHECK(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+    while (unread > 0)
+        CHECK(ioctl(fd, SIOCOUTQ, &unread) == 0);
+}
+
+static bool is_woken(const struct side *side)
+{
+    struct io_ready ready[8];
+    return io_loop_wait(side->loop, (struct tick){0}, ready, 8) > 0;
+}
+
+/* A connection that is deferred, and the other end of it. */
+static uint64_t deferred(struct side *side, int *fd)
+{
+    struct io_tcp_limits limits = limits_of(4, 4);
+    struct io_tcp_event event;
+    struct tick until = tick_add_ms(io_clock_tick(), 5000);
+    struct wall after;
+    limits.unsent_bytes_max = 32 * 1024 * 1024;
+    side_init(side, &limits);
+    *fd = dial(&side->bound);
+    CHECK(side_event(side, &event) && event.what == IO_TCP_OPENED);
+    io_tcp_defer(side->tcp, event.flow); /* nobody sweeps */
+    do { /* the kernel begins to date packets a moment after the first socket asked for it */
+        put(*fd, "first");
+        after = io_clock_wall();
+        CHECK(is_woken(side));
+        CHECK(side_event(side, &event) && event.what == IO_TCP_BYTES);
+        CHECK(event.since.ns == event.at.ns);
+    } while (event.at.ns > after.ns && tick_before(io_clock_tick(), until));
+    CHECK(event.at.ns <= after.ns);
+    io_tcp_sweep(side->tcp, true);
+    io_tcp_defer(side->tcp, event.flow);
+    return event.flow;
+}
+
+/* Its bytes wake nobody and are all there at the sweep, dated by when they came. */
+static void test_deferred_bytes_wait(void)
+{
+    struct side side;
+    struct io_tcp_event event;
+    struct wall before, between, after;
+    int fd;
+    deferred(&side, &fd);
+    before = io_clock_wall();
+    put(fd, "second");
+    between = io_clock_wall();
+    put(fd, "third");
+    after = io_clock_wall();
+    CHECK(!is_woken(&side) && !io_tcp_event(side.tcp, side.now, &event));
+    io_tcp_sweep(side.tcp, true);
+    CHECK(io_tcp_event(side.tcp, side.now, &event) && event.what == IO_TCP_BYTES);
+    CHECK_VIEW(event.bytes, "secondthird");
+    CHECK(event.at.ns >= between.ns && event.at.ns <= after.ns);
+    CHECK(event.since.ns <= before.ns);
+    CHECK(io_tcp_arrival(&event, 6, 11).ns > event.since.ns);
+    CHECK(io_tcp_arrival(&event, 6, 11).ns < event.at.ns);
+    CHECK(!io_tcp_event(side.tcp, side.now, &event));
+    close(fd);
+    side_finish(&side);
+}
+
+/* Its end is told at once, behind its last bytes. */
+static void test_deferred_end_is_told(void)
+{
+    struct side side;
+    struct io_tcp_event event;
+    int fd;
+    deferred(&side, &fd);
+    put(fd, "last");
+    close(fd);
+    CHECK(side_event(&side, &event) && event.what == IO_TCP_BYTES);
+    CHECK_VIEW(event.bytes, "last");
+    CHECK(side_event(&side, &event) && event.what == IO_TCP_CLOSED);
+    CHECK_INT(event.reason, IO_TCP_BY_PEER);
+    io_tcp_sweep(side.tcp, true);
+    CHECK(!io_tcp_event(side.tcp, side.now, &event));
+    side_finish(&side);
+}
+
+/* What the kernel did not take goes out as the peer reads, without a sweep. */
+static void test_deferred_sends(void)
+{
+    enum { BLOCKS = 384 };
+    struct side side;
+    static char block[65536];
+    size_t got = 0;
+    int fd;
+    struct tick until = tick_add_ms(io_clock_tick(), 5000);
+    uint64_t flow = deferred(&side, &fd);
+    for (int i = 0; i < BLOCKS; i++)
+        CHECK(io_tcp_send(side.tcp, side.now, flow, view_of(block, sizeof block)));
+    while (got < BLOCKS * sizeof block && tick_before(io_clock_tick(), until)) {
+        ssize_t n = recv(fd, block, sizeof block, MSG_DONTWAIT);
+        got += n > 0 ? (size_t)n : 0;
+        side_settle(&side);
+    }
+    CHECK_INT(got, BLOCKS * sizeof block);
+    close(fd);
+    side_finish(&side);
+}
+
+/* One that fell silent, and all once sweeps end, wake the loop again. */
+static void test_deferred_is_watched_again(void)
+{
+    struct side side;
+    struct io_tcp_event event;
+    int fd;
+    for (int silent = 0; silent < 2; silent++) {
+        deferred(&side, &fd);
+        for (int i = 0; i < 4; i++) {
+            io_tcp_sweep(side.tcp, true);
+            CHECK(!io_tcp_event(side.tcp, side.now, &event));
+        }
+        put(fd, "still waits");
+        CHECK(!is_woken(&side));
+        io_tcp_sweep(side.tcp, true);
+        CHECK(io_tcp_event(side.tcp, side.now, &event) && event.what == IO_TCP_BYTES);
+        for (int i = 0; i < (silent ? 5 : 1); i++) {
+            io_tcp_sweep(side.tcp, silent);
+            CHECK(!io_tcp_event(side.tcp, side.now, &event));
+        }
+        put(fd, "wakes");
+        CHECK(is_woken(&side));
+        CHECK(side_event(&side, &event) && event.what == IO_TCP_BYTES);
+        close(fd);
+        side_finish(&side);
+    }
+}
+
 int main(void)
 {
     RUN(test_a_flow);
@@ -288,5 +424,9 @@ int main(void)
     RUN(test_peer_that_does_not_read);
     RUN(test_close_sends_first);
     RUN(test_time_limits);
+    RUN(test_deferred_bytes_wait);
+    RUN(test_deferred_end_is_told);
+    RUN(test_deferred_sends);
+    RUN(test_deferred_is_watched_again);
     return tap_done();
 }

@@ -249,6 +249,43 @@ static void test_large(void)
     pair_finish(&pair);
 }
 
+/* Records that are read together have a time each. */
+static void test_deferred_records(void)
+{
+    struct pair pair;
+    struct io_tcp_event event;
+    struct wall last;
+    uint64_t flow;
+    pair_init(&pair, &maker, "dns.pem");
+    flow = dial(&pair, "sbc.example", false);
+    CHECK(io_tls_send(pair.ends[CLIENT].tls, pair.now, flow, VIEW_LIT("echo")));
+    while (next(&pair, CLIENT, &event) && event.what != IO_TCP_BYTES)
+        continue;
+    io_tcp_sweep(pair.ends[CLIENT].tcp, true);
+    io_tcp_defer(pair.ends[CLIENT].tcp, flow);
+    last = event.at;
+    for (int i = 0; i < 3; i++)
+        CHECK(io_tls_send(pair.ends[CLIENT].tls, pair.now, flow, VIEW_LIT("again")));
+    for (int i = 0; i < 20; i++) { /* they come back, and lie there */
+        struct io_tcp_event other;
+        end_turn(&pair.ends[SERVER], pair.now);
+        while (io_tls_event(pair.ends[SERVER].tls, pair.now, &other)) {
+            if (other.what == IO_TCP_BYTES)
+                io_tls_send(pair.ends[SERVER].tls, pair.now, other.flow, other.bytes);
+        }
+    }
+    CHECK(!io_tls_event(pair.ends[CLIENT].tls, pair.now, &event));
+    io_tcp_sweep(pair.ends[CLIENT].tcp, true);
+    for (int i = 0; i < 3; i++) {
+        CHECK(io_tls_event(pair.ends[CLIENT].tls, pair.now, &event) && event.what == IO_TCP_BYTES);
+        CHECK_VIEW(event.bytes, "again");
+        CHECK(event.at.ns > last.ns);
+        CHECK(event.at.ns <= io_clock_wall().ns);
+        last = event.at;
+    }
+    pair_finish(&pair);
+}
+
 /* Opens towards name; what became of it. why: what the words must hold. */
 static void expect(const char *server, const char *name, bool sip, const char *why)
 {
@@ -512,6 +549,7 @@ int main(void)
     write_leaf(&maker, "expired.pem", "DNS:sbc.example", -1);
     RUN(test_echo);
     RUN(test_large);
+    RUN(test_deferred_records);
     RUN(test_names);
     RUN(test_sip_domains);
     RUN(test_unknown_ca);

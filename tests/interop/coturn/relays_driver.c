@@ -50,6 +50,7 @@ static struct addr own_address(int fd)
 
 static void take(const struct datagram *in)
 {
+    CHECK(d.got.socket != in->socket || d.got.at.ns <= in->at.ns);
     d.got = *in;
     d.got_count++;
     size_t len = in->bytes.len < sizeof d.got_bytes ? in->bytes.len : sizeof d.got_bytes;
@@ -87,6 +88,7 @@ static void turn_once(void)
         for (size_t i = 0; i < count; i++)
             take(&out[i]);
     }
+    relays_sweep(d.relays, true);
     while ((count = relays_streams(d.relays, now(), out, 64)) > 0) {
         for (size_t i = 0; i < count; i++)
             take(&out[i]);

@@ -55,6 +55,15 @@ struct outbound {
     struct outbound_way ways[SIP_REGISTER_MAX];
 };
 
+static void outbound_say(struct outbound_way *way, const char *why)
+{
+    struct writer w = writer_of(way->why, sizeof way->why - 1);
+    writer_view(&w, view_take(view_of_string(way->target.host), 60));
+    writer_string(&w, ": ");
+    writer_view(&w, view_take(view_of_string(why), 120));
+    way->why[w.len] = '\0';
+}
+
 /* ---- flows over UDP ------------------------------------------------------------------------- */
 
 /* The UDP listener that leads to peer: on the address that the route begins at, or on all. */
@@ -281,8 +290,12 @@ static bool outbound_try(struct outbound *outbound, struct tick now, size_t inde
         return outbound_connect(outbound, now, way, one);
     if (!outbound_flow_udp(outbound, way, &one->place.addr, &flow))
         return false;
-    if (way->race.count > 1)
-        return sip_register_ask(outbound->reg, now, index, &flow);
+    if (way->race.count > 1) {
+        if (sip_register_ask(outbound->reg, now, index, &flow))
+            return true;
+        outbound_say(way, "too many requests are under way");
+        return false;
+    }
     outbound_win(outbound, now, index, &flow);
     return true;
 }
@@ -349,15 +362,6 @@ static void outbound_open(struct outbound *outbound, struct tick now, size_t ind
         way->stage = OUTBOUND_IDLE;
         sip_register_failed(outbound->reg, now, index, "too many names are looked up");
     }
-}
-
-static void outbound_say(struct outbound_way *way, const char *why)
-{
-    struct writer w = writer_of(way->why, sizeof way->why - 1);
-    writer_view(&w, view_take(view_of_string(way->target.host), 60));
-    writer_string(&w, ": ");
-    writer_view(&w, view_take(view_of_string(why), 120));
-    way->why[w.len] = '\0';
 }
 
 static void outbound_take_places(struct outbound *outbound, struct tick now, size_t index,
@@ -543,6 +547,12 @@ void outbound_renew(struct outbound *outbound, struct tick now)
 
 void outbound_stop(struct outbound *outbound, struct tick now)
 {
+    for (size_t i = 0; i < sip_register_count(outbound->reg); i++) {
+        struct outbound_way *way = &outbound->ways[i];
+        outbound_end_race(outbound, now, way, 0);
+        way->stage = OUTBOUND_IDLE;
+        way->question = 0; /* whatever name is still looked up */
+    }
     sip_register_stop(outbound->reg, now);
 }
 

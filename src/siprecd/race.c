@@ -48,17 +48,21 @@ void race_begin(struct race *race, struct tick now, const struct io_dns_place *p
     }
     race_init(race);
     race->count = count;
+    race->skips = skip > 0;
     for (size_t i = 0; i < count; i++)
         race->tries[i].place = ordered.tries[(i + skip) % count].place;
     if (count > 0)
         race->next_at = now;
 }
 
-static int64_t race_wait_ms(const struct io_dns_place *one, const struct io_dns_place *next)
+/* From the last that began to the next. Who was skipped may be the quicker one again, and no other
+ * would ever be registered at. */
+static int64_t race_wait_ms(const struct race *race)
 {
-    if (one->rank == next->rank)
+    const struct race_try *last = &race->tries[race->begun - 1], *next = &race->tries[race->begun];
+    if (last->place.rank == next->place.rank && !(race->skips && race->begun == 1))
         return RACE_NEXT_MS;
-    return one->protocol == IO_DNS_UDP ? RACE_ASK_MS : RACE_CONNECT_MS;
+    return last->place.protocol == IO_DNS_UDP ? RACE_ASK_MS : RACE_CONNECT_MS;
 }
 
 struct race_try *race_next(struct race *race, struct tick now)
@@ -68,9 +72,7 @@ struct race_try *race_next(struct race *race, struct tick now)
         return NULL;
     race->begun++;
     one->state = RACE_RUNS;
-    race->next_at = race->begun < race->count
-                        ? tick_add_ms(now, race_wait_ms(&one->place, &one[1].place))
-                        : TICK_NEVER;
+    race->next_at = race->begun < race->count ? tick_add_ms(now, race_wait_ms(race)) : TICK_NEVER;
     return one;
 }
 

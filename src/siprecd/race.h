@@ -9,8 +9,9 @@
 
 enum {
     RACE_NEXT_MS = 250, /* RFC 8305 §5: Connection Attempt Delay */
-    /* Until what comes second by priority or protocol is tried beside what is silent: a connection and its
-     * TLS take some trips, and a lost datagram is sent again after 0.5 and 1.5 s. */
+    /* Until what comes second by priority or protocol is tried beside what is silent, or what was
+     * quickest and brought nothing: a connection and its TLS take some trips, and a lost datagram is
+     * sent again after 0.5 and 1.5 s. */
     RACE_CONNECT_MS = 2000,
     RACE_ASK_MS = 3000,
 };
@@ -26,6 +27,7 @@ struct race_try {
 struct race {
     struct race_try tries[IO_DNS_PLACES_MAX];
     size_t count, begun;
+    bool skips;          /* those before the first have brought nothing: it has longer for itself */
     struct tick next_at; /* the next try; TICK_NEVER: all have begun */
 };
 

@@ -27,7 +27,7 @@ enum {
     TCP_PROBE_S = 15,
     TCP_PROBES = 4,
     TCP_ACCEPTS_MAX = 64, /* in a row, before the connections that are open get their turn */
-    TCP_EMPTY_MAX = 5,    /* sweeps that bring nothing, before a connection is watched again */
+    TCP_QUIET_MS = 250,   /* without bytes, before a deferred connection is watched again */
 };
 
 /* Limits are checked this often; they are seconds long, so that is exact enough. */
@@ -45,7 +45,6 @@ struct tcp_connection {
     bool dead;         /* CLOSED is due, for reason */
     bool pending;      /* in the list of those that have something to tell */
     bool deferred;     /* read at sweeps */
-    unsigned empty;    /* sweeps in a row that brought nothing, while deferred */
     struct wall since; /* while deferred: its newest byte arrived, or a sweep found none */
     uint32_t deferred_place;
     enum io_tcp_reason reason;
@@ -659,7 +658,6 @@ void io_tcp_defer(struct io_tcp *tcp, uint64_t flow)
     if (!connection || connection->deferred || connection->dead || connection->connecting)
         return;
     connection->deferred = true;
-    connection->empty = 0;
     connection->deferred_place = (uint32_t)tcp->deferred_count;
     tcp->deferred[tcp->deferred_count++] = (uint32_t)(connection - tcp->connections);
     tcp_watch(tcp, connection);
@@ -710,7 +708,6 @@ static bool tcp_read(struct io_tcp *tcp, struct tick now, struct tcp_connection 
     if (got > 0) {
         connection->heard = true;
         connection->active_at = now;
-        connection->empty = 0;
         /* More may wait: others get their turn first. What comes later, a close too, the loop tells. */
         if ((size_t)got == sizeof tcp->bytes)
             tcp_pend(tcp, connection);
@@ -726,7 +723,8 @@ static bool tcp_read(struct io_tcp *tcp, struct tick now, struct tcp_connection 
         tcp_die(tcp, connection, IO_TCP_BY_PEER, 0);
     else if (errno != EAGAIN && errno != EINTR)
         tcp_die(tcp, connection, IO_TCP_BY_ERROR, errno);
-    else if (connection->deferred && ++connection->empty == TCP_EMPTY_MAX)
+    else if (connection->deferred &&
+             tick_due(tick_add_ms(connection->active_at, TCP_QUIET_MS), now))
         tcp_watch_again(tcp, connection);
     connection->since = io_clock_wall();
     return false;

@@ -94,7 +94,7 @@ void io_tcp_ready(struct io_tcp *tcp, struct tick now, const struct io_ready *re
 
 /* Has the bytes of a connection wait for io_tcp_sweep() from now on, where sweeps go on: many that bring
  * little each are read for less than waking up for each costs. Its end, and room to send, are told by
- * the loop as ever. One that brings nothing in some sweeps is watched again. */
+ * the loop as ever. One that brings nothing for a while is watched again. */
 void io_tcp_defer(struct io_tcp *tcp, uint64_t flow);
 
 /* Reads what was deferred. goes_on: the next sweep is soon; otherwise all are watched again. */

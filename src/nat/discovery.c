@@ -55,7 +55,8 @@ struct discovery_result discovery_result(const struct discovery *d)
 
 void probe_start(struct discovery *d, struct tick now, enum probe_name name, struct probe what)
 {
-    const struct stun_client_options schedule = {.cap_ms = d->options.cap_ms};
+    const struct stun_client_options schedule = {.cap_ms =
+                                                     what.cap_ms ? what.cap_ms : d->options.cap_ms};
     struct probe *p = &d->probes[name];
     *p = what;
     p->state = PROBE_OPEN;
@@ -272,16 +273,60 @@ static void start_scope(struct discovery *d, struct tick now, enum round round)
     d->round = round;
 }
 
-void discovery_finish(struct discovery *d, struct tick now)
+static void all_but_lifetime_done(struct discovery *d, struct tick now)
 {
-    judge(d);
-    discovery_tell(d, DISCOVERY_BEHAVIOUR);
     d->round = ROUND_DONE;
     d->result.is_done = true;
     if (d->options.lifetime && (addr_is_set(&d->server) || d->result.by_relay)) {
         d->result.is_done = false;
         lifetime_start(d, now);
     }
+}
+
+/* Whoever was silent in the race may only be slow. Asked where what is known is little, before the lifetime's
+ * tests keep that for an hour. False: nobody is asked. */
+static bool start_patience(struct discovery *d, struct tick now)
+{
+    bool is_little = d->result.behaviour.mapping == NAT_MAPPING_UNKNOWN ||
+                     (d->result.by_relay && vantage_is_same_host(d));
+    bool asks = false;
+    if (!is_little || d->options.cap_ms >= DISCOVERY_PATIENT_MS)
+        return false;
+    for (size_t i = 0; i < d->options.server_count; i++) {
+        const struct addr server = d->options.servers[i];
+        if (d->probes[PROBE_RACE + i].state != PROBE_SILENT)
+            continue;
+        asks = true;
+        probe_start(d, now, (enum probe_name)(PROBE_RACE + i),
+                    (struct probe){.to = server, .from = server, .cap_ms = DISCOVERY_PATIENT_MS});
+    }
+    if (!asks)
+        return false;
+    d->round = ROUND_PATIENCE;
+    d->result.is_done = false;
+    return true;
+}
+
+static void patience_over(struct discovery *d, struct tick now)
+{
+    for (size_t i = 0; i < d->options.server_count; i++) {
+        const struct probe *race = &d->probes[PROBE_RACE + i];
+        d->result.is_slow |= race->cap_ms != 0 && race->state == PROBE_ANSWERED;
+    }
+    if (!d->result.is_slow) {
+        all_but_lifetime_done(d, now);
+        return;
+    }
+    d->round = ROUND_DONE;
+    d->result.is_done = true;
+}
+
+void discovery_finish(struct discovery *d, struct tick now)
+{
+    judge(d);
+    discovery_tell(d, DISCOVERY_BEHAVIOUR);
+    if (!start_patience(d, now))
+        all_but_lifetime_done(d, now);
 }
 
 /* The server is given up when its other address does not answer directly. */
@@ -356,6 +401,9 @@ static void round_over(struct discovery *d, struct tick now)
     case ROUND_RELAY_IP:
     case ROUND_RELAY_EXACT:
         vantage_round_over(d, now);
+        return;
+    case ROUND_PATIENCE:
+        patience_over(d, now);
         return;
     default:
         lifetime_round_over(d, now);

@@ -10,7 +10,10 @@
 #include "base/tick.h"
 #include "nat/behaviour.h"
 
-enum { DISCOVERY_SERVERS = 4 };
+enum {
+    DISCOVERY_SERVERS = 4,
+    DISCOVERY_PATIENT_MS = 8000, /* a test's time where servers are slow */
+};
 
 /* Sockets that nothing else uses, and that were never used before: the tests are sensitive to what
  * the NAT remembers. */
@@ -81,6 +84,8 @@ struct discovery_result {
     struct addr server;   /* that did the tests of RFC 5780; unset: none could */
     bool by_relay;        /* a relay did what there was no such server for */
     bool is_natted, is_done;
+    /* Somebody answers, but later than cap_ms, who would have told more: once more, with DISCOVERY_PATIENT_MS. */
+    bool is_slow;
 };
 struct discovery_result discovery_result(const struct discovery *d);
 

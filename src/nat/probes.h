@@ -56,6 +56,7 @@ struct probe {
     bool to_relay;   /* the same, over the relay */
     bool from_relay; /* sent over the relay, and "answered" by coming in */
     bool is_touch;   /* only sent: nobody answers */
+    int64_t cap_ms;  /* 0: as the options say */
     struct stun_client client;
     struct addr mapped, other, seen_from;
 };
@@ -73,8 +74,9 @@ enum round {
     ROUND_RELAY_NONE,
     ROUND_RELAY_IP,
     ROUND_RELAY_EXACT,
-    ROUND_HOLD,  /* lifetime: X asks, then T is waited */
-    ROUND_ALIVE, /* lifetime: Y asks */
+    ROUND_PATIENCE, /* does one answer who did not in time? */
+    ROUND_HOLD,     /* lifetime: X asks, then T is waited */
+    ROUND_ALIVE,    /* lifetime: Y asks */
     ROUND_DONE,
 };
 
@@ -116,6 +118,8 @@ void discovery_finish(struct discovery *d, struct tick now);
 /* ---- vantage.c ------------------------------------------------------------------------------ */
 
 void vantage_round_over(struct discovery *d, struct tick now);
+/* Is the relay at the one server that answers? Then it is nobody whom we have not addressed. */
+bool vantage_is_same_host(const struct discovery *d);
 /* What the relay has told, into behaviour: all of it that the servers did not. */
 void vantage_judge(const struct discovery *d, struct nat_behaviour *b);
 

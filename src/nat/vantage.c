@@ -7,7 +7,7 @@
 
 /* R: the relay. A: the server that answered the race. F, X, Y: our sockets. The relay's server may be A itself: then R
  * is not somebody who was never addressed, and a filter by address cannot be told from none. */
-static bool is_same_host(const struct discovery *d)
+bool vantage_is_same_host(const struct discovery *d)
 {
     return addr_equal_ip(&d->relay, &d->probes[d->primary].to);
 }
@@ -130,8 +130,8 @@ static void judge_mapping(const struct discovery *d, struct nat_behaviour *b)
     if (!by_server || !by_relay || b->mapping != NAT_MAPPING_UNKNOWN)
         return;
     if (!addr_equal(by_server, by_relay))
-        b->mapping = is_same_host(d) ? NAT_MAPPING_ADDRESS_PORT : NAT_MAPPING_DEPENDENT;
-    else if (!is_same_host(d))
+        b->mapping = vantage_is_same_host(d) ? NAT_MAPPING_ADDRESS_PORT : NAT_MAPPING_DEPENDENT;
+    else if (!vantage_is_same_host(d))
         b->mapping = NAT_MAPPING_INDEPENDENT;
 }
 
@@ -145,7 +145,7 @@ void vantage_judge(const struct discovery *d, struct nat_behaviour *b)
     if (!first)
         return;
     if (d->probes[PROBE_RELAY_NONE].state == PROBE_ANSWERED) {
-        b->filtering = is_same_host(d) ? NAT_FILTERING_ADDRESS : NAT_FILTERING_INDEPENDENT;
+        b->filtering = vantage_is_same_host(d) ? NAT_FILTERING_ADDRESS : NAT_FILTERING_INDEPENDENT;
         return;
     }
     b->filtering = d->probes[PROBE_RELAY_IP].state == PROBE_ANSWERED ? NAT_FILTERING_ADDRESS

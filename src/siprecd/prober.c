@@ -66,6 +66,7 @@ struct prober {
     struct outpost_server relay; /* address unset: none */
     struct outpost *outpost;     /* while discovery needs one */
     bool wants_outpost;          /* it does, and nobody has named a server yet */
+    bool is_patient;             /* servers were slow, or nobody answered */
     struct tick discover_at;
     int64_t discover_pause_ms;
     struct prober_event events[EVENTS];
@@ -330,6 +331,8 @@ static void discovery_stop(struct prober *prober, struct tick now)
 void prober_discover(struct prober *prober, struct tick now)
 {
     struct discovery_options options = {.lifetime = true, .may_relay = prober->config.may_relay};
+    if (prober->is_patient)
+        options.cap_ms = DISCOVERY_PATIENT_MS;
     discovery_stop(prober, now);
     prober->discover_at = TICK_NEVER;
     if (prober->count == 0)
@@ -421,6 +424,7 @@ static void discovery_take_events(struct prober *prober, struct tick now)
             prober_tell(prober, &event);
             discovery_stop(prober, now);
             discovery_pause(prober, now);
+            prober->is_patient = true;
             return;
         }
         if (kind == DISCOVERY_WANTS_RELAY) {
@@ -439,6 +443,11 @@ static void discovery_take_events(struct prober *prober, struct tick now)
     }
     if (!prober->discovery || !discovery_result(prober->discovery).is_done)
         return;
+    if (discovery_result(prober->discovery).is_slow) {
+        prober->is_patient = true;
+        prober_discover(prober, now);
+        return;
+    }
     /* Packets may have been lost: calls would be answered with guesses for a week. */
     bool is_known = discovery_result(prober->discovery).behaviour.mapping != NAT_MAPPING_UNKNOWN;
     discovery_stop(prober, now);
@@ -486,6 +495,7 @@ void prober_start(struct prober *prober, struct tick now, const struct addr *loc
     prober->event_count = 0;
     prober->external = (struct addr){0};
     prober->silent_ms = prober->discover_pause_ms = 0;
+    prober->is_patient = false;
     prober->local = addr_with_port(*local, 0);
     while (addr_is_set(local) && prober->count < count && prober->count < PROBER_SERVERS) {
         prober->servers[prober->count] =

@@ -46,8 +46,8 @@ static void receive(struct natsim *sim, void *context, const struct natsim_packe
         to.port = answer.to_port;
     if (answer.change && !server->ignores_change)
         from = leaves_from(server, &packet->to, answer.change);
-    natsim_send(sim, server->hosts[!addr_equal_ip(&from, &server->primary)], from, to,
-                writer_done(&w));
+    natsim_send_late(sim, server->hosts[!addr_equal_ip(&from, &server->primary)], from, to,
+                     writer_done(&w), server->late_us);
 }
 
 void stunhost_add(struct natsim *sim, struct stunhost *server)

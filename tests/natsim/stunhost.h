@@ -14,6 +14,7 @@ struct stunhost {
     bool other_is_dead;     /* told, but not there */
     bool no_response_port;  /* answered to where it came from */
     struct tick dead_after; /* 0: never */
+    int64_t late_us;        /* its answers take so long */
     size_t hosts[2];
     uint64_t asked;
 };

@@ -8,8 +8,9 @@
 
 static struct {
     struct natsim sim;
-    struct stunhost servers[2];
+    struct stunhost servers[3];
     size_t turn;
+    natsim_receive *stun; /* of the server at whose address the relay is */
     struct addr client_address, relayed;
     struct addr permitted[8];
     size_t permitted_count;
@@ -62,10 +63,15 @@ static const struct natbox_options plain = {
     .ports = NATBOX_RANDOM,
 };
 
-/* servers: classic ones. own: the relay sits at the first one's address. */
+static void receive_at_both(struct natsim *sim, void *context, const struct natsim_packet *packet)
+{
+    (packet->to.port == play.relayed.port ? receive_at_relay : play.stun)(sim, context, packet);
+}
+
+/* servers: classic ones. own: the relay sits at the last one's address. */
 static void begin(uint64_t seed, const struct natbox_options *o, size_t servers, bool own)
 {
-    struct addr turn = own ? addr_v4(198, 51, 100, 1, 0) : addr_v4(198, 51, 100, 33, 0);
+    struct addr turn = addr_v4(198, 51, 100, own ? (uint8_t)servers : 33, 0);
     memset(&play, 0, sizeof play);
     natsim_init(&play.sim, seed);
     for (size_t i = 0; i < servers; i++) {
@@ -75,8 +81,13 @@ static void begin(uint64_t seed, const struct natbox_options *o, size_t servers,
         stunhost_add(&play.sim, &play.servers[i]);
     }
     play.relayed = addr_with_port(turn, 50000);
-    if (!own)
+    if (!own) {
         play.turn = natsim_host(&play.sim, 0, turn, receive_at_relay, NULL);
+    } else {
+        play.turn = play.servers[servers - 1].hosts[0];
+        play.stun = play.sim.hosts[play.turn].receive;
+        play.sim.hosts[play.turn].receive = receive_at_both;
+    }
     play.finder.options.server_count = servers;
     play.finder.options.may_relay = true;
     play.client_address = addr_v4(10, 0, 0, 7, 0);
@@ -210,6 +221,58 @@ static void test_relays_of_no_use(void)
     finish();
 }
 
+/* Once more, as its owner does it: other sockets, and more patience. */
+static struct discovery_result run_again(void)
+{
+    finder_finish(&play.finder);
+    play.finder.options.cap_ms = DISCOVERY_PATIENT_MS;
+    play.permitted_count = 0;
+    for (int i = 0; i < DISCOVERY_SOCKETS; i++)
+        play.finder.options.local[i].port += 1000;
+    return run(1);
+}
+
+/* The TURN server's own STUN port answers at once, the others after more than two seconds: what the relay tells at the
+ * one server that it sits on is told at once, and the others are waited for before the tests of the lifetime. */
+static void test_slow_servers(void)
+{
+    for (int i = 0; i < 9; i++) {
+        struct natbox_options o = plain;
+        o.mapping = (enum natbox_dependence)(i % 3);
+        o.filtering = (enum natbox_dependence)(i / 3);
+        begin((uint64_t)i, &o, 3, true);
+        play.servers[0].late_us = play.servers[1].late_us = 2400000;
+        play.finder.options.lifetime = true;
+        struct discovery_result r = run(1);
+        CHECK(r.is_done && r.is_slow);
+        CHECK_INT(play.finder.events[DISCOVERY_BEHAVIOUR], 1);
+        CHECK(tick_diff_ms(play.finder.known, (struct tick){NS_PER_S}) < 11000);
+        play.finder.options.lifetime = false;
+        r = run_again();
+        bool good = CHECK(r.is_done && !r.is_slow && r.by_relay);
+        good &=
+            CHECK_INT(r.behaviour.mapping, i % 3 ? NAT_MAPPING_DEPENDENT : NAT_MAPPING_INDEPENDENT);
+        good &= CHECK_INT(r.behaviour.filtering, filtering_word[o.filtering]);
+        if (!good)
+            printf("# world %d\n", i);
+        finish();
+    }
+}
+
+/* Nobody else ever answers: what is known stays, and the lifetime is found out. */
+static void test_dead_servers(void)
+{
+    begin(1, &plain, 3, true);
+    play.servers[0].silent = play.servers[1].silent = true;
+    play.finder.options.lifetime = true;
+    struct discovery_result r = run(6);
+    CHECK(r.is_done && !r.is_slow && r.by_relay);
+    CHECK_INT(r.behaviour.filtering, NAT_FILTERING_ADDRESS);
+    CHECK_INT(play.finder.events[DISCOVERY_LIFETIME], 1);
+    lifetimes_check(&r.behaviour, &plain);
+    finish();
+}
+
 static void check_lifetime(uint64_t seed, const struct natbox_options *o)
 {
     begin(seed, o, 2, false);
@@ -250,6 +313,8 @@ int main(void)
     RUN(test_a_nat_that_clashes);
     RUN(test_one_server);
     RUN(test_relays_of_no_use);
+    RUN(test_slow_servers);
+    RUN(test_dead_servers);
     RUN(test_lifetimes_and_what_refreshes);
     RUN(test_bad_lines);
     return tap_done();

@@ -1,7 +1,11 @@
 #!/usr/bin/env python3
 """Who tells our address outside: clouds' metadata, each recognised by its firmware alone, web services, a setting;
 what they say side by side; and nobody at all."""
+import contextlib
 import json
+import socket
+import struct
+import threading
 import time
 import traceback
 
@@ -103,6 +107,41 @@ def vantage():
                 tap.ok("needs_relay" not in codes(srs), f"{kind}: nothing is missing", srs.nat()["problems"])
 
 
+def slow_stun(space, address, port, seconds):
+    """Tells everybody's address, so late."""
+    with space.inside():
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.bind((address, port))
+
+    def send(answer, peer):
+        with contextlib.suppress(OSError):  # the network may be gone by then
+            s.sendto(answer, peer)
+
+    def answer():
+        while True:
+            request, peer = s.recvfrom(2048)
+            if request[:2] != b"\0\1":
+                continue
+            cookie = 0x2112A442  # RFC 8489 §14.2
+            mapped = struct.pack("!HHBBHI", 0x20, 8, 0, 1, peer[1] ^ cookie >> 16,
+                                 int.from_bytes(socket.inet_aton(peer[0]), "big") ^ cookie)
+            threading.Timer(seconds, send, (b"\1\1" + struct.pack("!H", len(mapped)) + request[4:20] + mapped, peer)).start()
+
+    threading.Thread(target=answer, daemon=True).start()
+
+
+def slow_servers():
+    """The TURN server answers at once, the STUN server takes its time: what the first tells alone is not the last word."""
+    turn = {**NOBODY, "TURN_SERVERS": "turn:5.5.7.1", "TURN_USERNAME": lab.TURN_USER, "TURN_PASSWORD": lab.TURN_PASSWORD,
+            "STUN_SERVERS": "5.5.7.4:19302"}
+    with lab.World(["1:1"]) as world:
+        world.coturn(rfc5780=False)
+        slow_stun(world.servers, "5.5.7.4", 19302, 2.4)
+        with world.siprecd(environment=turn) as srs:
+            tap.ok(wait_for(lambda: srs.nat()["mapping"] == srs.nat()["filtering"] == "endpoint-independent", 40),
+                   "a STUN server that takes 2.4 s is heard all the same", srs.nat(), srs.log()[-1500:])
+
+
 def all_dead():
     with lab.World(["masquerade"]) as world:
         # Nothing comes back: packets are dropped, names are not known.
@@ -147,7 +186,7 @@ def nothing_to_find_out():
                 tap.ok(Sip(world, "5.5.5.1").options().startswith("SIP/2.0 200"), f"{name}: OPTIONS is answered at once")
 
 
-for test in (clouds, services, stun_servers, vantage, all_dead, nothing_to_find_out):
+for test in (clouds, services, stun_servers, vantage, slow_servers, all_dead, nothing_to_find_out):
     try:
         test()
     except Exception:  # noqa: BLE001: reported, and the others go on

@@ -142,15 +142,18 @@ bool media_lend_is_present(const struct media_stream *stream, uint32_t socket)
             (second->held && is_of(socket, second->port, second->socket)));
 }
 
+bool media_lend_may_send(const struct media *media, const struct media_stream *stream,
+                         uint32_t socket)
+{
+    return MEDIA_SOCKET_IS_RELAY(socket) || MEDIA_SOCKET_SHARED(socket) ||
+           media->ports[MEDIA_SOCKET_PORT(socket)].stream == stream;
+}
+
 /* A NAT, a firewall and the SRC know a stream by the address that it goes to: what we send on a
  * wildcard socket must come from there, whatever our routes would choose (RFC 4961): a candidate is
  * an address of this host (RFC 8445 §5.1.1.1), and a check is answered from where it came to. */
-bool media_lend_source(const struct media *media, const struct media_stream *stream,
-                       struct media_packet *out)
+void media_lend_source(const struct media_stream *stream, struct media_packet *out)
 {
-    bool is_port = !MEDIA_SOCKET_IS_RELAY(out->socket) && !MEDIA_SOCKET_SHARED(out->socket);
-    if (is_port && media->ports[MEDIA_SOCKET_PORT(out->socket)].stream != stream)
-        return false;
     const struct media_stream_facts *facts = &stream->facts;
     const struct media_second *second = &stream->second;
     bool own = is_of(out->socket, facts->port, facts->socket);
@@ -158,12 +161,11 @@ bool media_lend_source(const struct media *media, const struct media_stream *str
     if (stream->ice && (own || other))
         out->from = media_ice_from(stream, &out->to);
     if (addr_is_set(&out->from))
-        return true;
+        return;
     if (own && facts->bound.family == out->to.family)
         out->from = facts->bound;
     else if (other && second->bound.family == out->to.family)
         out->from = second->bound;
-    return true;
 }
 
 bool media_is_ending(const struct media *media, struct tick now)

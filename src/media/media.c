@@ -704,8 +704,10 @@ bool media_output(struct media *media, struct tick now, struct media_packet *out
         while (media_course_output(media, stream, now, out) ||
                media_control_output(media, stream, now, out) ||
                (stream->ice && media_ice_output(media, stream, now, out))) {
-            if (media_lend_source(media, stream, out))
-                return true;
+            if (!media_lend_may_send(media, stream, out->socket))
+                continue;
+            media_lend_source(stream, out);
+            return true;
         }
         list_remove(link);
         media_stream_arm(media, stream);
@@ -785,16 +787,4 @@ struct media_usage media_usage(const struct media *media)
             usage.buffered += c->len;
     }
     return usage;
-}
-
-void media_path_failed(struct media *media, struct tick now, uint32_t socket,
-                       const struct addr *peer)
-{
-    /* Whose it was is known by the path alone, if it was ever proved; ask them all otherwise: there
-     * are few, and it is rare. */
-    uint32_t index = 0;
-    struct pool_id id;
-    struct media_stream *stream;
-    while ((stream = pool_next(media->streams, &index, &id)))
-        media_ice_path_failed(media, stream, now, socket, peer);
 }

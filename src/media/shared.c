@@ -3,6 +3,8 @@
  * RFC 8445 §7.3. */
 #include "media/shared.h"
 
+#include "media/ice.h"
+
 void media_shared_join(struct media *media, struct media_stream *stream, struct tick now)
 {
     if (!media->shared || !stream->facts.shares)
@@ -77,4 +79,16 @@ bool media_knows_path(const struct media *media, uint32_t socket, const struct a
 {
     struct ice_path path = {{socket}, *peer};
     return media->shared && ice_mux_find(media->shared, &path, VIEW_NONE);
+}
+
+void media_path_failed(struct media *media, struct tick now, uint32_t socket,
+                       const struct addr *peer)
+{
+    /* Whose it was is known by the path alone, if it was ever proved; ask them all otherwise: there
+     * are few, and it is rare. */
+    uint32_t index = 0;
+    struct pool_id id;
+    struct media_stream *stream;
+    while ((stream = pool_next(media->streams, &index, &id)))
+        media_ice_path_failed(media, stream, now, socket, peer);
 }

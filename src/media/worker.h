@@ -320,10 +320,11 @@ void media_lend_replace(struct media *media, struct media_stream *stream, struct
 void media_lend_second(struct media *media, struct media_stream *stream, struct tick now);
 /* Is the socket, or relay, one that the stream has, and does not leave? */
 bool media_lend_is_present(const struct media_stream *stream, uint32_t socket);
-/* The address of ours that a packet shall leave from. False: the stream has the port no more, which is
- * another's, or will be. */
-WARN_UNUSED bool media_lend_source(const struct media *media, const struct media_stream *stream,
-                                   struct media_packet *out);
+/* False: the stream has the socket's port no more, which is another's, or will be. */
+bool media_lend_may_send(const struct media *media, const struct media_stream *stream,
+                         uint32_t socket);
+/* Fills in the address of ours that a packet shall leave from. */
+void media_lend_source(const struct media_stream *stream, struct media_packet *out);
 /* Takes the relay slots of its facts; others that it has are left by and by. False: the one for
  * RTP is not to be had. */
 bool media_lend_relays(struct media *media, struct media_stream *stream, struct tick now);

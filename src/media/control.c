@@ -23,8 +23,7 @@ static uint32_t own_socket(const struct media_stream *stream, bool control)
     if (way->choice.permits && way->relay.held)
         return MEDIA_RELAY(control && way->relay_rtcp.held ? way->relay_rtcp.slot
                                                            : way->relay.slot);
-    return stream->facts.port == MEDIA_NO_PORT ? stream->facts.socket
-                                               : MEDIA_SOCKET(stream->facts.port, control);
+    return media_lend_socket(stream, control);
 }
 
 /* Where the SRC was heard, as long as that is not being left: the port that it is told instead lets

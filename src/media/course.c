@@ -116,7 +116,7 @@ static void take_event(struct media *media, struct media_stream *stream, struct 
         media_lend_want(media, stream, false, MEDIA_RELAY_BIND, &event->peer);
         return;
     case WAY_ASK_STUN:
-        if (stream->facts.port != MEDIA_NO_PORT)
+        if (MEDIA_IS_PORT(stream->facts.port))
             media_port_ask(media->seen, now, stream->facts.port);
         return;
     case WAY_SUSPECT_RELAY:
@@ -462,8 +462,7 @@ static uint32_t socket_of(const struct media_stream *stream, const struct way_pa
 {
     if (packet->relayed)
         return MEDIA_RELAY(stream->facts.way.relay.slot);
-    return stream->facts.port == MEDIA_NO_PORT ? stream->facts.socket
-                                               : MEDIA_SOCKET(stream->facts.port, false);
+    return media_lend_socket(stream, false);
 }
 
 bool media_course_output(struct media *media, struct media_stream *stream, struct tick now,
@@ -473,8 +472,11 @@ bool media_course_output(struct media *media, struct media_stream *stream, struc
     bool waits = !stream->facts.listed && stream->recording->credit_bytes == 0;
     /* Its INVITE is on its way to us from signalling: it says how many bytes came. */
     while (stream->on_way && !waits && way_output(&stream->way, &packet)) {
+        uint32_t socket = socket_of(stream, &packet);
         if (packet.relayed ? !stream->facts.way.relay.held
                            : packet.to.family != stream->facts.bound.family)
+            continue;
+        if (socket == MEDIA_SOCKET_NONE)
             continue;
         struct writer w = writer_of(media->packet, sizeof media->packet);
         if (stream->facts.rtcp_mux && !media_course_is_thrifty(stream) &&
@@ -487,8 +489,7 @@ bool media_course_output(struct media *media, struct media_stream *stream, struc
             continue;
         stream->counters.keepalives++;
         metric_add(METRIC_KEEPALIVES_SENT, 1);
-        *out = (struct media_packet){
-            .socket = socket_of(stream, &packet), .to = packet.to, .bytes = bytes};
+        *out = (struct media_packet){.socket = socket, .to = packet.to, .bytes = bytes};
         return true;
     }
     return false;

@@ -15,7 +15,7 @@
 
 void media_lend_release(struct media *media, uint32_t port, uint32_t generation)
 {
-    if (port == MEDIA_NO_PORT)
+    if (!MEDIA_IS_PORT(port))
         return;
     assert(media->released_count < media->config.ports);
     size_t at = (media->released_first + media->released_count++) % media->config.ports;
@@ -25,7 +25,7 @@ void media_lend_release(struct media *media, uint32_t port, uint32_t generation)
 static void leave_port(struct media *media, struct media_stream *stream, uint32_t port,
                        uint32_t generation)
 {
-    if (port != MEDIA_NO_PORT) {
+    if (MEDIA_IS_PORT(port)) {
         struct media_slot *slot = &media->ports[port];
         slot->stream = NULL;
         slot->has_stale = stream->counters.packets > 0;
@@ -54,7 +54,7 @@ static void leave_spare(struct media *media, struct media_stream *stream)
 static void enter_port(struct media *media, struct media_stream *stream, struct tick now,
                        uint32_t port, uint32_t generation)
 {
-    if (port == MEDIA_NO_PORT)
+    if (!MEDIA_IS_PORT(port))
         return;
     struct media_slot *slot = &media->ports[port];
     assert(!slot->stream);
@@ -104,7 +104,7 @@ void media_lend_replace(struct media *media, struct media_stream *stream, struct
                 stream->spare.generation == stream->facts.generation;
     media_control_move(media, stream);
     /* Between two ports there may have been none (worker_lend()): then what it had before stays. */
-    if (before->port == MEDIA_NO_PORT && !back) {
+    if (!MEDIA_IS_PORT(before->port) && !back) {
         enter_port(media, stream, now, stream->facts.port, stream->facts.generation);
         return;
     }
@@ -112,7 +112,7 @@ void media_lend_replace(struct media *media, struct media_stream *stream, struct
         leave_spare(media, stream);
     stream->spare.held = false;
     stream->spare.until = TICK_NEVER;
-    if (before->port != MEDIA_NO_PORT) {
+    if (MEDIA_IS_PORT(before->port)) {
         stream->spare.held = true;
         stream->spare.port = before->port;
         stream->spare.generation = before->generation;
@@ -125,7 +125,7 @@ void media_lend_replace(struct media *media, struct media_stream *stream, struct
 
 static bool is_of(uint32_t socket, uint32_t port, uint32_t shared)
 {
-    return port == MEDIA_NO_PORT ? socket == shared : MEDIA_SOCKET_PORT(socket) == port;
+    return port == MEDIA_PORT_SHARED ? socket == shared : MEDIA_SOCKET_PORT(socket) == port;
 }
 
 bool media_lend_is_present(const struct media_stream *stream, uint32_t socket)
@@ -142,11 +142,20 @@ bool media_lend_is_present(const struct media_stream *stream, uint32_t socket)
             (second->held && is_of(socket, second->port, second->socket)));
 }
 
+uint32_t media_lend_socket(const struct media_stream *stream, bool control)
+{
+    const struct media_stream_facts *facts = &stream->facts;
+    return MEDIA_IS_PORT(facts->port)         ? MEDIA_SOCKET(facts->port, control)
+           : facts->port == MEDIA_PORT_SHARED ? facts->socket
+                                              : MEDIA_SOCKET_NONE;
+}
+
 bool media_lend_may_send(const struct media *media, const struct media_stream *stream,
                          uint32_t socket)
 {
-    return MEDIA_SOCKET_IS_RELAY(socket) || MEDIA_SOCKET_SHARED(socket) ||
-           media->ports[MEDIA_SOCKET_PORT(socket)].stream == stream;
+    return socket != MEDIA_SOCKET_NONE &&
+           (MEDIA_SOCKET_IS_RELAY(socket) || MEDIA_SOCKET_SHARED(socket) ||
+            media->ports[MEDIA_SOCKET_PORT(socket)].stream == stream);
 }
 
 /* A NAT, a firewall and the SRC know a stream by the address that it goes to: what we send on a

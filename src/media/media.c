@@ -322,7 +322,7 @@ static void set_stream(struct media *media, struct media_recording *recording, s
 {
     const struct media_stream_facts *facts = &command->stream;
     assert(facts->stream < LIMIT_STREAMS_PER_RECORDING &&
-           (facts->port < media->config.ports || facts->port == MEDIA_NO_PORT));
+           (facts->port < media->config.ports || !MEDIA_IS_PORT(facts->port)));
     bool open = recording && !recording->closing;
     struct media_stream *stream = open ? recording->streams[facts->stream] : NULL;
     bool fresh = open && !stream;

@@ -92,7 +92,7 @@ struct media_codec {
 struct media_second {
     bool held;
     uint32_t port, generation; /* as the stream's own */
-    uint32_t socket;           /* with MEDIA_NO_PORT */
+    uint32_t socket;           /* with MEDIA_PORT_SHARED */
     struct addr bound;
 };
 
@@ -104,11 +104,11 @@ struct media_stream_facts {
     bool mute;      /* the SRC only receives on it: no packet is due, none is amiss */
     bool rtcp_mux;  /* RFC 5761: RTCP on the RTP port */
     bool listed;    /* the SRC is in sip.allow: any address of its SDP may get our RTCP */
-    uint32_t port;  /* the ticket's port id: MEDIA_SOCKET_PORT(datagram.socket); or MEDIA_NO_PORT */
+    uint32_t port; /* the ticket's port id: MEDIA_SOCKET_PORT(datagram.socket); or MEDIA_PORT_... */
     uint32_t generation;
     /* Where it shares a socket with other streams: by ICE's names, or by the address it offered. */
     bool shares;
-    uint32_t socket; /* with MEDIA_NO_PORT: what it sends from, MEDIA_SHARED(...) */
+    uint32_t socket; /* with MEDIA_PORT_SHARED: what it sends from, MEDIA_SHARED(...) */
     /* A new ICE agent, the first or after a restart, whose bases are numbers of sockets: it passes
      * with the command. NULL: the one before goes on if ice_stays, else the stream has no ICE. */
     struct ice *ice;
@@ -179,7 +179,12 @@ void media_command_finish(struct media_command *command);
 #define MEDIA_SOCKET(port, rtcp)  ((port)*2 + ((rtcp) ? 1 : 0))
 #define MEDIA_SOCKET_PORT(socket) ((socket) / 2)
 #define MEDIA_SOCKET_RTCP(socket) ((socket) % 2 == 1 && (socket) < 0x40000000u)
-#define MEDIA_NO_PORT             UINT32_MAX
+/* In place of a port's id: it shares a socket with others; or the port that it was to have is closed, and
+ * there is none until recorder has offered another. */
+#define MEDIA_SOCKET_NONE   0x3fffffffu
+#define MEDIA_PORT_SHARED   UINT32_MAX
+#define MEDIA_PORT_CLOSED   (UINT32_MAX - 1)
+#define MEDIA_IS_PORT(port) ((port) < MEDIA_PORT_CLOSED)
 
 /* Sockets that several streams share: rtp.mux_port, and the TCP listeners and origins of ICE-TCP,
  * whose connections are told apart by their peers. One of a kind for each address. */

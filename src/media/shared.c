@@ -13,7 +13,7 @@ void media_shared_join(struct media *media, struct media_stream *stream, struct 
         stream->share = ice_mux_join(media->shared, stream->id.value);
     /* A stream without ICE has nothing to prove itself by: an SRC with symmetric RTP (RFC 4961)
      * sends from where it wants to receive. Who proves the path by a check has it instead. */
-    if (!stream->share || stream->facts.port != MEDIA_NO_PORT ||
+    if (!stream->share || stream->facts.port != MEDIA_PORT_SHARED ||
         !addr_is_set(&stream->facts.offered))
         return;
     struct ice_path rtp = {{stream->facts.socket}, stream->facts.offered};

@@ -320,6 +320,8 @@ void media_lend_replace(struct media *media, struct media_stream *stream, struct
 void media_lend_second(struct media *media, struct media_stream *stream, struct tick now);
 /* Is the socket, or relay, one that the stream has, and does not leave? */
 bool media_lend_is_present(const struct media_stream *stream, uint32_t socket);
+/* Of its own port, or the one that it shares; MEDIA_SOCKET_NONE: it has neither. */
+uint32_t media_lend_socket(const struct media_stream *stream, bool control);
 /* False: the stream has the socket's port no more, which is another's, or will be. */
 bool media_lend_may_send(const struct media *media, const struct media_stream *stream,
                          uint32_t socket);

@@ -327,7 +327,7 @@ static bool awaits_seen(const struct recorder *recorder, const struct recorder_l
     const struct recorder_ticket *ticket = &lease->ticket;
     bool seen = addr_is_set(&ticket->seen) && (components == 1 || addr_is_set(&ticket->seen_rtcp));
     return !lease->us.is_open && !lease->us.is_static && !seen && !addr_is_set(&ticket->mapped) &&
-           ticket->port != MEDIA_NO_PORT &&
+           ticket->port != MEDIA_PORT_SHARED &&
            profile_levels(profile_of(recorder, &ticket->bound)) > 0;
 }
 
@@ -409,7 +409,7 @@ static struct recorder_ice *make(struct recorder *recorder, struct recorder_now 
         return NULL;
     /* On a shared socket the components could not be told apart; RTCP can do without (RFC 5761 §4
      * tells it from RTP, should it come). */
-    bool one = answer->rtcp_mux || lease->ticket.port == MEDIA_NO_PORT;
+    bool one = answer->rtcp_mux || lease->ticket.port == MEDIA_PORT_SHARED;
     struct ice_options options = {.components = one ? 1 : 2};
     take_second(recorder, now, m, ice);
     /* Somebody must send checks: not both of us lite (RFC 8445 §6.1.1 allows it all the same). And an

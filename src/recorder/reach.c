@@ -14,7 +14,7 @@
 void recorder_note_holder(struct recorder *recorder, const struct recorder_call *call,
                           const struct recorder_ticket *ticket)
 {
-    if (ticket->worker >= RECORDER_WORKERS_MAX || ticket->port == MEDIA_NO_PORT)
+    if (ticket->worker >= RECORDER_WORKERS_MAX || ticket->port == MEDIA_PORT_SHARED)
         return;
     struct recorder_holders *holders = &recorder->holders[ticket->worker];
     if (ticket->port >= holders->room) {

@@ -173,7 +173,7 @@ void recorder_tell_src(struct recorder *recorder, const struct uuid *id, const c
 
 void recorder_return_ticket(struct recorder *recorder, const struct recorder_ticket *ticket)
 {
-    if (ticket->port == MEDIA_NO_PORT)
+    if (ticket->port == MEDIA_PORT_SHARED)
         return; /* shared: it was never taken */
     /* It has not been named in any SDP that left: the next call may have it. */
     if (!recorder_stock_put(&recorder->stock, ticket))

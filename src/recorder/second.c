@@ -32,7 +32,7 @@ void recorder_second_take(struct recorder *recorder, const struct recorder_call 
     wish.worker = lease->ticket.worker;
     if (second->held || !recorder_second_offered(recorder, call, media, family))
         return;
-    if (lease->ticket.port == MEDIA_NO_PORT)
+    if (lease->ticket.port == MEDIA_PORT_SHARED)
         second->held = recorder_share_ticket(recorder, family, &call->flow.local, &second->ticket);
     else
         second->held = recorder_stock_take(&recorder->stock, &wish, &second->ticket, 1);

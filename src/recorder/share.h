@@ -18,7 +18,7 @@ bool recorder_share_may(const struct recorder *recorder, const struct recorder_c
                         const struct sdp_media *media, bool taken);
 
 /* The shared port as a ticket, that of `near` where there is one; false: none of the family. Its
- * port is MEDIA_NO_PORT. */
+ * port is MEDIA_PORT_SHARED. */
 WARN_UNUSED bool recorder_share_ticket(const struct recorder *recorder, uint8_t family,
                                        const struct addr *near, struct recorder_ticket *out);
 

@@ -362,7 +362,7 @@ bool recorder_way_remap(struct recorder *recorder, const struct recorder_call *c
     struct recorder_wish wish = recorder_way_wish(recorder, call, lease->ticket.bound.family);
     wish.trusts_mapping = profile_trusts_gateway(&recorder->profiles[family_of(lease)]);
     if (!wish.trusts_mapping || addr_is_set(&lease->ticket.mapped) ||
-        (lease->tried & 1u << PATH_MAPPED) || lease->ticket.port == MEDIA_NO_PORT ||
+        (lease->tried & 1u << PATH_MAPPED) || lease->ticket.port == MEDIA_PORT_SHARED ||
         !recorder_stock_take(&recorder->stock, &wish, &other.ticket, 1))
         return false;
     if (addr_is_set(&other.ticket.mapped))
@@ -380,7 +380,7 @@ bool recorder_way_renew(struct recorder *recorder, const struct recorder_call *c
     bool by_order = is_by_order(lease);
     if (recorder_way_awaits_relay(recorder, lease, now.tick) ||
         (lease->choice.code != PATH_STUN && lease->choice.code != PATH_BEST_EFFORT && !by_order) ||
-        lease->ticket.port == MEDIA_NO_PORT ||
+        lease->ticket.port == MEDIA_PORT_SHARED ||
         !recorder_stock_take(&recorder->stock, &wish, &other.ticket, 1))
         return false;
     if (addr_is_set(&other.ticket.seen))

@@ -283,10 +283,10 @@ static void worker_lend(struct worker *worker, struct tick now, struct media_str
 {
     const struct media_way_relay *relays[] = {&facts->way.relay, &facts->way.relay_rtcp};
     struct media_second *second = &facts->second;
-    if (facts->port != MEDIA_NO_PORT &&
+    if (MEDIA_IS_PORT(facts->port) &&
         !stock_lend(worker->stock, now, facts->port, facts->generation))
-        facts->port = MEDIA_NO_PORT;
-    if (second->held && second->port != MEDIA_NO_PORT)
+        facts->port = MEDIA_PORT_CLOSED;
+    if (second->held && MEDIA_IS_PORT(second->port))
         second->held = stock_lend(worker->stock, now, second->port, second->generation);
     for (size_t i = 0; i < 2; i++) {
         if (relays[i]->held)

@@ -58,7 +58,7 @@ static void set_stream(struct world *w, unsigned i)
     (void)snprintf(w->ufrag[i], sizeof w->ufrag[i], "%s", ice_ufrag(ice));
     (void)snprintf(w->pwd[i], sizeof w->pwd[i], "%s", ice_pwd(ice));
     c.stream = (struct media_stream_facts){.stream = (uint8_t)i,
-                                           .port = i ? MEDIA_NO_PORT : 0,
+                                           .port = i ? MEDIA_PORT_SHARED : 0,
                                            .generation = 1,
                                            .shares = i > 0,
                                            .socket = base,

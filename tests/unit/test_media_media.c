@@ -27,6 +27,7 @@ static void begin(void)
     struct media_config config = {.recordings = 2,
                                   .streams = 4,
                                   .ports = 8,
+                                  .shared = 4,
                                   .silent_after_ms = 5000,
                                   .linger_ms = 200,
                                   .linger_max_ms = 2000,
@@ -498,7 +499,7 @@ static void test_back_to_the_port_before(void)
     begin();
     command((struct media_command){.kind = MEDIA_OPEN}, 1, 0);
     open_stream(1, 3, false, 0);
-    open_stream(1, MEDIA_NO_PORT, false, 10);
+    open_stream(1, MEDIA_PORT_CLOSED, false, 10);
     open_stream(1, 3, false, 20);
     alarm(20); /* a timer that is never done ends the test */
     for (int s = 1; s <= 40; s++) {
@@ -513,6 +514,49 @@ static void test_back_to_the_port_before(void)
     CHECK_INT(packet(3, 1, 41000), 1);
     drain();
     CHECK_INT(media_usage(media).ports, 1);
+    media_destroy(media);
+}
+
+/* A port that was closed on its way leaves a stream that may share (ICE over TCP) without a socket: none
+ * that it shares, and none to send from. */
+static void test_a_closed_port_is_not_shared(void)
+{
+    struct addr peer = addr_v4(192, 0, 2, 9, 5000);
+    struct media_packet out;
+    struct media_command c = {.kind = MEDIA_STREAM};
+    begin();
+    counters = (struct media_counters){0};
+    command((struct media_command){.kind = MEDIA_OPEN}, 1, 0);
+    c.stream = (struct media_stream_facts){.port = MEDIA_PORT_CLOSED,
+                                           .shares = true,
+                                           .socket = MEDIA_SOCKET(3, false),
+                                           .rtcp_mux = true,
+                                           .listed = true,
+                                           .bound = addr_v4(192, 0, 2, 1, 4006),
+                                           .offered = peer,
+                                           .offered_rtcp = peer,
+                                           .signalled = addr_v4(192, 0, 2, 9, 5060)};
+    c.stream.way.targets[0] = peer;
+    c.stream.way.target_count = 1;
+    c.stream.way.keepalive = MEDIA_KEEPALIVE_USUAL;
+    command(c, 1, 0);
+    CHECK(!media_knows_path(media, c.stream.socket, &peer));
+    for (int s = 1; s <= 20; s++) {
+        now = tick_add_ms(now, 1000);
+        media_clock(media, &(struct moment){now, at_ms(s * 1000)});
+        media_expire(media, now);
+        CHECK(!media_output(media, now, &out));
+        drain();
+    }
+    CHECK_INT(counters.keepalives, 0);
+    c.stream.port = MEDIA_PORT_SHARED;
+    c.stream.socket = MEDIA_SHARED(MEDIA_SHARED_UDP, 0);
+    command(c, 1, 20000);
+    CHECK(media_knows_path(media, c.stream.socket, &peer));
+    now = tick_add_ms(now, 6000);
+    media_expire(media, now);
+    if (CHECK(media_output(media, now, &out)))
+        CHECK_INT(out.socket, c.stream.socket);
     media_destroy(media);
 }
 
@@ -666,6 +710,7 @@ int main(void)
     RUN(test_a_large_message);
     RUN(test_commands_that_come_too_late);
     RUN(test_back_to_the_port_before);
+    RUN(test_a_closed_port_is_not_shared);
     RUN(test_the_last_look_before_the_end);
     RUN(test_more_recordings_than_there_is_room_for);
     return tap_done();

@@ -1,4 +1,4 @@
-/* sightings: one table and one awaited probe for the process.
+/* sightings: one table, and the awaited probes, for the process.
  * Not here: media ports.
  * RFC 8489 §5. */
 #include "base/sightings.h"
@@ -20,7 +20,7 @@ struct sender {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct sender senders[SENDERS];
-static _Atomic uint64_t awaited, come;
+static _Atomic uint64_t awaited[SIGHTINGS_PROBES], come[SIGHTINGS_PROBES];
 
 /* Only what belongs together counts: a sender that was silent for a minute begins anew. */
 enum { FORGET_MS = 60000 };
@@ -129,23 +129,31 @@ static void print_probe(uint64_t number, uint8_t probe[SIGHTINGS_PROBE_SIZE])
 void sightings_await(uint64_t number, uint8_t probe[SIGHTINGS_PROBE_SIZE])
 {
     print_probe(number, probe);
-    atomic_store(&awaited, number);
+    atomic_store(&awaited[number % SIGHTINGS_PROBES], number);
 }
 
 bool sightings_has_come(uint64_t number)
 {
-    return atomic_load(&come) == number;
+    return atomic_load(&come[number % SIGHTINGS_PROBES]) == number;
+}
+
+static bool is_probe(struct view datagram, uint64_t number)
+{
+    uint8_t probe[SIGHTINGS_PROBE_SIZE];
+    print_probe(number, probe);
+    return memcmp(datagram.at, probe, sizeof probe) == 0;
 }
 
 bool sightings_probe(struct view datagram)
 {
-    uint64_t number = atomic_load_explicit(&awaited, memory_order_relaxed);
-    uint8_t probe[SIGHTINGS_PROBE_SIZE];
-    if (datagram.len != SIGHTINGS_PROBE_SIZE || number == 0)
+    if (datagram.len != SIGHTINGS_PROBE_SIZE)
         return false;
-    print_probe(number, probe);
-    if (memcmp(datagram.at, probe, sizeof probe) != 0)
-        return false;
-    atomic_store(&come, number);
-    return true;
+    for (size_t i = 0; i < SIGHTINGS_PROBES; i++) {
+        uint64_t number = atomic_load_explicit(&awaited[i], memory_order_relaxed);
+        if (number == 0 || !is_probe(datagram, number))
+            continue;
+        atomic_store(&come[i], number);
+        return true;
+    }
+    return false;
 }

@@ -41,12 +41,12 @@ struct sightings_refusal {
  * False: there was none. */
 bool sightings_refusal(struct view call_id, struct sightings_refusal *out);
 
-/* Probes: the bytes of one, for a number nobody can guess, and whether such a one has come. One is
- * awaited at a time. */
-enum { SIGHTINGS_PROBE_SIZE = 20 };
+/* Probes: the bytes of one, for a number nobody can guess, and whether such a one has come. Of numbers with the same
+ * remainder by SIGHTINGS_PROBES one is awaited at a time. */
+enum { SIGHTINGS_PROBE_SIZE = 20, SIGHTINGS_PROBES = 16 };
 void sightings_await(uint64_t number, uint8_t probe[SIGHTINGS_PROBE_SIZE]);
 bool sightings_has_come(uint64_t number);
-/* For whoever receives: true, and it is noted, when datagram is the probe that is awaited. */
+/* For whoever receives: true, and it is noted, when datagram is a probe that is awaited. */
 bool sightings_probe(struct view datagram);
 
 #endif

@@ -213,6 +213,22 @@ static bool has_own_way(const struct doctor_evidence *e, const struct doctor_str
            (s->is_readdressed || s->is_renamed || has_left(s));
 }
 
+/* With ICE we send to all candidates of the SRC's first (RFC 8445 §6.1.4): whatever lets answers in lets in what comes
+ * from there. Then that a stranger is kept out is not why nothing comes. */
+static bool is_opened_by_checks(const struct doctor_evidence *e, const struct doctor_stream *s)
+{
+    bool is_shut = s->answers == PATH_NO && is_untranslated(e, s);
+    return s->is_ice && !is_unforeseeable(e, s) && !is_shut;
+}
+
+/* How sure it is that what keeps a stranger out keeps the SRC out. */
+static enum judgement judge_closed(const struct doctor_evidence *e, const struct doctor_stream *s)
+{
+    if (is_opened_by_checks(e, s))
+        return s->answers == PATH_YES ? POSSIBLE : LIKELY;
+    return s->firewall == PATH_NO ? CERTAIN : LIKELY;
+}
+
 /* ---- Causes of the call or the host as a whole ----------------------------------------------- */
 
 static enum judgement judge_disk(const struct doctor_evidence *e)
@@ -352,7 +368,7 @@ static enum judgement judge_double_nat(const struct doctor_evidence *e,
     }
     if (s->path != PATH_MAPPED && s->path != PATH_BEST_EFFORT)
         return NO;
-    return s->probe == PATH_NO && s->firewall == PATH_NO ? CERTAIN : LIKELY;
+    return s->probe == PATH_NO ? judge_closed(e, s) : LIKELY;
 }
 
 static enum judgement judge_hairpin(const struct doctor_evidence *e, const struct doctor_stream *s)
@@ -404,9 +420,7 @@ static enum judgement judge_router_firewall(const struct doctor_evidence *e,
     /* Rules may let in the SRC alone: then what let it in before closed when its reports stopped, too. */
     if (s->probe == PATH_NO && doctor_stream_has_stopped(s) && (!s->rtcp_ceased || has_left(s)))
         return LIKELY;
-    if (s->probe == PATH_NO)
-        return s->firewall == PATH_NO ? CERTAIN : LIKELY;
-    return POSSIBLE;
+    return s->probe == PATH_NO ? judge_closed(e, s) : POSSIBLE;
 }
 
 /* Behind a NAT with the address that the settings name, or that was taken for open. */
@@ -427,7 +441,7 @@ static enum judgement judge_not_forwarded(const struct doctor_evidence *e,
     if (s->probe == PATH_NO && has_inner_gateway(e))
         return POSSIBLE; /* not by the outer one, which is another cause */
     if (s->probe == PATH_NO)
-        return s->firewall == PATH_NO ? CERTAIN : LIKELY;
+        return judge_closed(e, s);
     return s->src_sends == PATH_YES && s->rtcp > 0 && may_be_filtered(e, s) ? LIKELY : POSSIBLE;
 }
 
@@ -535,7 +549,8 @@ static enum judgement judge_silent(const struct doctor_evidence *e, const struct
             return CERTAIN;
         return doctor_is_media(e, e->no_ports) ? NO : LIKELY;
     }
-    return addr_is_set(&s->refused) ? LIKELY : POSSIBLE;
+    bool is_let_in = is_opened_by_checks(e, s) && s->answers == PATH_YES;
+    return addr_is_set(&s->refused) || is_let_in ? LIKELY : POSSIBLE;
 }
 
 /* Another stream comes by the same way. */

@@ -107,6 +107,8 @@ struct doctor_stream {
     bool lets_answers_in;
     /* A datagram from outside to the advertised address arrived. UNKNOWN: nobody could send one. */
     enum path_answer probe;
+    /* And what answers a datagram sent from its port did. UNKNOWN: that was not looked at. */
+    enum path_answer answers;
     bool clock_is_known, drift_is_known;
     int64_t clock_ms; /* the SRC's SR time less ours */
     int64_t drift_ppm;

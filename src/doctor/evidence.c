@@ -376,16 +376,17 @@ static json_t *finding_of(const struct doctor_evidence *e, const struct doctor_f
 static json_t *evidence_of_stream(const struct doctor_stream *s)
 {
     bool has_stopped = doctor_stream_has_stopped(s), is_refused = addr_is_set(&s->refused);
-    return json_pack("{s:o,s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:I,s:o,s:o,s:o}", "label", label_of(s),
+    return json_pack("{s:o,s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:o,s:o,s:o}", "label", label_of(s),
                      "packets", (json_int_t)s->packets, "rtcp", (json_int_t)s->rtcp, "stopped_ms",
                      has_stopped ? json_integer(s->silent_ms) : json_null(), "refused_by",
                      is_refused ? json_string(addr_print(&s->refused).s) : json_null(),
                      "src_says_it_sends", word_of_answer(s->src_sends), "src_says_it_sent",
                      s->src_sent ? json_integer((json_int_t)s->src_sent) : json_null(),
-                     "reached_from_outside", word_of_answer(s->probe), "not_taken",
-                     (json_int_t)s->apart, "firewall_drops", word_of_answer(s->firewall),
-                     "clock_ms", s->clock_is_known ? json_integer(s->clock_ms) : json_null(),
-                     "drift_ppm", s->drift_is_known ? json_integer(s->drift_ppm) : json_null());
+                     "reached_from_outside", word_of_answer(s->probe), "answered_from_outside",
+                     word_of_answer(s->answers), "not_taken", (json_int_t)s->apart,
+                     "firewall_drops", word_of_answer(s->firewall), "clock_ms",
+                     s->clock_is_known ? json_integer(s->clock_ms) : json_null(), "drift_ppm",
+                     s->drift_is_known ? json_integer(s->drift_ppm) : json_null());
 }
 
 static json_t *evidence_of(const struct doctor_evidence *e)

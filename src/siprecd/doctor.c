@@ -19,6 +19,8 @@
 #include "io/file.h"
 #include "siprecd/outside.h"
 
+_Static_assert((int)DOCTOR_STREAMS <= (int)SIGHTINGS_PROBES, "all streams are looked at at once");
+
 enum {
     SAMPLES = 3600,
     PROC_MAX = 64 * 1024,
@@ -232,17 +234,39 @@ static const char *take_refusal(const struct api_question *question,
 
 /* Nobody is asked to send to an address that is not ours, now, whatever a setting or an old recording
  * says. Where a NAT's filter must let nobody in but the SRC, a stranger's probe that fails says
- * nothing. */
+ * nothing. Where ICE has found nothing an open host's address is the one that its answer names. */
 static bool can_be_looked_at(const struct doctor_evidence *e, const struct doctor_stream *s)
 {
     bool is_elsewhere = addr_is_set(&e->external) && !addr_is_private(&s->advertised) &&
                         s->advertised.family == e->external.family &&
                         !addr_equal_ip(&s->advertised, &e->external) &&
                         !addr_equal_ip(&s->advertised, &e->local);
-    return doctor_stream_is_silent(s) && !s->is_ice && doctor_is_ours(e, &s->advertised) &&
-           !is_elsewhere &&
+    bool is_plain = e->external_is_set || (s->is_ice && e->behind_nat == PATH_NO);
+    return doctor_stream_is_silent(s) && doctor_is_ours(e, &s->advertised) && !is_elsewhere &&
            (s->path == PATH_DIRECT || s->path == PATH_MAPPED ||
-            (s->path == PATH_BEST_EFFORT && e->external_is_set));
+            (s->path == PATH_BEST_EFFORT && is_plain));
+}
+
+static void look_from_outside(const struct worker_network *network, struct doctor_evidence *e)
+{
+    struct outside_port ports[DOCTOR_STREAMS];
+    size_t of[DOCTOR_STREAMS], count = 0;
+    for (size_t i = 0; i < e->stream_count; i++) {
+        const struct doctor_stream *s = &e->streams[i];
+        if (!can_be_looked_at(e, s))
+            continue;
+        ports[count] = (struct outside_port){.advertised = s->advertised,
+                                             .bound = s->bound,
+                                             .port_min = e->port_min,
+                                             .port_max = e->port_max,
+                                             .opens = s->is_ice};
+        of[count++] = i;
+    }
+    outside_look(network, ports, count);
+    for (size_t i = 0; i < count; i++) {
+        e->streams[of[i]].probe = ports[i].arrives;
+        e->streams[of[i]].answers = ports[i].answers_arrive;
+    }
 }
 
 /* A neighbour calls our address outside: whether that leads it back in is seen from here, too. */
@@ -278,12 +302,7 @@ static void look(struct doctor *doctor, struct doctor_evidence *e)
     *network = doctor->network;
     pthread_mutex_unlock(&doctor->lock);
     pthread_mutex_lock(&doctor->looking);
-    for (size_t i = 0; i < e->stream_count; i++) {
-        struct doctor_stream *s = &e->streams[i];
-        if (can_be_looked_at(e, s))
-            s->probe = outside_look(
-                network, &(struct outside_port){s->advertised, s->bound, e->port_min, e->port_max});
-    }
+    look_from_outside(network, e);
     look_back(e);
     if (e->has_call && e->stun_is_silent)
         outside_ask_by_tcp(network, e->is_v6, &e->stun_by_tcp, &e->turn_by_tcp);

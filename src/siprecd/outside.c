@@ -3,8 +3,10 @@
  * RFC 8656 §10, 5780 §7.2. */
 #include "siprecd/outside.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -20,6 +22,7 @@
 
 enum {
     LOOK_MS = 2500,   /* for one way of looking */
+    OPENED_MS = 1000, /* more, for what comes to a port that was sent from */
     AGAIN_MS = 300,   /* datagrams get lost */
     RECEIVE_MS = 400, /* a worker's sweep, and the wire */
     DATAGRAM_SIZE = 2048,
@@ -87,7 +90,7 @@ struct relayed {
     uint64_t number;
     uint8_t probe[SIGHTINGS_PROBE_SIZE];
     struct tick again;
-    bool is_sent, is_over;
+    bool is_sent, is_over, is_opened;
 };
 
 static void take_events(struct relayed *r, struct tick now)
@@ -137,15 +140,26 @@ static void send_probe(struct relayed *r, struct tick now)
     }
 }
 
+/* A datagram from the port to the relayed address lets in what comes from there, where anything is let in at all. */
+static void open_way(struct relayed *r)
+{
+    struct turn_status status = turn_status(r->turn);
+    const struct addr *relayed =
+        r->target.family == ADDR_V6 ? &status.relayed_v6 : &status.relayed_v4;
+    if (addr_is_set(relayed))
+        send_to(r->port_fd, relayed, view_of(r->probe, sizeof r->probe));
+    r->is_opened = true;
+}
+
 static void drive(struct relayed *r, struct tick until)
 {
     struct tick now = io_clock_tick();
     struct view out;
-    turn_start(r->turn, now);
-    r->again = TICK_NEVER;
     while (!r->is_over && tick_before(now, until) && !sightings_has_come(r->number)) {
         turn_expire(r->turn, now);
         take_events(r, now);
+        if (r->is_opened && tick_due(r->again, now))
+            open_way(r);
         send_probe(r, now);
         while (turn_output(r->turn, now, &out))
             send_to(r->fd, &r->server, out);
@@ -167,11 +181,37 @@ static void give_back(struct relayed *r)
         send_to(r->fd, &r->server, out);
 }
 
-static enum path_answer look_by_relay(const struct worker_network *network,
-                                      const struct worker_turn_server *server,
-                                      const struct addr *advertised, const struct addr *bound)
+/* A number of its own for each port that is looked at beside it. */
+static bool number_make(size_t which, uint64_t *number)
 {
-    bool v6 = advertised->family == ADDR_V6;
+    if (getrandom(number, sizeof *number, 0) != sizeof *number)
+        return false;
+    *number = *number - *number % SIGHTINGS_PROBES + which;
+    return true;
+}
+
+static void look_through(struct relayed *r, struct outside_port *at)
+{
+    struct tick now = io_clock_tick();
+    turn_start(r->turn, now);
+    r->again = TICK_NEVER;
+    drive(r, tick_add_ms(now, LOOK_MS));
+    if (sightings_has_come(r->number))
+        at->arrives = PATH_YES;
+    else if (r->is_sent)
+        at->arrives = PATH_NO;
+    if (at->arrives != PATH_NO || !at->opens || r->port_fd < 0)
+        return;
+    r->is_opened = true;
+    drive(r, tick_add_ms(io_clock_tick(), OPENED_MS));
+    at->answers_arrive = sightings_has_come(r->number) ? PATH_YES : PATH_NO;
+}
+
+static void look_by_relay(const struct worker_network *network,
+                          const struct worker_turn_server *server, struct outside_port *at,
+                          size_t which)
+{
+    bool v6 = at->advertised.family == ADDR_V6;
     struct turn_options options = {.username = view_of_string(network->turn_username),
                                    .password = view_of_string(network->turn_password),
                                    .want_v4 = !v6,
@@ -179,23 +219,18 @@ static enum path_answer look_by_relay(const struct worker_network *network,
                                    .request_cap_ms = LOOK_MS};
     /* A relay may be of another family than the way to its server (RFC 8656 §7.1). */
     bool by_v6 = addr_is_set(&server->address[v6]) ? v6 : !v6;
-    struct relayed r = {.server = server->address[by_v6], .target = *advertised, .port_fd = -1};
+    struct relayed r = {.server = server->address[by_v6], .target = at->advertised, .port_fd = -1};
     struct addr any = any_address(&r.server, 0);
-    enum path_answer answer = PATH_UNKNOWN;
     if (server->transport != WORKER_TURN_UDP || !addr_is_set(&r.server) ||
-        getrandom(&r.number, sizeof r.number, 0) != sizeof r.number ||
+        !number_make(which, &r.number) ||
         getrandom(options.seed, sizeof options.seed, 0) != sizeof options.seed)
-        return PATH_UNKNOWN;
+        return;
     r.turn = turn_create(&options);
     r.fd = open_udp(&any);
     if (r.turn && r.fd >= 0) {
-        r.port_fd = open_port(bound);
+        r.port_fd = open_port(&at->bound);
         sightings_await(r.number, r.probe);
-        drive(&r, tick_add_ms(io_clock_tick(), LOOK_MS));
-        if (sightings_has_come(r.number))
-            answer = PATH_YES;
-        else if (r.is_sent)
-            answer = PATH_NO;
+        look_through(&r, at);
         give_back(&r);
     }
     if (r.port_fd >= 0)
@@ -203,7 +238,6 @@ static enum path_answer look_by_relay(const struct worker_network *network,
     if (r.fd >= 0)
         close(r.fd);
     turn_destroy(r.turn);
-    return answer;
 }
 
 /* ---- By a STUN server's other address -------------------------------------------------------- */
@@ -288,58 +322,87 @@ static bool answers_others(struct rng *rng, const struct addr *server,
 /* It must be the way that the SRC would come by: the same address, and the port as it is here, else
  * what is found out holds for another. A NAT that keeps ports gives one away to whom it refused there
  * (doc/nat.md 5, 9): then another port tells. */
-static enum path_answer look_by_server(struct rng *rng, const struct addr *server,
-                                       const struct outside_port *at)
+static void look_by_server(struct rng *rng, const struct addr *server, struct outside_port *at)
 {
     const struct addr *advertised = &at->advertised;
-    enum path_answer answer = PATH_UNKNOWN;
     unsigned step = 0;
     uint16_t port;
-    for (unsigned i = 0; i < LOOKS && answer == PATH_UNKNOWN; i++) {
+    for (unsigned i = 0; i < LOOKS && at->arrives == PATH_UNKNOWN; i++) {
         int fd = open_near(at, &step, &port);
         if (fd < 0)
             break;
         struct answered first = ask(fd, rng, server, 0);
         if (first.has_come && first.has_other && addr_equal_ip(&first.mapped, advertised) &&
-            first.mapped.port == port)
-            answer = ask(fd, rng, server, STUN_CHANGE_IP | STUN_CHANGE_PORT).has_come ? PATH_YES
-                                                                                      : PATH_NO;
-        else if (!first.has_come && answers_others(rng, server, advertised))
-            answer = PATH_NO;
+            first.mapped.port == port) {
+            at->answers_arrive = PATH_YES;
+            at->arrives = ask(fd, rng, server, STUN_CHANGE_IP | STUN_CHANGE_PORT).has_come
+                              ? PATH_YES
+                              : PATH_NO;
+        } else if (!first.has_come && answers_others(rng, server, advertised)) {
+            at->arrives = at->answers_arrive = PATH_NO;
+        }
         close(fd);
         if (!first.has_come)
             break;
     }
-    return answer;
 }
 
-static enum path_answer look_by_stun(const struct worker_network *network,
-                                     const struct outside_port *at)
+static void look_by_stun(const struct worker_network *network, struct outside_port *at)
 {
     bool v6 = at->advertised.family == ADDR_V6;
-    enum path_answer answer = PATH_UNKNOWN;
     uint8_t seed[32];
     struct rng rng;
     if (getrandom(seed, sizeof seed, 0) != sizeof seed)
-        return PATH_UNKNOWN;
+        return;
     rng_init(&rng, seed);
-    for (size_t i = 0; i < WORKER_STUN_SERVERS && answer == PATH_UNKNOWN; i++) {
+    for (size_t i = 0; i < WORKER_STUN_SERVERS && at->arrives == PATH_UNKNOWN; i++) {
         if (addr_is_set(&network->stun[v6][i]))
-            answer = look_by_server(&rng, &network->stun[v6][i], at);
+            look_by_server(&rng, &network->stun[v6][i], at);
     }
-    return answer;
 }
 
-enum path_answer outside_look(const struct worker_network *network, const struct outside_port *at)
+/* ---- At several ports ------------------------------------------------------------------------ */
+
+struct look {
+    const struct worker_network *network;
+    struct outside_port *at;
+    size_t which;
+    pthread_t thread;
+    bool is_apart; /* on a thread of its own */
+};
+
+static void *look_run(void *argument)
 {
-    const struct addr *advertised = &at->advertised, *bound = &at->bound;
-    enum path_answer answer = PATH_UNKNOWN;
-    if (!addr_is_set(advertised) || !addr_is_set(bound) || addr_is_private(advertised) ||
+    const struct look *look = argument;
+    struct outside_port *at = look->at;
+    const struct worker_network *network = look->network;
+    const struct addr *advertised = &at->advertised;
+    at->arrives = at->answers_arrive = PATH_UNKNOWN;
+    if (!addr_is_set(advertised) || !addr_is_set(&at->bound) || addr_is_private(advertised) ||
         addr_is_loopback(advertised) || addr_is_link_local(advertised))
-        return PATH_UNKNOWN;
-    for (size_t i = 0; i < network->turn_count && answer == PATH_UNKNOWN; i++)
-        answer = look_by_relay(network, &network->turn[i], advertised, bound);
-    return answer != PATH_UNKNOWN ? answer : look_by_stun(network, at);
+        return NULL;
+    for (size_t i = 0; i < network->turn_count && at->arrives == PATH_UNKNOWN; i++)
+        look_by_relay(network, &network->turn[i], at, look->which);
+    if (at->arrives == PATH_UNKNOWN)
+        look_by_stun(network, at);
+    return NULL;
+}
+
+void outside_look(const struct worker_network *network, struct outside_port *ports, size_t count)
+{
+    struct look looks[SIGHTINGS_PROBES];
+    assert(count <= SIGHTINGS_PROBES);
+    for (size_t i = 0; i < count; i++) {
+        struct look *look = &looks[i];
+        *look = (struct look){.network = network, .at = &ports[i], .which = i};
+        look->is_apart = pthread_create(&look->thread, NULL, look_run, look) == 0;
+        if (!look->is_apart)
+            (void)look_run(look);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (looks[i].is_apart)
+            (void)pthread_join(looks[i].thread, NULL);
+    }
 }
 
 /* ---- From inside ----------------------------------------------------------------------------- */
@@ -369,7 +432,7 @@ enum path_answer outside_look_back(const struct addr *advertised, const struct a
     uint64_t number;
     struct addr any = any_address(advertised, 0);
     enum path_answer answer = PATH_UNKNOWN;
-    if (!addr_is_set(advertised) || getrandom(&number, sizeof number, 0) != sizeof number)
+    if (!addr_is_set(advertised) || !number_make(0, &number))
         return PATH_UNKNOWN;
     int fd = open_udp(&any), port_fd = open_port(bound);
     if (fd >= 0) {

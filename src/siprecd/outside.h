@@ -13,9 +13,14 @@ struct outside_port {
     struct addr advertised; /* as the SRC was told */
     struct addr bound; /* the local port, opened for the time of the look where nobody has it */
     uint16_t port_min, port_max; /* the range that it is of */
+    bool
+        opens; /* what is sent from the port first may let in what answers it: that is looked at, too */
+    /* Found out; UNKNOWN: there is nobody outside who could send. */
+    enum path_answer arrives;        /* what a stranger sends */
+    enum path_answer answers_arrive; /* what answers a datagram from the port (opens) */
 };
-/* UNKNOWN: there is nobody outside who could send. */
-enum path_answer outside_look(const struct worker_network *network, const struct outside_port *at);
+/* At all of them at once, SIGHTINGS_PROBES at most. */
+void outside_look(const struct worker_network *network, struct outside_port *ports, size_t count);
 
 /* What a neighbour sends to our address outside: does our NAT lead it back to us? Sent from this host
  * itself, to an address that is ours. */

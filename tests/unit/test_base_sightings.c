@@ -86,6 +86,11 @@ static void test_probe(void)
     CHECK(sightings_has_come(0x0123456789abcdef));
     /* RFC 8489 §5: class indication, method Binding, magic cookie. */
     CHECK(probe[0] == 0 && probe[1] == 0x11 && probe[4] == 0x21 && probe[7] == 0x42);
+    sightings_await(0x0123456789abcdf0, other); /* of another remainder: beside the first */
+    CHECK(sightings_probe(view_of(probe, sizeof probe)));
+    CHECK(!sightings_has_come(0x0123456789abcdf0));
+    CHECK(sightings_probe(view_of(other, sizeof other)));
+    CHECK(sightings_has_come(0x0123456789abcdf0) && sightings_has_come(0x0123456789abcdef));
 }
 
 int main(void)

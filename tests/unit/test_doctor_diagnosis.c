@@ -2,156 +2,7 @@
  * decides, among others where nothing does. */
 #include <string.h>
 
-#include "doctor/diagnosis.h"
-#include "tap.h"
-
-static struct addr at(const char *text)
-{
-    struct addr a = {0};
-    CHECK(addr_parse(view_of_string(text), 0, &a));
-    return a;
-}
-
-/* A call from the Internet to a host behind a NAT with a forwarded range; its two streams are dead,
- * and nobody could look from outside. */
-static struct doctor_evidence dead_call(void)
-{
-    struct doctor_evidence e = {.has_call = true,
-                                .sip_received = 10,
-                                .invites = 1,
-                                .signalled = at("192.0.2.1:5060"),
-                                .behind_nat = PATH_YES,
-                                .local = at("10.0.0.5"),
-                                .external = at("198.51.100.1"),
-                                .levels = 1,
-                                .stun_is_asked = true,
-                                .port_min = 10000,
-                                .port_max = 20000};
-    for (size_t i = 0; i < 2; i++) {
-        e.streams[i] = (struct doctor_stream){.offered = at("192.0.2.1:4000"),
-                                              .advertised = at("198.51.100.1:10000"),
-                                              .bound = at("10.0.0.5:10000"),
-                                              .path = PATH_MAPPED,
-                                              .expects_media = true};
-        e.streams[i].label[0] = (char)('1' + i);
-        e.stream_count++;
-    }
-    return e;
-}
-
-static void streams(struct doctor_evidence *e, void (*change)(struct doctor_stream *s))
-{
-    for (size_t i = 0; i < e->stream_count; i++)
-        change(&e->streams[i]);
-}
-
-static bool is_alone(const struct doctor_evidence *e, enum doctor_cause cause)
-{
-    struct doctor_diagnosis d;
-    doctor_diagnose(e, &d);
-    bool good = d.count == 1 && d.findings[0].cause == cause &&
-                d.findings[0].certainty == DOCTOR_CERTAIN && !d.is_healthy;
-    for (size_t i = 0; i < d.count && !good; i++)
-        printf("# %s %d\n", doctor_cause_name(d.findings[i].cause), d.findings[i].certainty);
-    return good;
-}
-
-static bool is_among(const struct doctor_evidence *e, enum doctor_cause cause)
-{
-    struct doctor_diagnosis d;
-    bool found = false;
-    doctor_diagnose(e, &d);
-    for (size_t i = 0; i < d.count; i++)
-        found |= d.findings[i].cause == cause && d.findings[i].certainty != DOCTOR_CERTAIN;
-    return found && d.count > 1;
-}
-
-static bool has(const struct doctor_evidence *e, enum doctor_cause cause)
-{
-    struct doctor_diagnosis d;
-    bool found = false;
-    doctor_diagnose(e, &d);
-    for (size_t i = 0; i < d.count; i++)
-        found |= d.findings[i].cause == cause;
-    return found;
-}
-
-/* Both, for certain, and nothing else. */
-static bool has_both(const struct doctor_evidence *e, enum doctor_cause one,
-                     enum doctor_cause other)
-{
-    struct doctor_diagnosis d;
-    doctor_diagnose(e, &d);
-    return d.count == 2 && d.findings[0].certainty == DOCTOR_CERTAIN &&
-           d.findings[1].certainty == DOCTOR_CERTAIN && has(e, one) && has(e, other);
-}
-
-static bool is_healthy(const struct doctor_evidence *e)
-{
-    struct doctor_diagnosis d;
-    doctor_diagnose(e, &d);
-    return d.is_healthy && d.count == 0;
-}
-
-static void probe_no(struct doctor_stream *s)
-{
-    s->probe = PATH_NO;
-}
-
-static void probe_yes(struct doctor_stream *s)
-{
-    s->probe = PATH_YES;
-}
-
-static void drops(struct doctor_stream *s)
-{
-    s->firewall = PATH_YES;
-}
-
-static void lets_in(struct doctor_stream *s)
-{
-    s->firewall = PATH_NO;
-}
-
-static void go_direct(struct doctor_stream *s)
-{
-    s->path = PATH_DIRECT;
-    s->advertised = s->bound = at("198.51.100.1:10000");
-}
-
-static void go_relayed(struct doctor_stream *s)
-{
-    s->path = PATH_RELAY;
-    s->advertised = at("203.0.113.9:50000");
-}
-
-static void go_private(struct doctor_stream *s)
-{
-    s->advertised = at("10.0.0.5:10000");
-}
-
-static void says_it_sends(struct doctor_stream *s)
-{
-    s->src_sends = PATH_YES;
-    s->rtcp = 2;
-}
-
-static void says_it_does_not(struct doctor_stream *s)
-{
-    s->src_sends = PATH_NO;
-    s->rtcp = 2;
-}
-
-static void heard(struct doctor_stream *s)
-{
-    s->packets = 250;
-}
-
-static void by_stun(struct doctor_stream *s)
-{
-    s->path = PATH_STUN;
-    s->offered = at("192.168.1.7:4000");
-}
+#include "doctor_fixture.h"
 
 static void test_nothing_known(void)
 {
@@ -223,11 +74,6 @@ static void test_addresses(void)
     CHECK(is_alone(&e, DOCTOR_HAIRPIN)); /* a neighbour's is no riddle */
 }
 
-static void by_filter(struct doctor_stream *s)
-{
-    s->path = PATH_STUN;
-}
-
 static void test_relays(void)
 {
     struct doctor_evidence e = dead_call();
@@ -271,57 +117,6 @@ static void test_relays(void)
     e.relay = DOCTOR_RELAY_SILENT;
     streams(&e, go_relayed);
     CHECK(is_alone(&e, DOCTOR_TURN_DOWN)); /* it was answered with a relay that died */
-}
-
-static void by_ice(struct doctor_stream *s)
-{
-    s->path = PATH_BEST_EFFORT;
-    s->is_ice = true;
-}
-
-static enum doctor_certainty certainty_of(const struct doctor_evidence *e, enum doctor_cause cause)
-{
-    struct doctor_diagnosis d;
-    doctor_diagnose(e, &d);
-    for (size_t i = 0; i < d.count; i++) {
-        if (d.findings[i].cause == cause)
-            return d.findings[i].certainty;
-    }
-    CHECK(false);
-    return DOCTOR_CERTAIN;
-}
-
-/* Our checks open our NAT, so that an SRC in the open is reached through a symmetric one, too: that there
- * is no relay is no certain cause, and hides no other. */
-static void test_relays_under_ice(void)
-{
-    static const struct {
-        enum doctor_relay relay;
-        enum doctor_cause cause;
-    } cases[] = {{DOCTOR_RELAY_NONE, DOCTOR_SYMMETRIC_NAT},
-                 {DOCTOR_RELAY_REFUSED, DOCTOR_TURN_CREDENTIALS},
-                 {DOCTOR_RELAY_SILENT, DOCTOR_TURN_DOWN},
-                 {DOCTOR_RELAY_FAILED, DOCTOR_TURN_DOWN}};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct doctor_evidence e = dead_call();
-        char text[400] = "", how[400] = "";
-        struct writer w = writer_of(text, sizeof text - 1), h = writer_of(how, sizeof how - 1);
-        struct doctor_diagnosis d;
-        e.behaviour.mapping = NAT_MAPPING_ADDRESS_PORT;
-        e.behaviour.filtering = NAT_FILTERING_ADDRESS_PORT;
-        e.behaviour.scope = NAT_SCOPE_MAPPING;
-        e.relay = cases[i].relay;
-        streams(&e, by_ice);
-        CHECK(is_among(&e, cases[i].cause) && is_among(&e, DOCTOR_SRC_SILENT));
-        CHECK_INT(certainty_of(&e, cases[i].cause), DOCTOR_POSSIBLE);
-        e.streams[0].offered = at("192.168.1.7:4000"); /* behind a NAT of its own */
-        CHECK_INT(certainty_of(&e, cases[i].cause), DOCTOR_LIKELY);
-        doctor_diagnose(&e, &d);
-        doctor_print_decision(&e, &d, &w, &h);
-        CHECK(!strstr(text, "ip[6:2]")); /* the INVITE has come */
-        streams(&e, by_filter);          /* a pair was chosen */
-        CHECK(!has(&e, cases[i].cause));
-    }
 }
 
 static void test_src(void)
@@ -775,7 +570,6 @@ int main(void)
     RUN(test_doors);
     RUN(test_addresses);
     RUN(test_relays);
-    RUN(test_relays_under_ice);
     RUN(test_src);
     RUN(test_signalling);
     RUN(test_two_at_once);

@@ -122,17 +122,16 @@ def accepts(port, ip="127.0.0.1"):
 
 def answers_stun(ip, port, seconds=30):
     """Somebody there answers a Binding request (RFC 8489 section 2). On a busy machine coturn does so seconds after it has
-    bound its port, which is longer than anybody waits for an answer."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
-        asking.settimeout(0.2)
-
-        def is_answered():
+    bound its port, which is longer than anybody waits for an answer; who asks too early asks from another port again."""
+    def is_answered():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+            asking.settimeout(0.05)
             asking.sendto(bytes.fromhex("00010000 2112a442") + os.urandom(12), (ip, port))
             try:
                 return asking.recv(1500).startswith(b"\1\1")
             except OSError:
                 return False
-        return wait_for(is_answered, seconds)
+    return wait_for(is_answered, seconds)
 
 
 class Ports:

@@ -312,9 +312,9 @@ class World:
         else:
             self.src = self.side("src", src, SRC, "192.168.20", "100.64.20", False)
         self.servers = self.public("servers", f"{SERVERS}.1", SERVERS6 + "1")
-        for n in range(2, 10):
-            self.servers.run("ip", "addr", "add", f"{SERVERS}.{n}/32", "dev", "eth")
-            run("ip", "route", "add", f"{SERVERS}.{n}", "dev", "c-servers")
+        more = [f"{SERVERS}.{n}" for n in range(2, 10)]
+        self.servers.run("ip", "-batch", "-", stdin="".join(f"addr add {ip}/32 dev eth\n" for ip in more))
+        run("ip", "-batch", "-", stdin="".join(f"route add {ip} dev c-servers\n" for ip in more))
 
     def __enter__(self):
         return self
@@ -445,6 +445,7 @@ class World:
                                "--no-cli", "--no-tls", "--no-dtls", "-r", "example.org", "--pidfile",
                                self.folder / f"stun{n}.pid", "--log-file", "stdout", "--userdb",
                                self.folder / f"stun{n}.db", log=self.folder / f"stun{n}.log")
+        for n, ip in enumerate((address, other)):
             self.await_stun(ip, 19302, self.folder / f"stun{n}.log")
         self.name("stun.l.google.com", address)
         self.name("stun1.l.google.com", other)

@@ -39,12 +39,13 @@ class Case:
 
     def __init__(self, name, causes, settings, among=(), srs=(), src=(), call=(), script=None, before=None, during=None,
                  seconds=3, to=None, live=None, arguments=(), as_root=True, calls=True, transport="tcp", check=None, settle=False, full=False, coturn=(),
-                 asked=None, **world):
+                 asked=None, beside=None, **world):
         self.name, self.causes, self.among, self.settings, self.srs, self.src = name, causes, among, settings, srs, src
         self.call, self.script, self.before, self.during, self.seconds = call, script, before, during, seconds
         self.to, self.live, self.arguments, self.as_root, self.calls = to, live, arguments, as_root, calls
         self.transport, self.check, self.settle, self.full, self.world_options = transport, check, settle, full, world
         self.coturn, self.asked = coturn, asked
+        self.beside = beside or {}  # calls at the same time, of which the doctor is to say the same
 
     def play(self):
         with lab.World(self.srs, self.src, **self.world_options) as self.world:
@@ -67,6 +68,8 @@ class Case:
                     self.before(self)
                 report = self.report_of_call()
                 self.judge(report)
+                if self.check:
+                    self.check(self, report)
                 if self.full:
                     (self.disk / "filler").unlink(missing_ok=True)  # what is held back is written before it ends
 
@@ -82,9 +85,11 @@ class Case:
             path = self.world.folder / "script"
             path.write_text(self.script.replace(";", "\n") + "\n")
             words += ["--script", path]
-        calling = threading.Thread(target=lambda: result.update(call=self.world.call(
-            *words, to=self.to, seconds=self.seconds, transport=self.transport)[1]))
-        calling.start()
+        calling = [threading.Thread(target=lambda: result.update(call=self.world.call(
+            *words, to=self.to, seconds=self.seconds, transport=self.transport)[1]))]
+        calling += [threading.Thread(target=self.call_beside, args=(result, name), kwargs=how) for name, how in self.beside.items()]
+        for one in calling:
+            one.start()
         if self.during or self.live:
             wait_for(self.streams, 10)
         if self.during:
@@ -92,14 +97,20 @@ class Case:
         if self.live:
             self.live(self)
             report = self.report()
-        calling.join()
-        self.called = result["call"]
+        for one in calling:
+            one.join()
+        self.called = result.pop("call")
         if self.live:
             return report
         # On a full disk nothing is finished.
         wait_for(lambda: self.full and self.recorder.metric("siprecd_disk_full")
                  or not any(r["state"] != "finished" for r in self.recorder.recordings()), 20)
+        for name, called in result.items():
+            self.judge(self.report(called["call_id"] or "no call at all"), f"{self.name}: {name}")
         return self.report(self.asked or self.called["call_id"])
+
+    def call_beside(self, result, name, to=None, transport="tcp", arguments=()):
+        result[name] = self.world.call(*arguments, to=to, seconds=self.seconds, transport=transport)[1]
 
     def src_has_sent(self):
         """UDP datagrams, as its host's kernel counts."""
@@ -126,20 +137,19 @@ class Case:
         except ValueError:
             return {"findings": [], "verdict": done.stdout + done.stderr, "healthy": None, "decide": None}
 
-    def judge(self, report):
+    def judge(self, report, name=None):
+        name = name or self.name
         found = [f["cause"] for f in report["findings"]]
         certain = [f["cause"] for f in report["findings"] if f["certainty"] == "certain"]
         details = (json.dumps(report, indent=1), self.recorder.nat(), self.streams(), getattr(self, "called", None),
                    self.recorder.log()[-1500:])
         if self.among:
             tap.ok(len(found) > 1 and not certain and set(self.among) <= set(found) and report["decide"],
-                   f"{self.name}: {' and '.join(self.among)} among others", *details)
+                   f"{name}: {' and '.join(self.among)} among others", *details)
         else:
             said = sorted(found) == sorted(certain) == sorted(self.causes)
             tap.ok(said and report["healthy"] == (not self.causes),
-                   f"{self.name}: {' and '.join(self.causes) or 'healthy'}", *details)
-        if self.check:
-            self.check(self, report)
+                   f"{name}: {' and '.join(self.causes) or 'healthy'}", *details)
 
 
 CASES = []
@@ -636,6 +646,8 @@ for name, how in (("", {}), (" over IPv6", {"v6": True, "to": f"{lab.SRS6}1", "a
 case("the SRC's clock is an hour behind", "clocks", RELAY, seconds=5, before=mutes_reports, during=reports(-3600))
 case("the SRC's clock is five seconds ahead, IPv6", "clocks", RELAY, seconds=5, before=mutes_reports, during=reports(5), v6=True,
      to=f"[{lab.SRS6}1]", arguments=LISTEN6)
+case("the SRC's clock is three seconds behind, forwarded ports", "clocks", of(STATIC, STUN), srs=["forwarded"], before=mutes_reports,
+     during=reports(-3))
 for name, how, settings in (("", {}, RELAY), (" behind forwarded ports", {"srs": ["forwarded"]}, of(STATIC, STUN)),
                             (" by UDP", {"transport": "udp"}, STUN)):
     case("a SIP ALG on the SRC's router" + name, "sip-alg", settings, src=["masquerade"], before=alg, seconds=4, to="192.168.20.1",
@@ -698,7 +710,11 @@ case("the host's firewall on one stream, and the other mute", "host-firewall src
 case("the disk is full and a foreign sender", "disk-full foreign-sender", RELAY, full=True, during=both(stranger(), fill_disk), seconds=7)
 case("a foreign sender and a mute stream", "foreign-sender one-leg", RELAY, script="mute 1;wait 5s", during=stranger(), seconds=5)
 case("a foreign sender and a clock apart", "foreign-sender clocks", RELAY, before=mutes_reports, during=both(stranger(), reports(-3600)), seconds=6)
-case("a clock runs fast", "clocks", RELAY, call=["--drift", "1000"], seconds=22)
+# Told by nothing shorter than 15 s of media: three calls at once.
+case("a clock runs fast", "clocks", STUN, srs=["masquerade"], v6="open", call=["--drift", "1000"], seconds=18,
+     arguments=[f"--sip.listen=tcp:0.0.0.0:{lab.SIP},udp:[::]:{lab.SIP}"], beside={
+         "slow, over IPv6": {"arguments": ["--drift", "-1000"], "to": f"[{lab.SRS6.removesuffix(':')}1::2]", "transport": "udp"},
+         "fast, with ICE": {"arguments": [*ICE, "--drift", "1000"]}})
 
 for one in lab.chosen(CASES, lambda one: one.name):
     one.play()

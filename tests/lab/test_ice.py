@@ -216,6 +216,26 @@ def late_relay(name, transport):
            f"{name}: the relay is told later", play.call.answer, play.call.served)
 
 
+def of_two_families(name, world, recorder, addresses):
+    """A call of libnice's with these addresses, which is heard; its answer, its streams, and what to print where more is wrong."""
+    source = Source(2, 1, "controlling", "regular", *(f"address={a}" for a in addresses), enter=world.src.enter)
+    with world.src.inside():
+        call = NiceCall(recorder, source, to=(f"{lab.SRS}.1", lab.SIP), own=f"{lab.SRC}.1")
+    comes = source.outcome() == "ready" and call.hears(HEARD, 30)
+    call.end()
+    recording = recorder.recording(call.call_id, seconds=30) or {}
+    heard = recorder.heard(recording, 1) if recording.get("id") else []
+    streams = recording.get("streams", [])
+    details = (heard, call.request, call.answer, streams, recording.get("warnings"), recorder.nat(), recorder.log()[-3000:])
+    tap.ok(comes and len(heard) == 2 and near(heard[0], 440) and near(heard[1], 660), f"{name}: the call is heard", *details)
+    return call.answer, streams, details
+
+
+def shuts(world, family):
+    """No media leaves the SRC's host by that family."""
+    world.src.nft(f"table inet t {{ chain c {{ type filter hook output priority 0; meta nfproto {family} udp dport 10000-65535 drop; }}; }}")
+
+
 def both_families(name, broken, pairs, srs=(), settings=None):
     """The SRC has IPv4 and IPv6 candidates on each m-line, its c= names the family that is broken; ours are of both, IPv6
     first (RFC 8421 4), and the call is heard over the other."""
@@ -226,23 +246,12 @@ def both_families(name, broken, pairs, srs=(), settings=None):
         with world.siprecd(f"--sip.listen=tcp:{six},tcp:0.0.0.0:{lab.SIP}", environment=settings) as recorder:
             recorder.uri = f"sip:srs@{lab.SRS}.1:{lab.SIP}"
             wait_for(lambda: (recorder.nat() or {}).get("state") == "known", 10)
-            world.src.nft("table inet t {\nchain c {\ntype filter hook output priority 0\n"
-                          f"meta nfproto {broken} udp dport 10000-65535 drop\n}}\n}}\n")
+            shuts(world, broken)
             addresses = [f"{lab.SRC}.1", f"{lab.SRC6}1"]
-            ours = reversed(addresses) if broken == "ipv6" else addresses
-            source = Source(2, 1, "controlling", "regular", *(f"address={a}" for a in ours), enter=world.src.enter)
-            with world.src.inside():
-                call = NiceCall(recorder, source, to=(f"{lab.SRS}.1", lab.SIP), own=f"{lab.SRC}.1")
-            comes = source.outcome() == "ready" and call.hears(HEARD, 30)
-            call.end()
-            recording = recorder.recording(call.call_id, seconds=30) or {}
-            heard = recorder.heard(recording, 1) if recording.get("id") else []
-            streams = recording.get("streams", [])
-            details = (heard, call.request, call.answer, streams, recording.get("warnings"), recorder.log()[-3000:])
-            tap.ok(comes and len(heard) == 2 and near(heard[0], 440) and near(heard[1], 660), f"{name}: the call is heard", *details)
+            answer, streams, details = of_two_families(name, world, recorder, addresses[::-1] if broken == "ipv6" else addresses)
             found = {(s.get("verdict") or {}).get("path") for s in streams}
             tap.ok(found and found <= set(pairs), f"{name}: by {found}", f"want {pairs}", *details)
-            hosts = [line.split() for line in call.answer.splitlines() if " typ host" in line]
+            hosts = [line.split() for line in answer.splitlines() if " typ host" in line]
             best = max(hosts, key=lambda words: int(words[3]), default=[""] * 5)
             tap.ok(len(hosts) == 4 and ":" in best[4], f"{name}: both families in the answer, IPv6 first", *details)
             tap.ok(wait_for(lambda: recorder.metric("siprecd_ports_lent") == 0, 10), f"{name}: all ports come back",
@@ -257,18 +266,8 @@ def bridged(name):
         with world.siprecd(environment=TURN) as recorder:
             recorder.uri = f"sip:srs@{lab.SRS}.1:{lab.SIP}"
             wait_for(lambda: (recorder.nat() or {}).get("state") == "known" and recorder.metric("siprecd_relays_ready"), 20)
-            world.src.nft("table inet t {\nchain c {\ntype filter hook output priority 0\n"
-                          "meta nfproto ipv4 udp dport 1024-65535 drop\n}\n}\n")
-            source = Source(2, 1, "controlling", "regular", f"address={lab.SRC}.1", f"address={lab.SRC6}1", enter=world.src.enter)
-            with world.src.inside():
-                call = NiceCall(recorder, source, to=(f"{lab.SRS}.1", lab.SIP), own=f"{lab.SRC}.1")
-            comes = source.outcome() == "ready" and call.hears(HEARD, 30)
-            call.end()
-            recording = recorder.recording(call.call_id, seconds=30) or {}
-            heard = recorder.heard(recording, 1) if recording.get("id") else []
-            streams = recording.get("streams", [])
-            details = (heard, call.request, call.answer, streams, recording.get("warnings"), recorder.nat(), recorder.log()[-3000:])
-            tap.ok(comes and len(heard) == 2 and near(heard[0], 440) and near(heard[1], 660), f"{name}: the call is heard", *details)
+            shuts(world, "ipv4")
+            _, streams, details = of_two_families(name, world, recorder, [f"{lab.SRC}.1", f"{lab.SRC6}1"])
             tap.equal({(s.get("verdict") or {}).get("path") for s in streams}, {"Rw6-D6"}, f"{name}: by the relay's IPv6", *details)
             tap.equal({s["path"] for s in streams}, {"relay"}, f"{name}: the path is a relay", *details)
 

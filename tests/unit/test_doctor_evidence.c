@@ -52,149 +52,166 @@ static void test_recording(void)
     CHECK(e.streams[2].packets > 0 && e.streams[3].packets == 0);
 }
 
+/* One stream that was answered otherwise at first, and where it came from then on; verdict: what else that says. */
+static void read_detour(struct doctor_evidence *e, const char *advertised, const char *bound,
+                        const char *path, const char *verdict)
+{
+    char text[512];
+    snprintf(
+        text, sizeof text,
+        "{\"streams\":[{\"label\":\"1\",\"packets\":500,\"direction\":\"recvonly\","
+        "\"offered\":\"192.0.2.1:4000\",\"advertised\":\"%s\",\"bound\":\"%s\",\"path\":\"%s\","
+        "\"verdict\":{%s,\"trail\":[{\"t_ms\":2000,\"event\":\"retried\"}]}}]}",
+        advertised, bound, path, verdict);
+    doctor_read_recording(text, e);
+    doctor_read_network(network, e);
+}
+
+static void read_relayed(struct doctor_evidence *e, const char *verdict)
+{
+    read_detour(e, "192.0.2.40:50000", "10.0.0.5:10000", "relay", verdict);
+}
+
+static void read_opened(struct doctor_evidence *e, const char *verdict)
+{
+    read_detour(e, "203.0.113.5:10010", "10.0.0.5:10010", "static", verdict);
+}
+
+/* Before us stands one NAT, and it has the address that the settings name. */
+static void have_one_nat(struct doctor_evidence *e)
+{
+    e->external = e->ordered;
+    e->levels = 1;
+    e->gateway = (struct addr){0};
+}
+
+/* The settings' address is not STUN's. */
+static void test_misled(void)
+{
+    struct doctor_evidence e = {0};
+    read_relayed(&e, "\"our_class\":\"EIM+APDF\",\"external_differs\":true");
+    doctor_take_detours(&e);
+    CHECK(e.streams[0].was_misled && !e.streams[0].is_detour);
+    CHECK(!doctor_stream_is_dead(&e.streams[0]));
+    CHECK_TEXT(addr_print(&e.streams[0].advertised).s, "192.0.2.40:50000");
+}
+
 /* The settings' address was told first, and nothing came there (the trail says "retried"). */
 static void test_detour(void)
 {
-    static const char *const doubts[] = {"false", "true"};
-    for (int differs = 0; differs < 2; differs++) {
-        struct doctor_evidence e = {0};
-        struct doctor_diagnosis d;
-        char text[512];
-        snprintf(
-            text, sizeof text,
-            "{\"streams\":[{\"label\":\"1\",\"packets\":5,\"direction\":\"recvonly\",\"offered\":"
-            "\"192.0.2.1:4000\",\"advertised\":\"192.0.2.40:50000\",\"bound\":\"10.0.0.5:10000\","
-            "\"path\":\"relay\",\"verdict\":{\"our_class\":\"%s\",\"external_differs\":%s,"
-            "\"trail\":[{\"t_ms\":2000,\"event\":\"retried\"}]}}]}",
-            differs ? "EIM+APDF" : "1:1", doubts[differs]);
-        doctor_read_recording(text, &e);
-        doctor_read_network(network, &e);
-        doctor_take_detours(&e);
-        CHECK_INT(e.streams[0].was_misled, differs);
-        CHECK_INT(e.streams[0].is_detour, !differs);
-        CHECK_INT(doctor_stream_is_dead(&e.streams[0]), !differs);
-        CHECK(strcmp(addr_print(&e.streams[0].advertised).s,
-                     differs ? "192.0.2.40:50000" : "203.0.113.5:10000") == 0);
-        if (differs)
-            continue;
-        /* Seen from outside nothing gets in there, and our own rules drop nothing. */
-        e.external = e.ordered;
-        e.levels = 1;
-        e.gateway = (struct addr){0};
-        e.streams[0].probe = e.streams[0].firewall = PATH_NO;
-        doctor_diagnose(&e, &d);
-        CHECK(!d.is_healthy && d.count == 1 && d.findings[0].cause == DOCTOR_NOT_FORWARDED);
-        CHECK_INT(d.findings[0].certainty, DOCTOR_CERTAIN);
-        /* It gets in: then the SRC was late. */
-        e.streams[0].probe = PATH_YES;
-        doctor_diagnose(&e, &d);
-        CHECK(d.is_healthy);
-    }
+    struct doctor_evidence e = {0};
+    struct doctor_diagnosis d;
+    read_relayed(&e, "\"our_class\":\"1:1\",\"external_differs\":false");
+    doctor_take_detours(&e);
+    CHECK(!e.streams[0].was_misled && e.streams[0].is_detour);
+    CHECK(doctor_stream_is_dead(&e.streams[0]));
+    CHECK_TEXT(addr_print(&e.streams[0].advertised).s, "203.0.113.5:10000");
+    /* Seen from outside nothing gets in there, and our own rules drop nothing. */
+    have_one_nat(&e);
+    e.streams[0].probe = e.streams[0].firewall = PATH_NO;
+    doctor_diagnose(&e, &d);
+    CHECK(!d.is_healthy && d.count == 1 && d.findings[0].cause == DOCTOR_NOT_FORWARDED);
+    CHECK_INT(d.findings[0].certainty, DOCTOR_CERTAIN);
+    /* It gets in: then the SRC was late. */
+    e.streams[0].probe = PATH_YES;
+    doctor_diagnose(&e, &d);
+    CHECK(d.is_healthy);
 }
 
-/* It comes to the settings' address, at a port that was sent from before the SRC was told: others are
- * not forwarded, if it had sent before; else it may have been late. */
+/* It comes to the settings' address, at a port that was sent from before the SRC was told, and had
+ * not sent before: it may have been late. */
+static void test_opened_for_nothing(void)
+{
+    struct doctor_evidence e = {0};
+    struct doctor_diagnosis d;
+    read_opened(&e, "\"our_class\":\"1:1\",\"path\":\"M+H(ip:port)\",\"lost_before_first\":0");
+    have_one_nat(&e);
+    doctor_take_detours(&e);
+    doctor_diagnose(&e, &d);
+    CHECK(d.is_healthy);
+}
+
+/* It had sent before: other ports are not forwarded. */
 static void test_opened(void)
 {
-    for (int lost = 0; lost < 2; lost++) {
-        struct doctor_evidence e = {0};
-        struct doctor_diagnosis d;
-        char text[512];
-        snprintf(
-            text, sizeof text,
-            "{\"streams\":[{\"label\":\"1\",\"packets\":5,\"direction\":\"recvonly\",\"offered\":"
-            "\"192.0.2.1:4000\",\"advertised\":\"203.0.113.5:10010\",\"bound\":\"10.0.0.5:10010\","
-            "\"path\":\"static\",\"verdict\":{\"our_class\":\"1:1\",\"path\":\"M+H(ip:port)\","
-            "\"lost_before_first\":%d,\"trail\":[{\"t_ms\":2000,\"event\":\"retried\"}]}}]}",
-            lost * 99);
-        doctor_read_recording(text, &e);
-        doctor_read_network(network, &e);
-        e.external = e.ordered;
-        e.levels = 1;
-        e.gateway = (struct addr){0};
-        doctor_take_detours(&e);
-        doctor_diagnose(&e, &d);
-        CHECK_INT(d.is_healthy, !lost);
-        CHECK(!lost || (d.findings[0].cause == DOCTOR_NOT_FORWARDED &&
-                        d.findings[0].certainty != DOCTOR_CERTAIN));
-        char *report = doctor_print_report(&e, &d, "x");
-        CHECK(!lost || strstr(report, "Media comes by another way than was answered, and") != NULL);
-        free(report);
-        e.streams[0].firewall = PATH_NO;
-        doctor_diagnose(&e, &d);
-        CHECK(!lost || (d.count == 1 && d.findings[0].certainty == DOCTOR_CERTAIN));
-        if (!lost)
-            continue;
-        /* Behind two NATs it may be either's doing. */
-        e.levels = 2;
-        doctor_diagnose(&e, &d);
-        CHECK(d.count >= 2 && d.findings[0].certainty != DOCTOR_CERTAIN);
-        CHECK(d.findings[0].cause == DOCTOR_DOUBLE_NAT &&
-              d.findings[1].cause == DOCTOR_NOT_FORWARDED);
-        /* Without a NAT a firewall before this host lets in what answers, and nothing else. */
-        e.levels = 0;
-        e.streams[0].firewall = PATH_UNKNOWN;
-        e.local = e.ordered;
-        doctor_diagnose(&e, &d);
-        CHECK(d.findings[0].cause == DOCTOR_ROUTER_FIREWALL &&
-              d.findings[0].certainty == DOCTOR_LIKELY);
-        e.streams[0].firewall = PATH_NO;
-        doctor_diagnose(&e, &d);
-        CHECK(d.count == 1 && d.findings[0].cause == DOCTOR_ROUTER_FIREWALL &&
-              d.findings[0].certainty == DOCTOR_CERTAIN);
-    }
+    struct doctor_evidence e = {0};
+    struct doctor_diagnosis d;
+    read_opened(&e, "\"our_class\":\"1:1\",\"path\":\"M+H(ip:port)\",\"lost_before_first\":99");
+    have_one_nat(&e);
+    doctor_take_detours(&e);
+    doctor_diagnose(&e, &d);
+    CHECK(!d.is_healthy && d.findings[0].cause == DOCTOR_NOT_FORWARDED &&
+          d.findings[0].certainty != DOCTOR_CERTAIN);
+    char *report = doctor_print_report(&e, &d, "x");
+    CHECK(strstr(report, "Media comes by another way than was answered, and") != NULL);
+    free(report);
+    e.streams[0].firewall = PATH_NO;
+    doctor_diagnose(&e, &d);
+    CHECK(d.count == 1 && d.findings[0].certainty == DOCTOR_CERTAIN);
+    /* Behind two NATs it may be either's doing. */
+    e.levels = 2;
+    doctor_diagnose(&e, &d);
+    CHECK(d.count >= 2 && d.findings[0].certainty != DOCTOR_CERTAIN);
+    CHECK(d.findings[0].cause == DOCTOR_DOUBLE_NAT && d.findings[1].cause == DOCTOR_NOT_FORWARDED);
+    /* Without a NAT a firewall before this host lets in what answers, and nothing else. */
+    e.levels = 0;
+    e.streams[0].firewall = PATH_UNKNOWN;
+    e.local = e.ordered;
+    doctor_diagnose(&e, &d);
+    CHECK(d.findings[0].cause == DOCTOR_ROUTER_FIREWALL &&
+          d.findings[0].certainty == DOCTOR_LIKELY);
+    e.streams[0].firewall = PATH_NO;
+    doctor_diagnose(&e, &d);
+    CHECK(d.count == 1 && d.findings[0].cause == DOCTOR_ROUTER_FIREWALL &&
+          d.findings[0].certainty == DOCTOR_CERTAIN);
 }
 
 /* It came otherwise than answered first, and stopped there a minute ago, as the SRC says by its own doing. */
-static void test_detour_that_stopped(void)
+static void stops(struct doctor_evidence *e)
 {
-    static const char *const ways[][3] = {{"192.0.2.40:50000", "relay", "Rw"},
-                                          {"203.0.113.5:10010", "static", "M+H(ip:port)"}};
-    for (int opened = 0; opened < 2; opened++) {
-        struct doctor_evidence e = {0};
-        struct doctor_diagnosis d;
-        char text[512];
-        snprintf(
-            text, sizeof text,
-            "{\"streams\":[{\"label\":\"1\",\"packets\":500,\"direction\":\"recvonly\","
-            "\"offered\":\"192.0.2.1:4000\",\"advertised\":\"%s\",\"bound\":\"10.0.0.5:10010\","
-            "\"path\":\"%s\",\"verdict\":{\"our_class\":\"1:1\",\"path\":\"%s\","
-            "\"lost_before_first\":99,\"trail\":[{\"t_ms\":2000,\"event\":\"retried\"}]}}]}",
-            ways[opened][0], ways[opened][1], ways[opened][2]);
-        doctor_read_recording(text, &e);
-        CHECK(e.streams[0].was_elsewhere && e.streams[0].is_opened == opened);
-        e.streams[0].silent_ms = 60000;
-        e.streams[0].src_sends = PATH_NO;
-        e.streams[0].rtcp = 7;
-        doctor_read_network(network, &e);
-        e.external = e.ordered;
-        e.levels = 1;
-        e.gateway = (struct addr){0};
-        e.relay = DOCTOR_RELAY_READY;
-        e.streams[0].firewall = PATH_NO;
-        doctor_take_detours(&e);
-        CHECK(!e.streams[0].is_detour && e.streams[0].rtcp == 7);
-        doctor_diagnose(&e, &d);
-        CHECK(d.count == 1 && d.findings[0].cause == DOCTOR_SRC_SILENT &&
-              d.findings[0].certainty == DOCTOR_CERTAIN);
-        char *report = doctor_print_report(&e, &d, "x");
-        CHECK(strstr(report, "Media stopped for stream 1 at ") &&
-              !strstr(report, "answered first"));
-        free(report);
-        if (!opened)
-            continue;
-        /* It says that it sends: what let it in may have forgotten it, and it had never been forwarded. */
-        e.streams[0].src_sends = PATH_YES;
-        e.streams[0].is_readdressed = true;
-        doctor_diagnose(&e, &d);
-        CHECK(d.count == 1 && d.findings[0].cause == DOCTOR_NAT_FORGOT);
-        /* A stranger's probe is not let in, as from the first. */
-        e.streams[0].src_sends = PATH_UNKNOWN;
-        e.streams[0].is_readdressed = false;
-        e.streams[0].probe = PATH_NO;
-        doctor_diagnose(&e, &d);
-        CHECK(d.count >= 2 && d.findings[0].certainty != DOCTOR_CERTAIN);
-    }
+    struct doctor_diagnosis d;
+    e->streams[0].silent_ms = 60000;
+    e->streams[0].src_sends = PATH_NO;
+    e->streams[0].rtcp = 7;
+    have_one_nat(e);
+    e->relay = DOCTOR_RELAY_READY;
+    e->streams[0].firewall = PATH_NO;
+    doctor_take_detours(e);
+    CHECK(!e->streams[0].is_detour && e->streams[0].rtcp == 7);
+    doctor_diagnose(e, &d);
+    CHECK(d.count == 1 && d.findings[0].cause == DOCTOR_SRC_SILENT &&
+          d.findings[0].certainty == DOCTOR_CERTAIN);
+    char *report = doctor_print_report(e, &d, "x");
+    CHECK(strstr(report, "Media stopped for stream 1 at ") && !strstr(report, "answered first"));
+    free(report);
+}
+
+static void test_relayed_that_stopped(void)
+{
+    struct doctor_evidence e = {0};
+    read_relayed(&e, "\"our_class\":\"1:1\",\"path\":\"Rw\",\"lost_before_first\":99");
+    CHECK(e.streams[0].was_elsewhere && !e.streams[0].is_opened);
+    stops(&e);
+}
+
+static void test_opened_that_stopped(void)
+{
+    struct doctor_evidence e = {0};
+    struct doctor_diagnosis d;
+    read_opened(&e, "\"our_class\":\"1:1\",\"path\":\"M+H(ip:port)\",\"lost_before_first\":99");
+    CHECK(e.streams[0].was_elsewhere && e.streams[0].is_opened);
+    stops(&e);
+    /* It says that it sends: what let it in may have forgotten it, and it had never been forwarded. */
+    e.streams[0].src_sends = PATH_YES;
+    e.streams[0].is_readdressed = true;
+    doctor_diagnose(&e, &d);
+    CHECK(d.count == 1 && d.findings[0].cause == DOCTOR_NAT_FORGOT);
+    /* A stranger's probe is not let in, as from the first. */
+    e.streams[0].src_sends = PATH_UNKNOWN;
+    e.streams[0].is_readdressed = false;
+    e.streams[0].probe = PATH_NO;
+    doctor_diagnose(&e, &d);
+    CHECK(d.count >= 2 && d.findings[0].certainty != DOCTOR_CERTAIN);
 }
 
 /* "1 causes" are none, and what the firewall's rules have shown is no question any more. */
@@ -295,9 +312,12 @@ static void test_report(void)
 int main(void)
 {
     RUN(test_recording);
+    RUN(test_misled);
     RUN(test_detour);
+    RUN(test_opened_for_nothing);
     RUN(test_opened);
-    RUN(test_detour_that_stopped);
+    RUN(test_relayed_that_stopped);
+    RUN(test_opened_that_stopped);
     RUN(test_one_cause_is_left);
     RUN(test_network);
     RUN(test_the_calls_own_family);

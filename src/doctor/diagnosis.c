@@ -255,7 +255,8 @@ static enum judgement judge_no_sip(const struct doctor_evidence *e)
 {
     if (e->has_call || e->refused_status != 0 || e->invites_truncated > 0)
         return NO;
-    if (e->invites > 0 && !e->was_asked)
+    /* Of one that came nothing need be written down where the disk is full. */
+    if (e->invites > 0 && (!e->was_asked || e->disk_is_full))
         return NO;
     if (e->reassembly_failures > 0)
         return e->invites > 0 ? LIKELY : NO;

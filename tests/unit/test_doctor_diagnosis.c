@@ -197,6 +197,8 @@ static void test_signalling(void)
     CHECK(is_alone(&e, DOCTOR_SIP_ALG)); /* an ALG */
     e = (struct doctor_evidence){.disk_is_full = true, .invites = 1, .has_call = true};
     CHECK(is_alone(&e, DOCTOR_DISK_FULL)); /* a full disk */
+    e = (struct doctor_evidence){.disk_is_full = true, .invites = 1, .was_asked = true};
+    CHECK(is_alone(&e, DOCTOR_DISK_FULL)); /* on which nothing was kept of the call */
 }
 
 static void test_two_at_once(void)

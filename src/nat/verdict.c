@@ -155,6 +155,17 @@ struct verdict_cure verdict_cure(const struct verdict *v)
             "UDP out",
             "let UDP in to the RTP ports at that firewall (in a cloud: the security group); then "
             "see whether the SRC sends RTP there"};
+    if (!us->has_stun && !us->stun_is_silent && us->behaviour.mapping > NAT_MAPPING_NONE &&
+        !us->relay_udp && !us->relay_stream)
+        return (struct verdict_cure){
+            "STUN servers answer, but for this port none has told an address outside: our NAT "
+            "gives this "
+            "host no more UDP mappings, or calls came faster than ports stood ready; and there is "
+            "no relay",
+            "ask how many UDP mappings the router or the carrier allows a host, and set nat.ready "
+            "where calls come many at once; or forward the RTP ports and set nat.external_ip; or "
+            "set "
+            "nat.turn_servers"};
     if (!us->has_stun && !us->stun_is_silent && !us->relay_udp && !us->relay_stream)
         return (struct verdict_cure){
             "no STUN server has told this port's address outside, and there is no relay",

@@ -203,11 +203,14 @@ static void test_unreachable(void)
         {.stun_is_silent = true},
         {0},
         {.has_stun = true, .behaviour = {.mapping = NAT_MAPPING_NONE}},
+        {.behaviour = eim_apdf.behaviour}, /* its NAT is full */
     };
-    const char *const words[] = {"its own network", "there is no relay",  "nobody can tell",
-                                 "no UDP leaves",   "no STUN server has", "a firewall before"};
+    const char *const words[] = {"its own network",     "there is no relay",  "nobody can tell",
+                                 "no UDP leaves",       "no STUN server has", "a firewall before",
+                                 "no more UDP mappings"};
     const char *const cures[] = {"firewall",      "nat.turn_servers", "sip.allow",
-                                 "transport=tcp", "nat.stun_servers", "security group"};
+                                 "transport=tcp", "nat.stun_servers", "security group",
+                                 "nat.ready"};
     for (size_t i = 0; i < sizeof nats / sizeof *nats; i++) {
         static char text[8192];
         struct verdict v;

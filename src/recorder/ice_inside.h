@@ -45,6 +45,8 @@ void recorder_ice_more(struct recorder *recorder, struct recorder_call *call, un
 bool recorder_ice_awaits(const struct recorder *recorder, const struct recorder_call *call,
                          struct recorder_now now, const struct recorder_lease *lease,
                          const struct recorder_ice *ice);
+/* Is it among our candidates that the SRC knows, or will? */
+bool recorder_ice_has_told(const struct recorder_ice *ice, const struct addr *address);
 /* May checks be sent to a candidate there? */
 bool recorder_ice_may_check(const struct recorder *recorder, const struct recorder_call *call,
                             const struct addr *address);

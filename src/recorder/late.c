@@ -38,7 +38,8 @@ static size_t tell_relay(struct recorder_ice *ice, const struct recorder_lease *
                               .address = lease->relay.relayed[v6 != (k == 1)],
                               .related = lease->ticket.bound};
         bool needed = k == 0 || ice->bridges || ice->second.held;
-        if (!needed || !addr_is_set(&c.address) || ice->count == RECORDER_ICE_TOLD)
+        if (!needed || !addr_is_set(&c.address) || ice->count == RECORDER_ICE_TOLD ||
+            recorder_ice_has_told(ice, &c.address))
             continue;
         if (addr_is_set(&lease->ticket.seen))
             c.related = lease->ticket.seen;
@@ -87,6 +88,22 @@ static bool take_relay(struct recorder *recorder, struct recorder_call *call,
         return false;
     bring_relay(recorder, call, now, number);
     return true;
+}
+
+void recorder_late_family(struct recorder *recorder, struct recorder_call *call,
+                          struct recorder_now now, unsigned number, const struct sdp_media *media)
+{
+    struct recorder_ice *ice = call->ices[number];
+    const struct recorder_lease *lease = &call->leases[number];
+    uint8_t family = recorder_second_family(lease);
+    if (ice->bridges || ice->second.held || ice->lite || ice->has_path ||
+        !recorder_second_offered(recorder, call, media, family))
+        return;
+    ice->bridges = true;
+    if (!lease->has_relay)
+        (void)take_relay(recorder, call, now, number);
+    else if (addr_is_set(&lease->relay.relayed[family == ADDR_V6]))
+        bring_relay(recorder, call, now, number);
 }
 
 void recorder_late_relay(struct recorder *recorder, struct recorder_now now, uint32_t worker)

@@ -10,6 +10,10 @@
 /* A relay of the worker's came into stock: for streams whose checks may need it. Their SRCs are told by
  * INFO where they take it, else by an offer. */
 void recorder_late_relay(struct recorder *recorder, struct recorder_now now, uint32_t worker);
+/* The SRC has trickled candidates, of media in recorder->theirs: where they are the first of a family that
+ * we have not, it is told the relay's address of that. */
+void recorder_late_family(struct recorder *recorder, struct recorder_call *call,
+                          struct recorder_now now, unsigned number, const struct sdp_media *media);
 /* The relay that the stream had is gone. Where its path went over it, ICE begins anew with another. */
 void recorder_late_lost(struct recorder *recorder, struct recorder_call *call,
                         struct recorder_now now, unsigned number);

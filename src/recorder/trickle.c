@@ -7,6 +7,7 @@
 
 #include "ice/priority.h"
 #include "recorder/ice_inside.h"
+#include "recorder/late.h"
 #include "recorder/move.h"
 #include "sdp/fragment.h"
 
@@ -72,7 +73,7 @@ void recorder_trickle_begin(struct recorder_call *call, unsigned number)
     call->trickle.due |= call->ices[number] && call->ices[number]->owes;
 }
 
-static bool is_told(const struct recorder_ice *ice, const struct addr *address)
+bool recorder_ice_has_told(const struct recorder_ice *ice, const struct addr *address)
 {
     for (size_t i = 0; i < ice->count; i++) {
         if (addr_equal(&ice->told[i].address, address))
@@ -87,7 +88,7 @@ static bool add_seen(struct recorder_ice *ice, uint16_t component, const struct 
 {
     struct candidate c = {
         .type = CANDIDATE_SERVER_REFLEXIVE, .component = component, .address = *seen};
-    if (!addr_is_set(seen) || component > ice->components || is_told(ice, seen) ||
+    if (!addr_is_set(seen) || component > ice->components || recorder_ice_has_told(ice, seen) ||
         ice->count == RECORDER_ICE_TOLD)
         return false;
     for (size_t i = 0; i < ice->count; i++) {
@@ -293,6 +294,7 @@ void recorder_trickle_take(struct recorder *recorder, struct recorder_call *call
             !recorder_ice_is_of(call->ices[number], media->ice_ufrag, media->ice_pwd))
             continue;
         recorder_ice_more(recorder, call, (unsigned)number, media, media->ice_ends, now.wall);
+        recorder_late_family(recorder, call, now, (unsigned)number, media);
     }
     if (recorder->theirs.ice_ends)
         end_all(recorder, call, now.wall);

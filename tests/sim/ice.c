@@ -327,6 +327,38 @@ static void test_all_candidates_are_told_late(void)
     test_all_candidates_are_told(true);
 }
 
+/* We have no IPv6, and a relay has: an SRC that trickles such a candidate after the answer is told its
+ * address then, once, and no other is. */
+static void test_a_family_that_is_trickled(void)
+{
+    static const char fragment[] = "a=ice-ufrag:srcA\r\na=ice-pwd:0123456789abcdef012345\r\n"
+                                   "m=audio 9 RTP/AVP 0\r\na=mid:0\r\n"
+                                   "a=candidate:%u 1 UDP 2130706175 %s 40000 typ host\r\n";
+    static const char *const later[] = {"192.0.2.77", "2001:db8::10", "2001:db8::11"};
+    struct srs_options options = natted();
+    struct play *play = begin(13, &options);
+    struct recorder_relay relay = {.generation = 1,
+                                   .relayed = {addr_v4(203, 0, 113, 60, 49152)},
+                                   .server_address = addr_v4(203, 0, 113, 50, 3478)};
+    CHECK(addr_parse(VIEW_LIT("[2001:db8:9::60]:49152"), 0, &relay.relayed[1]));
+    recorder_relay(play->srs.recorder, srs_now(&play->srs), &relay);
+    trickle(play->src);
+    CHECK(src_connect(play->src, NULL));
+    world_run(&play->world, 1000);
+    for (unsigned i = 0; i < 3; i++) {
+        char body[300];
+        (void)snprintf(body, sizeof body, fragment, i + 2, later[i]);
+        play->src->asked[0] = '\0';
+        src_request(play->src, "INFO", "application/trickle-ice-sdpfrag", body);
+        world_run(&play->world, 1000);
+        bool told = strstr(play->src->asked, " 2001:db8:9::60 49152 typ relay") != NULL;
+        if (!CHECK_INT(told, i == 1))
+            printf("# after %s: %s\n", later[i], play->src->asked);
+    }
+    play_end(play);
+    play_free(play);
+}
+
 /* The SRC lists INFO and then takes none: what it was to learn by it, it learns by an offer. Nothing is
  * left to tell after that. */
 static void test_an_info_is_refused(void)
@@ -540,6 +572,7 @@ int main(void)
     RUN(test_a_mapping_ends);
     RUN(test_all_candidates_are_told_at_once);
     RUN(test_all_candidates_are_told_late);
+    RUN(test_a_family_that_is_trickled);
     RUN(test_the_other_family_goes_and_comes);
     RUN(test_the_other_family_moves);
     RUN(test_the_other_family_is_refused);

@@ -48,6 +48,9 @@ static struct {
 static int64_t moves[SCRIPTS_IN_CHECK * EVENTS];
 static size_t move_count;
 static bool is_orphaned; /* an allocation of theirs, by their NAT */
+/* Their gateway has lost what it had mapped, and told them (RFC 6887 §14.1): they gather anew when
+ * there is a restart. */
+static bool has_lapsed;
 static int counts[WHATS];
 
 static void take_stranger(struct natsim *sim, void *context, const struct natsim_packet *packet)
@@ -99,22 +102,25 @@ static void add_stranger(void)
     (void)natsim_interface(&play.sim, stranger.host, 0, v6);
 }
 
-static void start_over(struct addr address, struct addr turn, bool they_too)
+/* Relays are asked of a second server, too: where ours is dead, the call goes on with that one. */
+static void start_over(struct addr address, bool they_too)
 {
-    iceplay_start_over(&play, address, turn, they_too);
+    struct addr turn = play.sides[ICEPLAY_US].lines[0].options.turn;
+    if (addr_is_set(&turn) && play.turn[ICEPLAY_US].faults.silent)
+        turn = play.turn[ICEPLAY_SIDES].address;
+    iceplay_start_over(&play, address, turn, they_too || has_lapsed);
+    has_lapsed = false;
     (void)iceplay_recover(&play, SILENT_MS);
 }
 
 /* Media stays away: after SILENCE_MS we look into it. True when it comes again in time. */
-static bool recovers(bool turn_is_dead, bool they_too)
+static bool recovers(bool they_too)
 {
     struct iceside *us = &play.sides[ICEPLAY_US];
     struct tick began = play.sim.now;
     if (iceplay_recover(&play, SILENCE_MS) >= 0)
         return true;
-    struct addr turn = turn_is_dead ? play.turn[ICEPLAY_SIDES].address : us->lines[0].options.turn;
-    start_over(us->lines[0].options.address,
-               us->lines[0].options.turn.family ? turn : us->lines[0].options.turn, they_too);
+    start_over(us->lines[0].options.address, they_too);
     return iceplay_recover(&play, SILENT_MS) >= 0 && tick_diff_ms(play.sim.now, began) <= SILENT_MS;
 }
 
@@ -125,7 +131,7 @@ static bool stays_well(void)
     struct iceside *us = &play.sides[ICEPLAY_US], *them = &play.sides[ICEPLAY_THEM];
     iceplay_run(&play, CONSENT_MS);
     if (us->events[ICE_CONSENT_LOST] + them->events[ICE_CONSENT_LOST] > 0)
-        start_over(us->lines[0].options.address, us->lines[0].options.turn, true);
+        start_over(us->lines[0].options.address, true);
     us->events[ICE_CONSENT_LOST] = them->events[ICE_CONSENT_LOST] = 0;
     return iceplay_recover(&play, 1000) >= 0;
 }
@@ -140,7 +146,7 @@ static bool change_address(unsigned times)
     (void)natsim_interface(&play.sim, us->host, play.networks[0].realm, new);
     play.networks[0].address = new;
     iceplay_run(&play, NOTICE_MS);
-    start_over(new, us->lines[0].options.turn, false);
+    start_over(new, false);
     int64_t ms = tick_diff_ms(play.sim.now, began);
     if (move_count < sizeof moves / sizeof *moves)
         moves[move_count++] = ms;
@@ -156,7 +162,7 @@ static bool flap(struct rng *rng)
         link->down = false;
         iceplay_run(&play, 300 + (int64_t)rng_below(rng, 3000));
     }
-    return iceplay_recover(&play, FLAP_MS) >= 0 || recovers(false, true);
+    return iceplay_recover(&play, FLAP_MS) >= 0 || recovers(true);
 }
 
 /* Nobody says a word but those who keep it all alive. */
@@ -178,8 +184,10 @@ static bool pass_a_day(void)
 static void reboot(int side)
 {
     struct maphost *gateway = &play.gateways[side][0];
-    if (gateway->asked)
+    if (gateway->asked) {
         gateway->started = play.sim.now;
+        has_lapsed |= side == ICEPLAY_THEM;
+    }
     for (size_t realm = play.networks[side].realm; realm > 0; realm = play.sim.outside[realm])
         natsim_reboot(&play.sim, realm);
 }
@@ -193,7 +201,7 @@ static bool lapse(void)
     for (uint32_t s = 0; s <= gateway->lifetime_s && addr_is_set(&us->lines[0].mapped[0]); s++)
         iceplay_run(&play, 1000);
     bool is_told = !addr_is_set(&us->lines[0].mapped[0]);
-    start_over(us->lines[0].options.address, us->lines[0].options.turn, false);
+    start_over(us->lines[0].options.address, false);
     gateway->silent = false;
     return is_told && iceplay_recover(&play, MOVE_MS) >= 0;
 }
@@ -220,13 +228,13 @@ static bool happens(enum what what, struct rng *rng, unsigned times)
     case THEIR_NAT_REBOOTS:
         reboot(what == THEIR_NAT_REBOOTS);
         is_orphaned |= what == THEIR_NAT_REBOOTS;
-        return recovers(false, what == THEIR_NAT_REBOOTS);
+        return recovers(what == THEIR_NAT_REBOOTS);
     case OUR_RELAY_RESTARTS:
         turnhost_restart(&play.turn[ICEPLAY_US]);
-        return recovers(false, false);
+        return recovers(false);
     case OUR_RELAY_DIES:
         play.turn[ICEPLAY_US].faults.silent = true;
-        return recovers(true, false);
+        return recovers(false);
     case LINKS_FLAP:
         return flap(rng);
     case A_DAY_PASSES:
@@ -281,7 +289,7 @@ static bool play_script(uint64_t seed)
     for (int i = 0; i < ICEPLAY_SIDES; i++)
         play.gateways[i][0].lifetime_s = 120u << rng_below(&rng, 7);
     add_stranger();
-    is_orphaned = false;
+    is_orphaned = has_lapsed = false;
     iceplay_call(&play);
     iceplay_settle(&play, 10000);
     struct iceside *us = &play.sides[ICEPLAY_US];

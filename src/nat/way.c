@@ -258,7 +258,7 @@ static void send_round(struct way *w, struct tick now)
 static void prepare(struct way *w, struct tick now)
 {
     w->told = w->due_raw = w->due_relayed = w->once = w->twice = 0;
-    w->relay_alone = false;
+    w->relay_alone = w->mapping_moved = false;
     /* What the SRC sends before our punch has passed may take our port away: Linux remembers what it
      * has dropped. One punch could be lost. */
     w->twice_at = w->facts.choice.punches ? tick_add_ms(now, WAY_TWICE_MS) : TICK_NEVER;
@@ -542,6 +542,8 @@ void way_mapped(struct way *w, struct tick now, const struct addr *mapped)
         want_path(w, now, WAY_ADDRESS_CHANGED, 0);
         return;
     }
+    w->mapping_moved |= w->facts.choice.code == PATH_MAPPED && addr_is_set(&w->facts.mapped) &&
+                        !addr_equal(&w->facts.mapped, mapped);
     w->facts.mapped = *mapped;
     w->mapping_stands = true;
 }
@@ -628,7 +630,7 @@ static void ask_stun(struct way *w, struct tick now)
 static bool is_only_silent(const struct way *w)
 {
     const struct path_choice *c = &w->facts.choice;
-    bool port_matters = c->to_port || c->code == PATH_REVERSE;
+    bool port_matters = c->to_port || c->code == PATH_REVERSE || w->mapping_moved;
     return w->flows && !port_matters && (!needs_mapping(w) || w->mapping_stands);
 }
 

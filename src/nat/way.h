@@ -78,7 +78,8 @@ struct way_event {
 struct way {
     /* What a packet of a path that works touches, before what it does not. */
     bool confirmed, heard, flows /* since the last change */, held, ended, by_relay, peer_barred,
-        relay_may_send, relay_alone, mapping_stands;
+        relay_may_send, relay_alone, mapping_stands,
+        mapping_moved; /* a mapped port was seen elsewhere: what comes may have followed us there */
     uint8_t event_first, event_count;
     uint8_t sent; /* before anything came */
     enum way_migration {

@@ -27,7 +27,8 @@ static void answer(struct maphost *g, const struct natsim_packet *packet, const 
     (void)natsim_send(g->sim, g->host, packet->to, packet->from, writer_done(w));
 }
 
-/* What it makes of a wish; port 0: nothing. */
+/* What it makes of a wish; port 0: nothing. What there is already is kept to (RFC 6887 §11.3, 3 and 4;
+ * RFC 6886 §3.3). */
 static struct addr map(struct maphost *g, bool tcp, struct addr internal, uint16_t suggested,
                        uint32_t lifetime_s)
 {
@@ -36,6 +37,9 @@ static struct addr map(struct maphost *g, bool tcp, struct addr internal, uint16
     external.port = suggested ? suggested : internal.port;
     if (g->other_port && !box->options.firewall)
         external.port = (uint16_t)(external.port ^ 0x0555);
+    struct addr known;
+    if (natbox_find(box, g->sim->now, &internal, &known) && addr_equal_ip(&known, &external))
+        external = known;
     natbox_unforward(box, &external);
     if (lifetime_s > 0) {
         natbox_forward(box, internal, external,

@@ -399,9 +399,25 @@ void natbox_forward(struct natbox *box, struct addr internal, struct addr extern
                     struct tick expires)
 {
     for (size_t i = 0; i < box->count; i++) { /* what used the port by chance uses it no more */
-        if (addr_equal(&box->mappings[i].external, &external))
+        if (addr_equal(&box->mappings[i].external, &external) &&
+            (box->mappings[i].forwarded || !addr_equal(&box->mappings[i].internal, &internal)))
             box->mappings[i] = (struct natbox_mapping){0};
     }
     *place_for(box, (struct tick){0}) = (struct natbox_mapping){
         .internal = internal, .external = external, .expires = expires, .forwarded = true};
+}
+
+bool natbox_find(const struct natbox *box, struct tick now, const struct addr *internal,
+                 struct addr *external)
+{
+    bool has_one = box->options.mapping == NATBOX_INDEPENDENT && !box->options.bare_forwards;
+    const struct natbox_mapping *found = NULL;
+    for (size_t i = 0; i < box->count; i++) {
+        const struct natbox_mapping *m = &box->mappings[i];
+        if (is_alive(m, now) && addr_equal(&m->internal, internal) && (m->forwarded || has_one))
+            found = found && found->forwarded ? found : m;
+    }
+    if (found)
+        *external = found->external;
+    return found;
 }

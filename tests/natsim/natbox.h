@@ -101,6 +101,10 @@ bool natbox_owns(const struct natbox *box, const struct addr *to);
 void natbox_forward(struct natbox *box, struct addr internal, struct addr external,
                     struct tick expires);
 void natbox_unforward(struct natbox *box, const struct addr *external);
+/* Where what comes from inside is seen already: by a forwarded port, or, where one mapping serves all,
+ * by what has been sent. False: nowhere. */
+bool natbox_find(const struct natbox *box, struct tick now, const struct addr *internal,
+                 struct addr *external);
 /* Forgets everything but its settings. */
 void natbox_reboot(struct natbox *box);
 

@@ -336,6 +336,10 @@ static void test_random_scripts(void)
 {
     for (uint64_t seed = 1; seed <= SCRIPTS_IN_CHECK; seed++)
         CHECK(play_script(seed));
+    /* Found by playing on and on: a relay that had died while it was not needed, a gateway of theirs
+     * that had restarted while the call went on. */
+    CHECK(play_script(20261400088));
+    CHECK(play_script(20280200252));
     for (int i = 0; i < WHATS; i++)
         printf("# %s: %d times\n", names[i], counts[i]);
     qsort(moves, move_count, sizeof *moves, by_size);

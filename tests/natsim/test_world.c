@@ -168,6 +168,36 @@ static void test_one_to_one_and_forwards(void)
     natsim_finish(&sim);
 }
 
+/* RFC 6887 §11.3, 4: a port that is in use is mapped where it is, and what was goes on when the mapping
+ * made for it ends. */
+static void test_a_port_in_use_is_mapped_where_it_is(void)
+{
+    struct natbox_options eim = nat;
+    struct addr inside = addr_v4(10, 0, 0, 7, 4000), other = addr_v4(192, 0, 2, 2, 2000), found;
+    eim.mapping = NATBOX_INDEPENDENT;
+    eim.filtering = NATBOX_ADDRESS_PORT;
+    eim.ports = NATBOX_RANDOM;
+    begin(5);
+    size_t realm = natsim_realm(&sim, 0, &eim);
+    struct party *in = party(0, realm, inside), *out = party(1, 0, other);
+    struct natbox *box = &sim.boxes[realm];
+    CHECK(!natbox_find(box, sim.now, &inside, &found));
+    (void)natsim_send(&sim, in->host, inside, other, VIEW_LIT("x"));
+    pass(20);
+    CHECK(natbox_find(box, sim.now, &inside, &found));
+    CHECK(addr_equal(&out->last.from, &found));
+    natbox_forward(box, inside, found, TICK_NEVER);
+    (void)natsim_send(&sim, out->host, addr_with_port(other, 7), found, VIEW_LIT("x"));
+    pass(20);
+    CHECK_INT(in->datagrams, 1);
+    natbox_unforward(box, &found);
+    (void)natsim_send(&sim, out->host, addr_with_port(other, 7), found, VIEW_LIT("x"));
+    (void)natsim_send(&sim, out->host, other, found, VIEW_LIT("x"));
+    pass(20);
+    CHECK_INT(in->datagrams, 2);
+    natsim_finish(&sim);
+}
+
 static void test_policies(void)
 {
     static const struct {
@@ -464,6 +494,7 @@ int main(void)
     RUN(test_links);
     RUN(test_reordering_and_several_addresses);
     RUN(test_one_to_one_and_forwards);
+    RUN(test_a_port_in_use_is_mapped_where_it_is);
     RUN(test_policies);
     RUN(test_blocks_of_ports);
     RUN(test_connections);

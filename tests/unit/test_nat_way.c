@@ -377,6 +377,20 @@ static void test_a_mapped_port_falls_silent(void)
     way_mapped(&w, now(), &(struct addr){.family = ADDR_V4, .ip = {192, 0, 2, 9}, .port = 7});
     drain();
     CHECK(told(VERDICT_ADDRESS_CHANGED, 0) == NULL); /* STUN's address was not answered with */
+    /* It stands: nobody speaks. But one that did not stand for a while, and was heard all the same, was
+     * heard where the SRC had followed our packets: there a filter may keep it out by now. */
+    for (int moves = 0; moves < 2; moves++) {
+        begin(&facts);
+        way_confirm(&w, now());
+        if (moves)
+            way_mapped(&w, now(), &farm);
+        way_mapped(&w, now(), &outside);
+        flow(src, false, 4000);
+        count = 0;
+        run_until(clock_ms + 10000);
+        CHECK_INT(told(VERDICT_SILENT, 0) != NULL, !moves);
+        CHECK_INT(event(WAY_WANT_PATH, 0) != NULL, moves);
+    }
 }
 
 /* doc/nat.md 9, in mid-call. */

@@ -137,23 +137,27 @@ bool sightings_has_come(uint64_t number)
     return atomic_load(&come[number % SIGHTINGS_PROBES]) == number;
 }
 
-static bool is_probe(struct view datagram, uint64_t number)
+/* The number that a probe would have. */
+static uint64_t number_of(struct view datagram)
 {
-    uint8_t probe[SIGHTINGS_PROBE_SIZE];
-    print_probe(number, probe);
-    return memcmp(datagram.at, probe, sizeof probe) == 0;
+    uint64_t number = 0;
+    for (size_t i = SIGHTINGS_PROBE_SIZE - sizeof number; i < SIGHTINGS_PROBE_SIZE; i++)
+        number = number << 8 | (uint8_t)datagram.at[i];
+    return number;
 }
 
 bool sightings_probe(struct view datagram)
 {
-    if (datagram.len != SIGHTINGS_PROBE_SIZE)
+    uint8_t probe[SIGHTINGS_PROBE_SIZE];
+    if (datagram.len != sizeof probe)
         return false;
-    for (size_t i = 0; i < SIGHTINGS_PROBES; i++) {
-        uint64_t number = atomic_load_explicit(&awaited[i], memory_order_relaxed);
-        if (number == 0 || !is_probe(datagram, number))
-            continue;
-        atomic_store(&come[i], number);
-        return true;
-    }
-    return false;
+    uint64_t number = number_of(datagram);
+    size_t at = number % SIGHTINGS_PROBES;
+    if (number == 0 || atomic_load_explicit(&awaited[at], memory_order_relaxed) != number)
+        return false;
+    print_probe(number, probe);
+    if (memcmp(datagram.at, probe, sizeof probe) != 0)
+        return false;
+    atomic_store(&come[at], number);
+    return true;
 }

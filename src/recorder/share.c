@@ -31,15 +31,17 @@ bool recorder_share_ticket(const struct recorder *recorder, uint8_t family, cons
     if (best == settings->binds_count)
         return false;
     struct addr bound = addr_with_port(settings->binds[best], settings->mux_port);
-    *out = (struct recorder_ticket){
-        .port = MEDIA_PORT_SHARED, .generation = (uint32_t)best, .bound = bound, .bound_rtcp = bound};
+    *out = (struct recorder_ticket){.port = MEDIA_PORT_SHARED,
+                                    .generation = (uint32_t)best,
+                                    .bound = bound,
+                                    .bound_rtcp = bound};
     return true;
 }
 
 uint32_t recorder_share_socket(const struct recorder_ticket *ticket, bool rtcp)
 {
     return ticket->port == MEDIA_PORT_SHARED ? MEDIA_SHARED(MEDIA_SHARED_UDP, ticket->generation)
-                                         : MEDIA_SOCKET(ticket->port, rtcp);
+                                             : MEDIA_SOCKET(ticket->port, rtcp);
 }
 
 bool recorder_share_speaks_tcp(const struct sdp_session *sdp, const struct sdp_media *media)

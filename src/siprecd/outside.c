@@ -81,6 +81,16 @@ static void wait_for(int one, int other, struct tick until)
         (void)poll(ready, 2, (int)ms);
 }
 
+/* A look at one port. */
+struct look {
+    const struct worker_network *network;
+    struct outside_port *at;
+    size_t which; /* of several */
+    int port_fd;  /* the port itself; -1: a worker has it, and tells what comes */
+    pthread_t thread;
+    bool is_apart; /* on a thread of its own */
+};
+
 /* ---- Through a relay ------------------------------------------------------------------------- */
 
 struct relayed {
@@ -190,6 +200,7 @@ static bool number_make(size_t which, uint64_t *number)
     return true;
 }
 
+/* Where the allocation is lost half-way nothing was found out. */
 static void look_through(struct relayed *r, struct outside_port *at)
 {
     struct tick now = io_clock_tick();
@@ -198,19 +209,22 @@ static void look_through(struct relayed *r, struct outside_port *at)
     drive(r, tick_add_ms(now, LOOK_MS));
     if (sightings_has_come(r->number))
         at->arrives = PATH_YES;
-    else if (r->is_sent)
+    else if (r->is_sent && !r->is_over)
         at->arrives = PATH_NO;
     if (at->arrives != PATH_NO || !at->opens || r->port_fd < 0)
         return;
     r->is_opened = true;
     drive(r, tick_add_ms(io_clock_tick(), OPENED_MS));
-    at->answers_arrive = sightings_has_come(r->number) ? PATH_YES : PATH_NO;
+    if (sightings_has_come(r->number))
+        at->answers_arrive = PATH_YES;
+    else if (!r->is_over)
+        at->answers_arrive = PATH_NO;
 }
 
-static void look_by_relay(const struct worker_network *network,
-                          const struct worker_turn_server *server, struct outside_port *at,
-                          size_t which)
+static void look_by_relay(const struct look *look, const struct worker_turn_server *server)
 {
+    const struct worker_network *network = look->network;
+    struct outside_port *at = look->at;
     bool v6 = at->advertised.family == ADDR_V6;
     struct turn_options options = {.username = view_of_string(network->turn_username),
                                    .password = view_of_string(network->turn_password),
@@ -219,22 +233,20 @@ static void look_by_relay(const struct worker_network *network,
                                    .request_cap_ms = LOOK_MS};
     /* A relay may be of another family than the way to its server (RFC 8656 §7.1). */
     bool by_v6 = addr_is_set(&server->address[v6]) ? v6 : !v6;
-    struct relayed r = {.server = server->address[by_v6], .target = at->advertised, .port_fd = -1};
+    struct relayed r = {
+        .server = server->address[by_v6], .target = at->advertised, .port_fd = look->port_fd};
     struct addr any = any_address(&r.server, 0);
     if (server->transport != WORKER_TURN_UDP || !addr_is_set(&r.server) ||
-        !number_make(which, &r.number) ||
+        !number_make(look->which, &r.number) ||
         getrandom(options.seed, sizeof options.seed, 0) != sizeof options.seed)
         return;
     r.turn = turn_create(&options);
     r.fd = open_udp(&any);
     if (r.turn && r.fd >= 0) {
-        r.port_fd = open_port(&at->bound);
         sightings_await(r.number, r.probe);
         look_through(&r, at);
         give_back(&r);
     }
-    if (r.port_fd >= 0)
-        close(r.port_fd);
     if (r.fd >= 0)
         close(r.fd);
     turn_destroy(r.turn);
@@ -289,8 +301,9 @@ static struct answered ask(int fd, struct rng *rng, const struct addr *server, u
 
 /* The port itself, or where somebody has it another of the range, for which the same rules hold; from
  * the *step-th on. */
-static int open_near(const struct outside_port *at, unsigned *step, uint16_t *port)
+static int open_near(const struct look *look, unsigned *step, uint16_t *port)
 {
+    const struct outside_port *at = look->at;
     bool is_of_range = at->bound.port >= at->port_min && at->bound.port <= at->port_max;
     unsigned first = is_of_range ? at->port_min : at->bound.port;
     unsigned width = is_of_range ? (unsigned)(at->port_max - at->port_min + 1) : 1;
@@ -298,7 +311,7 @@ static int open_near(const struct outside_port *at, unsigned *step, uint16_t *po
     while (*step * 2 < width) {
         *port = (uint16_t)(first + (offset + (*step)++ * 2) % width);
         struct addr local = addr_with_port(at->bound, *port);
-        int fd = open_udp(&local);
+        int fd = *port == at->bound.port ? look->port_fd : open_udp(&local);
         if (fd >= 0)
             return fd;
     }
@@ -322,13 +335,14 @@ static bool answers_others(struct rng *rng, const struct addr *server,
 /* It must be the way that the SRC would come by: the same address, and the port as it is here, else
  * what is found out holds for another. A NAT that keeps ports gives one away to whom it refused there
  * (doc/nat.md 5, 9): then another port tells. */
-static void look_by_server(struct rng *rng, const struct addr *server, struct outside_port *at)
+static void look_by_server(const struct look *look, struct rng *rng, const struct addr *server)
 {
+    struct outside_port *at = look->at;
     const struct addr *advertised = &at->advertised;
     unsigned step = 0;
     uint16_t port;
     for (unsigned i = 0; i < LOOKS && at->arrives == PATH_UNKNOWN; i++) {
-        int fd = open_near(at, &step, &port);
+        int fd = open_near(look, &step, &port);
         if (fd < 0)
             break;
         struct answered first = ask(fd, rng, server, 0);
@@ -341,14 +355,17 @@ static void look_by_server(struct rng *rng, const struct addr *server, struct ou
         } else if (!first.has_come && answers_others(rng, server, advertised)) {
             at->arrives = at->answers_arrive = PATH_NO;
         }
-        close(fd);
+        if (fd != look->port_fd)
+            close(fd);
         if (!first.has_come)
             break;
     }
 }
 
-static void look_by_stun(const struct worker_network *network, struct outside_port *at)
+static void look_by_stun(const struct look *look)
 {
+    const struct worker_network *network = look->network;
+    struct outside_port *at = look->at;
     bool v6 = at->advertised.family == ADDR_V6;
     uint8_t seed[32];
     struct rng rng;
@@ -357,19 +374,11 @@ static void look_by_stun(const struct worker_network *network, struct outside_po
     rng_init(&rng, seed);
     for (size_t i = 0; i < WORKER_STUN_SERVERS && at->arrives == PATH_UNKNOWN; i++) {
         if (addr_is_set(&network->stun[v6][i]))
-            look_by_server(&rng, &network->stun[v6][i], at);
+            look_by_server(look, &rng, &network->stun[v6][i]);
     }
 }
 
 /* ---- At several ports ------------------------------------------------------------------------ */
-
-struct look {
-    const struct worker_network *network;
-    struct outside_port *at;
-    size_t which;
-    pthread_t thread;
-    bool is_apart; /* on a thread of its own */
-};
 
 static void *look_run(void *argument)
 {
@@ -382,9 +391,9 @@ static void *look_run(void *argument)
         addr_is_loopback(advertised) || addr_is_link_local(advertised))
         return NULL;
     for (size_t i = 0; i < network->turn_count && at->arrives == PATH_UNKNOWN; i++)
-        look_by_relay(network, &network->turn[i], at, look->which);
+        look_by_relay(look, &network->turn[i]);
     if (at->arrives == PATH_UNKNOWN)
-        look_by_stun(network, at);
+        look_by_stun(look);
     return NULL;
 }
 
@@ -392,9 +401,12 @@ void outside_look(const struct worker_network *network, struct outside_port *por
 {
     struct look looks[SIGHTINGS_PROBES];
     assert(count <= SIGHTINGS_PROBES);
+    /* All of them first: a look that tries other ports must not take one that is looked at. */
+    for (size_t i = 0; i < count; i++)
+        looks[i] = (struct look){
+            .network = network, .at = &ports[i], .which = i, .port_fd = open_port(&ports[i].bound)};
     for (size_t i = 0; i < count; i++) {
         struct look *look = &looks[i];
-        *look = (struct look){.network = network, .at = &ports[i], .which = i};
         look->is_apart = pthread_create(&look->thread, NULL, look_run, look) == 0;
         if (!look->is_apart)
             (void)look_run(look);
@@ -402,6 +414,8 @@ void outside_look(const struct worker_network *network, struct outside_port *por
     for (size_t i = 0; i < count; i++) {
         if (looks[i].is_apart)
             (void)pthread_join(looks[i].thread, NULL);
+        if (looks[i].port_fd >= 0)
+            close(looks[i].port_fd);
     }
 }
 

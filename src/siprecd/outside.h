@@ -13,8 +13,7 @@ struct outside_port {
     struct addr advertised; /* as the SRC was told */
     struct addr bound; /* the local port, opened for the time of the look where nobody has it */
     uint16_t port_min, port_max; /* the range that it is of */
-    bool
-        opens; /* what is sent from the port first may let in what answers it: that is looked at, too */
+    bool opens; /* what is sent from the port may let its answer in: that is looked at, too */
     /* Found out; UNKNOWN: there is nobody outside who could send. */
     enum path_answer arrives;        /* what a stranger sends */
     enum path_answer answers_arrive; /* what answers a datagram from the port (opens) */

@@ -161,6 +161,7 @@ static struct way_facts facts_of(const struct media_stream *stream)
         .choice = way->choice,
         .behaviour = way->behaviour,
         .offered = stream->facts.offered,
+        .advertised = stream->facts.advertised,
         .mapped = way->mapped,
         .target_count = way->target_count,
         .listed = stream->facts.listed,

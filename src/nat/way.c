@@ -542,8 +542,11 @@ void way_mapped(struct way *w, struct tick now, const struct addr *mapped)
         want_path(w, now, WAY_ADDRESS_CHANGED, 0);
         return;
     }
+    /* From the port that the SRC was told, or to it. Of one that is forwarded by hand STUN says nothing:
+     * what we send may leave by another port each time. */
     w->mapping_moved |= w->facts.choice.code == PATH_MAPPED && addr_is_set(&w->facts.mapped) &&
-                        !addr_equal(&w->facts.mapped, mapped);
+                        addr_equal(&w->facts.mapped, &w->facts.advertised) !=
+                            addr_equal(mapped, &w->facts.advertised);
     w->facts.mapped = *mapped;
     w->mapping_stands = true;
 }

@@ -33,6 +33,7 @@ struct way_facts {
     struct path_choice choice;
     struct nat_behaviour behaviour; /* of our NAT; decides how often */
     struct addr offered;            /* c= and m=; unset or nonsense: plays no part */
+    struct addr advertised;         /* what the SRC was told */
     struct addr mapped;             /* what STUN showed for our socket when we answered, or unset */
     uint8_t target_count;
     struct addr targets[WAY_TARGETS]; /* the likeliest first; nobody else gets anything unseen */

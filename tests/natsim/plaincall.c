@@ -72,6 +72,7 @@ static void fill_facts(struct plainside *side)
     *f = (struct way_facts){.choice = side->choice,
                             .behaviour = side->profile.behaviour,
                             .offered = side->src.offered,
+                            .advertised = side->advertised,
                             .mapped = side->seen,
                             .listed = side->options.listed,
                             .relay = side->has_slot,
@@ -223,10 +224,10 @@ static void follow_wish(struct plainside *side)
     if (e->reason == WAY_BACK)
         side->one_port = PATH_NO;
     side->old_facts = side->facts;
-    fill_facts(side);
-    way_change(&side->way, side->sim->now, &side->facts);
     side->previous = side->advertised;
     side->advertised = address;
+    fill_facts(side);
+    way_change(&side->way, side->sim->now, &side->facts);
     side->switches++;
     verdict_switch(&side->verdict, side->sim->now, VERDICT_RETRIED, &side->choice);
     if (is_same)

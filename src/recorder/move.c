@@ -96,14 +96,18 @@ void recorder_move_reached(struct recorder *recorder, struct recorder_call *call
 }
 
 /* One that let the SRC in no more, as after a restart of its server, says nothing of the next; but a
- * server that will not have the SRC refuses it each time. */
-static void try_relays_again(struct recorder_turn *turn, struct recorder_lease *lease)
+ * server that will not have the SRC refuses it each time, and an SRC that sends nothing yet is to find the one
+ * that it was told. False: that one stays. */
+static bool try_relays_again(struct recorder_turn *turn, struct recorder_lease *lease)
 {
-    if (!recorder_way_is_relayed(lease) || turn->renewed == RENEWALS)
-        return;
+    if (!recorder_way_is_relayed(lease))
+        return true;
+    if (turn->renewed == RENEWALS)
+        return false;
     turn->renewed++;
     lease->has_relay = false;
     lease->tried &= ~(1u << PATH_RELAY | 1u << PATH_RELAY_STREAM);
+    return true;
 }
 
 void recorder_move_hope(struct recorder *recorder, struct recorder_now now, uint32_t worker)
@@ -118,8 +122,8 @@ void recorder_move_hope(struct recorder *recorder, struct recorder_now now, uint
                 schedule(recorder, call, tick_add_ms(now.tick, GATHER_MS));
             if (!turn->stranded || turn->wanted || turn->before)
                 continue;
-            try_relays_again(turn, &call->leases[i]);
-            recorder_move_want(recorder, call, now, i, VERDICT_RELAY_LOST, &(struct addr){0});
+            if (try_relays_again(turn, &call->leases[i]))
+                recorder_move_want(recorder, call, now, i, VERDICT_RELAY_LOST, &(struct addr){0});
         }
     }
 }

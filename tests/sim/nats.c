@@ -318,6 +318,31 @@ static void test_a_relay_dies(void)
     play_free(play);
 }
 
+/* An SRC that talks late is to find the relay that it was told: others that stand ready meanwhile are no better, and
+ * when none is left for another try nothing else is told. */
+static void test_a_late_src_finds_its_relay(void)
+{
+    struct gate_options gate = {
+        .outside = SRS_OUTSIDE, .filtering = NAT_FILTERING_ADDRESS_PORT, .by_destination = true};
+    struct play *play = begin(8, &gate, 0, 3);
+    CHECK(src_connect(play->src, NULL));
+    for (unsigned slot = 3; slot < 8; slot++) {
+        world_run(&play->world, 3000);
+        srs_relay(&play->srs, slot, false);
+    }
+    world_run(&play->world, 5000);
+    CHECK(addr_equal_ip(&play->a->to, &gate_relayed));
+    CHECK(addr_equal_ip(&play->b->to, &gate_relayed));
+    src_talk(play->src, true);
+    world_run(&play->world, 5000);
+    play_end(play);
+    CHECK(play_number(play_stream(play, 0), "packets") > 240);
+    CHECK(play_number(play_stream(play, 1), "packets") > 240);
+    CHECK_TEXT(play_text(play_stream(play, 0), "path"), "relay");
+    CHECK_TEXT(play_text(play_stream(play, 1), "path"), "relay");
+    play_free(play);
+}
+
 /* EIM+APDF and an SRC whose address only the relay shows: then the direct way, and the relay is free. */
 static void test_from_the_relay_to_the_direct_way(void)
 {
@@ -357,6 +382,7 @@ int main(void)
     RUN(test_a_late_mapping);
     RUN(test_a_mapping_ends);
     RUN(test_a_relay_dies);
+    RUN(test_a_late_src_finds_its_relay);
     RUN(test_from_the_relay_to_the_direct_way);
     return tap_done();
 }

@@ -176,6 +176,8 @@ static void stream_aim(struct call *call, struct call_stream *stream,
     struct call_sender *sender = &stream->sender;
     if (!addr_is_set(&theirs->rtp) || addr_is_unspecified(&theirs->rtp))
         return;
+    if (sender->rtp_fd < 0)
+        return; /* we have hung up: their request crossed our BYE */
     if (addr_equal(&sender->rtp, &theirs->rtp) && addr_equal(&sender->rtcp, &theirs->rtcp))
         return;
     if (!call_sender_aim(sender, &theirs->rtp, &theirs->rtcp))

@@ -263,6 +263,31 @@ def lost_connection():
     tap.ok(report["late_ms"] < 1500, "media goes on while the connection is opened", report)
 
 
+class MovesLate(StubSrs):
+    """Has not heard the BYE yet when it asks for its media elsewhere: the BYE is answered only when it comes again."""
+
+    def handle(self, message):
+        reply = super().handle(message)
+        if not message.startswith("BYE") or len(self.requests("BYE")) > 1:
+            return reply
+        invite = self.requests("INVITE")[0]
+        lines = re.sub(r"m=audio (\d+)", lambda m: f"m=audio {int(m[1]) + 100}", self.last_sdp)
+        body = f"v=0\r\no=- 7 {self.version + 1} IN IP4 {self.ip}\r\ns=-\r\nc=IN IP4 {self.ip}\r\nt=0 0\r\n{lines}\r\n"
+        target = re.search(r"<([^>]*)>", header(invite, "Contact", "m")).group(1)
+        return (f"INVITE {target} SIP/2.0\r\nVia: SIP/2.0/UDP {self.ip}:{self.port};branch=z9hG4bKlate\r\nMax-Forwards: 70\r\n"
+                f"From: {header(invite, 'To', 't')};tag=stub\r\nTo: {header(invite, 'From', 'f')}\r\n"
+                f"Call-ID: {header(invite, 'Call-ID', 'i')}\r\nCSeq: 1 INVITE\r\nContact: <sip:srs@{self.ip}:{self.port}>;+sip.srs\r\n"
+                f"Content-Type: application/sdp\r\nContent-Length: {len(body)}\r\n\r\n{body}")
+
+
+def moved_late():
+    srs = MovesLate(free_port())
+    status, report = siprec_call(f"sip:srs@127.0.0.1:{srs.port}", "--seconds", "200ms")
+    srs.close()
+    tap.ok(status == 0 and len(srs.requests("BYE")) > 1 and any(m.startswith("SIP/2.0 ") for m in srs.messages),
+           "a re-INVITE that crosses the BYE is no fault: nothing is sent any more", report)
+
+
 # Controls of ASCII, of Unicode, and as bytes that are no UTF-8; a character that is fine.
 HOSTILE = "x\x1b[2J\a\x7f\u009b2J\u202e\udc9b2J\udcffü"
 
@@ -306,5 +331,5 @@ def judge():
 
 
 tap.together(lambda: basic("udp"), lambda: basic("tcp"), codecs, file_sound, digits, impairments, control, silence,
-             *scripts, dialects, lost_connection, judge)
+             *scripts, dialects, lost_connection, moved_late, judge)
 tap.done()

@@ -202,7 +202,7 @@ def doubted():
                 portmap = srs.nat()["portmap"] or {}
                 return portmap.get("wanted") == portmap.get("mapped") and portmap.get("mapped", 0) >= 6
             tap.ok(wait_for(is_mapped, 60), "doubted: mapped at first", srs.nat(), srs.log()[-2000:])
-            calls = [threading.Thread(target=world.call, kwargs={"seconds": 22, "streams": 1}) for _ in range(2)]
+            calls = [threading.Thread(target=world.call, kwargs={"seconds": 32, "streams": 1}) for _ in range(2)]
             for one in calls:
                 one.start()
             wait_for(lambda: srs.metric("siprecd_rtp_packets_received_total") > 100, 20)

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "base/reader.h"
 #include "base/writer.h"
 
 enum { SENDERS = 64 };
@@ -137,21 +138,13 @@ bool sightings_has_come(uint64_t number)
     return atomic_load(&come[number % SIGHTINGS_PROBES]) == number;
 }
 
-/* The number that a probe would have. */
-static uint64_t number_of(struct view datagram)
-{
-    uint64_t number = 0;
-    for (size_t i = SIGHTINGS_PROBE_SIZE - sizeof number; i < SIGHTINGS_PROBE_SIZE; i++)
-        number = number << 8 | (uint8_t)datagram.at[i];
-    return number;
-}
-
 bool sightings_probe(struct view datagram)
 {
     uint8_t probe[SIGHTINGS_PROBE_SIZE];
     if (datagram.len != sizeof probe)
         return false;
-    uint64_t number = number_of(datagram);
+    struct reader r = reader_of(view_skip(datagram, sizeof probe - sizeof(uint64_t)));
+    uint64_t number = reader_u64(&r);
     size_t at = number % SIGHTINGS_PROBES;
     if (number == 0 || atomic_load_explicit(&awaited[at], memory_order_relaxed) != number)
         return false;

@@ -128,6 +128,7 @@ static struct verdict_cure cure_of_ice(const struct path_us *us)
 struct verdict_cure verdict_cure(const struct verdict *v)
 {
     const struct path_us *us = &v->us;
+    bool has_relay = us->relay_udp || us->relay_stream;
     if (us->is_static && us->is_doubted)
         return (struct verdict_cure){
             "the address that was answered first, by the settings' order, is not ours: STUN sees "
@@ -148,7 +149,7 @@ struct verdict_cure verdict_cure(const struct verdict *v)
             "own network lets no UDP out",
             "see whether the SRC sends RTP to that address, and whether its network or a firewall "
             "on the way stops UDP; then our own firewall"};
-    if (us->behaviour.mapping == NAT_MAPPING_NONE && !us->relay_udp && !us->relay_stream)
+    if (us->behaviour.mapping == NAT_MAPPING_NONE && !has_relay)
         return (struct verdict_cure){
             "nothing came to the address that was answered, which is our own: a firewall before "
             "this host keeps it out, or the SRC sends nothing there, or its own network lets no "
@@ -156,26 +157,24 @@ struct verdict_cure verdict_cure(const struct verdict *v)
             "let UDP in to the RTP ports at that firewall (in a cloud: the security group); then "
             "see whether the SRC sends RTP there"};
     if (!us->has_stun && !us->stun_is_silent && us->behaviour.mapping > NAT_MAPPING_NONE &&
-        !us->relay_udp && !us->relay_stream)
+        !has_relay)
         return (struct verdict_cure){
             "STUN servers answer, but for this port none has told an address outside: our NAT "
-            "gives this "
-            "host no more UDP mappings, or calls came faster than ports stood ready; and there is "
-            "no relay",
+            "gives this host no more UDP mappings, or calls came faster than ports stood ready; "
+            "and there is no relay",
             "ask how many UDP mappings the router or the carrier allows a host, and set nat.ready "
             "where calls come many at once; or forward the RTP ports and set nat.external_ip; or "
-            "set "
-            "nat.turn_servers"};
-    if (!us->has_stun && !us->stun_is_silent && !us->relay_udp && !us->relay_stream)
+            "set nat.turn_servers"};
+    if (!us->has_stun && !us->stun_is_silent && !has_relay)
         return (struct verdict_cure){
             "no STUN server has told this port's address outside, and there is no relay",
             "see that nat.stun_servers are set and their names are found; or forward the RTP ports "
             "and set nat.external_ip; or set nat.turn_servers"};
-    if (!us->has_stun && !us->relay_udp && !us->relay_stream)
+    if (!us->has_stun && !has_relay)
         return (struct verdict_cure){
             "no UDP leaves our network, and there is no relay",
             "open outgoing UDP, or set nat.turn_servers with ?transport=tcp or turns:"};
-    if (!us->relay_udp && !us->relay_stream)
+    if (!has_relay)
         return (struct verdict_cure){
             "our NAT keeps out what the SRC sends, and there is no relay; or the SRC's network "
             "lets no UDP out",

@@ -260,16 +260,23 @@ static void test_the_next_path(void)
 static const struct gate_options nat = {.outside = {.family = ADDR_V4, .ip = {203, 0, 113, 9}},
                                         .filtering = NAT_FILTERING_ADDRESS_PORT};
 
-/* Nothing comes and there is no relay: our NAT may have moved the port, since the SRC's first packet was
- * there before ours. Another port, and this time we send first; twice at most. */
-static void test_another_port(void)
+/* A call by punching, with neither relay nor anything heard yet. */
+static struct play *call_without_relay(uint64_t seed)
 {
     struct srs_options options = punching();
     options.relays = 0;
     options.gate = &nat;
-    struct play *play = play_begin(33, &options);
+    struct play *play = play_begin(seed, &options);
     world_run(&play->world, 2000);
     CHECK(src_connect(play->src, NULL));
+    return play;
+}
+
+/* Nothing comes and there is no relay: our NAT may have moved the port, since the SRC's first packet was
+ * there before ours. Another port, and this time we send first; twice at most. */
+static void test_another_port(void)
+{
+    struct play *play = call_without_relay(33);
     struct addr first = play->a->to;
     unsigned probes = 0;
     bool moved = false;
@@ -308,12 +315,7 @@ static void leave_from(struct play *play, uint16_t port)
  * speaks at times is not asked again and again. */
 static void test_another_port_in_mid_call(void)
 {
-    struct srs_options options = punching();
-    options.relays = 0;
-    options.gate = &nat;
-    struct play *play = play_begin(36, &options);
-    world_run(&play->world, 2000);
-    CHECK(src_connect(play->src, NULL));
+    struct play *play = call_without_relay(36);
     world_run(&play->world, 10000);
     CHECK_INT(play->src->reinvites, 2);
     src_talk(play->src, true);
@@ -360,12 +362,7 @@ static void test_a_way_that_was_not_expected_to_work(void)
  * given back. */
 static void test_another_port_is_refused(void)
 {
-    struct srs_options options = punching();
-    options.relays = 0;
-    options.gate = &nat;
-    struct play *play = play_begin(34, &options);
-    world_run(&play->world, 2000);
-    CHECK(src_connect(play->src, NULL));
+    struct play *play = call_without_relay(34);
     struct addr first = play->a->to;
     play->src->reply = 488;
     world_run(&play->world, 5000);

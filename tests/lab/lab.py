@@ -418,7 +418,7 @@ class World:
         name = f"coturn-{address}"
         words = ["turnserver", "-n", "-L", address, *(["-L", other] if other else []), "-E", address, "-p", "3478",
                  "--alt-listening-port", "3479", "--no-cli", "--no-dtls", "-r", "example.org", "--min-port", "49152", "--max-port",
-                 "50999", "--pidfile", self.folder / f"{name}.pid", "--log-file", "stdout", "--userdb", self.folder / f"{name}.db",
+                 "50999", "--pidfile", self.folder / f"{name}.pid", "--log-file", "stdout", "--userdb", ":memory:",
                  "--aux-server", f"{address}:443", "--relay-threads", "1", *options]
         words += ["--lt-cred-mech", "-u", f"{TURN_USER}:{TURN_PASSWORD}"] if auth else ["--no-auth"]
         if tls:
@@ -444,7 +444,7 @@ class World:
             self.servers.start("turnserver", "-n", "-L", ip, "-p", "19302", "--stun-only", "--no-rfc5780", "--no-auth",
                                "--no-cli", "--no-tls", "--no-dtls", "-r", "example.org", "--pidfile",
                                self.folder / f"stun{n}.pid", "--log-file", "stdout", "--userdb",
-                               self.folder / f"stun{n}.db", log=self.folder / f"stun{n}.log")
+                               ":memory:", log=self.folder / f"stun{n}.log")
         for n, ip in enumerate((address, other)):
             self.await_stun(ip, 19302, self.folder / f"stun{n}.log")
         self.name("stun.l.google.com", address)

@@ -21,7 +21,7 @@ class Coturn:
              "--tls-listening-port", str(self.tls_port), "--no-dtls", "--no-cli", "-r", REALM, "--allow-loopback-peers",
              "--fingerprint", "--cert", str(folder / "cert.pem"), "--pkey", str(folder / "key.pem"),
              "--pidfile", str(folder / "pid"), "--log-file", "stdout", "--min-port", str(low), "--max-port", str(high),
-             "--userdb", str(folder / "db"), *options],
+             "--userdb", ":memory:", *options],
             stdout=self.log, stderr=subprocess.STDOUT)
         wait_for(lambda: self.process.poll() is not None or accepts(self.port), 60)
         if self.process.poll() is not None or not accepts(self.port):

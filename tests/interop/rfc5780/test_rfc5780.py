@@ -45,7 +45,7 @@ def start_coturn(world, folder, port, *addresses):
     process = subprocess.Popen(
         [*world.outside.inside, "turnserver", "-n", *listen, "-p", str(port), "--alt-listening-port",
          str(port + 1), "--no-tls", "--no-dtls", "--no-cli", "--no-auth", "-r", "example.org", "--pidfile",
-         str(folder / f"turn{port}.pid"), "--log-file", "stdout", "--userdb", str(folder / f"db{port}"),
+         str(folder / f"turn{port}.pid"), "--log-file", "stdout", "--userdb", ":memory:",
          *(["--no-rfc5780"] if len(addresses) == 1 else [])],
         stdout=log, stderr=subprocess.STDOUT)
     for address in addresses:

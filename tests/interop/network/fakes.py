@@ -5,6 +5,7 @@ Every request goes to LOG, a line each: method, path, status."""
 import http.server
 import json
 import socket
+import socketserver
 import sys
 import time
 
@@ -84,7 +85,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-class Server(http.server.ThreadingHTTPServer):
+class Server(socketserver.ThreadingTCPServer):  # http.server's asks the resolver for its own name first: 5 s where none answers
+    allow_reuse_address = daemon_threads = True
     address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
 
 

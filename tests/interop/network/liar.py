@@ -4,6 +4,7 @@ ADDRESS, describes itself at PORT there and sends those who want a mapping to CO
 comes to PORT goes to LOG, a line each: method, path. fickle: each answer names another address outside."""
 import http.server
 import socket
+import socketserver
 import struct
 import sys
 import threading
@@ -64,4 +65,6 @@ def answer_searches():
 
 
 threading.Thread(target=answer_searches, daemon=True).start()
-http.server.ThreadingHTTPServer((address, int(port)), Handler).serve_forever()
+# http.server's own asks the resolver for its name first: 5 s where none answers.
+socketserver.ThreadingTCPServer.allow_reuse_address = True
+socketserver.ThreadingTCPServer((address, int(port)), Handler).serve_forever()

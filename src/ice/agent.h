@@ -86,10 +86,12 @@ struct ice_credentials {
     struct stun_key *local_key, *remote_key;
 };
 
+/* The longest refuses sixteen attributes that we do not understand (420). */
+enum { ICE_ANSWER_SIZE = 128 };
 struct ice_answer {
     struct ice_path path;
     uint16_t len;
-    uint8_t bytes[160];
+    uint8_t bytes[ICE_ANSWER_SIZE];
 };
 
 struct ice {

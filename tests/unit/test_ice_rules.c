@@ -111,7 +111,8 @@ static bool sends_use_candidate(void)
 struct check {
     enum stun_attribute_type role;
     uint64_t tie;
-    bool use, no_priority, unknown;
+    bool use, no_priority;
+    uint16_t unknown;        /* so many attributes that nobody knows */
     const char *ufrag, *pwd; /* NULL: the agent's own as they are */
 };
 
@@ -129,8 +130,8 @@ static enum ice_input_result check(const struct ice_path *via, struct check c)
     stun_put_u64(&w, c.role ? c.role : STUN_ICE_CONTROLLING, c.tie);
     if (c.use)
         stun_put(&w, STUN_USE_CANDIDATE, VIEW_NONE);
-    if (c.unknown)
-        stun_put(&w, (enum stun_attribute_type)0x7abc, VIEW_LIT("what"));
+    for (uint16_t i = 0; i < c.unknown; i++)
+        stun_put(&w, (enum stun_attribute_type)(0x7a00 + i), VIEW_LIT("what"));
     stun_sign(&w, key);
     stun_finish(&w, true);
     stun_key_destroy(key);
@@ -276,16 +277,21 @@ static void test_lite_follows_a_peer_that_moves_often(void)
 
 /* ---- requests ------------------------------------------------------------------------------- */
 
-/* RFC 8489 §6.3.1: not understood is not obeyed: 420, and nothing changes. */
+/* RFC 8489 §6.3.1: not understood is not obeyed: 420, which names them, and nothing changes. */
 static void test_unknown_attributes_are_refused_first(void)
 {
-    set_up((struct ice_options){.role = ICE_CONTROLLING});
-    CHECK(describe(false));
-    CHECK_INT(check(&from_5, (struct check){.tie = UINT64_MAX, .unknown = true}), ICE_TAKEN);
-    CHECK(pull());
-    CHECK_INT(error_sent(), 420);
-    CHECK_INT(ice_status(ice).role, ICE_CONTROLLING);
-    CHECK_INT(ice_status(ice).remotes, 0);
+    for (uint16_t unknown = 1; unknown <= 20; unknown++) {
+        set_up((struct ice_options){.role = ICE_CONTROLLING});
+        CHECK(describe(false));
+        CHECK_INT(check(&from_5, (struct check){.tie = UINT64_MAX, .unknown = unknown}), ICE_TAKEN);
+        CHECK(pull());
+        CHECK_INT(error_sent(), 420);
+        struct view named;
+        CHECK(stun_attribute_find(&sent, STUN_UNKNOWN_ATTRIBUTES, &named));
+        CHECK_INT(named.len, 2 * (unknown < 16 ? unknown : 16));
+        CHECK_INT(ice_status(ice).role, ICE_CONTROLLING);
+        CHECK_INT(ice_status(ice).remotes, 0);
+    }
 }
 
 /* §7.1.1: PRIORITY MUST be there. */

@@ -9,7 +9,7 @@
 #define SPARE        8 /* packets for the likeliest alone; */
 #define SPARE_LEAST  4 /* while others have got but one, that could be lost */
 #define PLAIN_ROUNDS 4 /* who waits for a first packet of ours got it by then */
-/* The relay may be the way of SRCs that have not moved yet: so long ago means it still is. */
+/* Packets came by a way so long ago at most: they come by it still. */
 #define STILL_MS 300
 
 const char *way_reason_name(enum way_reason reason)
@@ -259,6 +259,7 @@ static void prepare(struct way *w, struct tick now)
 {
     w->told = w->due_raw = w->due_relayed = w->once = w->twice = 0;
     w->relay_alone = w->mapping_moved = false;
+    w->doubt_at = TICK_NEVER;
     /* What the SRC sends before our punch has passed may take our port away: Linux remembers what it
      * has dropped. One punch could be lost. */
     w->twice_at = w->facts.choice.punches ? tick_add_ms(now, WAY_TWICE_MS) : TICK_NEVER;
@@ -517,6 +518,21 @@ void way_resume(struct way *w, struct tick now)
         ladder_expect(&w->ladder, now);
 }
 
+static bool still_comes(struct tick last, struct tick now)
+{
+    return !tick_is_never(last) && tick_diff_ms(now, last) < STILL_MS;
+}
+
+static void leave_mapping(struct way *w, struct tick now, const struct addr *mapped)
+{
+    w->facts.mapped = *mapped;
+    tell(w, now, VERDICT_ADDRESS_CHANGED, mapped);
+    if (w->facts.relay) /* its server knows us by the old one */
+        ask(w, now, WAY_SUSPECT_RELAY);
+    w->ladder.tried = w->failed = 0;
+    want_path(w, now, WAY_ADDRESS_CHANGED, 0);
+}
+
 void way_mapped(struct way *w, struct tick now, const struct addr *mapped)
 {
     bool was_asked = !tick_is_never(w->stun_at);
@@ -532,14 +548,14 @@ void way_mapped(struct way *w, struct tick now, const struct addr *mapped)
     }
     if (!addr_is_set(mapped))
         return;
+    w->doubt_at = TICK_NEVER;
     if (addr_is_set(&w->facts.mapped) && !addr_equal(&w->facts.mapped, mapped) &&
         needs_mapping(w)) {
-        w->facts.mapped = *mapped;
-        tell(w, now, VERDICT_ADDRESS_CHANGED, mapped);
-        if (w->facts.relay) /* its server knows us by the old one */
-            ask(w, now, WAY_SUSPECT_RELAY);
-        w->ladder.tried = w->failed = 0;
-        want_path(w, now, WAY_ADDRESS_CHANGED, 0);
+        /* The server's mapping is another one, and what the SRC sends still comes by its own. */
+        if (still_comes(w->last_raw, now))
+            w->doubt_at = tick_add_ms(w->last_raw, STILL_MS);
+        else
+            leave_mapping(w, now, mapped);
         return;
     }
     /* From the port that the SRC was told, or to it. Of one that is forwarded by hand STUN says nothing:
@@ -617,7 +633,7 @@ void way_end(struct way *w)
     keepalive_stop(&w->rounds);
     ladder_stop(&w->ladder);
     w->stun_at = w->migrate_at = w->back_at = w->leave_at = w->suspect_at = TICK_NEVER;
-    w->twice_at = TICK_NEVER;
+    w->twice_at = w->doubt_at = TICK_NEVER;
 }
 
 /* ---- Time ----------------------------------------------------------------------------------- */
@@ -686,19 +702,25 @@ static void climb(struct way *w, struct tick now)
 
 static void look_after_move(struct way *w, struct tick now)
 {
-    bool still = !tick_is_never(w->last_relayed) && tick_diff_ms(now, w->last_relayed) < STILL_MS;
     w->back_at = TICK_NEVER;
-    if (still) /* it takes its time to move */
+    if (still_comes(w->last_relayed, now)) /* it takes its time to move */
         w->back_at = tick_add_ms(now, STILL_MS);
     else /* to the relay, which serves still */
         want_path(w, now, WAY_BACK, w->failed | 1u << PATH_STUN | 1u << PATH_DIRECT);
 }
 
+static void look_after_doubt(struct way *w, struct tick now)
+{
+    bool comes = still_comes(w->last_raw, now);
+    w->doubt_at = comes ? tick_add_ms(w->last_raw, STILL_MS) : TICK_NEVER;
+    if (!comes)
+        ask_stun(w, now);
+}
+
 static void begin_migration(struct way *w, struct tick now)
 {
-    bool flows = !tick_is_never(w->last_relayed) && tick_diff_ms(now, w->last_relayed) < STILL_MS;
     w->migrate_at = TICK_NEVER;
-    if (!flows || w->held || !w->by_relay) {
+    if (!still_comes(w->last_relayed, now) || w->held || !w->by_relay) {
         plan_migration(w, now);
         return;
     }
@@ -730,6 +752,8 @@ void way_expire(struct way *w, struct tick now, struct rng *rng)
         begin_migration(w, now);
     if (tick_due(w->back_at, now))
         look_after_move(w, now);
+    if (tick_due(w->doubt_at, now))
+        look_after_doubt(w, now);
     if (tick_due(w->leave_at, now)) {
         w->leave_at = TICK_NEVER;
         w->facts.relay = w->relay_may_send = false;
@@ -743,5 +767,6 @@ struct tick way_deadline(const struct way *w)
     struct tick next = tick_min(keepalive_deadline(&w->rounds), ladder_deadline(&w->ladder));
     next = tick_min(next, tick_min(w->stun_at, w->migrate_at));
     next = tick_min(next, tick_min(w->suspect_at, w->twice_at));
-    return tick_min(next, tick_min(w->back_at, w->leave_at));
+    next = tick_min(next, tick_min(w->back_at, w->leave_at));
+    return tick_min(next, w->doubt_at);
 }

@@ -93,8 +93,8 @@ struct way {
     unsigned failed; /* 1 << code: nothing ever came by it */
     struct addr peer, bound;
     struct tick last_raw, last_relayed; /* packets' arrival; TICK_NEVER: none */
-    struct tick stun_at, migrate_at, back_at, leave_at, suspect_at,
-        twice_at; /* TICK_NEVER: not planned */
+    struct tick stun_at, migrate_at, back_at, leave_at, suspect_at, twice_at,
+        doubt_at; /* TICK_NEVER: not planned */
     struct keepalive rounds;
     struct ladder ladder;
     struct way_facts facts;

@@ -477,6 +477,39 @@ static void test_silence(void)
     CHECK(told(VERDICT_LATCHED, 0) != NULL);
 }
 
+/* STUN shows another mapping than the stream's own, and packets come by the old one all the same: whom our
+ * NAT has them from keeps his mapping (RFC 4787 §4.1: another may be each destination's). The stream stays
+ * as long as they come, and is asked about as soon as they do not. */
+static void test_another_mapping_while_packets_come(void)
+{
+    const struct addr moved = addr_with_port(outside, 29886);
+    for (int stands = 0; stands < 2; stands++) {
+        struct way_facts facts = stun_path();
+        begin(&facts);
+        way_confirm(&w, now());
+        flow(src, false, 100);
+        way_mapped(&w, now(), &moved);
+        count = 0;
+        flow(src, false, 5000);
+        CHECK(event(WAY_WANT_PATH, 0) == NULL && event(WAY_ASK_STUN, 0) == NULL);
+        CHECK(told(VERDICT_ADDRESS_CHANGED, 0) == NULL);
+        int64_t last = clock_ms - 20;
+        run_until(last + 350);
+        CHECK(event(WAY_ASK_STUN, last + 300) != NULL);
+        way_mapped(&w, now(), stands ? &outside : &moved);
+        drain();
+        CHECK_INT(event(WAY_WANT_PATH, 0) != NULL, !stands);
+        CHECK_INT(told(VERDICT_ADDRESS_CHANGED, 0) != NULL, !stands);
+    }
+    /* Before anything came there is nothing to stay for. */
+    struct way_facts facts = stun_path();
+    begin(&facts);
+    way_confirm(&w, now());
+    way_mapped(&w, now(), &moved);
+    drain();
+    CHECK(event(WAY_WANT_PATH, 0) && event(WAY_WANT_PATH, 0)->event.reason == WAY_ADDRESS_CHANGED);
+}
+
 static void test_address_change(void)
 {
     struct way_facts facts = stun_path();
@@ -700,6 +733,7 @@ int main(void)
     RUN(test_relay_lost);
     RUN(test_a_mapped_port_falls_silent);
     RUN(test_silence);
+    RUN(test_another_mapping_while_packets_come);
     RUN(test_address_change);
     RUN(test_migration);
     RUN(test_srcs_that_bear_nothing);

@@ -68,6 +68,10 @@ static const char *fixed_cure(enum doctor_cause cause)
     case DOCTOR_DOUBLE_NAT:
         return "At the inner router: bridge mode; or forward the RTP ports on the outer one to it, "
                "too; or here: set TURN_SERVERS.";
+    case DOCTOR_NAT_FULL:
+        return "At the router, or by the carrier: let this host have more UDP mappings (sessions); "
+               "or at the router: forward the RTP ports to this host and set EXTERNAL_IP here; or "
+               "here: set TURN_SERVERS=turn:HOST:3478?transport=tcp, which needs none.";
     case DOCTOR_HAIRPIN:
         return "At the SBC: call our inside address; or here: name the SBC's network in "
                "nat.local_networks.";
@@ -75,9 +79,6 @@ static const char *fixed_cure(enum doctor_cause cause)
         return "Here: correct TURN_USERNAME and TURN_PASSWORD, or TURN_SECRET.";
     case DOCTOR_TURN_DOWN:
         return "Bring the TURN server up, or name a second one in TURN_SERVERS.";
-    case DOCTOR_UDP_BLOCKED:
-        return "At the firewall: let UDP out; or here: set TURN_SERVERS=turns:HOST:443 to a TURN "
-               "server that takes TLS.";
     case DOCTOR_SYMMETRIC_NAT:
         return "Here: set TURN_SERVERS with TURN_USERNAME and TURN_PASSWORD; or at the router: let "
                "it do PCP or UPnP, or forward the RTP ports to this host and set EXTERNAL_IP here.";
@@ -176,6 +177,14 @@ void doctor_print_cure(const struct doctor_evidence *e, const struct doctor_find
         writer_string(w, f->streams ? "At the SBC: send with a payload type of our answer."
                                     : "At the SBC: offer PCMU, PCMA, G722 or Opus on the recording "
                                       "session.");
+        break;
+    case DOCTOR_UDP_BLOCKED:
+        writer_printf(w,
+                      "At the firewall: let UDP out%s; or here: set TURN_SERVERS=turns:HOST:443 to "
+                      "a TURN server that takes TLS.",
+                      e->behaviour.mapping > NAT_MAPPING_NONE
+                          ? "; at the router: let this host have more UDP mappings (sessions)"
+                          : "");
         break;
     case DOCTOR_HOST_FIREWALL:
         writer_string(w, "On this host: let the media in before the rule that drops it, now by "

@@ -304,9 +304,22 @@ static enum judgement judge_turn_down(const struct doctor_evidence *e)
     return e->stun_by_tcp == PATH_YES || lacks == POSSIBLE ? POSSIBLE : LIKELY;
 }
 
+/* UDP of the call's got out: a stream of it comes by UDP, or STUN answered another port's questions. */
+static bool has_udp_out(const struct doctor_evidence *e)
+{
+    for (size_t i = 0; i < e->stream_count; i++) {
+        const struct doctor_stream *s = &e->streams[i];
+        bool comes = s->expects_media && !doctor_stream_is_silent(s) && !s->is_ice;
+        if (s->lacks_port || (comes && !is_relayed(s)))
+            return true;
+    }
+    return false;
+}
+
 static enum judgement judge_udp_blocked(const struct doctor_evidence *e)
 {
-    if (!e->stun_is_asked || !e->stun_is_silent || e->behind_nat == PATH_NO || is_shut_here(e))
+    if (!e->stun_is_asked || !e->stun_is_silent || e->behind_nat == PATH_NO || is_shut_here(e) ||
+        has_udp_out(e))
         return NO;
     if (any_lacks_way(e) == NO)
         return e->relay == DOCTOR_RELAY_READY ? NO : POSSIBLE;
@@ -333,7 +346,7 @@ static enum judgement judge_symmetric(const struct doctor_evidence *e)
 static enum judgement judge_our_private(const struct doctor_evidence *e,
                                         const struct doctor_stream *s)
 {
-    if (!addr_is_private(&s->advertised) || !is_public(&e->signalled) ||
+    if (!addr_is_private(&s->advertised) || !is_public(&e->signalled) || s->lacks_port ||
         doctor_stream_has_stopped(s))
         return NO;
     /* Who gets no answer from outside has nothing better to name. */
@@ -370,6 +383,15 @@ static enum judgement judge_double_nat(const struct doctor_evidence *e,
     if (s->path != PATH_MAPPED && s->path != PATH_BEST_EFFORT)
         return NO;
     return s->probe == PATH_NO ? judge_closed(e, s) : LIKELY;
+}
+
+/* A port that merely was not looked at in time has its address told soon after, and another try. */
+static enum judgement judge_nat_full(const struct doctor_evidence *e, const struct doctor_stream *s)
+{
+    (void)e;
+    if (!s->lacks_port || doctor_stream_has_stopped(s))
+        return NO;
+    return s->is_given_up && !s->is_ice ? CERTAIN : LIKELY;
 }
 
 static enum judgement judge_hairpin(const struct doctor_evidence *e, const struct doctor_stream *s)
@@ -631,6 +653,7 @@ static const struct {
     {DOCTOR_OUR_PRIVATE, judge_our_private, false},
     {DOCTOR_EXTERNAL_WRONG, judge_external, true},
     {DOCTOR_DOUBLE_NAT, judge_double_nat, false},
+    {DOCTOR_NAT_FULL, judge_nat_full, true},
     {DOCTOR_HAIRPIN, judge_hairpin, false},
     {DOCTOR_RELAY_PERMISSION, judge_permission, false},
     {DOCTOR_CODEC, judge_stream_codec, true},

@@ -30,6 +30,7 @@ enum doctor_cause {
     DOCTOR_OUR_PRIVATE,
     DOCTOR_EXTERNAL_WRONG,
     DOCTOR_DOUBLE_NAT,
+    DOCTOR_NAT_FULL,
     DOCTOR_HAIRPIN,
     DOCTOR_TURN_CREDENTIALS,
     DOCTOR_TURN_DOWN,
@@ -70,6 +71,8 @@ struct doctor_stream {
     enum path_code path;
     bool expects_media; /* neither on hold nor removed, and the SRC is to send */
     bool is_ice;
+    /* STUN servers answered, but told no address outside for its port; and all was tried. */
+    bool lacks_port, is_given_up;
     /* It was answered with the settings' address first, which is not STUN's, and then otherwise. */
     bool was_misled;
     /* It was answered with the settings' address first, and otherwise when nothing came there.

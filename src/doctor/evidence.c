@@ -95,6 +95,8 @@ static void read_stream(const json_t *one, struct doctor_evidence *e)
     read_trail(json_object_get(verdict, "trail"), s);
     s->was_misled =
         json_is_true(json_object_get(verdict, "external_differs")) && s->path != PATH_MAPPED;
+    s->lacks_port = json_is_true(json_object_get(verdict, "no_port_outside"));
+    s->is_given_up = json_is_object(json_object_get(verdict, "unreachable"));
     /* An SRC may merely have been late, if it does not say what it had sent by then. */
     s->is_opened = strncmp(text_of(verdict, "path"), "M+H", 3) == 0 &&
                    json_integer_value(json_object_get(verdict, "lost_before_first")) > 0;

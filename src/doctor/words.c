@@ -16,6 +16,7 @@ static const char *const names[DOCTOR_CAUSES] = {
     [DOCTOR_OUR_PRIVATE] = "own-private-address",
     [DOCTOR_EXTERNAL_WRONG] = "external-address-wrong",
     [DOCTOR_DOUBLE_NAT] = "double-nat",
+    [DOCTOR_NAT_FULL] = "nat-full",
     [DOCTOR_HAIRPIN] = "hairpin",
     [DOCTOR_TURN_CREDENTIALS] = "turn-credentials",
     [DOCTOR_TURN_DOWN] = "turn-down",
@@ -120,6 +121,8 @@ static const char *silence_words(enum doctor_cause cause)
     case DOCTOR_DOUBLE_NAT:
         return "the router before us stands itself behind another NAT, so that no port it opens "
                "for us is open outside.";
+    case DOCTOR_NAT_FULL:
+        return "our NAT gives this host no more UDP ports outside, and none was left for this one.";
     case DOCTOR_HAIRPIN:
         return "the SRC is behind the same NAT as we are, and that NAT does not lead what is sent "
                "to its own address back inside.";
@@ -192,10 +195,14 @@ static void print_call_sentence(const struct doctor_evidence *e, enum doctor_cau
                          "answered and refreshed the call no more.");
         break;
     case DOCTOR_UDP_BLOCKED:
-        writer_string(w, e->stun_by_tcp == PATH_YES || e->turn_by_tcp == PATH_YES
-                             ? "This network lets no UDP out: the STUN and TURN servers take TCP "
-                               "connections and answer no UDP."
-                             : "This network lets no UDP out: no STUN server answers.");
+        /* What our NAT does was found out by UDP. */
+        writer_printf(w, "This network lets no UDP out%s: %s.",
+                      e->behaviour.mapping > NAT_MAPPING_NONE
+                          ? " any more, or our NAT has no port left for this host"
+                          : "",
+                      e->stun_by_tcp == PATH_YES || e->turn_by_tcp == PATH_YES
+                          ? "the STUN and TURN servers take TCP connections and answer no UDP"
+                          : "no STUN server answers");
         break;
     default: /* DOCTOR_SYMMETRIC_NAT */
         writer_string(w, "Our NAT gives every destination another port (symmetric NAT) and there "

@@ -125,6 +125,14 @@ static struct verdict_cure cure_of_ice(const struct path_us *us)
         "the SRC sends checks"};
 }
 
+/* STUN servers answer, but for this port none has told an address outside. */
+static bool lacks_port(const struct path_us *us)
+{
+    bool is_reached = us->same_realm || us->is_open || us->is_static || us->is_mapped;
+    return !is_reached && !us->has_stun && !us->stun_is_silent &&
+           us->behaviour.mapping > NAT_MAPPING_NONE;
+}
+
 struct verdict_cure verdict_cure(const struct verdict *v)
 {
     const struct path_us *us = &v->us;
@@ -156,8 +164,7 @@ struct verdict_cure verdict_cure(const struct verdict *v)
             "UDP out",
             "let UDP in to the RTP ports at that firewall (in a cloud: the security group); then "
             "see whether the SRC sends RTP there"};
-    if (!us->has_stun && !us->stun_is_silent && us->behaviour.mapping > NAT_MAPPING_NONE &&
-        !has_relay)
+    if (lacks_port(us) && !has_relay)
         return (struct verdict_cure){
             "STUN servers answer, but for this port none has told an address outside: our NAT "
             "gives this host no more UDP mappings, or calls came faster than ports stood ready; "
@@ -311,8 +318,9 @@ void verdict_print(const struct verdict *v, struct writer *w)
         writer_string(w, "],\"first_packet_ms\":null,\"lost_before_first\":null");
     writer_printf(w, ",\"switches\":%u,\"security\":[", v->switches);
     print_security(v, w);
-    writer_printf(w, "],\"external_differs\":%s,\"unreachable\":",
-                  v->us.is_static && v->us.is_doubted ? "true" : "false");
+    writer_printf(w, "],\"external_differs\":%s,\"no_port_outside\":%s,\"unreachable\":",
+                  v->us.is_static && v->us.is_doubted ? "true" : "false",
+                  lacks_port(&v->us) ? "true" : "false");
     print_unreachable(v, w);
     writer_printf(w, ",\"ice\":%s", v->pair[0] ? "true" : "false");
     writer_printf(w, ",\"learned\":%s%s%s}", v->learned[0] ? "\"" : "",

@@ -453,6 +453,54 @@ static void test_forgotten(void)
     CHECK(is_alone(&e, DOCTOR_SRC_SILENT));
 }
 
+static void without_port(struct doctor_stream *s)
+{
+    s->path = PATH_BEST_EFFORT;
+    s->lacks_port = true;
+    s->advertised = s->bound;
+}
+
+static void given_up(struct doctor_stream *s)
+{
+    s->is_given_up = true;
+}
+
+/* A port quota of our router's or carrier's: what stands goes on, nothing new is let out, STUN's
+ * questions neither. */
+static void test_full_nat(void)
+{
+    struct doctor_evidence e = dead_call();
+    e.stun_is_silent = true;
+    e.stun_by_tcp = PATH_YES;
+    e.behind_nat = PATH_UNKNOWN;
+    e.external = (struct addr){0};
+    heard(&e.streams[0]);
+    e.streams[0].path = PATH_STUN;
+    without_port(&e.streams[1]);
+    CHECK_INT(certainty_of(&e, DOCTOR_NAT_FULL), DOCTOR_LIKELY); /* it may be told soon */
+    CHECK(!has(&e, DOCTOR_UDP_BLOCKED) && !has(&e, DOCTOR_OUR_PRIVATE));
+    streams(&e, given_up);
+    CHECK(is_alone(&e, DOCTOR_NAT_FULL));
+    e.streams[1].is_ice = true;
+    CHECK(!is_alone(&e, DOCTOR_NAT_FULL)); /* the SRC may send no checks */
+    e.streams[1].is_ice = false;
+    e.relay = DOCTOR_RELAY_REFUSED; /* and that is no way round it */
+    CHECK(has_both(&e, DOCTOR_NAT_FULL, DOCTOR_TURN_CREDENTIALS));
+    e = dead_call();
+    e.stun_is_silent = true;
+    e.stun_by_tcp = PATH_YES;
+    streams(&e, without_port);
+    streams(&e, given_up);
+    CHECK(is_alone(&e, DOCTOR_NAT_FULL));
+    /* With a stream that comes by UDP it is not shut, whoever is silent now. */
+    e = dead_call();
+    e.stun_is_silent = true;
+    e.stun_by_tcp = PATH_YES;
+    heard(&e.streams[0]);
+    e.streams[1].path = PATH_BEST_EFFORT;
+    CHECK(!has(&e, DOCTOR_UDP_BLOCKED));
+}
+
 static void test_moved(void)
 {
     struct doctor_evidence e = dead_call();
@@ -584,6 +632,7 @@ int main(void)
     RUN(test_stopped);
     RUN(test_closed_in_mid_call);
     RUN(test_forgotten);
+    RUN(test_full_nat);
     RUN(test_moved);
     RUN(test_interrupted);
     RUN(test_external_cures);

@@ -227,6 +227,8 @@ static void test_unreachable(void)
         json_t *json = json_loadb(text, writer_done(&w).len, 0, NULL);
         const json_t *told = json_object_get(json, "unreachable");
         CHECK_TEXT(json_string_value(json_object_get(told, "reason")), verdict_cure(&v).reason);
+        CHECK_INT(json_is_true(json_object_get(json, "no_port_outside")),
+                  strstr(words[i], "UDP mappings") != NULL);
         CHECK_TEXT(json_string_value(json_object_get(told, "cure")), verdict_cure(&v).cure);
         CHECK(json_string_length(json_object_get(json, "learned")) > 20);
         json_decref(json);

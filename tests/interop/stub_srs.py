@@ -42,8 +42,8 @@ def media_of(sdp):
 
 
 class StubSrs:
-    def __init__(self, port=0, tcp=False, ip="127.0.0.1", refuse=None, label=None):
-        self.ip, self.tcp, self.refuse, self.label = ip, tcp, refuse, label
+    def __init__(self, port=0, tcp=False, ip="127.0.0.1", refuse=None, label=None, ice=False, headers=""):
+        self.ip, self.tcp, self.refuse, self.label, self.ice, self.headers = ip, tcp, refuse, label, ice, headers
         self.messages, self.packets, self.control, self.version = [], {}, {}, 1
         self.last_sdp, self.sockets, self.buffers = None, [], {}
         self.selector = selectors.DefaultSelector()
@@ -93,6 +93,9 @@ class StubSrs:
             lines.append(f"m=audio {self.pair(index)} {profile} {' '.join(formats)}")
             lines += [f"a=label:{self.label}" if self.label and a.startswith("a=label") else a
                       for a in attributes if a.startswith(("a=rtpmap", "a=label", "a=fmtp"))]
+            if self.ice:  # credentials, one candidate that leads nowhere, and more to come (RFC 8838)
+                lines += ["a=rtcp-mux", "a=ice-options:ice2 trickle", "a=ice-ufrag:stub", "a=ice-pwd:stubstubstubstubstubstub",
+                          f"a=candidate:1 1 UDP 2130706431 {self.ip} {self.pair(index)} typ host"]
             direction = [a[2:] for a in attributes if a[2:] in FLIP]
             lines.append("a=" + FLIP[direction[0] if direction else "sendrecv"])
         text = "\r\n".join(lines)
@@ -112,7 +115,7 @@ class StubSrs:
         return (f"SIP/2.0 {code} {phrase}\r\n{copied}{routes}From: {header(message, 'From', 'f')}\r\nTo: {to}\r\n"
                 f"Call-ID: {header(message, 'Call-ID', 'i')}\r\nCSeq: {header(message, 'CSeq')}\r\n"
                 f"Contact: <sip:srs@{self.ip}:{self.port}{transport}>;+sip.srs\r\n"
-                f"Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE\r\n{kind}"
+                f"Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE\r\n{self.headers}{kind}"
                 f"Content-Length: {len(body)}\r\n\r\n{body}")
 
     def handle(self, message):

@@ -90,20 +90,37 @@ class Play:
         tap.ok(all(s["path"] == "relay" for s in self.streams), f"{self.name}: the path is a relay", *self.details)
 
 
-def tool(name, paths, srs=(), src=(), settings=None, ice="full"):
-    """siprec-call, which knows nobody but its host."""
+def tool(name, paths, srs=(), src=(), settings=None, ice="full", transport="tcp", streams=2, before=lambda world: None):
+    """siprec-call, which knows nobody but its host; its report."""
     with lab.World(srs, src) as world:
         world.coturn()
         world.classic_stun()
+        before(world)
         with world.siprecd(environment=settings) as recorder:
             wait_for(lambda: (recorder.nat() or {}).get("state") == "known", 10)
-            status, report = world.call("--ice", ice, seconds=6)
+            relays = bool(settings and "TURN_SERVERS" in settings)
+            wait_for(lambda: not relays or recorder.metric("siprecd_relays_ready"), 20)
+            status, report = world.call("--ice", ice, seconds=6, transport=transport, streams=streams)
             recording = (status == 0 and recorder.recording(report["call_id"], seconds=30)) or {}
             heard = recorder.heard(recording, 3) if recording.get("id") else []
             details = (heard, report, recording, recorder.nat(), recorder.log()[-3000:])
-            tap.ok(len(heard) == 2 and near(heard[0], 440) and near(heard[1], 660), f"{name}: the call is heard", *details)
+            tap.ok(len(heard) == streams and all(near(hz, 440 + 220 * i) for i, hz in enumerate(heard)),
+                   f"{name}: the call is heard", *details)
             found = {(s.get("verdict") or {}).get("path") for s in recording.get("streams", [])}
             tap.ok(found and found <= set(paths), f"{name}: by {found}", f"want {paths}", *details)
+            return report
+
+
+def tool_trickles(name):
+    """siprec-call offers no candidate, and no address; the answer has but the relay's, which nobody reaches. What both tell by
+    INFO is the only way."""
+    def shuts_relay(world):
+        world.src.nft(f"table ip shut {{ chain in {{ type filter hook input priority 0; ip saddr {SERVER} drop; }}; }}")
+
+    report = tool(name, ["S-D"], ["masquerade"], settings=dict(STUN, **TURN), ice="trickle", transport="udp", streams=4,
+                  before=shuts_relay)
+    tap.ok(all(s.get("trickled", 0) > 1 for s in report["streams"]) and not report["notes"],
+           f"{name}: more than one candidate a stream came by INFO", report)
 
 
 def trail(stream):
@@ -279,6 +296,7 @@ def tcp_only():
 PARTS = [
     [("open x open", lambda n: tool(n, ["D-D"])),
      ("open x lite", lambda n: tool(n, ["D-D"], ice="lite")),
+     ("siprec-call trickles", tool_trickles),
      ("open x EIM+APDF", lambda n: Play(n, ["D-S"], src=["masquerade"])),
      ("open x EDM+APDF", lambda n: Play(n, ["D-P"], src=["symmetric"])),
      ("open x UDP blocked", lambda n: Play(n, ["T-P"], src=["tcp-only"], arguments=["--rtp.tcp_port=443"], tcp=True)),

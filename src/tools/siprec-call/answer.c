@@ -62,6 +62,8 @@ static void attribute_apply(struct call_media *media, struct view value)
         media->label = value;
     } else if (view_equal(name, VIEW_LIT("rtcp-mux"))) {
         media->mux = true;
+    } else if (view_equal(name, VIEW_LIT("mid"))) {
+        media->mid = value;
     } else if (view_equal(name, VIEW_LIT("rtcp"))) {
         view_cut(&value, ' ', &port);
         if (view_parse_u16(port, &number))
@@ -112,6 +114,9 @@ static bool sdp_parse(struct call_answer *answer, struct view sdp)
             connection_parse(value, &now->rtp);
         } else if (line.at[0] == 'a') {
             answer->ice_lite = answer->ice_lite || view_equal(value, VIEW_LIT("ice-lite"));
+            answer->ice_trickles =
+                answer->ice_trickles || (view_starts_with(value, VIEW_LIT("ice-options:")) &&
+                                         view_find(value, VIEW_LIT("trickle")) < value.len);
             attribute_apply(now, value);
         }
     }

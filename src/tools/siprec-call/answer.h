@@ -21,12 +21,13 @@ struct call_media {
     struct addr rtcp;
     enum call_direction direction;
     bool mux;
+    struct view mid;        /* empty: none */
     struct view attributes; /* the m-line's section, for rtpmap */
 };
 
 struct call_answer {
     struct call_media media[CALL_MEDIA_MAX];
-    bool ice_lite;
+    bool ice_lite, ice_trickles;
     size_t count;       /* m-lines, also those beyond CALL_MEDIA_MAX */
     struct view origin; /* the o= line's value */
 };

@@ -131,7 +131,8 @@ struct call {
     bool snapshot_wanted, cancelled, running;
     struct tick refresh_at; /* session timer, RFC 4028 §10 */
     int64_t refresh_ms;
-    bool updates; /* the SRS's Allow names UPDATE */
+    bool updates;    /* the SRS's Allow names UPDATE */
+    bool takes_info; /* its Recv-Info names trickle-ice */
 
     /* What came of it. */
     bool failed;

@@ -10,6 +10,7 @@
 
 #include "base/utf8.h"
 #include "io/clock.h"
+#include "tools/siprec-call/ice.h"
 #include "tools/siprec-call/world.h"
 
 #define T1_MS 500
@@ -292,6 +293,7 @@ static void answered(struct call *call, const struct call_message *message, stru
         dialog_set(call, message);
         call->state = CALL_UP;
         call->updates = view_find(allow, VIEW_LIT("UPDATE")) < allow.len;
+        call_ice_meet(call, message);
         call->hang_up_at = tick_add_ms(now, call->world->options->hold_ms);
     }
     timer_take(call, message, now);
@@ -447,6 +449,8 @@ static void request_input(struct call *call, const struct call_message *message,
     /* RFC 7866 §9.2: the SRS asks for a snapshot; it is sent in a request of its own. */
     if (update && view_find(message->body, VIEW_LIT("requestsnapshot")) < message->body.len)
         call->snapshot_wanted = true;
+    if (view_equal(message->method, VIEW_LIT("INFO")))
+        call_ice_take(call, message, now);
     reply_send(call, message, 200, "OK", from);
     if (view_equal(message->method, VIEW_LIT("BYE"))) {
         if (call->state == CALL_UP)

@@ -50,7 +50,7 @@ static void media_judge(struct call *call, size_t i, const struct call_media *ou
     if (ours->label.len > 0 && !view_equal(ours->label, theirs->label))
         call_problem(call, false, "m-line %zu: label " VIEW_FMT " answered as '" VIEW_FMT "'", i,
                      VIEW_ARG(ours->label), VIEW_ARG(theirs->label));
-    if (theirs->rtp.port % 2 != 0)
+    if (theirs->rtp.port % 2 != 0 && !theirs->mux) /* RFC 3550 §11: of a pair of ports */
         call_problem(call, false, "m-line %zu: RTP port %u is odd", i, theirs->rtp.port);
     if (!addr_is_set(&theirs->rtp) || addr_is_unspecified(&theirs->rtp))
         call_problem(call, theirs->direction == CALL_RECVONLY, "m-line %zu: no address to send to",
@@ -118,6 +118,8 @@ static struct call_stream *stream_of(struct call *call, const struct call_answer
 {
     if (!offer)
         return i < call->stream_count ? &call->streams[call->order[i]] : NULL;
+    if (offer->media[i].mid.len > 0)
+        return call_ice_stream(call, offer->media[i].mid);
     for (unsigned k = 0; k < call->stream_count; k++) {
         struct call_stream *stream = &call->streams[k];
         if (offer->media[i].rtp.port != 0 && stream->sender.local.port == offer->media[i].rtp.port)

@@ -29,7 +29,9 @@ static const char help[] =
     "encode them\n"
     "  --profile NAME|FILE   speaks as a vendor's SRC does; --list names them\n"
     "  --script NAME|FILE    hold, resume, transfer, add ...; --list names the ready ones\n"
-    "  --ice full|lite       offers ICE candidates and sends where checks lead\n"
+    "  --ice full|lite|trickle   offers ICE candidates, or tells them later by INFO, and sends "
+    "where "
+    "checks lead\n"
     "  --dtx                 talk and pause in turns, with comfort noise\n"
     "  --loss P --reorder P --dup P   percent of the packets\n"
     "  --drift PPM           clock of every second stream is that much fast\n"
@@ -193,6 +195,8 @@ static bool ice_parse(struct call_options *options, struct view name)
         options->ice = CALL_ICE_FULL;
     else if (view_equal_nocase(name, VIEW_LIT("lite")))
         options->ice = CALL_ICE_LITE;
+    else if (view_equal_nocase(name, VIEW_LIT("trickle")))
+        options->ice = CALL_ICE_TRICKLE;
     else if (view_equal_nocase(name, VIEW_LIT("none")))
         options->ice = CALL_ICE_NONE;
     else

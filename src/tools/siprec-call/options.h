@@ -14,7 +14,8 @@
 
 enum call_usage { CALL_USAGE_RUN, CALL_USAGE_DONE, CALL_USAGE_WRONG };
 
-enum call_ice_mode { CALL_ICE_NONE, CALL_ICE_FULL, CALL_ICE_LITE };
+/* TRICKLE: full, and candidates come after the offer (RFC 8840). */
+enum call_ice_mode { CALL_ICE_NONE, CALL_ICE_FULL, CALL_ICE_LITE, CALL_ICE_TRICKLE };
 
 struct call_options {
     const char *uri; /* as given: the request URI and To */

@@ -87,8 +87,8 @@ static void stream_print(const struct call_stream *stream)
            (unsigned long long)n->reordered, (unsigned long long)n->duplicated, n->rtcp_sent,
            n->rtcp_seen, n->lost_reported);
     if (stream->ice)
-        printf("            ice %s  to %s\n", call_ice_text(stream->ice),
-               addr_print(&sender->rtp).s);
+        printf("            ice %s  to %s  by INFO %u\n", call_ice_text(stream->ice),
+               addr_print(&sender->rtp).s, call_ice_trickled(stream->ice));
 }
 
 static void call_print(const struct call *call)
@@ -149,6 +149,7 @@ static json_t *stream_json(const struct call_stream *stream, bool tone)
     if (object && stream->ice) {
         json_object_set_new(object, "ice", json_string(call_ice_text(stream->ice)));
         json_object_set_new(object, "peer", json_string(addr_print(&sender->rtp).s));
+        json_object_set_new(object, "trickled", json_integer(call_ice_trickled(stream->ice)));
     }
     if (object && tone)
         json_object_set_new(object, "tone_hz", json_integer(call_tone_hz(sender->index)));

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sdp/fragment.h"
 #include "tools/siprec-call/ice.h"
 #include "tools/siprec-call/text.h"
 #include "tools/siprec-call/world.h"
@@ -352,6 +353,33 @@ static void body_put(struct call_builder *b, bool sdp, bool metadata, bool parti
     value_print(&b->root, "length", "%zu", body.len);
 }
 
+/* What an INFO of the package trickle-ice holds (RFC 8840 section 4.4). */
+static void candidates_put(struct call_builder *b)
+{
+    struct view body;
+    size_t start = b->parts.len;
+    call_ice_fragment(b->call, &b->parts);
+    body = view_of(b->parts.buffer + start, b->parts.len - start);
+    value_set(&b->root, "body", body);
+    value_set(&b->root, "content_type", VIEW_LIT(SDP_FRAGMENT_TYPE));
+    value_set(&b->root, "disposition", VIEW_LIT("Info-Package"));
+    value_print(&b->root, "length", "%zu", body.len);
+}
+
+/* Writes message again behind itself, with header lines that no profile has at the end of its own. */
+static struct view headers_add(struct view message, struct view headers, struct writer *out)
+{
+    size_t start = out->len;
+    struct view rest = message, line = message;
+    while (line.len > 0 && view_cut_line(&rest, &line))
+        ;
+    struct view blank = view_of(line.at, message.len - (size_t)(line.at - message.at));
+    writer_view(out, view_take(message, message.len - blank.len));
+    writer_view(out, headers);
+    writer_view(out, blank);
+    return view_of(out->buffer + start, out->len - start);
+}
+
 static struct call_builder *builder_start(struct call *call,
                                           const struct call_text_request *request)
 {
@@ -377,14 +405,21 @@ struct view call_message_build(struct call *call, const struct call_text_request
                (content == CALL_CONTENT_PARTIAL && strcmp(request->method, "INVITE") == 0);
     bool metadata = content == CALL_CONTENT_BOTH || content == CALL_CONTENT_METADATA ||
                     content == CALL_CONTENT_PARTIAL;
-    body_put(b, sdp, metadata, content == CALL_CONTENT_PARTIAL);
+    if (content == CALL_CONTENT_CANDIDATES)
+        candidates_put(b);
+    else
+        body_put(b, sdp, metadata, content == CALL_CONTENT_PARTIAL);
     bool bare = strcmp(request->method, "ACK") == 0 || strcmp(request->method, "CANCEL") == 0 ||
                 strcmp(request->method, "PRACK") == 0;
     enum call_section section = bare                           ? CALL_SECTION_BARE
                                 : call->state == CALL_INVITING ? CALL_SECTION_INVITE
                                                                : CALL_SECTION_REQUEST;
     struct writer out = writer_of(world->scratch, CALL_SCRATCH_BYTES);
-    struct view message = section_expand(b, section, &out);
+    struct view message = section_expand(b, section, &out), headers = VIEW_NONE;
+    if (sdp || content == CALL_CONTENT_CANDIDATES)
+        headers = call_ice_headers(call, !sdp);
+    if (headers.len > 0)
+        message = headers_add(message, headers, &out);
     return call->failed && out.failed ? VIEW_NONE : message;
 }
 
@@ -410,8 +445,10 @@ struct view call_reply_build(struct call *call, const struct call_message *reque
     writer_printf(&out, "Contact: <sip:src@%s%s>;+sip.src\r\n", local.s,
                   call_transport_parameter(world->wire.transport));
     writer_string(&out, "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK\r\n");
-    if (sdp)
+    if (sdp) {
+        writer_view(&out, call_ice_headers(call, false));
         writer_string(&out, "Content-Type: application/sdp\r\n");
+    }
     writer_printf(&out, "Content-Length: %zu\r\n\r\n", body.len);
     writer_view(&out, body);
     return writer_done(&out);

@@ -39,7 +39,8 @@ enum call_content {
     CALL_CONTENT_SDP,
     CALL_CONTENT_METADATA,
     CALL_CONTENT_PARTIAL,
-    CALL_CONTENT_NONE
+    CALL_CONTENT_NONE,
+    CALL_CONTENT_CANDIDATES /* not of a script: what is trickled */
 };
 
 #define CALL_ALL_STREAMS (-1)

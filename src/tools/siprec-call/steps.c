@@ -273,6 +273,15 @@ static bool service_play(struct call *call, struct tick now)
                      call->updates ? CALL_CONTENT_METADATA : CALL_CONTENT_BOTH, now);
         return true;
     }
+    if (call_ice_tell(call)) {
+        call->service_open = true;
+        if (!call->takes_info)
+            call->sdp_version++;
+        call_request(call, call->takes_info ? "INFO" : "INVITE",
+                     call->takes_info ? CALL_CONTENT_CANDIDATES : CALL_CONTENT_SDP, now);
+        call_ice_told(call, now);
+        return true;
+    }
     if (!tick_due(call->refresh_at, now))
         return false;
     call->refresh_at = tick_add_ms(now, call->refresh_ms);
@@ -329,7 +338,7 @@ void call_step_answered(struct call *call, unsigned code, struct tick now)
     if (call->service_open) {
         call->service_open = false;
         if (code / 100 != 2 && code != 491)
-            call_problem(call, false, "a refresh or snapshot was answered %u", code);
+            call_problem(call, false, "a refresh, a snapshot or candidates were answered %u", code);
     } else if (call->step_open) {
         const struct call_step *step = &call->world->script.steps[call->step - 1];
         bool good = step->expect == 200 ? code / 100 == 2 : code == step->expect;

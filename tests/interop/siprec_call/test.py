@@ -330,6 +330,37 @@ def judge():
         end(sipp)
 
 
+def trickle():
+    """RFC 8840: an offer without a candidate or an address; then RTP's, then all of them with the end, by INFO or, where the SRS
+    takes none, by an offer."""
+    takes = "Supported: trickle-ice\r\nRecv-Info: trickle-ice\r\n"
+    status, call, srs = play("--ice", "trickle", "--seconds", "500ms", ice=True, headers=takes)
+    invite, infos = srs.messages[0], srs.requests("INFO")
+    sdp = sdp_of(invite)
+    tap.ok([m[1] for m in media_of(sdp)] == [9, 9] and sdp.count("c=IN IP4 0.0.0.0") == 2 and "a=candidate" not in sdp,
+           "trickle: the offer names no address (4.1.1)", invite)
+    tap.ok("a=ice-options:ice2 trickle" in sdp and header(invite, "Recv-Info") == "trickle-ice" and
+           re.search(r"(?m)^Supported: trickle-ice\r?$", invite), "trickle: and says what is to come (5.2)", invite)
+    tap.equal([(header(i, "Info-Package"), header(i, "Content-Type"), header(i, "Content-Disposition")) for i in infos],
+              [("trickle-ice", "application/trickle-ice-sdpfrag", "Info-Package")] * 2, "trickle: two INFO follow (10)")
+    media = [media_of(i.partition("\r\n\r\n")[2]) for i in infos]
+    ends = [sum("a=end-of-candidates" in m[4] for m in one) for one in media]
+    ports = [[a.split()[5] for m in one for a in m[4] if a.startswith("a=candidate")] for one in media]
+    told = [s["offered"].rpartition(":")[2] for s in call["streams"]]
+    tap.equal((ends, ports), ([0, 2], [told, told]), "trickle: each with all candidates so far, the last with the end (4.4)", infos)
+    mids = [re.findall(r"a=mid:(.*?)\r?$", text, re.M) for text in (sdp, *infos)]
+    keys = [sorted(re.findall(r"a=ice-(?:ufrag|pwd):(.*?)\r?$", text, re.M)) for text in (sdp, *infos)]
+    tap.ok(mids == mids[:1] * 3 and len(set(mids[0])) == 2 and keys == keys[:1] * 3, "trickle: of the offer's m-lines", mids, keys)
+    status, call, srs = play("--ice", "trickle", "--seconds", "500ms", ice=True)
+    offers = [sdp_of(m) for m in srs.requests("INVITE")]
+    tap.ok(not srs.requests("INFO") and len(offers) == 2 and offers[1].count("a=candidate") == 2 and
+           offers[1].count("a=end-of-candidates") == 2 and [m[1] for m in media_of(offers[1])] == [int(p.rpartition(":")[2]) for p in
+           (s["offered"] for s in call["streams"])], "trickle: an SRS without INFO is told by an offer", offers)
+    status, call, srs = play("--ice", "trickle", "--seconds", "500ms")
+    tap.equal((status, [m.split()[0] for m in srs.messages], len(srs.packets[0]) > 0), (0, ["INVITE", "ACK", "BYE"], True),
+              "trickle: an SRS without ICE is told nothing, and sent to")
+
+
 tap.together(lambda: basic("udp"), lambda: basic("tcp"), codecs, file_sound, digits, impairments, control, silence,
-             *scripts, dialects, lost_connection, moved_late, judge)
+             *scripts, dialects, lost_connection, moved_late, trickle, judge)
 tap.done()

@@ -121,7 +121,7 @@ struct call {
     size_t step;    /* the next one of the script */
     bool step_open; /* it waits for its response */
     struct tick step_sent;
-    struct tick resume_at; /* script: wait until; TICK_NEVER: for a response */
+    struct tick resume_at; /* script: wait until; past: since when the next step could be played */
     struct tick hang_up_at;
     const char *step_method; /* its request, to be sent again after a 491 */
     enum call_content step_content;
@@ -199,6 +199,8 @@ enum call_direction call_stream_direction(const struct call_stream *stream);
 
 /* steps.c: the script. */
 void call_script_run(struct call *call, struct tick now);
+/* Until when media is to be made up for after a stall: the script's next step may end or change it. */
+struct tick call_script_until(const struct call *call, struct tick now);
 void call_step_answered(struct call *call, unsigned code, struct tick now);
 
 /* streams.c */

@@ -294,6 +294,7 @@ static void answered(struct call *call, const struct call_message *message, stru
         call->state = CALL_UP;
         call->updates = view_find(allow, VIEW_LIT("UPDATE")) < allow.len;
         call_ice_meet(call, message);
+        call->resume_at = now;
         call->hang_up_at = tick_add_ms(now, call->world->options->hold_ms);
     }
     timer_take(call, message, now);

@@ -139,6 +139,12 @@ static void reorder(struct call *call, struct tick now)
     step_send(call, "INVITE", CALL_CONTENT_BOTH, now);
 }
 
+/* From when the wait before was to end: what each is late by does not add up. */
+static void script_wait(struct call *call, int64_t ms)
+{
+    call->resume_at = tick_add_ms(call->resume_at, ms);
+}
+
 /* Steps that need no request. */
 static void stream_treat(struct call *call, const struct call_step *step,
                          struct call_stream *stream)
@@ -185,7 +191,7 @@ static void streams_treat(struct call *call, const struct call_step *step, struc
             stream_treat(call, step, &call->streams[i]);
     }
     if (step->verb == CALL_DTMF)
-        call->resume_at = tick_add_ms(now, (int64_t)step->word.len * DIGIT_MS + DIGIT_MS);
+        script_wait(call, (int64_t)step->word.len * DIGIT_MS + DIGIT_MS);
     if (step->verb == CALL_RESTART && !call->failed) {
         call->sdp_version++;
         step_send(call, "INVITE", CALL_CONTENT_SDP, now);
@@ -214,7 +220,7 @@ static void step_play(struct call *call, const struct call_step *step, struct ti
     }
     switch (step->verb) {
     case CALL_WAIT:
-        call->resume_at = tick_add_ms(now, step->wait_ms);
+        script_wait(call, step->wait_ms);
         break;
     case CALL_HOLD:
         hold(call, step, now);
@@ -291,6 +297,19 @@ static bool service_play(struct call *call, struct tick now)
     return true;
 }
 
+/* What is asked must be answered first. */
+static bool script_waits(const struct call *call)
+{
+    return call->step_open || call->service_open || call->invite.active || call->other.active;
+}
+
+struct tick call_script_until(const struct call *call, struct tick now)
+{
+    bool plays =
+        call->state == CALL_UP && list_is_linked(&call->script.link) && !script_waits(call);
+    return plays ? tick_min(call->script.due, now) : now;
+}
+
 static void script_play(struct call *call, struct tick now)
 {
     const struct call_script *script = &call->world->script;
@@ -299,7 +318,7 @@ static void script_play(struct call *call, struct tick now)
             call_bye(call, now);
             return;
         }
-        if (call->invite.active || call->other.active || service_play(call, now))
+        if (script_waits(call) || service_play(call, now))
             return;
         if (!tick_due(call->resume_at, now))
             return;
@@ -307,7 +326,10 @@ static void script_play(struct call *call, struct tick now)
             call->step_again = false;
             step_send(call, call->step_method, call->step_content, now);
         } else if (call->step < script->count) {
+            struct tick since = call->resume_at;
             step_play(call, &script->steps[call->step++], now);
+            if (tick_diff_ns(call->resume_at, since) > 0)
+                return; /* even if that is over by now: the media until then comes first */
         } else if (tick_due(call->hang_up_at, now)) {
             call_bye(call, now);
         } else {
@@ -343,6 +365,7 @@ void call_step_answered(struct call *call, unsigned code, struct tick now)
         const struct call_step *step = &call->world->script.steps[call->step - 1];
         bool good = step->expect == 200 ? code / 100 == 2 : code == step->expect;
         call->step_open = false;
+        call->resume_at = now;
         if (code == 491 && !good && call->retries++ < RETRIES_MAX) {
             call->step_again = true;
             call->resume_at =

@@ -248,7 +248,8 @@ static void alarm_ring(struct call_world *world, struct call_alarm *alarm)
         break;
     case CALL_ALARM_MEDIA:
         call_wheel_set(&world->wheel, alarm,
-                       call_sender_run(&stream->sender, how, &world->rng, world->now));
+                       call_sender_run(&stream->sender, how, &world->rng,
+                                       call_script_until(stream->call, world->now)));
         break;
     case CALL_ALARM_ICE:
         call_ice_expire(stream->ice, world->now);

@@ -5,6 +5,7 @@ import itertools
 import pathlib
 import re
 import selectors
+import signal
 import socket
 import struct
 import subprocess
@@ -66,6 +67,25 @@ def basic(transport):
         tap.equal(steps, {(1, 160)}, f"{transport}: sequence and timestamp go on evenly on stream {stream}")
         heard = frequency([p[5] for p in packets], f"tone-{transport}-{stream}", "-t", "ul", "-r", "8000", "-c", "1")
         tap.ok(harness.near(heard, (440, 660)[stream]), f"{transport}: sox hears stream {stream}'s own tone", heard)
+
+
+def stalled():
+    """A machine that stands still at the call's end, and at a wait's, makes neither longer."""
+    script = here / "stalled"
+    script.write_text("wait 500ms\nmute 1\nwait 500ms\nbye\n")
+    for what, words, counts in (("by --seconds", ["--seconds", "1"], (50, 50)), ("by a script", ["--script", script], (50, 25))):
+        srs = StubSrs(free_port())
+        caller = subprocess.Popen([built("siprec-call"), f"sip:srs@127.0.0.1:{srs.port}", *words], stdout=subprocess.DEVNULL)
+        wait_for(lambda srs=srs: len(srs.packets.get(0, [])) >= 15, 20, 0.005)
+        caller.send_signal(signal.SIGSTOP)
+        wait_for(lambda: False, 0.9)  # the stall, beyond the end
+        caller.send_signal(signal.SIGCONT)
+        status = caller.wait(20)
+        wait_for(lambda srs=srs: srs.requests("BYE"), 10)
+        srs.close()
+        sent = tuple(len(srs.packets[i]) for i in (0, 1))
+        tap.ok(status == 0 and all(abs(n - want) <= 2 for n, want in zip(sent, counts)),
+               f"a machine that stood still makes no call longer, {what}", status, sent)
 
 
 def codecs():
@@ -361,6 +381,6 @@ def trickle():
               "trickle: an SRS without ICE is told nothing, and sent to")
 
 
-tap.together(lambda: basic("udp"), lambda: basic("tcp"), codecs, file_sound, digits, impairments, control, silence,
+tap.together(lambda: basic("udp"), lambda: basic("tcp"), stalled, codecs, file_sound, digits, impairments, control, silence,
              *scripts, dialects, lost_connection, moved_late, trickle, judge)
 tap.done()

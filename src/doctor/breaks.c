@@ -26,12 +26,46 @@ struct course {
     enum path_answer sends;
     struct addr refused;
     bool is_readdressed;
+    struct addr from; /* its last packet's source */
+    struct move {
+        struct wall at; /* of the first packet from the other address */
+        struct addr from, to;
+    } moved;                        /* by the SRC's own doing, the last time */
+    struct wall gap_begin, gap_end; /* the longest */
 };
 
 /* Damaged journals have any time. */
 static int64_t ms_between(struct wall from, struct wall to)
 {
     return to.ns / NS_PER_MS - from.ns / NS_PER_MS;
+}
+
+/* Both ends of a gap are told by the packets around it, the event of it before or after. */
+static void judge_move(const struct course *c, struct doctor_stream *s)
+{
+    const struct move *m = &c->moved;
+    if (s->gap == DOCTOR_GAP_PATH && m->at.ns > c->gap_begin.ns &&
+        ms_between(c->gap_end, m->at) < DOCTOR_FLOWING_MS) {
+        s->gap = DOCTOR_GAP_MOVED;
+        s->gap_from = m->from;
+        s->gap_to = m->to;
+    }
+}
+
+/* What came from where its SDP named comes from elsewhere. That may be for our sake: behind a NAT of its own
+ * another port of ours may get another one, and an offer of ours may have it take one. Not so where nobody
+ * was left at the first, or its SDP goes on naming that. */
+static void take_source(struct course *c, const struct journal_record *record,
+                        struct doctor_stream *s)
+{
+    bool is_named = addr_is_set(&c->from) && addr_equal(&c->from, &c->then.offered);
+    bool is_own_doing =
+        addr_equal(&c->refused, &c->from) || addr_equal(&c->now.offered, &c->then.offered);
+    if (is_named && is_own_doing && !addr_equal(&c->from, &record->source)) {
+        c->moved = (struct move){.at = record->time, .from = c->from, .to = record->source};
+        judge_move(c, s);
+    }
+    c->from = record->source;
 }
 
 static void take_packet(struct course *c, struct wall at)
@@ -114,7 +148,7 @@ static enum doctor_gap gap_of(const char *why)
 }
 
 /* Of several the longest is told. */
-static void take_gap(struct doctor_stream *s, struct view event)
+static void take_gap(struct course *c, struct doctor_stream *s, struct view event)
 {
     char why[32];
     struct wall from, to;
@@ -127,6 +161,9 @@ static void take_gap(struct doctor_stream *s, struct view event)
         return;
     s->gap_ms = ms;
     s->gap = gap_of(why);
+    c->gap_begin = from;
+    c->gap_end = to;
+    judge_move(c, s);
 }
 
 /* "192.0.2.1:4000 answers what we send with ICMP": of the stream whose media came, or is to come,
@@ -145,7 +182,7 @@ static void take_warning(const struct doctor_evidence *e, struct view event,
     if (!view_cut(&words, ' ', &word) || !addr_parse(word, 0, &from))
         return;
     for (size_t i = 0; i < e->stream_count; i++) {
-        if (addr_equal(&e->streams[i].observed, &from) ||
+        if (addr_equal(&e->streams[i].observed, &from) || addr_equal(&courses[i].from, &from) ||
             addr_equal(&courses[i].now.offered, &from))
             courses[i].refused = from;
     }
@@ -168,7 +205,7 @@ static void take_event(struct doctor_evidence *e, const struct journal_record *r
         break;
     case JOURNAL_EVENT_GAP:
         if (is_stream)
-            take_gap(&e->streams[record->stream], record->comment);
+            take_gap(&courses[record->stream], &e->streams[record->stream], record->comment);
         break;
     case JOURNAL_EVENT_WARNING:
         take_warning(e, record->comment, courses);
@@ -186,9 +223,10 @@ static void read_all(struct journal_reader *reader, struct doctor_evidence *e,
         bool is_media = record.role == JOURNAL_ROLE_MEDIA && record.stream < e->stream_count;
         if (record.comment.len > 0)
             take_event(e, &record, courses);
-        if (is_media && record.kind == JOURNAL_RECORD_RTP)
+        if (is_media && record.kind == JOURNAL_RECORD_RTP) {
+            take_source(&courses[record.stream], &record, &e->streams[record.stream]);
             take_packet(&courses[record.stream], record.time);
-        else if (is_media && record.kind == JOURNAL_RECORD_RTCP)
+        } else if (is_media && record.kind == JOURNAL_RECORD_RTCP)
             take_reports(&courses[record.stream], &record);
     }
 }

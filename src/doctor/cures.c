@@ -36,10 +36,6 @@ static const char *cure_of_srcs(enum doctor_cause cause)
     case DOCTOR_SRC_GONE:
         return "At the SBC: see in its log why it left the call (a restart, a failover, its "
                "network), and let it send BYE or refresh its sessions (RFC 4028).";
-    case DOCTOR_SRC_MOVED:
-        return "At the SBC: keep a stream's port for the whole call, or send a re-INVITE that "
-               "names the new one; or at our router: forward the RTP ports to this host and set "
-               "EXTERNAL_IP here; or here: set TURN_SERVERS.";
     case DOCTOR_SRC_SILENT:
         return "At the SBC: see why it forks no media to us: the recording profile, silence "
                "suppression, the call on hold.";
@@ -90,13 +86,27 @@ static const char *fixed_cure(enum doctor_cause cause)
         return "At the SBC: let it send where our re-INVITE says; at our router: let UDP mappings "
                "live longer (a minute or more), or forward the RTP ports to this host and set "
                "EXTERNAL_IP here.";
-    case DOCTOR_INTERRUPTED:
-        return "At our router: see whether it restarted, or lets UDP mappings live for less than a "
-               "minute; where the address outside changes often, a forwarded port or a TURN server "
-               "(TURN_SERVERS) is steadier.";
     default:
         return cure_of_srcs(cause);
     }
+}
+
+/* What kept it out is no more than strict: it is the SRC that is to be mended, here it can be borne. */
+static void print_moved_cure(const struct doctor_evidence *e, const struct doctor_stream *s,
+                             struct writer *w)
+{
+    bool is_relayed = s->path == PATH_RELAY || s->path == PATH_RELAY_STREAM;
+    writer_string(w,
+                  "At the SBC: let it keep a stream's port for the whole call (through a "
+                  "failover or transfer, too), or send a re-INVITE that names the new one; a NAT "
+                  "before it is to keep its UDP mappings for minutes");
+    if (s->firewall == PATH_YES)
+        writer_string(w, "; or on this host: let its media in from any port by this command, and "
+                         "in the firewall's own settings:");
+    else if (is_relayed || e->relay != DOCTOR_RELAY_NONE)
+        writer_string(w, ".");
+    else
+        writer_string(w, "; or here: set TURN_SERVERS, by which any port of the SBC's is let in.");
 }
 
 static void print_refused_cure(const struct doctor_evidence *e, struct writer *w)
@@ -186,6 +196,17 @@ void doctor_print_cure(const struct doctor_evidence *e, const struct doctor_find
                           ? "; at the router: let this host have more UDP mappings (sessions)"
                           : "");
         break;
+    case DOCTOR_SRC_MOVED:
+        print_moved_cure(e, s, w);
+        break;
+    case DOCTOR_INTERRUPTED:
+        if (s->gap == DOCTOR_GAP_MOVED)
+            print_moved_cure(e, s, w);
+        else
+            writer_string(w, "At our router: see whether it restarted, or lets UDP mappings live "
+                             "for less than a minute; where the address outside changes often, a "
+                             "forwarded port or a TURN server (TURN_SERVERS) is steadier.");
+        break;
     case DOCTOR_HOST_FIREWALL:
         writer_string(w, "On this host: let the media in before the rule that drops it, now by "
                          "this command, and for the next start in the firewall's own settings:");
@@ -238,7 +259,10 @@ static void print_firewall_rule(const struct doctor_evidence *e, struct writer *
 void doctor_print_command(const struct doctor_evidence *e, const struct doctor_finding *f,
                           struct writer *w)
 {
-    if (f->cause == DOCTOR_HOST_FIREWALL)
+    const struct doctor_stream *s = stream_of(e, f);
+    bool is_moved = f->cause == DOCTOR_SRC_MOVED ||
+                    (f->cause == DOCTOR_INTERRUPTED && s->gap == DOCTOR_GAP_MOVED);
+    if (f->cause == DOCTOR_HOST_FIREWALL || (is_moved && s->firewall == PATH_YES))
         print_firewall_rule(e, w);
 }
 

@@ -1,8 +1,9 @@
 /* diagnosis: the rules from evidence to causes.
- * Not here: their words (words.c).
+ * Not here: why no call came (arrival.h), their words (words.c).
  * RFC 4787 §4, §5; 8445 §7.3.1.3; 8656 §9, §10. */
 #include "doctor/diagnosis.h"
 
+#include "doctor/arrival.h"
 #include "doctor/breaks.h"
 
 /* Of datagrams to no port: more than late answers and other people's mistakes, less than a second of
@@ -231,53 +232,6 @@ static enum judgement judge_closed(const struct doctor_evidence *e, const struct
 
 /* ---- Causes of the call or the host as a whole ----------------------------------------------- */
 
-static enum judgement judge_disk(const struct doctor_evidence *e)
-{
-    return e->disk_is_full ? CERTAIN : NO;
-}
-
-static enum judgement judge_truncated(const struct doctor_evidence *e)
-{
-    return !e->has_call && e->invites_truncated > 0 ? CERTAIN : NO;
-}
-
-static enum judgement judge_fragments(const struct doctor_evidence *e)
-{
-    if (e->has_call || e->refused_status != 0 || e->invites_truncated > 0)
-        return NO;
-    if (e->reassembly_failures > 0)
-        return e->invites == 0 ? CERTAIN : LIKELY;
-    /* Other requests of somebody's arrive, which are shorter. */
-    return e->sip_received > 0 && e->invites == 0 ? POSSIBLE : NO;
-}
-
-static enum judgement judge_no_sip(const struct doctor_evidence *e)
-{
-    if (e->has_call || e->refused_status != 0 || e->invites_truncated > 0)
-        return NO;
-    /* Of one that came nothing need be written down where the disk is full. */
-    if (e->invites > 0 && (!e->was_asked || e->disk_is_full))
-        return NO;
-    if (e->reassembly_failures > 0)
-        return e->invites > 0 ? LIKELY : NO;
-    return e->sip_received > 0 && e->invites == 0 ? LIKELY : CERTAIN;
-}
-
-static enum judgement judge_refused(const struct doctor_evidence *e)
-{
-    /* What was cut short cannot but be malformed, and a full disk refuses. */
-    if (e->refused_status == 400 && e->invites_truncated > 0)
-        return NO;
-    if (e->refused_status == 503 && e->disk_is_full)
-        return NO;
-    return e->refused_status != 0 && e->refused_status != 488 ? CERTAIN : NO;
-}
-
-static enum judgement judge_codec(const struct doctor_evidence *e)
-{
-    return e->refused_status == 488 ? CERTAIN : NO;
-}
-
 static enum judgement judge_alg(const struct doctor_evidence *e)
 {
     return e->alg_is_suspected ? CERTAIN : NO;
@@ -422,7 +376,10 @@ static enum judgement judge_host_firewall(const struct doctor_evidence *e,
 {
     if (is_relayed(s) || s->firewall == PATH_NO)
         return NO;
-    /* Its rules may drop the SRC's datagrams and let a probe in. */
+    /* Its rules may drop the SRC's datagrams and let a probe in. Where it sends from elsewhere than what they
+     * let in answers from, it is the SRC that has moved. */
+    if (s->firewall == PATH_YES && s->lets_answers_in && has_left(s))
+        return NO;
     if (s->firewall == PATH_YES)
         return is_dropped_here(e, s) ? CERTAIN : LIKELY;
     if (s->probe == PATH_YES || has_own_way(e, s))
@@ -440,6 +397,9 @@ static enum judgement judge_router_firewall(const struct doctor_evidence *e,
         return NO;
     if (comes_as_answer(s))
         return s->firewall == PATH_NO ? CERTAIN : LIKELY;
+    /* This host's own rules are why a stranger's does not arrive; no more speaks for others. */
+    if (s->probe == PATH_NO && s->firewall == PATH_YES)
+        return POSSIBLE;
     /* Rules may let in the SRC alone: then what let it in before closed when its reports stopped, too. */
     if (s->probe == PATH_NO && doctor_stream_has_stopped(s) && (!s->rtcp_ceased || has_left(s)))
         return LIKELY;
@@ -625,23 +585,17 @@ static enum judgement judge_clocks(const struct doctor_stream *s)
 
 /* ---- Putting them together ------------------------------------------------------------------- */
 
+/* Why media does not come: no cause where it does. */
 static const struct {
     enum doctor_cause cause;
     enum judgement (*judge)(const struct doctor_evidence *e);
-    bool needs_silence; /* says why media does not come: no cause where it does */
 } of_call[] = {
-    {DOCTOR_DISK_FULL, judge_disk, false},
-    {DOCTOR_INVITE_TRUNCATED, judge_truncated, false},
-    {DOCTOR_INVITE_FRAGMENTS, judge_fragments, false},
-    {DOCTOR_NO_SIP, judge_no_sip, false},
-    {DOCTOR_REFUSED, judge_refused, false},
-    {DOCTOR_CODEC, judge_codec, false},
-    {DOCTOR_SIP_ALG, judge_alg, true},
-    {DOCTOR_TURN_CREDENTIALS, judge_credentials, true},
-    {DOCTOR_TURN_DOWN, judge_turn_down, true},
-    {DOCTOR_UDP_BLOCKED, judge_udp_blocked, true},
-    {DOCTOR_SYMMETRIC_NAT, judge_symmetric, true},
-    {DOCTOR_SRC_GONE, judge_gone, true},
+    {DOCTOR_SIP_ALG, judge_alg},
+    {DOCTOR_TURN_CREDENTIALS, judge_credentials},
+    {DOCTOR_TURN_DOWN, judge_turn_down},
+    {DOCTOR_UDP_BLOCKED, judge_udp_blocked},
+    {DOCTOR_SYMMETRIC_NAT, judge_symmetric},
+    {DOCTOR_SRC_GONE, judge_gone},
 };
 
 /* In the order in which they are named where nothing decides between them. */
@@ -702,6 +656,11 @@ static void add(struct doctor_diagnosis *d, enum doctor_cause cause, enum judgem
         d->findings[d->count++] = (struct doctor_finding){cause, certainty, streams};
 }
 
+static enum judgement judgement_of(const struct doctor_finding *f)
+{
+    return (enum judgement)((int)f->certainty + POSSIBLE);
+}
+
 static bool has_certain(const struct doctor_diagnosis *d)
 {
     for (size_t i = 0; i < d->count; i++) {
@@ -755,7 +714,7 @@ static void merge(struct doctor_diagnosis *into, const struct doctor_diagnosis *
     for (size_t i = 0; i < from->count; i++) {
         const struct doctor_finding *f = &from->findings[i];
         if (f->certainty >= least)
-            add(into, f->cause, (enum judgement)((int)f->certainty + POSSIBLE), f->streams);
+            add(into, f->cause, judgement_of(f), f->streams);
     }
 }
 
@@ -764,8 +723,7 @@ static void diagnose_silent(const struct doctor_evidence *e, struct doctor_diagn
 {
     struct doctor_diagnosis whole = {0}, single = {0};
     for (size_t i = 0; i < COUNT(of_call); i++) {
-        if (of_call[i].needs_silence)
-            add(&whole, of_call[i].cause, of_call[i].judge(e), 0);
+        add(&whole, of_call[i].cause, of_call[i].judge(e), 0);
     }
     bool is_explained = has_certain(&whole) && count_alive(e) == 0, all_certain = true;
     for (size_t i = 0; i < e->stream_count; i++) {
@@ -781,10 +739,10 @@ static void diagnose_silent(const struct doctor_evidence *e, struct doctor_diagn
 void doctor_diagnose(const struct doctor_evidence *e, struct doctor_diagnosis *out)
 {
     *out = (struct doctor_diagnosis){0};
-    for (size_t i = 0; i < COUNT(of_call); i++) {
-        if (!of_call[i].needs_silence)
-            add(out, of_call[i].cause, of_call[i].judge(e), 0);
-    }
+    struct doctor_finding arrival[DOCTOR_ARRIVAL];
+    size_t count = doctor_judge_arrival(e, arrival);
+    for (size_t i = 0; i < count; i++)
+        add(out, arrival[i].cause, judgement_of(&arrival[i]), 0);
     for (size_t i = 0; i < e->stream_count; i++) {
         add(out, DOCTOR_INTERRUPTED, judge_interrupted(&e->streams[i]), 1u << i);
         add(out, DOCTOR_FOREIGN_SENDER, judge_foreign(&e->streams[i]), 1u << i);

@@ -60,6 +60,7 @@ enum doctor_gap {
     DOCTOR_GAP_ADDRESS, /* our address, or the port outside, had become another */
     DOCTOR_GAP_RELAY,   /* the relay was lost */
     DOCTOR_GAP_PATH,    /* not known: it came again by another path */
+    DOCTOR_GAP_MOVED,   /* the SRC sent from elsewhere than it had named, and than before */
 };
 
 /* One stream, as its recording tells it. */
@@ -92,7 +93,8 @@ struct doctor_stream {
     struct addr
         refused; /* its host answers with ICMP that nobody is at its port; unset: it does not */
     enum doctor_gap gap;
-    int64_t gap_ms; /* of the longest */
+    int64_t gap_ms;               /* of the longest */
+    struct addr gap_from, gap_to; /* DOCTOR_GAP_MOVED: where it came from before and after */
     /* The SRC's own word, by RTCP or in its BYE: it has sent packets since the answer. UNKNOWN: it
      * has said nothing. */
     enum path_answer src_sends;

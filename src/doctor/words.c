@@ -232,6 +232,7 @@ static void print_interrupted(const struct doctor_evidence *e, const struct doct
         [DOCTOR_GAP_ADDRESS] = "our address outside, or the port there, had become another",
         [DOCTOR_GAP_RELAY] = "the relay was lost",
         [DOCTOR_GAP_PATH] = "the way that media came by let it in no more",
+        [DOCTOR_GAP_MOVED] = "",
     };
     const struct doctor_stream *list[DOCTOR_STREAMS] = {0};
     const struct doctor_stream *first = &e->streams[doctor_finding_stream(f)];
@@ -242,9 +243,16 @@ static void print_interrupted(const struct doctor_evidence *e, const struct doct
     }
     writer_string(w, "Media was missing for a while on ");
     print_labels(list, count, w);
-    writer_printf(w, " (%lld.%lld s): %s, and siprecd told the SRC another.",
-                  (long long)(first->gap_ms / 1000), (long long)(first->gap_ms % 1000 / 100),
-                  why[first->gap]);
+    writer_printf(w, " (%lld.%lld s): ", (long long)(first->gap_ms / 1000),
+                  (long long)(first->gap_ms % 1000 / 100));
+    if (first->gap == DOCTOR_GAP_MOVED)
+        writer_printf(
+            w,
+            "the SRC sends from %s since, no more from %s, and siprecd had to tell it another "
+            "address before that was let in.",
+            TEXT(&first->gap_to), TEXT(&first->gap_from));
+    else
+        writer_printf(w, "%s, and siprecd told the SRC another.", why[first->gap]);
 }
 
 /* Sentences that name what was seen. */
@@ -274,8 +282,8 @@ static void print_seen(const struct doctor_evidence *e, const struct doctor_find
         break;
     case DOCTOR_SRC_MOVED:
         writer_printf(w,
-                      "the SRC sends from another port than before, %s, and what stands before "
-                      "us lets in only what comes from there",
+                      "the SRC sends no more from %s but from another port, and what stands before "
+                      "us lets in only what comes from the first",
                       TEXT(&s->observed));
         if (s->is_renamed)
             writer_printf(w, " (its SDP names %s now)", TEXT(&s->offered));

@@ -695,7 +695,8 @@ case("the host's firewall closes in mid-call", "host-firewall", STUN, srs=["masq
 case("the SRC stops sending in mid-call", "src-silent", of(STATIC, STUN), srs=["forwarded"], script="wait 2s;mute;wait 9s", seconds=11)
 case("the SRC is gone without a BYE", "src-silent", RELAY, script="wait 2s;vanish", seconds=9, live=waits_for("packets-refused"), check=ends_at_once)
 case("the SRC's port moves, and our NAT knows the old one", "interrupted", STUN, srs=["masquerade"], settle=True,
-     script="mute;wait 1s;talk;wait 2s;port silent;wait 15s", seconds=18)
+     script="mute;wait 1s;talk;wait 2s;port silent;wait 15s", seconds=18, check=lambda c, report: tap.ok(
+         report["findings"][0]["cure"].startswith("At the SBC:"), f"{c.name}: the cure is the SRC's", report))
 case("our NAT forgets, and the SRC does not follow", "nat-forgot", STUN, srs=[BOX], settle=True, seconds=22,
      during=both(stays, in_mid_call(forgets, 4)))
 case("our NAT forgets, and the SRC follows", "interrupted", STUN, srs=[BOX], settle=True, seconds=13, during=in_mid_call(forgets))

@@ -200,6 +200,53 @@ static void test_gaps(void)
     CHECK_INT(s.gap_ms, 6059);
 }
 
+static void moves(struct call *c, const char *to)
+{
+    struct addr from = {0};
+    CHECK(addr_parse(view_of_string(to), 0, &from));
+    journal_flow_init(&c->flow, c->media, &from, &us);
+    for (unsigned n = 500; n < 550; n++) /* from 11.0 s on */
+        fixture_rtp(&c->f, &c->flow, 7, n, VIEW_NONE);
+}
+
+/* The SRC goes on from another port: its own doing where nobody is at the first any more, or its SDP
+ * goes on naming that. */
+static void test_moved(void)
+{
+    struct call c;
+    struct doctor_stream s;
+    talk(&c);
+    moves(&c, "192.0.2.10:4006");
+    gap(&c, 5980, 11000, "went-silent");
+    s = judge(&c, 11990, false);
+    CHECK_INT(s.gap, DOCTOR_GAP_MOVED);
+    CHECK_TEXT(addr_print(&s.gap_from).s, "192.0.2.10:4000");
+    CHECK_TEXT(addr_print(&s.gap_to).s, "192.0.2.10:4006");
+
+    talk(&c);
+    refused(&c, 8000, "192.0.2.10:4000");
+    stream_event(&c, 10000, "192.0.2.10:4006", "198.51.100.5:10002", "10.0.0.5:10000");
+    gap(&c, 5980, 11000, "went-silent");
+    moves(&c, "192.0.2.10:4006");
+    CHECK_INT(judge(&c, 11990, false).gap, DOCTOR_GAP_MOVED);
+
+    talk(&c); /* in answer to our offer, which had another reason */
+    stream_event(&c, 10000, "192.0.2.10:4006", "198.51.100.5:10002", "10.0.0.5:10000");
+    gap(&c, 5980, 11000, "went-silent");
+    moves(&c, "192.0.2.10:4006");
+    CHECK_INT(judge(&c, 11990, false).gap, DOCTOR_GAP_PATH);
+
+    talk(&c); /* our address had become another, and that is known */
+    gap(&c, 5980, 11000, "address-changed");
+    moves(&c, "192.0.2.10:4006");
+    CHECK_INT(judge(&c, 11990, false).gap, DOCTOR_GAP_ADDRESS);
+
+    talk(&c); /* another gap's */
+    gap(&c, 2000, 4000, "went-silent");
+    moves(&c, "192.0.2.10:4006");
+    CHECK_INT(judge(&c, 11990, false).gap, DOCTOR_GAP_PATH);
+}
+
 int main(void)
 {
     RUN(test_when);
@@ -207,5 +254,6 @@ int main(void)
     RUN(test_who_left);
     RUN(test_other_addresses);
     RUN(test_gaps);
+    RUN(test_moved);
     return tap_done();
 }

@@ -501,6 +501,25 @@ static void test_full_nat(void)
     CHECK(!has(&e, DOCTOR_UDP_BLOCKED));
 }
 
+/* In the open, and this host's own rules let in what answers us: nobody is at its port any more. It has moved, or is
+ * silent; that a stranger is kept out here says nothing of others on the way. */
+static void test_moved_behind_own_rules(void)
+{
+    struct doctor_evidence e = dead_call();
+    e.behind_nat = PATH_NO;
+    streams(&e, stopped);
+    streams(&e, go_direct);
+    streams(&e, nobody_is_there);
+    streams(&e, probe_no);
+    streams(&e, drops);
+    for (size_t i = 0; i < e.stream_count; i++)
+        e.streams[i].lets_answers_in = true;
+    CHECK(!has(&e, DOCTOR_HOST_FIREWALL));
+    CHECK_INT(certainty_of(&e, DOCTOR_SRC_MOVED), DOCTOR_LIKELY);
+    CHECK_INT(certainty_of(&e, DOCTOR_SRC_SILENT), DOCTOR_LIKELY);
+    CHECK_INT(certainty_of(&e, DOCTOR_ROUTER_FIREWALL), DOCTOR_POSSIBLE);
+}
+
 static void test_moved(void)
 {
     struct doctor_evidence e = dead_call();
@@ -526,6 +545,38 @@ static void test_interrupted(void)
     CHECK(is_alone(&e, DOCTOR_INTERRUPTED));
     e.streams[1].silent_ms = 9000; /* it came again, and stopped for good */
     CHECK(!has(&e, DOCTOR_INTERRUPTED));
+}
+
+/* Who moved is to be told so, not our router. */
+static void test_moved_cures(void)
+{
+    static const enum doctor_cause causes[] = {DOCTOR_SRC_MOVED, DOCTOR_INTERRUPTED};
+    for (size_t i = 0; i < 2; i++) {
+        struct doctor_evidence e = dead_call();
+        struct doctor_finding f = {causes[i], DOCTOR_CERTAIN, 3};
+        char text[1024] = "", command[512] = "";
+        struct writer w = writer_of(text, sizeof text - 1);
+        struct writer c = writer_of(command, sizeof command - 1);
+        streams(&e, by_filter);
+        e.streams[0].gap = DOCTOR_GAP_MOVED;
+        e.streams[0].gap_from = at("192.0.2.1:4000");
+        e.streams[0].gap_to = at("192.0.2.1:4006");
+        doctor_print_cure(&e, &f, &w);
+        doctor_print_command(&e, &f, &c);
+        CHECK(strncmp(text, "At the SBC: let it keep a stream's port", 39) == 0);
+        CHECK(!strstr(text, "router") && strstr(text, "TURN_SERVERS") && c.len == 0);
+        e.streams[0].firewall = PATH_YES;
+        e.streams[0].lets_answers_in = true;
+        w = writer_of(text, sizeof text - 1);
+        doctor_print_cure(&e, &f, &w);
+        doctor_print_command(&e, &f, &c);
+        CHECK(strstr(text, "on this host") && strstr(command, "ip saddr 192.0.2.1 udp dport"));
+        w = writer_of(text, sizeof text - 1);
+        memset(text, 0, sizeof text);
+        doctor_print_sentence(&e, &f, &w);
+        CHECK(causes[i] == DOCTOR_SRC_MOVED ||
+              strstr(text, "from 192.0.2.1:4006 since, no more from 192.0.2.1:4000"));
+    }
 }
 
 /* That ports are forwarded is nothing to order where nobody knows it; and what is not set cannot be taken
@@ -634,7 +685,9 @@ int main(void)
     RUN(test_forgotten);
     RUN(test_full_nat);
     RUN(test_moved);
+    RUN(test_moved_behind_own_rules);
     RUN(test_interrupted);
+    RUN(test_moved_cures);
     RUN(test_external_cures);
     RUN(test_counts_are_no_more_than_they_are);
     RUN(test_cures_name);

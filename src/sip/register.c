@@ -39,6 +39,7 @@ struct register_question {
         REGISTER_UNHEARD,
     } state;
     uint64_t request; /* sip's id */
+    unsigned status;  /* it was answered with; 0: it was not */
     struct sip_flow flow;
 };
 
@@ -227,6 +228,7 @@ static bool register_take_question(struct sip_register *reg, struct registration
         if (question->state != REGISTER_ASKED || question->request != event->request)
             continue;
         question->state = REGISTER_UNHEARD;
+        question->status = m ? m->status : 0;
         if (!m || m->status == 503) /* RFC 3263 §4.3: then another */
             return true;
         register_ask_no_more(reg, r);
@@ -633,6 +635,7 @@ bool sip_register_output(struct sip_register *reg, struct sip_register_output *o
             out->kind =
                 question->state == REGISTER_HEARD ? SIP_REGISTER_HEARD : SIP_REGISTER_UNHEARD;
             out->flow = question->flow;
+            out->status = question->status;
             question->state = REGISTER_NOT_ASKED;
             return true;
         }

@@ -61,6 +61,7 @@ struct sip_register_output {
     size_t index; /* of the registration */
     struct sip_register_target target;
     struct sip_flow flow;
+    unsigned status; /* of who is UNHEARD; 0: silence */
 };
 /* False when there is nothing more to do. */
 bool sip_register_output(struct sip_register *reg, struct sip_register_output *out);
@@ -70,7 +71,7 @@ void sip_register_opened(struct sip_register *reg, struct tick now, size_t index
                          const struct sip_flow *flow);
 /* It could not be opened; why in words. */
 void sip_register_failed(struct sip_register *reg, struct tick now, size_t index, const char *why);
-/* Over UDP, where there are several places and one flow is to be opened: asks whether anybody is there, by
+/* Where there are several places and one flow is to be opened: asks whether anybody is there, by
  * a REGISTER that binds nothing (RFC 3261 §10.2.3: it has no Contact), so that nothing is left behind at
  * those that are not taken. HEARD or UNHEARD follows, until a flow is opened. False: too much is going on. */
 WARN_UNUSED bool sip_register_ask(struct sip_register *reg, struct tick now, size_t index,

@@ -260,7 +260,7 @@ static void outbound_end_race(struct outbound *outbound, struct tick now, struct
 {
     for (size_t i = 0; i < way->race.begun; i++) {
         struct race_try *one = &way->race.tries[i];
-        if (one->state == RACE_RUNS && one->flow != 0 && one->flow != kept)
+        if (race_tries(one) && one->flow != 0 && one->flow != kept)
             io_tls_close(outbound->config.tls, now, one->flow);
     }
     race_init(&way->race);
@@ -331,7 +331,7 @@ static struct race_try *outbound_find_try(struct outbound_way *way, uint64_t flo
     for (size_t i = 0; i < way->race.begun && way->stage == OUTBOUND_RACING; i++) {
         struct race_try *one = &way->race.tries[i];
         bool is_udp = one->place.protocol == IO_DNS_UDP;
-        if (one->state == RACE_RUNS && is_udp == (flow == 0) &&
+        if (race_tries(one) && is_udp == (flow == 0) &&
             (is_udp ? addr_equal(&one->place.addr, peer) : one->flow == flow))
             return one;
     }
@@ -411,9 +411,16 @@ bool outbound_opened(struct outbound *outbound, struct tick now, const struct io
                      const struct sip_flow *flow)
 {
     for (size_t i = 0; i < sip_register_count(outbound->reg); i++) {
-        if (!outbound_find_try(&outbound->ways[i], event->flow, &event->peer))
+        struct outbound_way *way = &outbound->ways[i];
+        struct race_try *one = outbound_find_try(way, event->flow, &event->peer);
+        if (!one)
             continue;
-        outbound_win(outbound, now, i, flow);
+        /* Who takes connections may answer nothing all the same, for timer F's 32 s: where there is
+         * another, whoever answers first serves. */
+        if (way->race.count > 1 && sip_register_ask(outbound->reg, now, i, flow))
+            race_stand(&way->race, now, one);
+        else
+            outbound_win(outbound, now, i, flow);
         return true;
     }
     return false;
@@ -441,17 +448,24 @@ bool outbound_closed(struct outbound *outbound, struct tick now, const struct io
     return false;
 }
 
-/* Nobody answers at peer. */
-static void outbound_unheard(struct outbound *outbound, struct tick now, size_t index,
-                             const struct addr *peer)
+/* Nobody at the end of that flow serves. */
+static void outbound_unheard(struct outbound *outbound, struct tick now,
+                             const struct sip_register_output *output)
 {
-    struct outbound_way *way = &outbound->ways[index];
-    struct race_try *one = outbound_find_try(way, 0, peer);
+    const struct sip_flow *flow = &output->flow;
+    struct outbound_way *way = &outbound->ways[output->index];
+    struct race_try *one = outbound_find_try(way, flow->id, &flow->peer);
     if (!one)
         return;
-    snprintf(way->why, sizeof way->why, "%s does not answer", addr_print(peer).s);
+    if (flow->id != 0)
+        io_tls_close(outbound->config.tls, now, flow->id);
+    if (output->status != 0)
+        snprintf(way->why, sizeof way->why, "%s answers %u", addr_print(&flow->peer).s,
+                 output->status);
+    else
+        snprintf(way->why, sizeof way->why, "%s does not answer", addr_print(&flow->peer).s);
     race_lose(&way->race, now, one);
-    outbound_go_on(outbound, now, index);
+    outbound_go_on(outbound, now, output->index);
 }
 
 /* ---- work ----------------------------------------------------------------------------------- */
@@ -476,11 +490,11 @@ static void outbound_do(struct outbound *outbound, struct tick now,
         outbound_stun_step(outbound, now, output->index);
         break;
     case SIP_REGISTER_HEARD:
-        if (outbound_find_try(way, 0, &output->flow.peer))
+        if (outbound_find_try(way, output->flow.id, &output->flow.peer))
             outbound_win(outbound, now, output->index, &output->flow);
         break;
     case SIP_REGISTER_UNHEARD:
-        outbound_unheard(outbound, now, output->index, &output->flow.peer);
+        outbound_unheard(outbound, now, output);
         break;
     }
 }

@@ -76,20 +76,38 @@ struct race_try *race_next(struct race *race, struct tick now)
     return one;
 }
 
-static bool race_is_running(const struct race *race)
+bool race_tries(const struct race_try *one)
+{
+    return one->state == RACE_RUNS || one->state == RACE_STANDS;
+}
+
+static bool race_has(const struct race *race, enum race_state state)
 {
     for (size_t i = 0; i < race->begun; i++) {
-        if (race->tries[i].state == RACE_RUNS)
+        if (race->tries[i].state == state)
             return true;
     }
     return false;
+}
+
+static bool race_is_running(const struct race *race)
+{
+    return race_has(race, RACE_RUNS) || race_has(race, RACE_STANDS);
+}
+
+void race_stand(struct race *race, struct tick now, struct race_try *one)
+{
+    struct tick until = tick_add_ms(now, RACE_CONNECT_MS);
+    one->state = RACE_STANDS;
+    if (race->begun < race->count && tick_before(race->next_at, until))
+        race->next_at = until;
 }
 
 void race_lose(struct race *race, struct tick now, struct race_try *one)
 {
     one->state = RACE_LOST;
     /* What comes second by priority or protocol waits for those that still run. */
-    if (race->begun < race->count &&
+    if (race->begun < race->count && !race_has(race, RACE_STANDS) &&
         (race->tries[race->begun].place.rank == one->place.rank || !race_is_running(race)))
         race->next_at = now;
 }

@@ -16,7 +16,12 @@ enum {
     RACE_ASK_MS = 3000,
 };
 
-enum race_state { RACE_WAITS, RACE_RUNS, RACE_LOST };
+enum race_state {
+    RACE_WAITS,
+    RACE_RUNS,
+    RACE_STANDS, /* a connection, over which nobody has said anything yet */
+    RACE_LOST,
+};
 
 struct race_try {
     struct io_dns_place place;
@@ -41,6 +46,13 @@ void race_begin(struct race *race, struct tick now, const struct io_dns_place *p
 
 /* The next try that is due, RUNS from now on; NULL: none is. */
 struct race_try *race_next(struct race *race, struct tick now);
+
+/* A connection stands, and its other end is asked whether it serves: others begin only where it stays silent
+ * (RFC 8305 §5 has no more attempts once one has succeeded). */
+void race_stand(struct race *race, struct tick now, struct race_try *one);
+
+/* True while it is under way. */
+bool race_tries(const struct race_try *one);
 
 /* One came to nothing: another one as good is due at once. */
 void race_lose(struct race *race, struct tick now, struct race_try *one);

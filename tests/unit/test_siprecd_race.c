@@ -70,6 +70,30 @@ static void test_failures(void)
     CHECK(race_is_over(&race));
 }
 
+/* RFC 8305 §5: once a connection stands no more are tried, but for those who are mute over theirs. */
+static void test_mutes(void)
+{
+    struct io_dns_place places[] = {
+        place("2001:db8::1", IO_DNS_TCP, 0), place("192.0.2.1", IO_DNS_TCP, 0),
+        place("192.0.2.2", IO_DNS_TCP, 0), place("192.0.2.3", IO_DNS_TCP, 0)};
+    struct race_try *first, *second;
+    begin(places, 4, 0);
+    first = expect(0, "2001:db8::1");
+    second = expect(250, "192.0.2.1");
+    now = tick_add_ms(now, 30);
+    race_stand(&race, now, first);
+    CHECK(race_tries(first));
+    expect(600, "");
+    race_lose(&race, now, second); /* is no reason to hurry */
+    expect(2279, "");
+    expect(2280, "192.0.2.2");
+    expect(2400, "");
+    race_lose(&race, now, first);
+    CHECK(!race_tries(first) && !race_is_over(&race));
+    expect(2400, "192.0.2.3"); /* now it is */
+    expect(90000, "");
+}
+
 /* RFC 3263 §4.3, 4.1: a second-best protocol is no rival of the best one: two seconds of silence, or the
  * failure of all that are better, and not of one of them, bring it in. */
 static void test_ranks(void)
@@ -147,6 +171,7 @@ int main(void)
 {
     RUN(test_families);
     RUN(test_failures);
+    RUN(test_mutes);
     RUN(test_ranks);
     RUN(test_skip);
     RUN(test_nothing);

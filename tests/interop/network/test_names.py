@@ -3,12 +3,16 @@
 seconds; names that move to another machine when the old one dies; and address services through the proxy that is the
 only way out."""
 import contextlib
+import pathlib
 import socket
+import ssl
+import tempfile
 import threading
 import time
 import traceback
 
 from place import NOBODY, Fake, Tap, lab, need, seconds_until, told, wait_for
+from certificates import Authority  # its folder is known to place alone
 
 lab.enter()
 need("tinyproxy")
@@ -30,8 +34,9 @@ def names(world, **addresses):
         hosts.writelines(f"{address} {host}.example\n" for host, rest in addresses.items() for address in rest[1:])
 
 
-def registrar(space, address, seconds=0):
-    """Says 200 to every REGISTER, over UDP and TCP, after so many seconds; hears is which, with a ? where nothing is bound."""
+def registrar(space, address, seconds=0, secure=None):
+    """Says 200 to every REGISTER, over UDP and TCP, with secure (a TLS context) over TLS, too, after so many seconds; hears is
+    which, with a ? where nothing is bound."""
     hears = []
 
     def hear(protocol, text):
@@ -51,24 +56,29 @@ def registrar(space, address, seconds=0):
                 hear("udp", data.decode())
                 s.sendto(answer(data.decode()), peer)
 
-    def connection(s):
+    def connection(s, protocol):
         with contextlib.suppress(OSError):  # it may be cut
+            if protocol == "tls":
+                s = secure.wrap_socket(s, server_side=True)
             while data := s.recv(65536):
                 if data.startswith(b"REGISTER"):
-                    hear("tcp", data.decode())
+                    hear(protocol, data.decode())
                     s.sendall(answer(data.decode()))
 
-    def connections(s):
+    def connections(s, protocol):
         while True:
-            threading.Thread(target=connection, args=(s.accept()[0],), daemon=True).start()
+            threading.Thread(target=connection, args=(s.accept()[0], protocol), daemon=True).start()
 
     with space.inside():
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         udp = socket.socket(family, socket.SOCK_DGRAM)
         udp.bind((address, 5060))
-        tcp = socket.create_server((address, 5060), family=family)
+        streams = [(socket.create_server((address, 5060), family=family), "tcp")]
+        if secure:
+            streams.append((socket.create_server((address, 5061), family=family), "tls"))
     threading.Thread(target=datagrams, args=(udp,), daemon=True).start()
-    threading.Thread(target=connections, args=(tcp,), daemon=True).start()
+    for stream in streams:
+        threading.Thread(target=connections, args=stream, daemon=True).start()
     return hears
 
 
@@ -110,6 +120,33 @@ def race():
             taken = [who for who, heard in hears.items() if transport in heard]
             tap.ok(len(taken) == 1 and taken[0] in may and hears[taken[0]].count(transport) >= 2,  # and taken back
                    f"{host} over {transport}: one registration, at one address", hears, srs.log()[-3000:])
+
+
+def mutes():
+    """The address that is tried first takes the connection and says nothing more, no TLS handshake either: the other serves
+    within seconds, and alone."""
+    with lab.World(v6=True) as world, tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as kept:
+        authority = Authority(pathlib.Path(folder))
+        certificate = authority.leaf("sbc", "DNS:mute.example")
+        secure = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        secure.load_cert_chain(*certificate)
+        hears = registrar(world.servers, "5.5.7.1", secure=secure)
+        names(world, mute=("2a00:7::1", "5.5.7.1"))
+        with world.servers.inside():  # nobody accepts: the kernel does, and keeps what comes
+            silent = {port: kept.enter_context(socket.create_server(("2a00:7::1", port), family=socket.AF_INET6))
+                      for port in (5060, 5061)}
+        for transport, port in (("tcp", 5060), ("tls", 5061)):
+            hears.clear()
+            with world.siprecd(f"--sip.tls_ca={authority.pem}", environment={
+                    **NOBODY, "SIPRECD_SIP_REGISTER": f"sip:rec@mute.example:{port};transport={transport}"}) as srs:
+                took = seconds_until(lambda: [r["state"] for r in srs.nat()["registrations"]] == ["registered"], 10)
+                silent[port].settimeout(0)
+                tap.ok(kept.enter_context(silent[port].accept()[0]), f"mute.example over {transport}: it was tried")
+                tap.ok(took is not None and took < 5 and transport in hears,
+                       f"mute.example over {transport}: a mute address does not keep us from the other", took, hears, srs.nat(),
+                       srs.log()[-3000:])
+                tap.ok(wait_for(lambda: srs.metric("siprecd_sip_connections") == 1, 4),
+                       f"mute.example over {transport}: the try at the mute one has ended", srs.metric("siprecd_sip_connections"))
 
 
 def relays():
@@ -193,7 +230,7 @@ def by_proxy():
                    took, srs.nat(), srs.log()[-2000:])
 
 
-for test in lab.chosen([registrars, race, relays, broken_family, one_family_alone, moved, by_proxy], lambda test: test.__name__):
+for test in lab.chosen([registrars, race, mutes, relays, broken_family, one_family_alone, moved, by_proxy], lambda test: test.__name__):
     try:
         test()
     except Exception:  # noqa: BLE001: reported, and the others go on

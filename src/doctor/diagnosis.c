@@ -214,19 +214,23 @@ static bool has_own_way(const struct doctor_evidence *e, const struct doctor_str
            (s->is_readdressed || s->is_renamed || has_left(s));
 }
 
-/* With ICE we send to all candidates of the SRC's first (RFC 8445 §6.1.4): whatever lets answers in lets in what comes
- * from there. Then that a stranger is kept out is not why nothing comes. */
-static bool is_opened_by_checks(const struct doctor_evidence *e, const struct doctor_stream *s)
+/* We have sent to where the SRC is to send from: with ICE to all its candidates (RFC 8445 §6.1.4), without to the address
+ * that its SDP and its SIP have in common, and to others that may be sent to. Whatever lets answers in lets in what
+ * comes from there; then that a stranger is kept out is not why nothing comes, but where that is by itself
+ * against the settings' order (a port that is to be forwarded). */
+static bool is_opened(const struct doctor_evidence *e, const struct doctor_stream *s)
 {
     bool is_shut = s->answers == PATH_NO && is_untranslated(e, s);
-    return s->is_ice && !is_unforeseeable(e, s) && !is_shut;
+    bool is_sent_to = s->is_punched || addr_equal_ip(&s->offered, &e->signalled);
+    return (s->is_ice || (is_sent_to && is_untranslated(e, s))) && !is_unforeseeable(e, s) &&
+           !is_shut;
 }
 
 /* How sure it is that what keeps a stranger out keeps the SRC out. */
 static enum judgement judge_closed(const struct doctor_evidence *e, const struct doctor_stream *s)
 {
-    if (is_opened_by_checks(e, s))
-        return s->answers == PATH_YES ? POSSIBLE : LIKELY;
+    if (is_opened(e, s)) /* which says that it sends, does so from elsewhere, or to there */
+        return s->answers == PATH_YES && s->src_sends != PATH_YES ? POSSIBLE : LIKELY;
     return s->firewall == PATH_NO ? CERTAIN : LIKELY;
 }
 
@@ -532,7 +536,7 @@ static enum judgement judge_silent(const struct doctor_evidence *e, const struct
             return CERTAIN;
         return doctor_is_media(e, e->no_ports) ? NO : LIKELY;
     }
-    bool is_let_in = is_opened_by_checks(e, s) && s->answers == PATH_YES;
+    bool is_let_in = is_opened(e, s) && s->answers == PATH_YES;
     return addr_is_set(&s->refused) || is_let_in ? LIKELY : POSSIBLE;
 }
 

@@ -72,6 +72,7 @@ struct doctor_stream {
     enum path_code path;
     bool expects_media; /* neither on hold nor removed, and the SRC is to send */
     bool is_ice;
+    bool is_punched; /* we have sent from its port to where its SDP says */
     /* STUN servers answered, but told no address outside for its port; and all was tried. */
     bool lacks_port, is_given_up;
     /* It was answered with the settings' address first, which is not STUN's, and then otherwise. */

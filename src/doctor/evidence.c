@@ -63,7 +63,7 @@ static void read_path(const char *word, struct doctor_stream *s)
     }
 }
 
-/* The trail names whom the relay refused, and says whether nothing came at first. */
+/* The trail names whom the relay refused and whom we have sent to, and says whether nothing came at first. */
 static void read_trail(const json_t *trail, struct doctor_stream *s)
 {
     size_t i;
@@ -71,8 +71,11 @@ static void read_trail(const json_t *trail, struct doctor_stream *s)
     json_array_foreach(trail, i, step)
     {
         s->was_elsewhere |= strcmp(text_of(step, "event"), "retried") == 0;
+        struct addr peer = addr_in(step, "peer");
         if (strcmp(text_of(step, "event"), "denied") == 0)
-            s->denied = addr_in(step, "peer");
+            s->denied = peer;
+        if (strcmp(text_of(step, "event"), "punched") == 0)
+            s->is_punched |= addr_equal(&peer, &s->offered);
     }
 }
 

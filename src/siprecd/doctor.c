@@ -259,7 +259,7 @@ static void look_from_outside(const struct worker_network *network, struct docto
                                              .bound = s->bound,
                                              .port_min = e->port_min,
                                              .port_max = e->port_max,
-                                             .opens = s->is_ice};
+                                             .opens = s->is_ice || e->behind_nat == PATH_NO};
         of[count++] = i;
     }
     outside_look(network, ports, count);

@@ -91,6 +91,25 @@ struct look {
     bool is_apart; /* on a thread of its own */
 };
 
+/* The port itself, or where somebody has it another of the range, for which the same rules hold; from
+ * the *step-th on. */
+static int open_near(const struct look *look, unsigned *step, uint16_t *port)
+{
+    const struct outside_port *at = look->at;
+    bool is_of_range = at->bound.port >= at->port_min && at->bound.port <= at->port_max;
+    unsigned first = is_of_range ? at->port_min : at->bound.port;
+    unsigned width = is_of_range ? (unsigned)(at->port_max - at->port_min + 1) : 1;
+    unsigned offset = at->bound.port - first;
+    while (*step * 2 < width) {
+        *port = (uint16_t)(first + (offset + (*step)++ * 2) % width);
+        struct addr local = addr_with_port(at->bound, *port);
+        int fd = *port == at->bound.port ? look->port_fd : open_udp(&local);
+        if (fd >= 0)
+            return fd;
+    }
+    return -1;
+}
+
 /* ---- Through a relay ------------------------------------------------------------------------- */
 
 struct relayed {
@@ -200,9 +219,35 @@ static bool number_make(size_t which, uint64_t *number)
     return true;
 }
 
-/* Where the allocation is lost half-way nothing was found out. */
-static void look_through(struct relayed *r, struct outside_port *at)
+/* A port that a call has now sends nothing for a look: another of the range does, where it has the same number
+ * outside. */
+static void look_at_answers(struct relayed *r, const struct look *look)
 {
+    struct outside_port *at = look->at;
+    unsigned step = 0;
+    uint16_t port = at->bound.port;
+    int own = r->port_fd;
+    if (own < 0 && at->advertised.port == at->bound.port) {
+        r->port_fd = open_near(look, &step, &port);
+        r->target.port = port;
+    }
+    if (r->port_fd < 0)
+        return;
+    r->is_opened = true;
+    drive(r, tick_add_ms(io_clock_tick(), OPENED_MS));
+    if (sightings_has_come(r->number))
+        at->answers_arrive = PATH_YES;
+    else if (!r->is_over)
+        at->answers_arrive = PATH_NO;
+    if (r->port_fd != own)
+        close(r->port_fd);
+    r->port_fd = own;
+}
+
+/* Where the allocation is lost half-way nothing was found out. */
+static void look_through(struct relayed *r, const struct look *look)
+{
+    struct outside_port *at = look->at;
     struct tick now = io_clock_tick();
     turn_start(r->turn, now);
     r->again = TICK_NEVER;
@@ -211,14 +256,8 @@ static void look_through(struct relayed *r, struct outside_port *at)
         at->arrives = PATH_YES;
     else if (r->is_sent && !r->is_over)
         at->arrives = PATH_NO;
-    if (at->arrives != PATH_NO || !at->opens || r->port_fd < 0)
-        return;
-    r->is_opened = true;
-    drive(r, tick_add_ms(io_clock_tick(), OPENED_MS));
-    if (sightings_has_come(r->number))
-        at->answers_arrive = PATH_YES;
-    else if (!r->is_over)
-        at->answers_arrive = PATH_NO;
+    if (at->arrives == PATH_NO && at->opens)
+        look_at_answers(r, look);
 }
 
 static void look_by_relay(const struct look *look, const struct worker_turn_server *server)
@@ -244,7 +283,7 @@ static void look_by_relay(const struct look *look, const struct worker_turn_serv
     r.fd = open_udp(&any);
     if (r.turn && r.fd >= 0) {
         sightings_await(r.number, r.probe);
-        look_through(&r, at);
+        look_through(&r, look);
         give_back(&r);
     }
     if (r.fd >= 0)
@@ -297,25 +336,6 @@ static struct answered ask(int fd, struct rng *rng, const struct addr *server, u
         }
     }
     return out;
-}
-
-/* The port itself, or where somebody has it another of the range, for which the same rules hold; from
- * the *step-th on. */
-static int open_near(const struct look *look, unsigned *step, uint16_t *port)
-{
-    const struct outside_port *at = look->at;
-    bool is_of_range = at->bound.port >= at->port_min && at->bound.port <= at->port_max;
-    unsigned first = is_of_range ? at->port_min : at->bound.port;
-    unsigned width = is_of_range ? (unsigned)(at->port_max - at->port_min + 1) : 1;
-    unsigned offset = at->bound.port - first;
-    while (*step * 2 < width) {
-        *port = (uint16_t)(first + (offset + (*step)++ * 2) % width);
-        struct addr local = addr_with_port(at->bound, *port);
-        int fd = *port == at->bound.port ? look->port_fd : open_udp(&local);
-        if (fd >= 0)
-            return fd;
-    }
-    return -1;
 }
 
 /* The server is there for another port of ours, and sees us at the advertised address: what stays

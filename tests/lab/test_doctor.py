@@ -673,15 +673,20 @@ for name, how in ((", SIP by UDP", of(STATIC, STUN)), (" of a NAT that forwards 
 case("the SRC is a neighbour and calls the outside address", "hairpin", of(STATIC, STUN, SIPRECD_NAT_LOCAL_NETWORKS=""), srs=["forwarded"], lan_src=True,
      before=hairpin_sip)
 
-# An SRC that speaks ICE, whose checks find nothing, nor do ours. What we send first opens what lets answers in for an SRC in the open.
-ICE = ["--ice", "full"]
+# What we send first opens what lets answers in for an SRC in the open.
 GUARDED = "ip daddr 5.5.5.1 ct state established,related accept\nip daddr 5.5.5.1 udp dport 10000-10199 drop"
+SILENT = src_translates("ip daddr 5.5.5.1 udp dport 10000-10199 drop")
+among("a stateful firewall, and an SRC in the open that sends nothing", "src-silent router-firewall", STUN, before=both(core_drops(GUARDED), SILENT),
+      check=names_first("src-silent"))
+
+# An SRC that speaks ICE, whose checks find nothing, nor do ours.
+ICE = ["--ice", "full"]
 case("ICE, and the host drops a port range", "host-firewall", STUN, srs=["masquerade"], call=ICE, before=host_drops("udp dport 10000-10199 drop"))
 case("ICE, and a router drops the range", "router-firewall", RELAY, call=ICE, before=core_drops("ip daddr 5.5.5.1 udp dport 10000-10199 drop"))
 case("ICE, a stateful firewall, and an SRC behind a symmetric NAT", "router-firewall", STUN, call=ICE, src=["symmetric"],
      before=core_drops(GUARDED))
 among("ICE, a stateful firewall, and an SRC in the open that sends nothing", "src-silent router-firewall", RELAY, call=ICE,
-      before=both(core_drops(GUARDED), src_translates("ip daddr 5.5.5.1 udp dport 10000-10199 drop")), check=names_first("src-silent"))
+      before=both(core_drops(GUARDED), SILENT), check=names_first("src-silent"))
 case("ICE, and the range is not forwarded", "not-forwarded", of(STATIC, STUN), srs=["masquerade"], src=["symmetric"], call=ICE)
 among("ICE, symmetric NATs at both ends, no relay", "symmetric-nat src-silent", STUN, srs=["symmetric"], src=["symmetric"], call=ICE,
       check=names_first("symmetric-nat"))

@@ -99,6 +99,16 @@ static inline void probe_no(struct doctor_stream *s)
     s->probe = PATH_NO;
 }
 
+static inline void answers_yes(struct doctor_stream *s)
+{
+    s->answers = PATH_YES;
+}
+
+static inline void answers_no(struct doctor_stream *s)
+{
+    s->answers = PATH_NO;
+}
+
 static inline void probe_yes(struct doctor_stream *s)
 {
     s->probe = PATH_YES;

@@ -39,6 +39,8 @@ static void test_doors(void)
     streams(&e, go_direct);
     streams(&e, probe_no);
     streams(&e, lets_in);
+    CHECK(is_among(&e, DOCTOR_ROUTER_FIREWALL)); /* to a stranger, who is not the SRC */
+    streams(&e, answers_no);
     CHECK(is_alone(&e, DOCTOR_ROUTER_FIREWALL)); /* in the open, closed before the host */
 }
 
@@ -432,6 +434,9 @@ static void test_closed_in_mid_call(void)
     CHECK(is_among(&e, DOCTOR_SRC_SILENT));
     for (size_t i = 0; i < e.stream_count; i++)
         e.streams[i].rtcp_ceased = true;
+    CHECK(
+        is_among(&e, DOCTOR_ROUTER_FIREWALL)); /* a stranger's is kept out, the SRC's was let in */
+    streams(&e, answers_no);
     CHECK(is_alone(&e, DOCTOR_ROUTER_FIREWALL));
     streams(&e, nobody_is_there);
     CHECK(is_among(&e, DOCTOR_SRC_SILENT)); /* its reports stop when its host lets go of the port */

@@ -12,7 +12,9 @@ static const char recording[] =
     "{\"id\":\"x\",\"warnings\":[{\"code\":\"disk-full\",\"text\":\"t\"}],\"streams\":["
     "{\"label\":\"1\",\"packets\":5,\"direction\":\"recvonly\",\"offered\":\"192.0.2.1:4000\","
     "\"advertised\":\"198.51.100.1:10000\",\"bound\":\"10.0.0.5:10000\",\"observed\":null,"
-    "\"path\":\"static\",\"verdict\":{\"trail\":[],\"security\":[\"alg-suspected\"]}},"
+    "\"path\":\"static\",\"verdict\":{\"trail\":[{\"event\":\"punched\",\"peer\":\"192.0.2.1:"
+    "4000\"}],"
+    "\"security\":[\"alg-suspected\"]}},"
     "{\"label\":\"2\",\"packets\":0,\"direction\":\"inactive\",\"path\":\"relay\",\"verdict\":"
     "{\"trail\":[{\"t_ms\":4,\"event\":\"denied\",\"peer\":\"192.0.2.9:0\"}],\"security\":[],"
     "\"ice\":"
@@ -46,6 +48,7 @@ static void test_recording(void)
     CHECK_INT(e.streams[1].path, PATH_RELAY);
     CHECK(!e.streams[0].is_ice && e.streams[1].is_ice);
     CHECK(is_text(&e.streams[1].denied, "192.0.2.9"));
+    CHECK(e.streams[0].is_punched && !e.streams[1].is_punched);
     doctor_read_recording("{\"streams\":[{\"packets\":0,\"verdict\":{\"first_packet_ms\":3}},"
                           "{\"packets\":0,\"verdict\":{\"first_packet_ms\":null}}]}",
                           &e);

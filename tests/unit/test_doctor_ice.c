@@ -59,16 +59,6 @@ static struct doctor_evidence closed_call(bool is_behind_nat)
     return e;
 }
 
-static void answers_yes(struct doctor_stream *s)
-{
-    s->answers = PATH_YES;
-}
-
-static void answers_no(struct doctor_stream *s)
-{
-    s->answers = PATH_NO;
-}
-
 static void go_unforeseeable(struct doctor_stream *s)
 {
     s->offered = at("192.168.1.7:4000");
@@ -97,14 +87,30 @@ static void test_closed_doors(void)
     }
 }
 
-/* Without ICE nobody says where the SRC sends from. */
+static void punched(struct doctor_stream *s)
+{
+    s->is_punched = true;
+}
+
+/* Without ICE we have sent there, too: where its SIP comes from, or may be sent to. */
 static void test_without_ice(void)
 {
     struct doctor_evidence e = closed_call(false);
     for (size_t i = 0; i < e.stream_count; i++)
         e.streams[i].is_ice = false;
     streams(&e, go_direct);
+    CHECK(is_among(&e, DOCTOR_ROUTER_FIREWALL) && is_among(&e, DOCTOR_SRC_SILENT));
     streams(&e, answers_yes);
+    CHECK_INT(certainty_of(&e, DOCTOR_ROUTER_FIREWALL), DOCTOR_POSSIBLE);
+    CHECK_INT(certainty_of(&e, DOCTOR_SRC_SILENT), DOCTOR_LIKELY);
+    streams(&e, says_it_sends); /* and from where we have sent to it would be let in */
+    CHECK_INT(certainty_of(&e, DOCTOR_ROUTER_FIREWALL), DOCTOR_LIKELY);
+    CHECK(is_among(&e, DOCTOR_SRC_ELSEWHERE));
+    e.signalled = at("192.0.2.77:5060"); /* another host's media: it got nothing */
+    CHECK(is_alone(&e, DOCTOR_ROUTER_FIREWALL));
+    streams(&e, punched);
+    CHECK(is_among(&e, DOCTOR_ROUTER_FIREWALL));
+    streams(&e, answers_no);
     CHECK(is_alone(&e, DOCTOR_ROUTER_FIREWALL));
 }
 

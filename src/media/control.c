@@ -161,6 +161,8 @@ bool media_control_output(struct media *media, struct media_stream *stream, stru
     stream->control_sent = true;
     stream->control_average =
         rtcp_interval_average(stream->control_average, out->bytes.len + CONTROL_OVERHEAD);
+    if (stream->on_way && stream->facts.rtcp_mux)
+        way_sent(&stream->way, now, MEDIA_SOCKET_IS_RELAY(out->socket));
     metric_add(METRIC_RTCP_PACKETS_SENT, 1);
     return true;
 }

@@ -139,6 +139,13 @@ static void take_event(struct media *media, struct media_stream *stream, struct 
     case WAY_REFUSES:
         tell(media, stream, MEDIA_EVENT_REFUSES, event);
         return;
+    case WAY_FORGOTTEN:
+        media_tell(media, stream,
+                   (struct media_event){.kind = MEDIA_EVENT_FORGOTTEN,
+                                        .at = media_wall(media, event->at),
+                                        .addr = stream->facts.bound,
+                                        .duration_ms = event->forgotten_s * UINT32_C(1000)});
+        return;
     }
 }
 
@@ -322,10 +329,13 @@ void media_course_hear(struct media *media, struct media_stream *stream, struct 
         media_ice_hear(media, stream, now, datagram->socket);
     if (!stream->on_way)
         return;
+    uint64_t lost = stream->counters.lost, known = stream->lost_known;
+    stream->lost_known = lost;
     way_hear(&stream->way, now,
              &(struct way_packet_seen){.from = datagram->from,
                                        .relayed = MEDIA_SOCKET_IS_RELAY(datagram->socket),
-                                       .barred = stream->barred});
+                                       .barred = stream->barred,
+                                       .missing = lost > known ? lost - known : 0});
     if (stream->way.event_count)
         follow(media, stream, now);
     else if (tick_before(way_deadline(&stream->way), stream->timer.timer.deadline))
@@ -380,6 +390,22 @@ void media_course_relay(struct media *media, struct media_stream *stream, struct
     else
         way_permitted(&stream->way, now, &event->peer, event->kind == MEDIA_RELAY_PERMITTED);
     follow(media, stream, now);
+}
+
+void media_course_learn(struct media *media, struct media_stream *stream, struct tick now,
+                        const struct nat_behaviour *behaviour)
+{
+    if (!stream->on_way)
+        return;
+    way_learn(&stream->way, now, behaviour);
+    media_stream_arm(media, stream);
+}
+
+void media_course_asked(struct media *media, struct tick now, uint32_t socket)
+{
+    struct media_stream *stream = media->ports[MEDIA_SOCKET_PORT(socket)].stream;
+    if (stream && stream->on_way && socket == media_lend_socket(stream, false))
+        way_asked(&stream->way, now);
 }
 
 void media_course_network(struct media *media, struct media_stream *stream, struct tick now)
@@ -488,6 +514,7 @@ bool media_course_output(struct media *media, struct media_stream *stream, struc
         struct view bytes = writer_done(&w);
         if (!media_course_spend(stream, bytes.len))
             continue;
+        way_sent(&stream->way, now, packet.relayed);
         stream->counters.keepalives++;
         metric_add(METRIC_KEEPALIVES_SENT, 1);
         *out = (struct media_packet){.socket = socket, .to = packet.to, .bytes = bytes};

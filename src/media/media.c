@@ -717,6 +717,7 @@ bool media_output(struct media *media, struct tick now, struct media_packet *out
         return false;
     *out = (struct media_packet){
         .socket = asked.socket, .to = asked.to, .from = asked.from, .bytes = asked.bytes};
+    media_course_asked(media, now, asked.socket);
     return true;
 }
 

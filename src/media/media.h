@@ -283,6 +283,7 @@ enum media_event_kind {
     MEDIA_EVENT_MIGRATE, /* relayed, and the direct way is open to the address it really has: addr */
     MEDIA_EVENT_LEFT_RELAY, /* its relay slot was given back: media goes the direct way */
     MEDIA_EVENT_REFUSES,    /* addr answers our packets with ICMP: for its profile */
+    MEDIA_EVENT_FORGOTTEN, /* our NAT was seen to forget a mapping of addr's family after duration_ms */
     MEDIA_EVENT_GAP,    /* packets come again (addr), duration_ms after the last, at `at`: reason */
     MEDIA_EVENT_ICE,    /* ice, addr: the peer of the path */
     MEDIA_EVENT_COUNT,  /* counters, every few seconds while they move, and before CLOSED */

@@ -20,6 +20,7 @@
 #define FRESH_MS      60000
 #define AGAIN_MS      1000   /* after the first silence, and twice as long after each more */
 #define FULL_AFTER    2      /* silences of one socket while others are answered */
+#define FORGETS_AFTER 2      /* moves of one socket: a NAT that restarts does so once */
 #define BORNE_FOR_MS  600000 /* a NAT that was full may have room again */
 
 struct socket {
@@ -31,6 +32,7 @@ struct socket {
     struct tick seen_at;
     uint8_t server, failures;
     uint8_t silences; /* in a row: all servers were silent */
+    uint8_t moves;    /* in a row: its mapping was another one, while it stood ready */
     bool used, lent, asked;
 };
 
@@ -52,6 +54,7 @@ struct media_ports {
     struct tick ready_at, urgent_at; /* the next may leave then */
     struct rng rng;
     uint32_t used, open;
+    int64_t gone_ms[2];      /* mappings were seen to be gone after that; 0: never */
     struct tick doubt_at[2]; /* all may be doubted again from then on */
     struct tick heard_at;    /* the last good answer to any of them; ns 0: none */
     uint32_t borne;          /* sockets that had mappings when another found none */
@@ -123,7 +126,10 @@ static struct port *port_of(struct media_ports *ports, const struct socket *s)
 
 static int64_t interval_ms(const struct media_ports *ports, unsigned family)
 {
-    int64_t half = (int64_t)ports->network.lifetime_s[family] * 1000 / 2;
+    int64_t half = (int64_t)nat_lifetime_s(&ports->network.behaviour[family]) * 1000 / 2;
+    int64_t gone = ports->gone_ms[family] / 2;
+    if (gone && (half == 0 || gone < half))
+        half = gone;
     if (half == 0 || half > MEDIA_PORT_MOST_MS)
         return MEDIA_PORT_MOST_MS;
     return half < MEDIA_PORT_LEAST_MS ? MEDIA_PORT_LEAST_MS : half;
@@ -265,6 +271,39 @@ static void doubt_all(struct media_ports *ports, struct tick now, unsigned famil
     }
 }
 
+/* What rests now was to rest for longer than it may. */
+static void hasten(struct media_ports *ports, struct tick now, unsigned family)
+{
+    int64_t ms = interval_ms(ports, family);
+    for (uint32_t i = 0; i < ports->options.ports; i++) {
+        for (unsigned k = 0; k < 2; k++) {
+            struct socket *s = &ports->ports[i].sockets[k];
+            bool rests = !list_is_linked(&s->turn) && !stun_client_is_open(&s->client);
+            if (is_wanted(ports, s) && family_of(s) == family && rests &&
+                tick_diff_ms(s->timer.deadline, now) > ms)
+                rest(ports, now, s);
+        }
+    }
+}
+
+/* A socket that stands ready was looked at, since_ms after the look before. */
+static void note_age(struct media_ports *ports, struct tick now, struct socket *s, bool changed,
+                     int64_t since_ms)
+{
+    unsigned family = family_of(s);
+    int64_t before = interval_ms(ports, family);
+    if (!changed)
+        s->moves = 0;
+    else if (s->moves < FORGETS_AFTER)
+        s->moves++;
+    if (s->moves < FORGETS_AFTER || since_ms < MEDIA_PORT_LEAST_MS ||
+        (ports->gone_ms[family] && ports->gone_ms[family] <= since_ms))
+        return;
+    ports->gone_ms[family] = since_ms;
+    if (interval_ms(ports, family) < before)
+        hasten(ports, now, family);
+}
+
 /* ---- What is told to it --------------------------------------------------------------------- */
 
 void media_port_know(struct media_ports *ports, struct tick now,
@@ -275,9 +314,16 @@ void media_port_know(struct media_ports *ports, struct tick now,
     bool moved[2] = {ports->network.change[0] != network->change[0],
                      ports->network.change[1] != network->change[1]};
     bool is_unmapped = ports->network.unmapped != network->unmapped;
+    int64_t before[2] = {interval_ms(ports, 0), interval_ms(ports, 1)};
     ports->network = *network;
-    for (unsigned family = 0; family < 2 && is_unmapped; family++)
-        doubt_all(ports, now, family);
+    for (unsigned family = 0; family < 2; family++) {
+        if (is_unmapped)
+            doubt_all(ports, now, family);
+        if (moved[family] || others)
+            ports->gone_ms[family] = 0;
+        if (interval_ms(ports, family) < before[family])
+            hasten(ports, now, family);
+    }
     if (!others && !moved[0] && !moved[1])
         return;
     ports->borne = 0;
@@ -381,6 +427,8 @@ static void take_address(struct media_ports *ports, struct tick now, struct sock
                          const struct addr *seen)
 {
     bool changed = addr_is_set(&s->seen) && !addr_equal(&s->seen, seen);
+    if (!s->lent)
+        note_age(ports, now, s, changed, changed ? tick_diff_ms(now, s->seen_at) : 0);
     s->seen_at = ports->heard_at = now;
     s->silences = 0;
     /* A call moves for it: one answer is not enough. */

@@ -32,7 +32,7 @@ struct media_network {
         unmapped; /* grows when the gateway maps a port no more: STUN may have seen its mapping */
     /* IPv4, IPv6; best first; unset ones at the end. */
     struct addr servers[2][MEDIA_PORT_SERVERS];
-    uint16_t lifetime_s[2]; /* a mapping lives so long at least; 0: not known */
+    struct nat_behaviour behaviour[2]; /* of which lifetimes matter here */
     struct addr
         source[2]; /* where sockets bound to all addresses ask from; unset: as routes choose */
 };

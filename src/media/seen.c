@@ -16,6 +16,7 @@ void media_know(struct media *media, struct tick now, const struct media_network
         unsigned v6 = stream->facts.bound.family == ADDR_V6;
         if (network->change[v6] != media->change[v6])
             media_course_network(media, stream, now);
+        media_course_learn(media, stream, now, &network->behaviour[v6]);
     }
     memcpy(media->change, network->change, sizeof media->change);
     media->knows = true;

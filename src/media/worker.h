@@ -77,6 +77,7 @@ struct media_stream {
     struct media_counters counters;
     struct journal_flow flow;     /* from the accepted source */
     uint64_t lost_before;         /* by SSRCs before it */
+    uint64_t lost_known;          /* of counters.lost, to its way in */
     uint64_t taken_in;            /* packets that were held apart and counted as lost by sequence */
     uint16_t held_first;          /* that came before sequence began, and were held apart */
     struct rtp_sequence sequence; /* of the SSRC that is accepted now */
@@ -289,6 +290,11 @@ void media_course_mapped(struct media *media, struct media_stream *stream, struc
 void media_course_relay(struct media *media, struct media_stream *stream, struct tick now,
                         const struct media_relay_event *event);
 void media_course_network(struct media *media, struct media_stream *stream, struct tick now);
+/* STUN is asked from a port's socket. */
+void media_course_asked(struct media *media, struct tick now, uint32_t socket);
+/* More is known of our NAT. */
+void media_course_learn(struct media *media, struct media_stream *stream, struct tick now,
+                        const struct nat_behaviour *behaviour);
 /* A datagram that nobody asked for and that is nothing of the stream's. */
 void media_course_stray(struct media *media, struct media_stream *stream, struct tick now,
                         const struct datagram *datagram);

@@ -55,11 +55,38 @@ struct nat_behaviour {
     bool pooling_arbitrary;   /* two of our sockets were seen with different addresses */
     uint16_t lifetime_s;      /* a mapping was still alive after this long; 0: not known */
     uint16_t lifetime_most_s; /* and gone after this long; 0: never seen to end */
+    /* A call lost its mapping so long after our last packet, while media came in; 0: none did. Keepalives go by it
+     * at once: unlike the two above it may have been a NAT that restarted. */
+    uint16_t forgotten_s;
 };
+
+/* How long a mapping may be taken to live by what tests have shown; 0: nothing is known. */
+static inline uint16_t nat_lifetime_s(const struct nat_behaviour *b)
+{
+    return b->lifetime_s ? b->lifetime_s : b->lifetime_most_s / 2;
+}
+
+/* A call's mapping was gone so long after our last packet: the shortest counts. 0: it was not. True: that
+ * is news. */
+static inline bool nat_forgets(struct nat_behaviour *b, uint16_t after_s)
+{
+    if (after_s == 0 || (b->forgotten_s && b->forgotten_s <= after_s))
+        return false;
+    b->forgotten_s = after_s;
+    return true;
+}
 
 static inline bool nat_mapping_is_dependent(enum nat_mapping mapping)
 {
     return mapping >= NAT_MAPPING_ADDRESS;
+}
+
+/* Of what is known now the lifetimes alone. */
+static inline void nat_take_lifetimes(struct nat_behaviour *b, const struct nat_behaviour *known)
+{
+    b->lifetime_s = known->lifetime_s;
+    b->lifetime_most_s = known->lifetime_most_s;
+    (void)nat_forgets(b, known->forgotten_s);
 }
 
 #endif

@@ -18,10 +18,12 @@ static int32_t most_of(const struct nat_behaviour *b)
 
 static uint16_t interval_of(const struct nat_behaviour *b)
 {
-    int32_t third, most = most_of(b);
-    if (!b || (b->lifetime_s == 0 && b->lifetime_most_s == 0))
+    int32_t third, lives_s = b ? nat_lifetime_s(b) : 0, most = most_of(b);
+    if (b && b->forgotten_s && (lives_s == 0 || b->forgotten_s < lives_s))
+        lives_s = b->forgotten_s;
+    if (lives_s == 0)
         return (uint16_t)most;
-    third = (int32_t)b->lifetime_s * 1000 / 3;
+    third = lives_s * 1000 / 3;
     if (third < KEEPALIVE_LEAST_MS)
         third = KEEPALIVE_LEAST_MS;
     return (uint16_t)(third > most ? most : third);
@@ -32,6 +34,15 @@ void keepalive_start(struct keepalive *k, struct tick now, const struct nat_beha
 {
     *k = (struct keepalive){
         .started = now, .next = now, .interval_ms = interval_of(behaviour), .limit = limit};
+}
+
+void keepalive_learn(struct keepalive *k, struct tick now, const struct nat_behaviour *behaviour)
+{
+    struct tick next;
+    k->interval_ms = interval_of(behaviour);
+    next = tick_add_ms(now, k->interval_ms);
+    if (k->heard && !tick_is_never(k->next) && tick_before(next, k->next))
+        k->next = next;
 }
 
 void keepalive_stop(struct keepalive *k)

@@ -31,6 +31,8 @@ struct keepalive {
  * for packets that do not come is as if new (two-stage timers). */
 void keepalive_start(struct keepalive *k, struct tick now, const struct nat_behaviour *behaviour,
                      uint8_t limit);
+/* More is known of our NAT now than when it began. */
+void keepalive_learn(struct keepalive *k, struct tick now, const struct nat_behaviour *behaviour);
 /* A packet has come from the peer: from now on slowly. */
 void keepalive_heard(struct keepalive *k, struct tick now);
 /* True when one is to be sent now; then the next is planned. */

@@ -101,6 +101,12 @@ void profile_tell_behaviour(struct nat_profile *p, struct tick now,
     }
     if (b->refresh == NAT_REFRESH_UNKNOWN)
         b->refresh = before.refresh;
+    (void)nat_forgets(b, before.forgotten_s);
+}
+
+void profile_tell_forgotten(struct nat_profile *p, uint16_t after_s)
+{
+    (void)nat_forgets(&p->behaviour, after_s);
 }
 
 void profile_tell_silence(struct nat_profile *p, struct tick now)

@@ -67,6 +67,8 @@ bool profile_tell(struct nat_profile *p, struct tick now, enum profile_source so
  * (RFC 5780 §4.6). */
 void profile_tell_behaviour(struct nat_profile *p, struct tick now,
                             const struct discovery_result *result);
+/* A call's mapping was gone so long after our last packet. Counts as long as the network is the same. */
+void profile_tell_forgotten(struct nat_profile *p, uint16_t after_s);
 /* Nobody answered discovery. */
 void profile_tell_silence(struct nat_profile *p, struct tick now);
 void profile_tell_gateway(struct nat_profile *p, struct tick now,

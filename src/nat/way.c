@@ -255,6 +255,12 @@ static void send_round(struct way *w, struct tick now)
 
 /* ---- Beginning and changing ----------------------------------------------------------------- */
 
+static void take_facts(struct way *w, const struct way_facts *facts)
+{
+    w->facts = *facts;
+    (void)nat_forgets(&w->facts.behaviour, w->forgotten_s);
+}
+
 static void prepare(struct way *w, struct tick now)
 {
     w->told = w->due_raw = w->due_relayed = w->once = w->twice = 0;
@@ -279,6 +285,7 @@ void way_start(struct way *w, struct tick now, const struct way_facts *facts)
                       .leave_at = TICK_NEVER,
                       .suspect_at = TICK_NEVER,
                       .suspected = TICK_NEVER,
+                      .ageing = {AGEING_NEW, AGEING_NEW},
                       .last_raw = TICK_NEVER,
                       .last_relayed = TICK_NEVER};
     ladder_start(&w->ladder, now, facts->choice.code, facts->may_reinvite);
@@ -308,7 +315,7 @@ void way_change(struct way *w, struct tick now, const struct way_facts *facts)
      * NAT had given us: this path is another one. */
     w->refusing = w->heard ? carried(&w->facts, facts, w->refusing) : 0;
     w->denied = 0;
-    w->facts = *facts;
+    take_facts(w, facts);
     w->flows = false;
     w->ladder.may_reinvite = facts->may_reinvite;
     w->back_at = TICK_NEVER;
@@ -332,7 +339,7 @@ void way_retarget(struct way *w, struct tick now, const struct way_facts *facts)
     w->refusing = carried(&w->facts, facts, w->refusing);
     w->told = carried(&w->facts, facts, w->told);
     w->denied = 0;
-    w->facts = *facts;
+    take_facts(w, facts);
     w->facts.mapped = mapped;
     w->ladder.may_reinvite = facts->may_reinvite;
     w->due_raw = w->due_relayed = 0;
@@ -365,6 +372,19 @@ void way_confirm(struct way *w, struct tick now)
         w->back_at = tick_add_ms(now, WAY_BACK_MS);
     else
         ladder_expect(&w->ladder, now);
+}
+
+/* ---- How long our NAT remembers ------------------------------------------------------------- */
+
+/* The mapping was gone so long after our last packet; 0: it was not. */
+static void take_age(struct way *w, struct tick now, int64_t age_ms)
+{
+    struct nat_behaviour *b = &w->facts.behaviour;
+    if (!nat_forgets(b, ageing_seconds(age_ms)))
+        return;
+    w->forgotten_s = b->forgotten_s;
+    keepalive_learn(&w->rounds, now, b);
+    put(w, now, (struct way_event){.kind = WAY_FORGOTTEN, .forgotten_s = b->forgotten_s});
 }
 
 /* ---- What came ------------------------------------------------------------------------------ */
@@ -456,6 +476,7 @@ void way_hear(struct way *w, struct tick now, const struct way_packet_seen *seen
     /* What still trickles in by the relay does not bring the stream back there. */
     bool late = w->migration == WAY_MOVED && seen->relayed;
     *(seen->relayed ? &w->last_relayed : &w->last_raw) = now;
+    take_age(w, now, ageing_heard(&w->ageing[seen->relayed], now, seen->missing));
     if (late) {
         if (!tick_is_never(w->leave_at))
             w->leave_at = tick_add_ms(now, WAY_LEAVE_MS);
@@ -526,6 +547,8 @@ static bool still_comes(struct tick last, struct tick now)
 static void leave_mapping(struct way *w, struct tick now, const struct addr *mapped)
 {
     w->facts.mapped = *mapped;
+    if (w->flows || w->held)
+        take_age(w, now, ageing_moved(&w->ageing[0], now, !w->held));
     tell(w, now, VERDICT_ADDRESS_CHANGED, mapped);
     if (w->facts.relay) /* its server knows us by the old one */
         ask(w, now, WAY_SUSPECT_RELAY);
@@ -667,6 +690,8 @@ static void climb(struct way *w, struct tick now)
             tell(w, now, VERDICT_PUNCHED, &w->facts.targets[0]);
         if (is_relayed(w) && !w->flows) /* it may have stood by for long, and be gone */
             ask(w, now, WAY_SUSPECT_RELAY);
+        if (!w->flows && needs_mapping(w)) /* or what STUN saw while the port stood ready */
+            ask(w, now, WAY_ASK_STUN);
         break;
     case LADDER_ASK_STUN:
         w->mapping_stands = false;

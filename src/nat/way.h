@@ -8,6 +8,7 @@
 #ifndef NAT_WAY_H
 #define NAT_WAY_H
 
+#include "nat/ageing.h"
 #include "nat/keepalive.h"
 #include "nat/ladder.h"
 #include "nat/verdict.h"
@@ -64,12 +65,14 @@ enum way_event_kind {
     WAY_WANT_PATH,   /* reason; tried: for path_choose(). Answered by way_change(), or way_stay() */
     WAY_UNREACHABLE, /* everything was tried, nothing ever came. What comes after all is taken */
     WAY_LEAVE_RELAY, /* migrated: the slot may go */
-    WAY_REFUSES, /* peer answers with ICMP: it gets what opens our NAT at most. For its profile */
+    WAY_REFUSES,   /* peer answers with ICMP: it gets what opens our NAT at most. For its profile */
+    WAY_FORGOTTEN, /* forgotten_s: our NAT has shown in this stream how soon it forgets. For others */
 };
 struct way_event {
     enum way_event_kind kind;
     enum verdict_event verdict;
     enum way_reason reason;
+    uint16_t forgotten_s;
     unsigned tried;
     struct tick at;
     struct addr peer;
@@ -99,6 +102,8 @@ struct way {
     struct ladder ladder;
     struct way_facts facts;
     struct tick suspected;
+    struct ageing ageing[2];       /* from our socket, by the relay */
+    uint16_t forgotten_s;          /* what this stream has shown; 0: nothing */
     uint16_t due_raw, due_relayed; /* a bit for each target, and one for peer */
     uint16_t told, permitted, denied, refusing;
     uint16_t once, twice;     /* who has got one packet, and two, of this path */
@@ -124,6 +129,7 @@ struct way_packet_seen {
     bool idle;     /* RTCP that says: nothing is being sent just now. Other RTCP is none of ours */
     bool unproven; /* RTP held apart until it is known whose it is: nothing is tried meanwhile */
     bool barred;   /* packets may not be sent to `from` */
+    uint64_t missing; /* of the stream's numbers, so many just before this one */
 };
 /* A packet of the stream was accepted, or held apart. */
 void way_hear(struct way *w, struct tick now, const struct way_packet_seen *seen);
@@ -131,6 +137,23 @@ void way_hear(struct way *w, struct tick now, const struct way_packet_seen *seen
  * that stop tell sooner than the server would; pauses in speech do not make it a flood. suspected: when it
  * was asked last; TICK_NEVER: it was not. */
 struct tick way_suspects(struct tick now, struct tick suspected);
+/* A packet to the SRC has left, from the RTP socket or by the relay: one of way_output()'s, or RTCP that goes
+ * the same way. */
+static inline void way_sent(struct way *w, struct tick now, bool relayed)
+{
+    ageing_sent(&w->ageing[relayed], now);
+}
+/* STUN was asked from the RTP socket. */
+static inline void way_asked(struct way *w, struct tick now)
+{
+    ageing_asked(&w->ageing[0], now);
+}
+/* More is known of our NAT's lifetimes: they alone are taken over. */
+static inline void way_learn(struct way *w, struct tick now, const struct nat_behaviour *behaviour)
+{
+    nat_take_lifetimes(&w->facts.behaviour, behaviour);
+    keepalive_learn(&w->rounds, now, &w->facts.behaviour);
+}
 /* ICMP port unreachable for what was sent to `to`. */
 void way_refused(struct way *w, struct tick now, const struct addr *to);
 /* Nothing is due: inactive, hold, mute. Keepalives go on. */

@@ -137,6 +137,7 @@ static enum journal_event_kind kind_of_event(enum media_event_kind kind)
     case MEDIA_EVENT_MIGRATE:
     case MEDIA_EVENT_LEFT_RELAY:
     case MEDIA_EVENT_REFUSES:
+    case MEDIA_EVENT_FORGOTTEN:
     case MEDIA_EVENT_GAP:
     case MEDIA_EVENT_FIRST:
     case MEDIA_EVENT_COUNT:

@@ -738,6 +738,7 @@ void recorder_media(struct recorder *recorder, struct recorder_now now, uint32_t
             recorder_move_hear(call, event);
         __attribute__((fallthrough));
     case MEDIA_EVENT_REFUSES:
+    case MEDIA_EVENT_FORGOTTEN:
     case MEDIA_EVENT_WAY:
     case MEDIA_EVENT_ALARM:
     case MEDIA_EVENT_COUNT:

@@ -319,6 +319,8 @@ static void signalling_take_one(struct signalling *signalling, struct signalling
                         signalling->config.workers_count);
         break;
     case SIGNALLING_MEDIA:
+        if (mail->event.kind == MEDIA_EVENT_FORGOTTEN)
+            surveyor_forgotten(signalling->surveyor, now.tick, &mail->event);
         recorder_media(signalling->recorder, now, mail->worker, &mail->event);
         break;
     case SIGNALLING_PORTS:

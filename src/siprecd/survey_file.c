@@ -21,11 +21,12 @@ static json_t *time_of(struct tick at, struct tick now, struct wall wall)
 
 static json_t *print_behaviour(const struct nat_behaviour *b)
 {
-    return json_pack("{s:i,s:i,s:i,s:i,s:i,s:b,s:b,s:b,s:i,s:i}", "mapping", (int)b->mapping,
+    return json_pack("{s:i,s:i,s:i,s:i,s:i,s:b,s:b,s:b,s:i,s:i,s:i}", "mapping", (int)b->mapping,
                      "filtering", (int)b->filtering, "scope", (int)b->scope, "hairpin",
                      (int)b->hairpin, "refresh", (int)b->refresh, "ports_kept", b->ports_kept,
                      "clashes", b->clashes, "pooling_arbitrary", b->pooling_arbitrary, "lifetime_s",
-                     (int)b->lifetime_s, "lifetime_most_s", (int)b->lifetime_most_s);
+                     (int)b->lifetime_s, "lifetime_most_s", (int)b->lifetime_most_s, "forgotten_s",
+                     (int)b->forgotten_s);
 }
 
 static json_t *print_family(const struct survey_place *place, const struct nat_profile *profile,
@@ -106,7 +107,8 @@ static void parse_behaviour(const json_t *json, struct nat_behaviour *b)
         .clashes = json_is_true(json_object_get(json, "clashes")),
         .pooling_arbitrary = json_is_true(json_object_get(json, "pooling_arbitrary")),
         .lifetime_s = (uint16_t)parse_number(json, "lifetime_s", UINT16_MAX),
-        .lifetime_most_s = (uint16_t)parse_number(json, "lifetime_most_s", UINT16_MAX)};
+        .lifetime_most_s = (uint16_t)parse_number(json, "lifetime_most_s", UINT16_MAX),
+        .forgotten_s = (uint16_t)parse_number(json, "forgotten_s", UINT16_MAX)};
 }
 
 static bool is_at(const json_t *family, const struct survey_place *place, bool v6)

@@ -410,6 +410,15 @@ void surveyor_disprove(struct surveyor *s, bool is_disproved)
     s->is_disproved = is_disproved;
 }
 
+void surveyor_forgotten(struct surveyor *s, struct tick now, const struct media_event *event)
+{
+    bool v6 = event->addr.family == ADDR_V6;
+    uint16_t after_s = (uint16_t)(event->duration_ms / 1000);
+    LOG_INFO("nat", VIEW_NONE, "our NAT forgets what a call sends by after_s=%d", after_s);
+    profile_tell_forgotten(&s->profiles[v6], after_s);
+    tell_news(s, now);
+}
+
 /* ---- what others say ------------------------------------------------------------------------ */
 
 static void external_changed(struct surveyor *s, struct tick now, bool v6,

@@ -56,6 +56,10 @@ void surveyor_relays(struct surveyor *surveyor, struct tick now,
 /* Calls were (or are not any more) answered with the address that the settings order, and nothing came there. */
 void surveyor_disprove(struct surveyor *surveyor, bool is_disproved);
 
+/* A MEDIA_EVENT_FORGOTTEN of a worker's: keepalives are to be sent more often, in the calls that follow too. */
+void surveyor_forgotten(struct surveyor *surveyor, struct tick now,
+                        const struct media_event *event);
+
 /* ---- What follows --------------------------------------------------------------------------- */
 
 /* True once after something in the profiles differs, if only its age. */

@@ -264,7 +264,7 @@ static void worker_know(struct worker *worker, struct tick now, struct worker_ne
     _Static_assert(sizeof media.servers == sizeof network->stun, "copied whole");
     memcpy(media.servers, network->stun, sizeof media.servers);
     for (size_t i = 0; i < 2; i++) {
-        media.lifetime_s[i] = network->behaviour[i].lifetime_s;
+        media.behaviour[i] = network->behaviour[i];
         media.source[i] = network->source[i];
         worker->change[i] += before && network->change != before->change &&
                              worker_moved(&before->local[i], &network->local[i],

@@ -99,7 +99,7 @@ static void own(struct world *w)
             (fuzz_next(&w->rest) & 1) && addr_is_set(&w->network.servers[0][0])
                 ? addr_v4(192, 0, 2, 2, 3478)
                 : (struct addr){0};
-        w->network.lifetime_s[0] = (uint16_t)fuzz_next(&w->rest);
+        w->network.behaviour[0].lifetime_s = (uint16_t)fuzz_next(&w->rest);
         media_port_know(w->ports, w->now, &w->network);
         break;
     default: {

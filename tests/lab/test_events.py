@@ -213,8 +213,24 @@ def both_symmetric():
     tap.equal({s["path"] for s in play.streams}, {"relay"}, f"{play.what}: by the relay", *play.details)
 
 
+def nat_that_forgets():
+    """Our NAT forgets within 8 s what only comes in, and no server can tell that: the first call shows it, once, and
+    loses what silence takes to be noticed; the next loses nothing."""
+    nat = ("box", "mapping=independent", "filtering=address", "ports=kept", "initial=8", "established=8", "inbound=0")
+    with lab.World([nat]) as world:
+        world.classic_stun()
+        with world.siprecd() as recorder:
+            lab.harness.wait_for(lambda: (recorder.nat() or {}).get("state") == "known", 10)
+            for which, seconds, least, most in (("the first call shows it", 18, 100, 400), ("the next is whole", 14, 0, 25)):
+                status, report = world.call(seconds=seconds)
+                streams = ((status == 0 and recorder.recording(report["call_id"], seconds=30)) or {}).get("streams", [])
+                lost = [s["lost"] for s in streams]
+                tap.ok(len(lost) == 2 and all(least <= n <= most for n in lost), f"our NAT forgets soon: {which}", lost,
+                       report, streams, recorder.log()[-4000:])
+
+
 PARTS = [[srs_reboot, srs_box_reboot, src_reboot, relayed_reboot],
-         [public_address, silent_port, silent_port_relayed],
+         [public_address, silent_port, silent_port_relayed, nat_that_forgets],
          [hold, hold_relayed],
          [silent_port_stun, both_symmetric, lan_address_twice],
          [lan_address, lan_and_turn],

@@ -369,6 +369,9 @@ static void take_event(struct plainside *side, const struct way_event *e)
     case WAY_REFUSES:
         side->refuses = true;
         break;
+    case WAY_FORGOTTEN:
+        profile_tell_forgotten(&side->profile, e->forgotten_s);
+        break;
     }
 }
 
@@ -393,6 +396,7 @@ static void send_packet(struct plainside *side, const struct way_packet *p)
     struct writer w = writer_of(bytes, sizeof bytes);
     const struct rtp_packet punch = {.payload_type = PUNCH_TYPE, .seq = (uint16_t)side->to_src};
     rtp_packet_encode(&punch, &w);
+    way_sent(&side->way, side->sim->now, p->relayed);
     side->to_src++;
     side->to_src_before += side->record.packets == 0;
     if (!is_authorised(side, &p->to)) {
@@ -487,25 +491,30 @@ void plaincall_network_changed(struct plainside *side)
 
 /* ---- what is heard -------------------------------------------------------------------------- */
 
-static void record(struct plainside *side, const struct rtp_packet *packet, uint16_t from_seq,
-                   bool relayed)
+/* Returns how many are missing before it. */
+static uint32_t record(struct plainside *side, const struct rtp_packet *packet, uint16_t from_seq,
+                       bool relayed)
 {
     struct plainside_record *r = &side->record;
     const uint8_t *b = (const uint8_t *)packet->payload.at;
     uint32_t number = (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
     uint16_t behind = (uint16_t)(packet->seq - from_seq);
     struct tick now = side->sim->now;
+    uint32_t missing = 0;
     if (r->packets == 0) {
         r->first_number = number - behind;
         r->first = tick_add_ms(now, -(int64_t)behind * side->options.packet_ms);
     } else {
         int64_t gap = tick_diff_ms(now, r->last) - (int64_t)behind * side->options.packet_ms;
         r->worst_gap_ms = gap > r->worst_gap_ms ? gap : r->worst_gap_ms;
+        if (number - behind > r->last_number)
+            missing = number - behind - r->last_number - 1;
     }
     r->packets += 1u + behind;
     r->last = now;
     r->last_number = number;
     r->by_relay = relayed;
+    return missing;
 }
 
 void plaincall_hear(struct plainside *side, const struct addr *from, bool relayed,
@@ -525,7 +534,7 @@ void plaincall_hear(struct plainside *side, const struct addr *from, bool relaye
     if (!seen.unproven) {
         if (side->record.packets == 0)
             verdict_first_packet(&side->verdict, side->sim->now, from, 0);
-        record(side, &packet, v.from_seq, relayed);
+        seen.missing = record(side, &packet, v.from_seq, relayed);
         plainside_authorise(side, from);
         side->unreachable = false;
     }

@@ -40,6 +40,8 @@ void plainside_ask_stun(struct plainside *side)
     stun_finish(&w, false);
     (void)natsim_send(side->sim, side->host, local(side, side->port), side->options.stun,
                       writer_done(&w));
+    if (side->in_call)
+        way_asked(&side->way, side->sim->now);
     side->asked = side->sim->now;
     side->tries++;
 }

@@ -350,9 +350,51 @@ static void test_scripts(void)
     CHECK(judge_all());
 }
 
+/* How many packets of a call of two minutes were lost after its first. */
+static uint32_t lost_in_a_call(void)
+{
+    plainplay_begin_call(&play);
+    plainplay_run(&play, 120 * 1000);
+    const struct plainside_record r = play.srs.record;
+    CHECK(r.packets > 0 && tick_diff_ms(play.sim.now, r.last) < 700);
+    (void)plainplay_end_call(&play);
+    return r.last_number - r.first_number + 1 - r.packets;
+}
+
+/* Our NAT forgets within seconds what only comes in, and nobody has told us: the first call shows it, once, and
+ * loses no more than silence takes to be noticed; the second loses nothing. */
+static void test_nats_that_forget_soon(void)
+{
+    static const enum natbox_ports ports[] = {NATBOX_RANDOM, NATBOX_KEPT};
+    for (int i = 0; i < 3 * 2 * 3; i++) {
+        int64_t lives_ms = 7000 + i / 6 * 3000;
+        struct plainplay_options o = {.packet_ms = PACKET_MS};
+        struct rng rng;
+        rng_init_number(&rng, (uint64_t)i);
+        do
+            network_roll(&o.us, &rng);
+        while (o.us.levels != 1 || o.us.v6 || o.us.boxes[0].policy || o.us.boxes[0].firewall);
+        o.us.way_in = NETWORK_NO_WAY_IN;
+        o.us.boxes[0] = (struct natbox_options){.mapping = NATBOX_INDEPENDENT,
+                                                .filtering = (enum natbox_dependence)(i % 3),
+                                                .ports = ports[i / 3 % 2],
+                                                .external = o.us.boxes[0].external,
+                                                .initial_ms = lives_ms,
+                                                .established_ms = lives_ms};
+        plainplay_begin(&play, (uint64_t)i + 1, &o);
+        plainplay_learn(&play);
+        uint32_t first = lost_in_a_call(), second = lost_in_a_call();
+        if (!CHECK(first <= 7000 / PACKET_MS) || !CHECK_INT(second, 0))
+            printf("# filter %d ports %d lives %" PRId64 ": lost %u, then %u\n", i % 3, i / 3 % 2,
+                   lives_ms, first, second);
+        plainplay_finish(&play);
+    }
+}
+
 int main(int argc, char **argv)
 {
     if (argc <= 1) {
+        RUN(test_nats_that_forget_soon);
         RUN(test_scripts);
         return tap_done();
     }

@@ -42,7 +42,8 @@ static struct gate_mapping *find_out(struct gate *gate, struct tick now, uint16_
     assert(room);
     uint16_t same = (uint16_t)(inside + 20000 + gate->shift);
     *room = (struct gate_mapping){.used = true, .inside = inside, .to = *to};
-    room->outside = gate->options.by_destination ? gate->next++ : same;
+    bool is_new = gate->options.by_destination || gate->options.other_ports;
+    room->outside = is_new ? gate->next++ : same;
     return room;
 }
 

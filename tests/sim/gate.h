@@ -16,7 +16,9 @@ struct gate_options {
     bool by_destination;          /* each destination sees another port (APDM), else EIM */
     enum nat_filtering filtering; /* per mapping */
     int64_t lifetime_ms;          /* only what goes out refreshes; 0: for ever */
-    bool open_ports;              /* inside port + 30000 is forwarded */
+    bool
+        other_ports; /* EIM: what was forgotten gets another port; else each has its own for ever */
+    bool open_ports; /* inside port + 30000 is forwarded */
 };
 
 struct gate_mapping {
@@ -39,7 +41,7 @@ struct gate {
     struct gate_options options;
     struct gate_mapping mappings[GATE_MAPPINGS];
     uint16_t shift; /* of outside ports: grows with each reboot */
-    uint16_t next;  /* outside port, by destination */
+    uint16_t next;  /* outside port, where each is another */
     struct gate_relay relays[GATE_RELAYS];
     bool stun_is_down;
     uint64_t stun_requests, dropped;

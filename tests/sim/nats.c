@@ -78,6 +78,33 @@ static void test_kept_open_by_what_we_send(void)
     }
 }
 
+/* A NAT that forgets sooner than anybody had told: the first time shows it, and there is no second, whether it
+ * gives the port back (nothing comes, until we send) or another one (STUN shows that). */
+static void test_a_lifetime_that_the_call_shows(void)
+{
+    for (int n = 0; n < 4; n++) {
+        struct gate_options gate = {.outside = SRS_OUTSIDE,
+                                    .filtering = NAT_FILTERING_ADDRESS_PORT,
+                                    .lifetime_ms = 10000,
+                                    .other_ports = n & 1};
+        struct play *play = begin(13, &gate, 0, 0);
+        play->a->mux = play->b->mux = n & 2;
+        CHECK(src_connect(play->src, NULL));
+        src_talk(play->src, true);
+        world_run(&play->world, 20000);
+        unsigned before = play->a->sent;
+        world_run(&play->world, 100000);
+        play_end(play);
+        /* All that was sent after the first time, and before it more than half of 20 s. */
+        CHECK(play_number(play_stream(play, 0), "packets") > play->a->sent - before + 600);
+        CHECK(play_number(play_stream(play, 1), "packets") > play->b->sent - before + 600);
+        /* What STUN saw while the port stood ready may be gone by then. */
+        CHECK(play_number(play_verdict(play, 0), "first_packet_ms") < 1500);
+        CHECK(play->src->reinvites <= 2);
+        play_free(play);
+    }
+}
+
 /* Forty minutes of hold, from before the first packet or from the midst of a call. */
 static void test_hold(void)
 {
@@ -374,6 +401,7 @@ int main(void)
 {
     RUN(test_open_before_the_answer);
     RUN(test_kept_open_by_what_we_send);
+    RUN(test_a_lifetime_that_the_call_shows);
     RUN(test_hold);
     RUN(test_the_ladder_ends_at_a_relay);
     RUN(test_relayed_from_the_start);

@@ -53,18 +53,22 @@ static void test_strangers_get_three(void)
 static void test_slowly_once_heard(void)
 {
     static const struct {
-        uint16_t lifetime_s, most_s;
+        uint16_t lifetime_s, most_s, forgotten_s;
         int64_t least_ms, most_ms;
     } plans[] = {
-        {0, 0, 16000, 20000},     /* not known */
-        {30, 33, 8000, 10000},    /* a third */
-        {120, 125, 16000, 20000}, /* cut */
-        {0, 15, 4000, 5000},      /* shorter than 15 s */
-        {600, 0, 16000, 20000},
+        {0, 0, 0, 16000, 20000},                             /* not known */
+        {30, 33, 0, 8000, 10000},                            /* a third */
+        {120, 125, 0, 16000, 20000},                         /* cut */
+        {0, 15, 0, 4000, 5000},                              /* shorter than 15 s */
+        {600, 0, 0, 16000, 20000},   {0, 0, 10, 4000, 5000}, /* what calls have shown: at once, */
+        {600, 0, 10, 4000, 5000},    {0, 0, 24, 6400, 8000},
+        {15, 20, 30, 4000, 5000}, /* and never against what is known */
+        {0, 0, 1, 4000, 5000},    /* no flood */
     };
     for (size_t i = 0; i < sizeof plans / sizeof *plans; i++) {
         struct nat_behaviour b = {.lifetime_s = plans[i].lifetime_s,
-                                  .lifetime_most_s = plans[i].most_s};
+                                  .lifetime_most_s = plans[i].most_s,
+                                  .forgotten_s = plans[i].forgotten_s};
         struct tick start = {0}, heard = {700 * NS_PER_MS};
         struct keepalive k;
         int64_t at[64];
@@ -81,6 +85,32 @@ static void test_slowly_once_heard(void)
         keepalive_stop(&k);
         CHECK(!keepalive_due(&k, (struct tick){INT64_MAX - 1}, &rng));
     }
+}
+
+/* Known in the midst of a call: the next one is not waited for as it was planned. */
+static void test_more_is_known(void)
+{
+    struct nat_behaviour b = {.lifetime_s = 60, .forgotten_s = 12};
+    struct tick start = {0}, learned = {3 * NS_PER_S};
+    struct keepalive k;
+    int64_t at[64];
+    keepalive_start(&k, start, NULL, KEEPALIVE_LIMIT_LISTED);
+    keepalive_learn(&k, start, &b); /* punches are as they are */
+    CHECK(k.next.ns == 0);
+    keepalive_start(&k, start, NULL, KEEPALIVE_LIMIT_LISTED);
+    keepalive_heard(&k, start);
+    keepalive_learn(&k, learned, &b);
+    size_t n = times(&k, start, 60000, at, 64);
+    CHECK(n > 10 && at[0] == 8000 && at[n - 1] - at[0] <= (int64_t)(n - 1) * 5000);
+    /* And sooner than was thought is not later than was planned. */
+    keepalive_start(&k, start, &b, KEEPALIVE_LIMIT_LISTED);
+    keepalive_heard(&k, start);
+    b.forgotten_s = 0;
+    keepalive_learn(&k, learned, &b);
+    CHECK_INT(times(&k, start, 5000, at, 64), 1);
+    keepalive_stop(&k);
+    keepalive_learn(&k, learned, &b);
+    CHECK(tick_is_never(k.next));
 }
 
 /* Its own mapping is never answered where media comes to the one that STUN showed: under 15 s. */
@@ -110,6 +140,7 @@ int main(void)
     RUN(test_punches_until_the_first_packet);
     RUN(test_strangers_get_three);
     RUN(test_slowly_once_heard);
+    RUN(test_more_is_known);
     RUN(test_mappings_for_each_destination);
     return tap_done();
 }

@@ -234,9 +234,16 @@ static void test_the_shortest_lifetime_counts(void)
     profile_tell_behaviour(&p, at(4), &r);
     CHECK_INT(p.behaviour.lifetime_s, 30);
     CHECK_INT(p.behaviour.lifetime_most_s, 33);
+    /* What calls have shown stands beside it, whatever tests find. */
+    profile_tell_forgotten(&p, 12);
+    profile_tell_forgotten(&p, 17);
+    profile_tell_behaviour(&p, at(4), &r);
+    CHECK_INT(p.behaviour.forgotten_s, 12);
+    CHECK_INT(p.behaviour.lifetime_s, 30);
     profile_set_local(&p, at(5), ip(10, 0, 0, 8));
     profile_tell_behaviour(&p, at(6), &r);
     CHECK_INT(p.behaviour.lifetime_s, 0);
+    CHECK_INT(p.behaviour.forgotten_s, 0);
 }
 
 static void test_open_machines(void)

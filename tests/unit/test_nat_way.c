@@ -510,6 +510,85 @@ static void test_another_mapping_while_packets_come(void)
     CHECK(event(WAY_WANT_PATH, 0) && event(WAY_WANT_PATH, 0)->event.reason == WAY_ADDRESS_CHANGED);
 }
 
+/* 20 ms packets until our NAT has forgotten, and then nothing for so long; keepalives are noted. */
+static void fall_silent(int64_t flows_ms, int64_t silent_ms)
+{
+    count = 0;
+    flow(src, false, flows_ms);
+    run_until(clock_ms - 20 + silent_ms);
+}
+
+static void note_sent(void)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (lines[i].is_packet)
+            way_sent(&w, (struct tick){lines[i].ms * NS_PER_MS}, lines[i].packet.relayed);
+    }
+    count = 0;
+}
+
+/* What a call shows of its NAT holds for itself at once, and on every path that it takes. */
+static void test_keepalives_learn(void)
+{
+    struct way_facts facts = stun_path();
+    const struct addr moved = addr_with_port(outside, 41111);
+    facts.behaviour.lifetime_s = 0;
+    begin(&facts);
+    note_sent();
+    way_confirm(&w, now());
+    fall_silent(9980, 5700);
+    int64_t kept = packets(&src, false, 3000, 10000);
+    CHECK_INT(kept, 0); /* the next was planned for 20 s */
+    note_sent();
+    way_mapped(&w, now(), &moved);
+    drain();
+    const struct line *l = event(WAY_FORGOTTEN, 0);
+    CHECK(l && l->event.forgotten_s == 10);
+    facts.mapped = moved;
+    way_change(&w, now(), &facts); /* recorder need not know yet */
+    way_confirm(&w, now());
+    count = 0;
+    int64_t from = clock_ms;
+    flow(src, false, 30000);
+    CHECK(packets(&src, false, from + 1000, clock_ms) >= 5);
+    /* The same port again: packets that are missing, and one that came for the sake of ours. */
+    facts.mapped = outside;
+    begin(&facts);
+    note_sent();
+    way_confirm(&w, now());
+    fall_silent(9980, 5020);
+    note_sent();
+    CHECK(event(WAY_FORGOTTEN, 0) == NULL);
+    const struct way_packet_seen back = {.from = src, .missing = 250};
+    way_hear(&w, now(), &back);
+    drain();
+    l = event(WAY_FORGOTTEN, 0);
+    CHECK(l && l->event.forgotten_s == 10);
+    way_hear(&w, now(), &back);
+    count = 0;
+    from = clock_ms;
+    flow(src, false, 30000);
+    CHECK(packets(&src, false, from, clock_ms) >= 5);
+    CHECK(packets(&src, false, from, clock_ms) <= 8); /* and it is no flood */
+}
+
+/* What others have found out meanwhile. */
+static void test_lifetimes_that_are_told(void)
+{
+    struct way_facts facts = stun_path();
+    facts.behaviour.lifetime_s = 0;
+    begin(&facts);
+    way_confirm(&w, now());
+    flow(src, false, 3000);
+    const struct nat_behaviour known = {.mapping = NAT_MAPPING_ADDRESS, .lifetime_most_s = 15};
+    way_learn(&w, now(), &known);
+    count = 0;
+    int64_t from = clock_ms;
+    flow(src, false, 30000);
+    CHECK(packets(&src, false, from, clock_ms) >= 5 && packets(&src, false, from, clock_ms) <= 8);
+    CHECK_INT(w.facts.behaviour.mapping, NAT_MAPPING_INDEPENDENT); /* the choice rests on that */
+}
+
 static void test_address_change(void)
 {
     struct way_facts facts = stun_path();
@@ -734,6 +813,8 @@ int main(void)
     RUN(test_a_mapped_port_falls_silent);
     RUN(test_silence);
     RUN(test_another_mapping_while_packets_come);
+    RUN(test_keepalives_learn);
+    RUN(test_lifetimes_that_are_told);
     RUN(test_address_change);
     RUN(test_migration);
     RUN(test_srcs_that_bear_nothing);

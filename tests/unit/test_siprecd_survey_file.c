@@ -37,7 +37,8 @@ static char *printed(const struct survey_place *place)
                                                    .hairpin = NAT_HAIRPIN_NONE,
                                                    .ports_kept = true,
                                                    .lifetime_s = 120,
-                                                   .lifetime_most_s = 180};
+                                                   .lifetime_most_s = 180,
+                                                   .forgotten_s = 22};
     profiles[0].behaviour_at = start;
     return survey_file_print(places, profiles, start, wall);
 }
@@ -70,6 +71,7 @@ static void test_round(void)
     CHECK(p.behaviour.ports_kept && !p.behaviour.clashes);
     CHECK_INT(p.behaviour.lifetime_s, 120);
     CHECK_INT(p.behaviour.lifetime_most_s, 180);
+    CHECK_INT(p.behaviour.forgotten_s, 22);
     /* so that no call waits */
     CHECK_INT(profile_state(&p, now), PROFILE_KNOWN);
     free(text);

@@ -100,6 +100,12 @@ def wait_for(condition, seconds, every=0.02):
         time.sleep(every)
 
 
+def sanitized():
+    """Whether the programs under test were built with a sanitizer."""
+    options = json.loads((BUILD / "meson-info" / "intro-buildoptions.json").read_text())
+    return any(option["name"] == "b_sanitize" and option["value"] != "none" for option in options)
+
+
 def end(process, seconds=60):
     """Ends what a test has started: by SIGTERM, and where that does not do, for good."""
     if process.poll() is None:

@@ -309,7 +309,11 @@ def unwritable(daemon):
     src.ack()
     wait_for(lambda: daemon.metric("siprecd_recordings_failed_total") > 0, 60)
     year.unlink()
-    aside.rename(year)
+    for recording in aside.glob("*/*/*"):  # one by one: siprecd, too, makes the day's folder now
+        day = year / recording.relative_to(aside).parent
+        day.mkdir(parents=True, exist_ok=True)
+        recording.rename(day / recording.name)
+    shutil.rmtree(aside)
     tap.ok(wait_for(lambda: daemon.recording(src.call_id, "failed", 1), 60),
            "a recording whose journal cannot be written is listed as failed once its document can be")
 

@@ -2,6 +2,7 @@
 """What changes while siprecd runs, and what it knows when it starts again: several interfaces, addresses that come and
 go, another address outside, the profile on disk."""
 import json
+import os
 import time
 import traceback
 
@@ -141,7 +142,8 @@ def kept():
 
 def slow_disk():
     """What changes again while it is being written waits for its turn: two writers would take each other's file."""
-    shim = {"LD_PRELOAD": harness.BUILD / "tests/shim/libslowdisk.so", "SLOWDISK_MS": "4000"}
+    shim = {"LD_PRELOAD": harness.BUILD / "tests/shim/libslowdisk.so", "SLOWDISK_MS": "4000", "SLOWDISK_FILE": ".network.json.new",
+            "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}  # it wants to be loaded first
     with lab.World() as world:
         with world.siprecd(environment={**NOBODY, **shim}) as srs:
             file = srs.recordings_folder / ".network.json"

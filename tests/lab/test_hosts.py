@@ -125,9 +125,9 @@ def sip_through_a_forgetful_nat():
                                    "90", log=log)
             wait_for(lambda: any(r["state"] == "active" for r in srs.recordings()), 20)
             began = time.monotonic()
-            wait_for(lambda: time.monotonic() - began > 34, 40, every=0.5)  # the NAT's time is real
-            srs.stop()
-            ended = wait_for(lambda: call.poll() is not None, 20)
+            wait_for(lambda: time.monotonic() - began > 4, 10)
+            srs.stop()  # it gives calls 30 s to end by themselves: the NAT's time is real
+            ended = wait_for(lambda: call.poll() is not None, 20) and time.monotonic() - began > 30
             tap.ok(ended, "call of half a minute over UDP: our BYE still finds its way through the SRC's NAT", srs.log()[-3000:])
             report = json.loads(log.read_text())["results"][0] if ended else {}
             tap.ok(report.get("code") == 200, "and the call had been one", report)

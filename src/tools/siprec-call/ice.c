@@ -306,7 +306,7 @@ void call_ice_fragment(const struct call *call, struct writer *out)
     for (unsigned i = 0; i < call->stream_count; i++) {
         const struct call_stream *stream = &call->streams[i];
         struct candidate list[ICE_LOCALS];
-        char mid[4];
+        char mid[12];
         if (!runs(stream))
             continue;
         const struct call_ice *ice = stream->ice;

@@ -39,11 +39,11 @@ static bool digest_parameter(struct view *rest, struct view *name, struct view *
     return true;
 }
 
-static bool digest_has_auth(struct view list)
+static bool digest_lists(struct view list, struct view wanted)
 {
     struct view one;
     while (view_cut(&list, ',', &one)) {
-        if (view_equal_nocase(view_trim(one), VIEW_LIT("auth")))
+        if (view_equal_nocase(view_trim(one), wanted))
             return true;
     }
     return false;
@@ -84,10 +84,11 @@ static bool digest_read(struct sip_digest *d, struct view challenge)
             good = digest_take_algorithm(d, value);
         else if (view_equal_nocase(name, VIEW_LIT("qop"))) {
             qop_given = true;
-            d->qop = digest_has_auth(value);
+            d->integrity = !digest_lists(value, VIEW_LIT("auth"));
+            d->qop = !d->integrity || digest_lists(value, VIEW_LIT("auth-int"));
         }
     }
-    /* auth-int alone, or -sess without qop: nothing that anybody asks for in SIP. */
+    /* -sess without qop: nothing that anybody asks for in SIP. */
     return good && has_realm && has_nonce && (d->qop || (!qop_given && !d->session));
 }
 
@@ -152,15 +153,19 @@ static void digest_hash(enum sip_digest_algorithm algorithm, const struct view *
     hex[(size_t)len * 2] = '\0';
 }
 
+static struct view digest_qop(const struct sip_digest *d)
+{
+    return d->integrity ? VIEW_LIT("auth-int") : VIEW_LIT("auth");
+}
+
 /* RFC 7616 §3.4.1 to 3.4.3; RFC 2617 §3.2.2.1 without qop. */
 static void digest_response(const struct sip_digest *d, const struct sip_digest_user *user,
                             struct view method, struct view uri, struct view cnonce,
                             char response[DIGEST_HEX_SIZE])
 {
-    char a1[DIGEST_HEX_SIZE], a2[DIGEST_HEX_SIZE], count[9];
+    char a1[DIGEST_HEX_SIZE], a2[DIGEST_HEX_SIZE], body[DIGEST_HEX_SIZE] = "", count[9];
     struct view nonce = view_of_string(d->nonce);
     struct view secret[] = {user->username, view_of_string(d->realm), user->password};
-    struct view request[] = {method, uri};
     struct writer w = writer_of(count, sizeof count);
     writer_printf(&w, "%08x", d->count);
     digest_hash(d->algorithm, secret, 3, a1);
@@ -168,11 +173,12 @@ static void digest_response(const struct sip_digest *d, const struct sip_digest_
         struct view session[] = {view_of_string(a1), nonce, cnonce};
         digest_hash(d->algorithm, session, 3, a1);
     }
-    digest_hash(d->algorithm, request, 2, a2);
+    digest_hash(d->algorithm, NULL, 0, body);
+    struct view request[] = {method, uri, view_of_string(body)};
+    digest_hash(d->algorithm, request, d->integrity ? 3 : 2, a2);
     if (d->qop) {
-        struct view pieces[] = {view_of_string(a1), nonce,
-                                writer_done(&w),    cnonce,
-                                VIEW_LIT("auth"),   view_of_string(a2)};
+        struct view pieces[] = {view_of_string(a1), nonce, writer_done(&w), cnonce, digest_qop(d),
+                                view_of_string(a2)};
         digest_hash(d->algorithm, pieces, 6, response);
     } else {
         struct view pieces[] = {view_of_string(a1), nonce, view_of_string(a2)};
@@ -216,7 +222,7 @@ void sip_digest_print(struct writer *w, struct sip_digest *digest,
     if (digest->opaque[0])
         writer_printf(w, ", opaque=\"%s\"", digest->opaque);
     if (digest->qop) /* neither qop nor nc in quotes: RFC 7616 §3.4 */
-        writer_printf(w, ", cnonce=\"" VIEW_FMT "\", qop=auth, nc=%08x", VIEW_ARG(cnonce),
-                      digest->count);
+        writer_printf(w, ", cnonce=\"" VIEW_FMT "\", qop=" VIEW_FMT ", nc=%08x", VIEW_ARG(cnonce),
+                      VIEW_ARG(digest_qop(digest)), digest->count);
     writer_string(w, "\r\n");
 }

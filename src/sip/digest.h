@@ -22,10 +22,11 @@ enum sip_digest_algorithm {
  * until the server gives another. */
 struct sip_digest {
     bool set;
-    bool proxy;   /* Proxy-Authenticate: answered by Proxy-Authorization */
-    bool qop;     /* auth; else as RFC 2069 */
-    bool session; /* -sess */
-    bool stale;   /* the last challenge said that only the nonce was old */
+    bool proxy;     /* Proxy-Authenticate: answered by Proxy-Authorization */
+    bool qop;       /* auth; else as RFC 2069 */
+    bool integrity; /* with qop: auth-int, of a body that is empty; where nothing else is offered */
+    bool session;   /* -sess */
+    bool stale;     /* the last challenge said that only the nonce was old */
     enum sip_digest_algorithm algorithm;
     bool algorithm_given;
     uint32_t count; /* times the nonce was used */
@@ -43,7 +44,7 @@ struct sip_digest_user {
     struct view username, password; /* username without quotes */
 };
 
-/* Writes the whole header line for a request; cnonce: SIP_DIGEST_CNONCE_LEN or more random
+/* Writes the whole header line for a request without a body; cnonce: SIP_DIGEST_CNONCE_LEN or more random
  * characters. Counts the nonce's use. */
 void sip_digest_print(struct writer *w, struct sip_digest *digest,
                       const struct sip_digest_user *user, struct view method, struct view uri,

@@ -113,6 +113,21 @@ static void test_without_qop(void)
     CHECK(strstr(line, "cnonce") == NULL && strstr(line, "nc=") == NULL);
 }
 
+/* RFC 7616 §3.4.3, of an empty body, where nothing else is offered. The value is md5sum's:
+ * md5(md5("bob:biloxi.com:zanzibar") ":" nonce ":00000001:0a4f113b:auth-int:"
+ * md5("REGISTER:sip:biloxi.com:" md5(""))). */
+static void test_integrity(void)
+{
+    struct sip_digest d = {0};
+    const char *line;
+    CHECK(take(&d, "401 Unauthorized",
+               "WWW-Authenticate: Digest realm=\"biloxi.com\", qop=\"auth-int\", "
+               "nonce=\"dcd98b7102dd2f0e8b11d0f600bfb0c093\"\r\n"));
+    line = answer(&d, "bob", "zanzibar", "REGISTER", "sip:biloxi.com", "0a4f113b");
+    CHECK_VIEW(field(line, "qop"), "auth-int");
+    CHECK_VIEW(field(line, "response"), "\"21b30cb3720f1d6f22eba30b35c52265\"");
+}
+
 /* RFC 8760 §2.4: the topmost that we know. */
 static void test_choice(void)
 {
@@ -139,7 +154,7 @@ static void test_refused(void)
         "WWW-Authenticate: Basic realm=\"a\"\r\n",
         "WWW-Authenticate: Digest realm=\"a\"\r\n",
         "WWW-Authenticate: Digest nonce=\"a\"\r\n",
-        "WWW-Authenticate: Digest realm=\"a\", nonce=\"b\", qop=\"auth-int\"\r\n",
+        "WWW-Authenticate: Digest realm=\"a\", nonce=\"b\", qop=\"auth-conf\"\r\n",
         "WWW-Authenticate: Digest realm=\"a\", nonce=\"b\", algorithm=MD5-sess\r\n",
         "WWW-Authenticate: Digest\r\n",
         "WWW-Authenticate: Digest ,,,=,\"\r\n",
@@ -188,6 +203,7 @@ int main(void)
     RUN(test_rfc7616);
     RUN(test_rfc2617);
     RUN(test_without_qop);
+    RUN(test_integrity);
     RUN(test_choice);
     RUN(test_refused);
     RUN(test_too_long);

@@ -146,10 +146,12 @@ void sip_binding_print(struct writer *w, struct sip_binding *b, const struct sip
     binding_print_contact(w, b, user, flow);
     writer_printf(w, "Expires: %u\r\n", leaving ? 0 : b->expires_s);
     writer_string(w, b->plain ? "Supported: path\r\n" : "Supported: path, outbound\r\n");
-    b->authorized = b->digest.set;
-    if (b->digest.set)
-        sip_digest_print(w, &b->digest, &who, VIEW_LIT("REGISTER"), view_of_string(b->request_uri),
-                         cnonce);
+    b->authorized = b->digests[0].set || b->digests[1].set;
+    for (size_t i = 0; i < 2; i++) {
+        if (b->digests[i].set)
+            sip_digest_print(w, &b->digests[i], &who, VIEW_LIT("REGISTER"),
+                             view_of_string(b->request_uri), cnonce);
+    }
 }
 
 /* ---- answers -------------------------------------------------------------------------------- */
@@ -157,9 +159,10 @@ void sip_binding_print(struct writer *w, struct sip_binding *b, const struct sip
 bool sip_binding_challenge(struct sip_binding *b, const struct sip_binding_user *user,
                            const struct sip_message *m, char *why, size_t why_size)
 {
+    struct sip_digest *digest = &b->digests[m->status == 407];
     /* A nonce that was used before may have become old without the server's saying so. */
-    bool fresh = b->authorized && b->digest.count == 1;
-    struct sip_digest next = b->digest;
+    bool fresh = b->authorized && digest->set && digest->count == 1;
+    struct sip_digest next = *digest;
     if (!sip_digest_take(&next, m)) {
         snprintf(why, why_size, "the registrar wants to know who we are in a way that we do not");
         return false;
@@ -171,15 +174,20 @@ bool sip_binding_challenge(struct sip_binding *b, const struct sip_binding_user 
         return false;
     }
     if (fresh && !next.stale) {
-        b->digest.set = false;
+        digest->set = false;
         snprintf(why, why_size,
                  "the registrar does not accept sip.register_username with "
                  "sip.register_password (%u)",
                  m->status);
         return false;
     }
-    b->digest = next;
+    *digest = next;
     return true;
+}
+
+void sip_binding_forget(struct sip_binding *b)
+{
+    b->digests[0].set = b->digests[1].set = false;
 }
 
 /* Digits at the start of a header's value. */

@@ -6,7 +6,7 @@
 
 #include "sip/register.h"
 
-enum { SIP_BINDING_HEADERS_MAX = 6144 };
+enum { SIP_BINDING_HEADERS_MAX = 8192 };
 
 /* Whose registrations they are. */
 struct sip_binding_user {
@@ -28,7 +28,9 @@ struct sip_binding {
     bool plain;         /* without RFC 5626: the first hop cannot do it */
     bool outbound;      /* it was granted */
     bool authorized;    /* the last request carried credentials */
-    struct sip_digest digest;
+    /* The registrar's challenge, and [1] that of a proxy on the way: both may be met at once
+     * (RFC 3261 §22.3). */
+    struct sip_digest digests[2];
 };
 
 /* False when uri is none. */
@@ -52,6 +54,9 @@ struct sip_post sip_binding_post_question(struct sip_binding *binding, const str
 WARN_UNUSED bool sip_binding_challenge(struct sip_binding *binding,
                                        const struct sip_binding_user *user,
                                        const struct sip_message *m, char *why, size_t why_size);
+
+/* What was asked for is answered no more. */
+void sip_binding_forget(struct sip_binding *binding);
 
 /* Takes Min-Expires of a 423; false: there is no sense in it. */
 WARN_UNUSED bool sip_binding_lengthen(struct sip_binding *binding, const struct sip_message *m);

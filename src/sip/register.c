@@ -236,7 +236,7 @@ static bool register_take_question(struct sip_register *reg, struct registration
         /* What it asks in return need not be asked again. */
         if ((m->status == 401 || m->status == 407) &&
             !sip_binding_challenge(&r->binding, &reg->user, m, r->why, sizeof r->why))
-            r->binding.digest.set = false;
+            sip_binding_forget(&r->binding);
         return true;
     }
     return false;
@@ -315,7 +315,7 @@ static void register_succeeded(struct sip_register *reg, struct tick now, struct
     struct sip_binding_grant grant = sip_binding_read(&r->binding, &reg->user, m);
     bool was = r->state == SIP_REGISTER_REGISTERED;
     bool udp = r->flow.protocol == SIP_PROTOCOL_UDP;
-    sip_digest_next(&r->binding.digest, m);
+    sip_digest_next(&r->binding.digests[0], m);
     r->challenges = r->too_brief = r->redirects = r->at_once = 0;
     register_forget_old(r);
     if (grant.expires_s == 0) {
@@ -393,7 +393,7 @@ static bool register_redirect(struct registration *r, const struct sip_message *
     r->redirects++;
     target.sent_by = r->flow.peer;
     r->binding.target = target;
-    r->binding.digest.set = false; /* an answer to this one's challenge is not another's to see */
+    sip_binding_forget(&r->binding); /* an answer to this one's challenge is not another's to see */
     register_drop_flow(r);
     register_open(r);
     return true;

@@ -441,6 +441,29 @@ static void test_wrong_password(void)
     bench_end(b);
 }
 
+/* RFC 3261 §22.3: a proxy on the way and the registrar each want their own answer, in one request; and one that either
+ * does not believe is not tried again. */
+static void test_two_challenges(void)
+{
+    struct bench *b = bench_of("sip:bob@example.com;transport=tcp", "rec", "secret");
+    pull(b);
+    open_flow(b, 7, SIP_PROTOCOL_TCP);
+    answer(b, "407 Proxy Authentication Required",
+           "Proxy-Authenticate: Digest realm=\"proxy\", nonce=\"p1\", qop=\"auth\"\r\n");
+    CHECK(
+        has(b, "\r\nProxy-Authorization: Digest username=\"rec\", realm=\"proxy\", nonce=\"p1\""));
+    CHECK(!strstr(b->request, "\r\nAuthorization"));
+    answer(b, "401 Unauthorized", CHALLENGE("n1", ""));
+    CHECK(
+        has(b, "\r\nProxy-Authorization: Digest username=\"rec\", realm=\"proxy\", nonce=\"p1\""));
+    CHECK(
+        has(b, "\r\nAuthorization: Digest username=\"rec\", realm=\"example.com\", nonce=\"n1\""));
+    answer(b, "401 Unauthorized", CHALLENGE("n2", ""));
+    CHECK_INT(b->peer->sent_count, 0);
+    CHECK(strstr(status(b).why, "sip.register_password") != NULL);
+    bench_end(b);
+}
+
 /* A server that finds every nonce stale is not asked for ever. */
 static void test_endless_challenges(void)
 {
@@ -839,6 +862,7 @@ int main(void)
     RUN(test_silent_registrar);
     RUN(test_renew);
     RUN(test_stop);
+    RUN(test_two_challenges);
     RUN(test_uris);
     RUN(test_strays);
     return tap_done();

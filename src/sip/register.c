@@ -425,16 +425,13 @@ static void register_refused(struct sip_register *reg, struct tick now, struct r
         r->refresh_at = tick_add_ms(now, wait_ms < 1000 ? 1000 : wait_ms);
         return;
     }
-    if (passing && has_after && r->flow.id != 0 &&
-        (after_s > 0 || r->at_once++ < REGISTER_AT_ONCE_MAX)) {
-        register_wait(reg, now, r, r->why);
-        r->retry_at = tick_add_ms(now, after_s * INT64_C(1000));
-        return;
-    }
-    register_drop_flow(r);
+    struct tick after = tick_add_ms(now, after_s * INT64_C(1000));
+    bool waits = passing && has_after && (after_s > 0 || r->at_once++ < REGISTER_AT_ONCE_MAX);
+    if (!waits || r->flow.id == 0) /* what is no connection goes where its name leads by then */
+        register_drop_flow(r);
     register_wait(reg, now, r, r->why);
-    if (has_after && tick_before(r->retry_at, tick_add_ms(now, after_s * INT64_C(1000))))
-        r->retry_at = tick_add_ms(now, after_s * INT64_C(1000));
+    if (waits || (has_after && tick_before(r->retry_at, after)))
+        r->retry_at = after;
 }
 
 static void register_left(struct registration *r)

@@ -531,6 +531,21 @@ static void test_retry_after(void)
     bench_end(b);
 }
 
+/* §4.2.1: over UDP, too, for as long as was said; by then the name may lead elsewhere. */
+static void test_retry_after_udp(void)
+{
+    struct bench *b = bench_of("sip:bob@example.com", "", "");
+    pull(b);
+    open_flow(b, 0, SIP_PROTOCOL_UDP);
+    answer(b, "503 Service Unavailable", "Retry-After: 7\r\n");
+    CHECK_INT(status(b).state, SIP_REGISTER_WAITING);
+    pass(b, 6999);
+    CHECK_INT(b->opens, 0);
+    pass(b, 1);
+    CHECK_INT(b->opens, 1);
+    bench_end(b);
+}
+
 /* The binding ends in the registrar: nothing is said to be registered then. */
 static void test_expired(void)
 {
@@ -847,10 +862,12 @@ int main(void)
     RUN(test_unproven_flow);
     RUN(test_digest);
     RUN(test_wrong_password);
+    RUN(test_two_challenges);
     RUN(test_endless_challenges);
     RUN(test_too_brief);
     RUN(test_first_hop_lacks_outbound);
     RUN(test_retry_after);
+    RUN(test_retry_after_udp);
     RUN(test_expired);
     RUN(test_refused);
     RUN(test_redirect);
@@ -862,7 +879,6 @@ int main(void)
     RUN(test_silent_registrar);
     RUN(test_renew);
     RUN(test_stop);
-    RUN(test_two_challenges);
     RUN(test_uris);
     RUN(test_strays);
     return tap_done();

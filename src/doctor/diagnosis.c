@@ -134,6 +134,19 @@ static bool is_unforeseeable(const struct doctor_evidence *e, const struct docto
     return addr_is_private(&s->offered) && is_public(&e->signalled);
 }
 
+static bool needs_relay(const struct doctor_evidence *e)
+{
+    return nat_mapping_is_dependent(e->behaviour.mapping) &&
+           e->behaviour.filtering != NAT_FILTERING_INDEPENDENT &&
+           e->behaviour.scope != NAT_SCOPE_ENDPOINT;
+}
+
+/* Nobody outside answers by UDP. */
+static bool is_without_udp(const struct doctor_evidence *e)
+{
+    return e->stun_is_asked && e->stun_is_silent && e->behind_nat != PATH_NO;
+}
+
 /* No way in stands for the stream, as far as our own network knows: what would have given it one
  * failed. */
 static enum judgement lacks_way(const struct doctor_evidence *e, const struct doctor_stream *s)
@@ -147,6 +160,9 @@ static enum judgement lacks_way(const struct doctor_evidence *e, const struct do
      * than to send some, and a chosen pair is a way. */
     if (s->is_ice && (s->path != PATH_BEST_EFFORT || e->external_is_set))
         return NO;
+    /* But whom our NAT gives another port for each of its ports, and whose own NAT has to be opened, finds none without. */
+    if (s->is_ice && ((is_unforeseeable(e, s) && needs_relay(e)) || is_without_udp(e)))
+        return CERTAIN;
     if (s->is_ice)
         return is_unforeseeable(e, s) ? LIKELY : POSSIBLE;
     return (s->path == PATH_STUN && is_filtered(e, s)) ||
@@ -173,13 +189,6 @@ static bool has_inner_gateway(const struct doctor_evidence *e)
            (addr_is_set(&e->gateway) &&
             (!is_public(&e->gateway) ||
              (is_public(&e->external) && !addr_equal_ip(&e->gateway, &e->external))));
-}
-
-static bool needs_relay(const struct doctor_evidence *e)
-{
-    return nat_mapping_is_dependent(e->behaviour.mapping) &&
-           e->behaviour.filtering != NAT_FILTERING_INDEPENDENT &&
-           e->behaviour.scope != NAT_SCOPE_ENDPOINT;
 }
 
 /* This host's own rules drop the SRC's media, wherever it comes from. We have sent to where its SDP
@@ -276,8 +285,7 @@ static bool has_udp_out(const struct doctor_evidence *e)
 
 static enum judgement judge_udp_blocked(const struct doctor_evidence *e)
 {
-    if (!e->stun_is_asked || !e->stun_is_silent || e->behind_nat == PATH_NO || is_shut_here(e) ||
-        has_udp_out(e))
+    if (!is_without_udp(e) || is_shut_here(e) || has_udp_out(e))
         return NO;
     if (any_lacks_way(e) == NO)
         return e->relay == DOCTOR_RELAY_READY ? NO : POSSIBLE;

@@ -32,14 +32,34 @@ static void test_relays_under_ice(void)
         streams(&e, by_ice);
         CHECK(is_among(&e, cases[i].cause) && is_among(&e, DOCTOR_SRC_SILENT));
         CHECK_INT(certainty_of(&e, cases[i].cause), DOCTOR_POSSIBLE);
-        e.streams[0].offered = at("192.168.1.7:4000"); /* behind a NAT of its own */
-        CHECK_INT(certainty_of(&e, cases[i].cause), DOCTOR_LIKELY);
         doctor_diagnose(&e, &d);
         doctor_print_decision(&e, &d, &w, &h);
-        CHECK(!strstr(text, "ip[6:2]")); /* the INVITE has come */
-        streams(&e, by_filter);          /* a pair was chosen */
+        CHECK(!strstr(text, "ip[6:2]"));               /* the INVITE has come */
+        e.streams[0].offered = at("192.168.1.7:4000"); /* behind a NAT of its own */
+        CHECK(is_alone(&e, cases[i].cause));           /* which our NAT cannot meet */
+        e.behaviour.mapping = NAT_MAPPING_INDEPENDENT;
+        if (cases[i].relay != DOCTOR_RELAY_NONE)
+            CHECK_INT(certainty_of(&e, cases[i].cause),
+                      DOCTOR_LIKELY); /* if its own is symmetric */
+        e.behaviour.mapping = NAT_MAPPING_ADDRESS_PORT;
+        streams(&e, by_filter); /* a pair was chosen */
         CHECK(!has(&e, cases[i].cause));
     }
+}
+
+/* No UDP gets out, of the checks neither: the relay by TCP would have been the way. */
+static void test_without_udp(void)
+{
+    struct doctor_evidence e = dead_call();
+    e.stun_is_silent = true;
+    e.behind_nat = PATH_UNKNOWN;
+    e.relay = DOCTOR_RELAY_REFUSED;
+    streams(&e, by_ice);
+    streams(&e, go_private);
+    CHECK(is_alone(&e, DOCTOR_TURN_CREDENTIALS));
+    e.relay = DOCTOR_RELAY_NONE;
+    e.stun_by_tcp = PATH_YES;
+    CHECK(is_alone(&e, DOCTOR_UDP_BLOCKED));
 }
 
 /* In the open or where the settings call ports forwarded, with nothing chosen yet; the host's own rules let it in, and a
@@ -129,6 +149,7 @@ static void test_own_firewall(void)
 int main(void)
 {
     RUN(test_relays_under_ice);
+    RUN(test_without_udp);
     RUN(test_closed_doors);
     RUN(test_without_ice);
     RUN(test_own_firewall);

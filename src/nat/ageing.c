@@ -19,6 +19,8 @@ static void note_sent(struct ageing *a, struct tick now)
     if (!tick_is_never(a->sent)) {
         int64_t pause_ms = tick_diff_ms(now, a->sent);
         a->lived_ms = lived_ms(a);
+        if (a->lived_ms > a->proven_ms)
+            a->proven_ms = a->lived_ms;
         if (pause_ms > a->longest_ms)
             a->longest_ms = pause_ms;
     }
@@ -39,9 +41,9 @@ void ageing_asked(struct ageing *a, struct tick now)
         note_sent(a, now);
 }
 
-static int64_t plausible(int64_t age_ms)
+static int64_t plausible(const struct ageing *a, int64_t age_ms)
 {
-    return age_ms >= AGEING_LEAST_MS ? age_ms : 0;
+    return age_ms >= AGEING_LEAST_MS && age_ms + AGEING_SAME_MS >= a->proven_ms ? age_ms : 0;
 }
 
 /* Was it opened by us, in the midst of silence, and just now? */
@@ -57,7 +59,7 @@ int64_t ageing_heard(struct ageing *a, struct tick now, uint64_t missing)
     bool was_silent = !tick_is_never(a->heard) && tick_diff_ms(now, a->heard) >= AGEING_SILENT_MS;
     if (was_silent && missing >= AGEING_MISSING && !tick_is_never(a->sent) &&
         (is_opened(a, now, a->sent) || is_opened(a, now, a->asked)))
-        age_ms = plausible(lived_ms(a));
+        age_ms = plausible(a, lived_ms(a));
     a->heard = now;
     a->longest_ms = 0;
     return age_ms;
@@ -69,7 +71,7 @@ int64_t ageing_moved(const struct ageing *a, struct tick now, bool flowed)
         tick_diff_ms(now, a->heard) < AGEING_GONE_MS)
         return 0;
     if (flowed)
-        return plausible(lived_ms(a));
+        return plausible(a, lived_ms(a));
     int64_t pause_ms = tick_diff_ms(now, a->sent);
-    return plausible(pause_ms > a->longest_ms ? pause_ms : a->longest_ms);
+    return plausible(a, pause_ms > a->longest_ms ? pause_ms : a->longest_ms);
 }

@@ -12,6 +12,7 @@ enum {
     AGEING_ANSWERED_MS = 1000, /* what comes so soon after our packet came for its sake */
     AGEING_MISSING = 10,    /* packets: who merely was silent has numbered none that did not come */
     AGEING_LEAST_MS = 4000, /* sooner nothing forgets: a NAT that restarts does */
+    AGEING_SAME_MS = 1000,  /* ages so near to each other are of one timer */
 };
 
 /* One way: from our socket, or by a relay. */
@@ -20,6 +21,7 @@ struct ageing {
     struct tick asked;       /* our last one to somebody else, which opens a mapping as well */
     bool asks;               /* those are all that we send */
     int64_t lived_ms;        /* theirs came so long after ours, when we had last sent */
+    int64_t proven_ms;       /* the longest of these: so long nothing forgets */
     int64_t longest_ms;      /* the longest that we sent nothing, since theirs came last */
 };
 

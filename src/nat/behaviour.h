@@ -55,8 +55,8 @@ struct nat_behaviour {
     bool pooling_arbitrary;   /* two of our sockets were seen with different addresses */
     uint16_t lifetime_s;      /* a mapping was still alive after this long; 0: not known */
     uint16_t lifetime_most_s; /* and gone after this long; 0: never seen to end */
-    /* A call lost its mapping so long after our last packet, while media came in; 0: none did. Keepalives go by it
-     * at once: unlike the two above it may have been a NAT that restarted. */
+    /* Calls lost their mappings so long after our last packet, while media came in; 0: none did. Keepalives alone
+     * go by it: no test has shown it. */
     uint16_t forgotten_s;
 };
 

@@ -40,6 +40,7 @@ static void forget_behaviour(struct nat_profile *p)
 {
     p->behaviour = (struct nat_behaviour){0};
     p->behaviour_at = TICK_NEVER;
+    p->forgotten_once_s = 0;
     p->stun_is_silent = false;
 }
 
@@ -104,9 +105,14 @@ void profile_tell_behaviour(struct nat_profile *p, struct tick now,
     (void)nat_forgets(b, before.forgotten_s);
 }
 
-void profile_tell_forgotten(struct nat_profile *p, uint16_t after_s)
+bool profile_tell_forgotten(struct nat_profile *p, uint16_t after_s)
 {
-    (void)nat_forgets(&p->behaviour, after_s);
+    uint16_t before_s = p->forgotten_once_s;
+    int apart_s = (int)after_s - (int)before_s;
+    p->forgotten_once_s = after_s;
+    if (before_s == 0 || apart_s > PROFILE_FORGETS_APART_S || -apart_s > PROFILE_FORGETS_APART_S)
+        return false;
+    return nat_forgets(&p->behaviour, apart_s > 0 ? after_s : before_s);
 }
 
 void profile_tell_silence(struct nat_profile *p, struct tick now)

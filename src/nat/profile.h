@@ -11,8 +11,9 @@
 #include "nat/path.h"
 
 enum {
-    PROFILE_SETTLE_MS = 3000, /* an INVITE waits no longer than this */
-    PROFILE_FRESH_MS = 60000, /* what was verified longer ago is not taken for granted */
+    PROFILE_SETTLE_MS = 3000,    /* an INVITE waits no longer than this */
+    PROFILE_FRESH_MS = 60000,    /* what was verified longer ago is not taken for granted */
+    PROFILE_FORGETS_APART_S = 2, /* two streams whose mappings were gone after times so near */
 };
 
 /* In the order in which they are believed where they differ. */
@@ -44,7 +45,8 @@ struct nat_profile {
     struct tick started;         /* settling since */
     struct profile_told told[PROFILE_SOURCES];
     struct nat_behaviour behaviour;
-    struct tick behaviour_at; /* TICK_NEVER: nothing yet */
+    struct tick behaviour_at;  /* TICK_NEVER: nothing yet */
+    uint16_t forgotten_once_s; /* what one stream has shown last; 0: none has */
     enum gateway_speech gateway;
     bool gateway_is_inside; /* it has no address outside: a NAT stands behind it */
     bool stun_is_silent;    /* asked, and nobody answered */
@@ -67,8 +69,10 @@ bool profile_tell(struct nat_profile *p, struct tick now, enum profile_source so
  * (RFC 5780 §4.6). */
 void profile_tell_behaviour(struct nat_profile *p, struct tick now,
                             const struct discovery_result *result);
-/* A call's mapping was gone so long after our last packet. Counts as long as the network is the same. */
-void profile_tell_forgotten(struct nat_profile *p, uint16_t after_s);
+/* A stream's mapping was gone so long after our last packet. Counts for others once a second one has shown
+ * the same (true: by this one), and then as long as the network is the same: one may have been a NAT that
+ * restarted, or an SRC that says what it likes. */
+bool profile_tell_forgotten(struct nat_profile *p, uint16_t after_s);
 /* Nobody answered discovery. */
 void profile_tell_silence(struct nat_profile *p, struct tick now);
 void profile_tell_gateway(struct nat_profile *p, struct tick now,

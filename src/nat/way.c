@@ -266,6 +266,7 @@ static void prepare(struct way *w, struct tick now)
     w->told = w->due_raw = w->due_relayed = w->once = w->twice = 0;
     w->relay_alone = w->mapping_moved = false;
     w->doubt_at = TICK_NEVER;
+    w->ageing[0] = w->ageing[1] = AGEING_NEW;
     /* What the SRC sends before our punch has passed may take our port away: Linux remembers what it
      * has dropped. One punch could be lost. */
     w->twice_at = w->facts.choice.punches ? tick_add_ms(now, WAY_TWICE_MS) : TICK_NEVER;
@@ -285,7 +286,6 @@ void way_start(struct way *w, struct tick now, const struct way_facts *facts)
                       .leave_at = TICK_NEVER,
                       .suspect_at = TICK_NEVER,
                       .suspected = TICK_NEVER,
-                      .ageing = {AGEING_NEW, AGEING_NEW},
                       .last_raw = TICK_NEVER,
                       .last_relayed = TICK_NEVER};
     ladder_start(&w->ladder, now, facts->choice.code, facts->may_reinvite);
@@ -341,6 +341,7 @@ void way_retarget(struct way *w, struct tick now, const struct way_facts *facts)
     w->denied = 0;
     take_facts(w, facts);
     w->facts.mapped = mapped;
+    w->ageing[0] = w->ageing[1] = AGEING_NEW;
     w->ladder.may_reinvite = facts->may_reinvite;
     w->due_raw = w->due_relayed = 0;
     w->flows = false;
@@ -375,6 +376,17 @@ void way_confirm(struct way *w, struct tick now)
 }
 
 /* ---- How long our NAT remembers ------------------------------------------------------------- */
+
+/* What comes from elsewhere, or by another way, comes by a mapping of its own; and a connection has none. */
+static int64_t age_heard(struct way *w, struct tick now, const struct way_packet_seen *seen)
+{
+    struct ageing *a = &w->ageing[seen->relayed];
+    bool is_other = addr_is_set(&w->peer) &&
+                    (w->by_relay != seen->relayed || !addr_equal(&w->peer, &seen->from));
+    if (is_other || (seen->relayed && w->facts.choice.code == PATH_RELAY_STREAM))
+        *a = AGEING_NEW;
+    return ageing_heard(a, now, seen->missing);
+}
 
 /* The mapping was gone so long after our last packet; 0: it was not. */
 static void take_age(struct way *w, struct tick now, int64_t age_ms)
@@ -476,7 +488,7 @@ void way_hear(struct way *w, struct tick now, const struct way_packet_seen *seen
     /* What still trickles in by the relay does not bring the stream back there. */
     bool late = w->migration == WAY_MOVED && seen->relayed;
     *(seen->relayed ? &w->last_relayed : &w->last_raw) = now;
-    take_age(w, now, ageing_heard(&w->ageing[seen->relayed], now, seen->missing));
+    take_age(w, now, age_heard(w, now, seen));
     if (late) {
         if (!tick_is_never(w->leave_at))
             w->leave_at = tick_add_ms(now, WAY_LEAVE_MS);

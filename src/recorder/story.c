@@ -152,7 +152,6 @@ bool recorder_story_media(struct recorder_story *story, const struct media_event
         verdict_alarm(v, VERDICT_SECOND_SENDER);
         return true;
     case MEDIA_EVENT_REFUSES:
-    case MEDIA_EVENT_FORGOTTEN:
         story->refuses = true;
         return true;
     case MEDIA_EVENT_SOURCE:

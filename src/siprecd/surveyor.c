@@ -414,8 +414,9 @@ void surveyor_forgotten(struct surveyor *s, struct tick now, const struct media_
 {
     bool v6 = event->addr.family == ADDR_V6;
     uint16_t after_s = (uint16_t)(event->duration_ms / 1000);
-    LOG_INFO("nat", VIEW_NONE, "our NAT forgets what a call sends by after_s=%d", after_s);
-    profile_tell_forgotten(&s->profiles[v6], after_s);
+    if (!profile_tell_forgotten(&s->profiles[v6], after_s))
+        return;
+    LOG_INFO("nat", VIEW_NONE, "our NAT forgets what calls send by after_s=%d", after_s);
     tell_news(s, now);
 }
 

@@ -370,7 +370,7 @@ static void take_event(struct plainside *side, const struct way_event *e)
         side->refuses = true;
         break;
     case WAY_FORGOTTEN:
-        profile_tell_forgotten(&side->profile, e->forgotten_s);
+        (void)profile_tell_forgotten(&side->profile, e->forgotten_s);
         break;
     }
 }

@@ -362,7 +362,8 @@ static uint32_t lost_in_a_call(void)
 }
 
 /* Our NAT forgets within seconds what only comes in, and nobody has told us: the first call shows it, once, and
- * loses no more than silence takes to be noticed; the second loses nothing. */
+ * loses no more than silence takes to be noticed; so may the second, since a single stream may have shown another
+ * thing; the third loses nothing. */
 static void test_nats_that_forget_soon(void)
 {
     static const enum natbox_ports ports[] = {NATBOX_RANDOM, NATBOX_KEPT};
@@ -383,10 +384,10 @@ static void test_nats_that_forget_soon(void)
                                                 .established_ms = lives_ms};
         plainplay_begin(&play, (uint64_t)i + 1, &o);
         plainplay_learn(&play);
-        uint32_t first = lost_in_a_call(), second = lost_in_a_call();
-        if (!CHECK(first <= 7000 / PACKET_MS) || !CHECK_INT(second, 0))
-            printf("# filter %d ports %d lives %" PRId64 ": lost %u, then %u\n", i % 3, i / 3 % 2,
-                   lives_ms, first, second);
+        uint32_t first = lost_in_a_call(), second = lost_in_a_call(), third = lost_in_a_call();
+        if (!CHECK(first <= 7000 / PACKET_MS && second <= 7000 / PACKET_MS) || !CHECK_INT(third, 0))
+            printf("# filter %d ports %d lives %" PRId64 ": lost %u, %u, then %u\n", i % 3,
+                   i / 3 % 2, lives_ms, first, second, third);
         plainplay_finish(&play);
     }
 }

@@ -33,9 +33,28 @@ static void test_back_as_soon_as_we_sent(void)
     CHECK_INT(ageing_heard(&a, at(15640), 282), 9980);
     CHECK_INT(ageing_heard(&a, at(15660), 0), 0); /* told once */
     /* And again, where it happens again. */
-    flow(15660, 24000);
-    ageing_sent(&a, at(29000));
-    CHECK_INT(ageing_heard(&a, at(29050), 252), 23980 - 15600);
+    flow(15660, 25000);
+    ageing_sent(&a, at(30000));
+    CHECK_INT(ageing_heard(&a, at(30050), 252), 24980 - 15600);
+}
+
+/* What has lived through longer pauses of ours was not forgotten: their own network was away, or our NAT
+ * restarted. */
+static void test_lived_longer_before(void)
+{
+    a = AGEING_NEW;
+    for (int64_t ms = 0; ms < 100000; ms += 20000) {
+        ageing_sent(&a, at(ms));
+        flow(ms + 20, ms + 20000);
+    }
+    ageing_sent(&a, at(100000));
+    flow(100020, 118000);
+    ageing_sent(&a, at(119500));
+    CHECK_INT(ageing_moved(&a, at(119600), true), 0);
+    CHECK_INT(ageing_heard(&a, at(119600), 80), 0);
+    flow(119620, 139400);
+    ageing_sent(&a, at(141000));
+    CHECK_INT(ageing_heard(&a, at(141040), 80), 139380 - 119500);
 }
 
 static void test_silence_is_no_death(void)
@@ -123,12 +142,18 @@ static void test_on_hold(void)
     flow(81000, 81100);
     ageing_sent(&a, at(82000));
     ageing_sent(&a, at(91000));
-    CHECK_INT(ageing_moved(&a, at(92000), false), 9000);
+    CHECK_INT(ageing_moved(&a, at(92000), false), 0); /* it has lived through 20 s */
+    begin();
+    ageing_sent(&a, at(10000));
+    flow(10020, 10100);
+    ageing_sent(&a, at(19500));
+    CHECK_INT(ageing_moved(&a, at(20000), false), 9500);
 }
 
 int main(void)
 {
     RUN(test_back_as_soon_as_we_sent);
+    RUN(test_lived_longer_before);
     RUN(test_silence_is_no_death);
     RUN(test_sooner_than_nats_forget);
     RUN(test_another_mapping);

@@ -235,8 +235,11 @@ static void test_the_shortest_lifetime_counts(void)
     CHECK_INT(p.behaviour.lifetime_s, 30);
     CHECK_INT(p.behaviour.lifetime_most_s, 33);
     /* What calls have shown stands beside it, whatever tests find. */
-    profile_tell_forgotten(&p, 12);
-    profile_tell_forgotten(&p, 17);
+    CHECK(!profile_tell_forgotten(&p, 9)); /* one stream: who knows what that was */
+    CHECK(!profile_tell_forgotten(&p, 12) && !profile_tell_forgotten(&p, 17));
+    CHECK_INT(p.behaviour.forgotten_s, 0);
+    CHECK(!profile_tell_forgotten(&p, 10) && profile_tell_forgotten(&p, 12));
+    CHECK(!profile_tell_forgotten(&p, 12)); /* no news */
     profile_tell_behaviour(&p, at(4), &r);
     CHECK_INT(p.behaviour.forgotten_s, 12);
     CHECK_INT(p.behaviour.lifetime_s, 30);
@@ -244,6 +247,7 @@ static void test_the_shortest_lifetime_counts(void)
     profile_tell_behaviour(&p, at(6), &r);
     CHECK_INT(p.behaviour.lifetime_s, 0);
     CHECK_INT(p.behaviour.forgotten_s, 0);
+    CHECK(!profile_tell_forgotten(&p, 12)); /* that was the network before */
 }
 
 static void test_open_machines(void)

@@ -572,6 +572,39 @@ static void test_keepalives_learn(void)
     CHECK(packets(&src, false, from, clock_ms) <= 8); /* and it is no flood */
 }
 
+/* Silence, and packets again just after one of ours, that are no mapping's death: the SRC sends from elsewhere,
+ * with a word or without, and had to find another port of ours open; or it was a connection that stood still. */
+static void test_other_silences_teach_nothing(void)
+{
+    const struct addr elsewhere = addr_with_port(src, 20002);
+    for (int how = 0; how < 3; how++) {
+        struct way_facts facts = how == 2 ? relay_path() : stun_path();
+        if (how == 2)
+            facts.choice.code = PATH_RELAY_STREAM;
+        facts.behaviour.lifetime_s = 0;
+        begin(&facts);
+        way_confirm(&w, now());
+        way_permitted(&w, now(), &src, true);
+        hear(src, how == 2);
+        way_sent(&w, now(), how == 2);
+        count = 0;
+        flow(src, how == 2, 9980);
+        run_until(clock_ms + 5000);
+        if (how == 0)
+            way_change(&w, now(), &facts);
+        facts.targets[0] = elsewhere;
+        if (how == 1)
+            way_retarget(&w, now(), &facts);
+        way_sent(&w, now(), how == 2);
+        const struct way_packet_seen back = {
+            .from = how == 2 ? src : elsewhere, .relayed = how == 2, .missing = 250};
+        run_until(clock_ms + 40);
+        way_hear(&w, now(), &back);
+        drain();
+        CHECK(event(WAY_FORGOTTEN, 0) == NULL);
+    }
+}
+
 /* What others have found out meanwhile. */
 static void test_lifetimes_that_are_told(void)
 {
@@ -814,6 +847,7 @@ int main(void)
     RUN(test_silence);
     RUN(test_another_mapping_while_packets_come);
     RUN(test_keepalives_learn);
+    RUN(test_other_silences_teach_nothing);
     RUN(test_lifetimes_that_are_told);
     RUN(test_address_change);
     RUN(test_migration);

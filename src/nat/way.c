@@ -266,6 +266,7 @@ static void prepare(struct way *w, struct tick now)
     w->told = w->due_raw = w->due_relayed = w->once = w->twice = 0;
     w->relay_alone = w->mapping_moved = false;
     w->doubt_at = TICK_NEVER;
+    w->disproved = (struct addr){0};
     w->ageing[0] = w->ageing[1] = AGEING_NEW;
     /* What the SRC sends before our punch has passed may take our port away: Linux remembers what it
      * has dropped. One punch could be lost. */
@@ -586,11 +587,14 @@ void way_mapped(struct way *w, struct tick now, const struct addr *mapped)
     w->doubt_at = TICK_NEVER;
     if (addr_is_set(&w->facts.mapped) && !addr_equal(&w->facts.mapped, mapped) &&
         needs_mapping(w)) {
-        /* The server's mapping is another one, and what the SRC sends still comes by its own. */
-        if (still_comes(w->last_raw, now))
-            w->doubt_at = tick_add_ms(w->last_raw, STILL_MS);
-        else
+        if (addr_equal(mapped, &w->disproved))
+            return;
+        if (!still_comes(w->last_raw, now)) {
             leave_mapping(w, now, mapped);
+            return;
+        }
+        w->doubtful = *mapped;
+        w->doubt_at = tick_add_ms(now, STILL_MS);
         return;
     }
     /* From the port that the SRC was told, or to it. Of one that is forwarded by hand STUN says nothing:
@@ -746,11 +750,14 @@ static void look_after_move(struct way *w, struct tick now)
         want_path(w, now, WAY_BACK, w->failed | 1u << PATH_STUN | 1u << PATH_DIRECT);
 }
 
+/* STUN has shown another mapping. Packets that have come since prove that it is the server's alone, and
+ * the SRC has kept its own. */
 static void look_after_doubt(struct way *w, struct tick now)
 {
-    bool comes = still_comes(w->last_raw, now);
-    w->doubt_at = comes ? tick_add_ms(w->last_raw, STILL_MS) : TICK_NEVER;
-    if (!comes)
+    w->doubt_at = TICK_NEVER;
+    if (tick_diff_ms(now, w->last_raw) < STILL_MS / 2)
+        w->disproved = w->doubtful;
+    else
         ask_stun(w, now);
 }
 

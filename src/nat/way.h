@@ -95,6 +95,7 @@ struct way {
     } migration;
     unsigned failed; /* 1 << code: nothing ever came by it */
     struct addr peer, bound;
+    struct addr doubtful, disproved;    /* what STUN showed while packets came by another mapping */
     struct tick last_raw, last_relayed; /* packets' arrival; TICK_NEVER: none */
     struct tick stun_at, migrate_at, back_at, leave_at, suspect_at, twice_at,
         doubt_at; /* TICK_NEVER: not planned */

@@ -5,6 +5,8 @@
 
 #include <assert.h>
 
+#include "nat/way_needs.h"
+
 #define PEER         (1u << WAY_TARGETS)
 #define SPARE        8 /* packets for the likeliest alone; */
 #define SPARE_LEAST  4 /* while others have got but one, that could be lost */
@@ -60,61 +62,11 @@ bool way_event(struct way *w, struct way_event *out)
     return true;
 }
 
-/* ---- What the path asks for ----------------------------------------------------------------- */
-
-static bool is_relayed(const struct way *w)
-{
-    return w->facts.choice.code == PATH_RELAY || w->facts.choice.code == PATH_RELAY_STREAM;
-}
-
-/* Nothing on our side has to be opened. */
-static bool is_plain(const struct way *w)
-{
-    return w->facts.choice.code == PATH_DIRECT && !w->facts.choice.punches;
-}
-
-/* Relayed, and it may follow packets from the raw socket: UDP leaves our network, and the SRC can be
- * reached. */
-static bool may_follow(const struct way *w)
-{
-    return w->facts.choice.code == PATH_RELAY && w->facts.choice.probes_back;
-}
-
-/* The advertised address is that of a mapping which STUN watches. */
-static bool needs_mapping(const struct way *w)
-{
-    enum path_code code = w->facts.choice.code;
-    return code == PATH_STUN || code == PATH_BEST_EFFORT ||
-           (code == PATH_DIRECT && w->facts.choice.punches);
-}
-
-/* What comes to our own socket has followed our packets: another address was answered, or one that
- * nobody but the STUN server gets in at (RFC 4787 §4.1). */
-static bool must_have_followed(const struct way *w)
-{
-    const struct nat_behaviour *b = &w->facts.behaviour;
-    enum path_code code = w->facts.choice.code;
-    bool keeps_out = nat_mapping_is_dependent(b->mapping) && b->scope == NAT_SCOPE_MAPPING;
-    return is_relayed(w) || code == PATH_REVERSE || (code == PATH_BEST_EFFORT && keeps_out);
-}
-
-/* Without packets of ours nothing of its comes in: it gets them though it refuses them. What it may
- * have followed to, a mapping for it alone, too. */
-static bool must_send(const struct way *w)
-{
-    bool depends = nat_mapping_is_dependent(w->facts.behaviour.mapping);
-    return w->facts.choice.punches ||
-           (w->heard && !w->by_relay && (depends || must_have_followed(w)));
-}
-
-static bool bears_nothing(const struct way *w)
-{
-    return w->facts.quiet && !must_send(w);
-}
+/* ---- Whom it is about ----------------------------------------------------------------------- */
 
 static bool is_refused(const struct way *w, unsigned bits)
 {
-    return (w->refusing & bits) && !(w->heard && must_send(w));
+    return (w->refusing & bits) && !(w->heard && way_must_send(w));
 }
 
 static bool is_target(const struct way *w, const struct addr *from)
@@ -159,15 +111,15 @@ static bool is_spaced(struct way *w, struct tick now)
 static void burst(struct way *w, struct tick now)
 {
     uint16_t all = all_targets(w);
-    if (bears_nothing(w) || w->ended)
+    if (way_bears_nothing(w) || w->ended)
         return;
     if (!w->heard && !is_spaced(w, now))
         all &= (uint16_t)~1u;
     /* Relayed: raw is for the one that may follow; but not when it may have been led astray so. */
-    if (is_relayed(w))
-        w->due_raw |= may_follow(w) && !w->relay_alone ? all & 1u : 0;
+    if (way_is_relayed(w))
+        w->due_raw |= way_may_follow(w) && !w->relay_alone ? all & 1u : 0;
     else
-        w->due_raw |= is_plain(w) ? all & 1u : all;
+        w->due_raw |= way_is_plain(w) ? all & 1u : all;
     if (w->relay_may_send)
         w->due_relayed |= all & w->permitted;
 }
@@ -219,14 +171,14 @@ static void keep(struct way *w, struct tick now)
     bool sent = false;
     if (w->by_relay && !w->facts.relay)
         return;
-    if (!w->peer_barred && !bears_nothing(w) && !is_refused(w, PEER) && addr_is_set(&w->peer)) {
+    if (!w->peer_barred && !way_bears_nothing(w) && !is_refused(w, PEER) && addr_is_set(&w->peer)) {
         *(w->by_relay ? &w->due_relayed : &w->due_raw) |= PEER;
         sent = !w->by_relay;
     }
     /* It may follow us to the direct path (RL). */
-    if (w->by_relay && may_follow(w) && !bears_nothing(w))
+    if (w->by_relay && way_may_follow(w) && !way_bears_nothing(w))
         w->due_raw |= 1u;
-    if (!sent && needs_mapping(w))
+    if (!sent && way_needs_mapping(w))
         ask(w, now, WAY_ASK_STUN);
 }
 
@@ -236,20 +188,21 @@ static void send_round(struct way *w, struct tick now)
         keep(w, now);
         return;
     }
-    if (is_plain(w) && w->rounds.sent > PLAIN_ROUNDS)
+    if (way_is_plain(w) && w->rounds.sent > PLAIN_ROUNDS)
         return;
     burst(w, now);
     /* Where it was heard from last is likelier than what it offers. */
-    bool is_elsewhere = w->heard && !is_relayed(w) && !w->peer_barred && !is_target(w, &w->peer);
-    if ((w->migration == WAY_MOVED || is_elsewhere) && !bears_nothing(w))
+    bool is_elsewhere =
+        w->heard && !way_is_relayed(w) && !w->peer_barred && !is_target(w, &w->peer);
+    if ((w->migration == WAY_MOVED || is_elsewhere) && !way_bears_nothing(w))
         w->due_raw |= PEER;
     uint16_t fresh = (uint16_t)((w->due_raw | w->due_relayed) & ~w->told & ~PEER);
-    for (unsigned i = 0; i < w->facts.target_count && !is_plain(w); i++) {
+    for (unsigned i = 0; i < w->facts.target_count && !way_is_plain(w); i++) {
         if ((fresh & (1u << i)) && w->facts.targets[i].port && may_get(w, i))
             tell(w, now, VERDICT_PUNCHED, &w->facts.targets[i]);
     }
     w->told |= fresh;
-    if (bears_nothing(w) && needs_mapping(w))
+    if (way_bears_nothing(w) && way_needs_mapping(w))
         ask(w, now, WAY_ASK_STUN);
 }
 
@@ -271,7 +224,7 @@ static void prepare(struct way *w, struct tick now)
     /* What the SRC sends before our punch has passed may take our port away: Linux remembers what it
      * has dropped. One punch could be lost. */
     w->twice_at = w->facts.choice.punches ? tick_add_ms(now, WAY_TWICE_MS) : TICK_NEVER;
-    w->relay_may_send = is_relayed(w);
+    w->relay_may_send = way_is_relayed(w);
     keepalive_start(&w->rounds, now, &w->facts.behaviour, KEEPALIVE_ENDLESS);
     if (w->facts.relay && (w->facts.choice.permits || w->facts.choice.relay_stands_by))
         ask(w, now, WAY_PERMIT);
@@ -310,7 +263,7 @@ static uint16_t carried(const struct way_facts *from, const struct way_facts *to
 void way_change(struct way *w, struct tick now, const struct way_facts *facts)
 {
     assert(facts->target_count <= WAY_TARGETS);
-    bool migrates = w->migration == WAY_OFFERED && is_relayed(w);
+    bool migrates = w->migration == WAY_OFFERED && way_is_relayed(w);
     w->permitted = facts->relay ? carried(&w->facts, facts, w->permitted) : 0;
     /* Who was never heard may have refused us for coming from another port than it was told, which our
      * NAT had given us: this path is another one. */
@@ -321,7 +274,7 @@ void way_change(struct way *w, struct tick now, const struct way_facts *facts)
     w->ladder.may_reinvite = facts->may_reinvite;
     w->back_at = TICK_NEVER;
     prepare(w, now);
-    if (migrates && !is_relayed(w)) {
+    if (migrates && !way_is_relayed(w)) {
         w->migration = WAY_MOVED;
     } else if (w->migration != WAY_NOT_YET) {
         w->migration = WAY_DONE;
@@ -417,8 +370,8 @@ static bool keeps_source(const struct way *w)
 
 static void plan_migration(struct way *w, struct tick now)
 {
-    if (w->migration != WAY_NOT_YET || !is_relayed(w) || !w->facts.choice.may_migrate ||
-        !w->facts.may_reinvite || bears_nothing(w) || w->peer_barred || !keeps_source(w))
+    if (w->migration != WAY_NOT_YET || !way_is_relayed(w) || !w->facts.choice.may_migrate ||
+        !w->facts.may_reinvite || way_bears_nothing(w) || w->peer_barred || !keeps_source(w))
         return;
     if (tick_is_never(w->migrate_at))
         w->migrate_at = tick_add_ms(now, WAY_MIGRATE_MS);
@@ -433,7 +386,7 @@ static void note_place(struct way *w, struct tick now, const struct way_packet_s
             tell(w, now, VERDICT_MIGRATED, &seen->from);
             w->leave_at = tick_add_ms(now, WAY_LEAVE_MS);
         }
-    } else if (!seen->relayed && other_way && must_have_followed(w)) {
+    } else if (!seen->relayed && other_way && way_must_have_followed(w)) {
         tell(w, now, VERDICT_FOLLOWED, &seen->from);
     } else if (first && !is_target(w, &seen->from)) {
         tell(w, now, VERDICT_LATCHED, &seen->from);
@@ -442,11 +395,11 @@ static void note_place(struct way *w, struct tick now, const struct way_packet_s
         tell(w, now, VERDICT_REBOUND, &seen->from);
     /* What it may have followed before was lost, or what came to it by the relay came later. Only of
      * whom nothing translates: led astray, another would come from another port. */
-    if (first && seen->relayed && may_follow(w) && addr_equal(&seen->from, &w->facts.offered) &&
-        !bears_nothing(w))
+    if (first && seen->relayed && way_may_follow(w) && addr_equal(&seen->from, &w->facts.offered) &&
+        !way_bears_nothing(w))
         w->twice_at = tick_add_ms(now, WAY_FOLLOW_MS);
     /* What opened the way was sent elsewhere, and nobody answers there: its timer is short. */
-    if (!is_target(w, &seen->from) && !is_plain(w) && !seen->barred && !bears_nothing(w))
+    if (!is_target(w, &seen->from) && !way_is_plain(w) && !seen->barred && !way_bears_nothing(w))
         *(seen->relayed ? &w->due_relayed : &w->due_raw) |= PEER;
     w->by_relay = seen->relayed;
     w->peer = seen->from;
@@ -495,7 +448,7 @@ void way_hear(struct way *w, struct tick now, const struct way_packet_seen *seen
             w->leave_at = tick_add_ms(now, WAY_LEAVE_MS);
         return;
     }
-    if (seen->relayed == is_relayed(w)) /* the SRC had merely been silent */
+    if (seen->relayed == way_is_relayed(w)) /* the SRC had merely been silent */
         w->failed &= ~(1u << (unsigned)w->facts.choice.code);
     if (!w->flows) /* a path that was left may be taken again, one that failed may not */
         w->ladder.tried = w->failed | 1u << (unsigned)w->facts.choice.code;
@@ -586,7 +539,7 @@ void way_mapped(struct way *w, struct tick now, const struct addr *mapped)
         return;
     w->doubt_at = TICK_NEVER;
     if (addr_is_set(&w->facts.mapped) && !addr_equal(&w->facts.mapped, mapped) &&
-        needs_mapping(w)) {
+        way_needs_mapping(w)) {
         if (addr_equal(mapped, &w->disproved))
             return;
         if (!still_comes(w->last_raw, now)) {
@@ -625,7 +578,7 @@ void way_network_changed(struct way *w, struct tick now)
 void way_relay_lost(struct way *w, struct tick now)
 {
     static const unsigned relays = 1u << PATH_RELAY | 1u << PATH_RELAY_STREAM;
-    bool matters = is_relayed(w);
+    bool matters = way_is_relayed(w);
     if (w->ended || !w->facts.relay)
         return;
     w->facts.relay = w->relay_may_send = false;
@@ -641,7 +594,7 @@ void way_relay_lost(struct way *w, struct tick now)
     } else if (w->by_relay) { /* it had followed what came by the relay: back to our own socket */
         w->by_relay = false;
         burst(w, now);
-        if (!w->peer_barred && !bears_nothing(w))
+        if (!w->peer_barred && !way_bears_nothing(w))
             w->due_raw |= PEER;
     }
 }
@@ -659,9 +612,9 @@ void way_permitted(struct way *w, struct tick now, const struct addr *peer, bool
     *(allowed ? &w->permitted : &w->denied) |= bits;
     if (is_news)
         tell(w, now, allowed ? VERDICT_PERMITTED : VERDICT_DENIED, peer);
-    if (allowed && !w->heard && w->relay_may_send && !bears_nothing(w))
+    if (allowed && !w->heard && w->relay_may_send && !way_bears_nothing(w))
         w->due_relayed |= bits;
-    if (!allowed && is_relayed(w) && all && (w->denied & all) == all)
+    if (!allowed && way_is_relayed(w) && all && (w->denied & all) == all)
         want_path(w, now, WAY_RELAY_LOST, w->ladder.tried);
 }
 
@@ -689,7 +642,7 @@ static bool is_only_silent(const struct way *w)
 {
     const struct path_choice *c = &w->facts.choice;
     bool port_matters = c->to_port || c->code == PATH_REVERSE || w->mapping_moved;
-    return w->flows && !port_matters && (!needs_mapping(w) || w->mapping_stands);
+    return w->flows && !port_matters && (!way_needs_mapping(w) || w->mapping_stands);
 }
 
 static void climb(struct way *w, struct tick now)
@@ -698,20 +651,20 @@ static void climb(struct way *w, struct tick now)
     case LADDER_WAIT:
         break;
     case LADDER_PUNCH_AGAIN:
-        if (!is_plain(w))
+        if (!way_is_plain(w))
             burst(w, now);
         if (w->flows)
             keep(w, now);
-        if (!is_plain(w) && w->facts.target_count && !bears_nothing(w) && budget(w))
+        if (!way_is_plain(w) && w->facts.target_count && !way_bears_nothing(w) && budget(w))
             tell(w, now, VERDICT_PUNCHED, &w->facts.targets[0]);
-        if (is_relayed(w) && !w->flows) /* it may have stood by for long, and be gone */
+        if (way_is_relayed(w) && !w->flows) /* it may have stood by for long, and be gone */
             ask(w, now, WAY_SUSPECT_RELAY);
-        if (!w->flows && needs_mapping(w)) /* or what STUN saw while the port stood ready */
+        if (!w->flows && way_needs_mapping(w)) /* or what STUN saw while the port stood ready */
             ask(w, now, WAY_ASK_STUN);
         break;
     case LADDER_ASK_STUN:
         w->mapping_stands = false;
-        if (needs_mapping(w))
+        if (way_needs_mapping(w))
             ask_stun(w, now);
         else if (w->facts.choice.code == PATH_MAPPED) /* the gateway may have forgotten */
             ask(w, now, WAY_ASK_STUN);
@@ -722,7 +675,7 @@ static void climb(struct way *w, struct tick now)
             w->relay_alone = !w->flows;
             ask(w, now, WAY_PERMIT);
         }
-        if (!is_plain(w))
+        if (!way_is_plain(w))
             burst(w, now);
         break;
     case LADDER_NEXT_PATH:
@@ -782,7 +735,7 @@ void way_expire(struct way *w, struct tick now, struct rng *rng)
         send_round(w, now);
     if (tick_due(w->twice_at, now)) {
         w->twice_at = TICK_NEVER;
-        w->due_raw |= !w->rounds.heard || (w->by_relay && may_follow(w));
+        w->due_raw |= !w->rounds.heard || (w->by_relay && way_may_follow(w));
     }
     climb(w, now);
     if (tick_due(w->stun_at, now))

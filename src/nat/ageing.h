@@ -12,7 +12,7 @@ enum {
     AGEING_ANSWERED_MS = 1000, /* what comes so soon after our packet came for its sake */
     AGEING_MISSING = 10,    /* packets: who merely was silent has numbered none that did not come */
     AGEING_LEAST_MS = 4000, /* sooner nothing forgets: a NAT that restarts does */
-    AGEING_SAME_MS = 1000,  /* ages so near to each other are of one timer */
+    AGEING_SAME_MS = 100,   /* times are as exact as that */
 };
 
 /* One way: from our socket, or by a relay. */

@@ -69,9 +69,9 @@ bool profile_tell(struct nat_profile *p, struct tick now, enum profile_source so
  * (RFC 5780 §4.6). */
 void profile_tell_behaviour(struct nat_profile *p, struct tick now,
                             const struct discovery_result *result);
-/* A stream's mapping was gone so long after our last packet. Counts for others once a second one has shown
+/* A stream's mapping was gone so long after our last packet. Counts for others once a second stream has shown
  * the same (true: by this one), and then as long as the network is the same: one may have been a NAT that
- * restarted, or an SRC that says what it likes. */
+ * restarted, or trouble of its SRC's. Where two were, what it costs are keepalives. */
 bool profile_tell_forgotten(struct nat_profile *p, uint16_t after_s);
 /* Nobody answered discovery. */
 void profile_tell_silence(struct nat_profile *p, struct tick now);

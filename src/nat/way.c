@@ -512,8 +512,9 @@ static bool still_comes(struct tick last, struct tick now)
 
 static void leave_mapping(struct way *w, struct tick now, const struct addr *mapped)
 {
+    bool is_same_lease = addr_equal_ip(&w->facts.mapped, mapped);
     w->facts.mapped = *mapped;
-    if (w->flows || w->held)
+    if (is_same_lease && (w->flows || w->held))
         take_age(w, now, ageing_moved(&w->ageing[0], now, !w->held));
     tell(w, now, VERDICT_ADDRESS_CHANGED, mapped);
     if (w->facts.relay) /* its server knows us by the old one */

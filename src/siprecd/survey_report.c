@@ -114,7 +114,7 @@ static json_t *behind_nat(const struct nat_profile *p)
     return json_boolean(levels > 0);
 }
 
-/* behind_nat, levels, mapping, filtering, lifetime_s, hairpin of one family, into object. */
+/* behind_nat, levels, mapping, filtering, lifetime_s, forgotten_s, hairpin of one family, into object. */
 static void put_family(json_t *object, const struct nat_profile *p)
 {
     const struct nat_behaviour *b = &p->behaviour;
@@ -127,6 +127,8 @@ static void put_family(json_t *object, const struct nat_profile *p)
     json_object_set_new(object, "filtering", word(filtering_word(b->filtering)));
     json_object_set_new(object, "lifetime_s",
                         b->lifetime_s ? json_integer(b->lifetime_s) : json_null());
+    json_object_set_new(object, "forgotten_s",
+                        b->forgotten_s ? json_integer(b->forgotten_s) : json_null());
     json_object_set_new(object, "hairpin",
                         b->hairpin == NAT_HAIRPIN_UNKNOWN
                             ? json_null()

@@ -487,7 +487,7 @@ NAT = {
     "interfaces": [{"name": "eth0", "kind": None, "up": True, "default": True, "addresses": ["192.168.1.5"]}],
     "external": [{"address": "203.0.113.7", "source": "stun", "age_s": 3}],
     "behind_nat": True, "levels": 1, "mapping": "endpoint-independent", "filtering": "address-and-port-dependent",
-    "lifetime_s": 120, "hairpin": False,
+    "lifetime_s": 120, "forgotten_s": None, "hairpin": False,
     "portmap": {"protocol": "pcp", "gateway": "192.168.1.1", "external": "203.0.113.7", "mapped": 66, "wanted": 66},
     "relays": [], "stock": {"ready": 32, "streams": 0},
     "problems": [{"code": "needs_relay", "text": "nobody gets in", "cure": "forward the ports"}],

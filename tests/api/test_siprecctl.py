@@ -144,7 +144,7 @@ def test_nat(w):
                            "addresses": ["172.17.0.1"]}],
            "external": [{"address": "203.0.113.7", "source": "stun", "age_s": 3}],
            "behind_nat": True, "levels": 2, "mapping": "endpoint-independent", "filtering": None, "lifetime_s": 120,
-           "hairpin": None, "portmap": {"protocol": "upnp", "gateway": "192.168.1.1", "external": "100.64.0.9",
+           "forgotten_s": 11, "hairpin": None, "portmap": {"protocol": "upnp", "gateway": "192.168.1.1", "external": "100.64.0.9",
                                         "mapped": 5, "wanted": 66},
            "relays": [], "stock": {"ready": 32, "streams": 2},
            "problems": [{"code": "double_nat", "text": "the gateway is behind another NAT", "cure": "bridge mode"}],
@@ -155,7 +155,7 @@ def test_nat(w):
     code, out, _ = w.ctl("nat")
     assert code == 0 and len(out.splitlines()) < 24 and max(map(len, out.splitlines())) <= 100, out
     for words in ("192.168.1.5 on eth0, the way to the world", "172.17.0.1 on docker0 (bridge)", "203.0.113.7 by STUN",
-                  "two or more", "endpoint-independent mapping", "120 s", "5 of 66 ports mapped by upnp",
+                  "two or more", "endpoint-independent mapping", "120 s", "after 11 s without a packet of ours", "5 of 66 ports mapped by upnp",
                   "198.51.100.8:3478 does not answer", "answers in 12 ms", "32 ready, 2 in use",
                   "double_nat: the gateway is behind another NAT", "bridge mode",
                   "Not found  turn.example.com, a name that leads nowhere"):

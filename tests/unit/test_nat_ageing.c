@@ -33,9 +33,9 @@ static void test_back_as_soon_as_we_sent(void)
     CHECK_INT(ageing_heard(&a, at(15640), 282), 9980);
     CHECK_INT(ageing_heard(&a, at(15660), 0), 0); /* told once */
     /* And again, where it happens again. */
-    flow(15660, 25000);
-    ageing_sent(&a, at(30000));
-    CHECK_INT(ageing_heard(&a, at(30050), 252), 24980 - 15600);
+    flow(15660, 25600);
+    ageing_sent(&a, at(30600));
+    CHECK_INT(ageing_heard(&a, at(30650), 252), 25580 - 15600);
 }
 
 /* What has lived through longer pauses of ours was not forgotten: their own network was away, or our NAT
@@ -146,8 +146,8 @@ static void test_on_hold(void)
     begin();
     ageing_sent(&a, at(10000));
     flow(10020, 10100);
-    ageing_sent(&a, at(19500));
-    CHECK_INT(ageing_moved(&a, at(20000), false), 9500);
+    ageing_sent(&a, at(20500));
+    CHECK_INT(ageing_moved(&a, at(21000), false), 10500);
 }
 
 int main(void)

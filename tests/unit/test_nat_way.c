@@ -613,6 +613,22 @@ static void test_other_silences_teach_nothing(void)
     }
 }
 
+/* A new lease: that was no mapping's end either. */
+static void test_another_lease_teaches_nothing(void)
+{
+    const struct addr other = addr_v4(203, 0, 113, 99, 41111);
+    struct way_facts facts = stun_path();
+    facts.behaviour.lifetime_s = 0;
+    begin(&facts);
+    note_sent();
+    way_confirm(&w, now());
+    fall_silent(9980, 5700);
+    note_sent();
+    way_mapped(&w, now(), &other);
+    drain();
+    CHECK(told(VERDICT_ADDRESS_CHANGED, 0) != NULL && event(WAY_FORGOTTEN, 0) == NULL);
+}
+
 /* What others have found out meanwhile. */
 static void test_lifetimes_that_are_told(void)
 {
@@ -856,6 +872,7 @@ int main(void)
     RUN(test_another_mapping_while_packets_come);
     RUN(test_keepalives_learn);
     RUN(test_other_silences_teach_nothing);
+    RUN(test_another_lease_teaches_nothing);
     RUN(test_lifetimes_that_are_told);
     RUN(test_address_change);
     RUN(test_migration);

@@ -149,7 +149,8 @@ static void show_family(FILE *out, const char *label, const json_t *family)
     const json_t *behind = json_object_get(family, "behind_nat");
     const char *mapping = text_of(family, "mapping"), *filtering = text_of(family, "filtering");
     const json_t *hairpin = json_object_get(family, "hairpin");
-    long long levels = number_of(family, "levels"), lifetime = number_of(family, "lifetime_s");
+    long long levels = number_of(family, "levels"), lifetime = number_of(family, "lifetime_s"),
+              forgotten = number_of(family, "forgotten_s");
     put_label(out, label);
     if (!json_is_boolean(behind))
         fprintf(out, "not known whether there is one\n");
@@ -164,6 +165,9 @@ static void show_family(FILE *out, const char *label, const json_t *family)
                 filtering);
     if (lifetime > 0)
         fprintf(out, "%*sa silent mapping lives for %lld s at least\n", LABEL_WIDTH, "", lifetime);
+    if (forgotten > 0)
+        fprintf(out, "%*sforgets what a call keeps open after %lld s without a packet of ours\n",
+                LABEL_WIDTH, "", forgotten);
     if (json_is_boolean(hairpin) && json_is_true(behind))
         fprintf(out, "%*s%s\n", LABEL_WIDTH, "",
                 json_is_true(hairpin) ? "reaches us from inside, too (hairpin)"

@@ -17,6 +17,37 @@ static const struct doctor_stream *stream_of(const struct doctor_evidence *e,
     return i < e->stream_count ? &e->streams[i] : &none;
 }
 
+/* The ports that a finding's streams have: those of the range as one, and rtp.mux_port. */
+struct ports {
+    bool has_range;
+    uint16_t single; /* 0: none */
+};
+
+static struct ports ports_of(const struct doctor_evidence *e, const struct doctor_finding *f)
+{
+    struct ports ports = {0};
+    for (size_t i = 0; i < e->stream_count; i++) {
+        uint16_t port = e->streams[i].bound.port;
+        if (!(f->streams & 1u << i))
+            continue;
+        if (port != 0 && (port < e->port_min || port > e->port_max))
+            ports.single = port;
+        else
+            ports.has_range = true;
+    }
+    return ports;
+}
+
+/* "40000, 10000-20000" */
+static void print_ports(const struct doctor_evidence *e, const struct ports *ports,
+                        const char *between, char to, struct writer *w)
+{
+    if (ports->single)
+        writer_printf(w, "%u%s", ports->single, ports->has_range ? between : "");
+    if (ports->has_range)
+        writer_printf(w, "%u%c%u", e->port_min, to, e->port_max);
+}
+
 /* ---- What to change -------------------------------------------------------------------------- */
 
 /* What the SRC does wrong. */
@@ -171,6 +202,7 @@ void doctor_print_cure(const struct doctor_evidence *e, const struct doctor_find
                        struct writer *w)
 {
     const struct doctor_stream *s = stream_of(e, f);
+    struct ports ports = ports_of(e, f);
     bool is_known = addr_is_set(&e->signalled);
     switch (f->cause) {
     case DOCTOR_NO_SIP:
@@ -212,19 +244,23 @@ void doctor_print_cure(const struct doctor_evidence *e, const struct doctor_find
                          "this command, and for the next start in the firewall's own settings:");
         break;
     case DOCTOR_ROUTER_FIREWALL:
-        writer_printf(w,
-                      "At the firewall before this host (in a cloud: an inbound rule of the "
-                      "security group): let in UDP, ports %u-%u of %s, from %s%s.",
-                      e->port_min, e->port_max, TEXT_IP(&s->advertised),
+        writer_string(w, "At the firewall before this host (in a cloud: an inbound rule of the "
+                         "security group): let in UDP, port");
+        writer_string(w, ports.has_range || !ports.single ? "s " : " ");
+        print_ports(e, &ports, " and ", '-', w);
+        writer_printf(w, " of %s, from %s%s.", TEXT_IP(&s->advertised),
                       is_known ? TEXT_IP(&e->signalled) : "the SBC",
                       !is_known                        ? ""
                       : e->signalled.family == ADDR_V6 ? "/128"
                                                        : "/32");
         break;
     case DOCTOR_NOT_FORWARDED:
-        writer_printf(w, "At the router %s: forward UDP ports %u-%u to %s, to the same ports.",
-                      TEXT_IP(&s->advertised), e->port_min, e->port_max,
-                      addr_is_set(&e->local) ? TEXT_IP(&e->local) : "this host");
+        writer_printf(w, "At the router %s: forward UDP port%s ", TEXT_IP(&s->advertised),
+                      ports.has_range || !ports.single ? "s" : "");
+        print_ports(e, &ports, " and ", '-', w);
+        writer_printf(w, " to %s, to the same port%s.",
+                      addr_is_set(&e->local) ? TEXT_IP(&e->local) : "this host",
+                      ports.has_range || !ports.single ? "s" : "");
         break;
     default:
         writer_string(w, fixed_cure(f->cause) ? fixed_cure(f->cause) : "");
@@ -234,25 +270,34 @@ void doctor_print_cure(const struct doctor_evidence *e, const struct doctor_find
 /* ---- What to paste --------------------------------------------------------------------------- */
 
 /* A rule before those of the chain that drops, in the words of whoever keeps that chain. */
-static void print_firewall_rule(const struct doctor_evidence *e, struct writer *w)
+static void print_firewall_rule(const struct doctor_evidence *e, const struct doctor_finding *f,
+                                struct writer *w)
 {
     const struct doctor_chain *c = &e->chain;
+    struct ports ports = ports_of(e, f);
     bool v6 = e->signalled.family == ADDR_V6, is_known = addr_is_set(&e->signalled);
+    bool are_two = ports.single && ports.has_range;
     struct addr_text from = addr_print_ip(&e->signalled);
     /* iptables-nft's chains have capitals; the old iptables has no others. */
     bool is_iptables = strcmp(c->table, "filter") == 0 && strcmp(c->name, "INPUT") == 0;
     if (strcmp(c->table, "firewalld") == 0) {
-        writer_printf(w, "firewall-cmd --add-port=%u-%u/udp", e->port_min, e->port_max);
+        writer_string(w, "firewall-cmd --add-port=");
+        print_ports(e, &ports, "/udp --add-port=", '-', w);
+        writer_string(w, "/udp");
     } else if (is_iptables) {
-        writer_printf(w, "%s -I INPUT %s%s%s-p udp --dport %u:%u -j ACCEPT",
-                      v6 ? "ip6tables" : "iptables", is_known ? "-s " : "", is_known ? from.s : "",
-                      is_known ? " " : "", e->port_min, e->port_max);
+        writer_printf(w, "%s -I INPUT %s%s%s-p udp %s ", v6 ? "ip6tables" : "iptables",
+                      is_known ? "-s " : "", is_known ? from.s : "", is_known ? " " : "",
+                      are_two ? "-m multiport --dports" : "--dport");
+        print_ports(e, &ports, ",", ':', w);
+        writer_string(w, " -j ACCEPT");
     } else {
         writer_printf(w, "nft insert rule %s %s %s ", c->family[0] ? c->family : "inet",
                       c->table[0] ? c->table : "filter", c->name[0] ? c->name : "input");
         if (is_known)
             writer_printf(w, "%s saddr %s ", v6 ? "ip6" : "ip", from.s);
-        writer_printf(w, "udp dport %u-%u accept", e->port_min, e->port_max);
+        writer_string(w, are_two ? "udp dport { " : "udp dport ");
+        print_ports(e, &ports, ", ", '-', w);
+        writer_string(w, are_two ? " } accept" : " accept");
     }
 }
 
@@ -263,7 +308,7 @@ void doctor_print_command(const struct doctor_evidence *e, const struct doctor_f
     bool is_moved = f->cause == DOCTOR_SRC_MOVED ||
                     (f->cause == DOCTOR_INTERRUPTED && s->gap == DOCTOR_GAP_MOVED);
     if (f->cause == DOCTOR_HOST_FIREWALL || (is_moved && s->firewall == PATH_YES))
-        print_firewall_rule(e, w);
+        print_firewall_rule(e, f, w);
 }
 
 /* ---- What decides ---------------------------------------------------------------------------- */

@@ -87,8 +87,11 @@ static void print_silence(const struct doctor_evidence *e, const struct doctor_f
                                         : "No media comes for ");
     print_labels(list, count, w);
     writer_string(w, " at ");
-    for (size_t i = 0; i < count; i++)
-        writer_printf(w, "%s%s", TEXT(&list[i]->advertised), between(i, count));
+    bool is_one = count > 0; /* rtp.mux_port */
+    for (size_t i = 1; i < count; i++)
+        is_one &= addr_equal(&list[i]->advertised, &list[0]->advertised);
+    for (size_t i = 0; i < (is_one ? 1 : count); i++)
+        writer_printf(w, "%s%s", TEXT(&list[i]->advertised), is_one ? "" : between(i, count));
     if (detours == count)
         writer_printf(
             w, ", where %s answered first (another way was offered then, and it comes by that)",

@@ -341,15 +341,15 @@ static struct answered ask(int fd, struct rng *rng, const struct addr *server, u
 /* The server is there for another port of ours, and sees us at the advertised address: what stays
  * out of this one is held back on its way in. */
 static bool answers_others(struct rng *rng, const struct addr *server,
-                           const struct addr *advertised)
+                           const struct outside_port *at)
 {
-    struct addr any = any_address(advertised, 0);
+    struct addr any = addr_with_port(at->bound, 0); /* of several addresses that one */
     int fd = open_udp(&any);
     if (fd < 0)
         return false;
     struct answered other = ask(fd, rng, server, 0);
     close(fd);
-    return other.has_come && other.has_other && addr_equal_ip(&other.mapped, advertised);
+    return other.has_come && other.has_other && addr_equal_ip(&other.mapped, &at->advertised);
 }
 
 /* It must be the way that the SRC would come by: the same address, and the port as it is here, else
@@ -372,7 +372,7 @@ static void look_by_server(const struct look *look, struct rng *rng, const struc
             at->arrives = ask(fd, rng, server, STUN_CHANGE_IP | STUN_CHANGE_PORT).has_come
                               ? PATH_YES
                               : PATH_NO;
-        } else if (!first.has_come && answers_others(rng, server, advertised)) {
+        } else if (!first.has_come && answers_others(rng, server, at)) {
             at->arrives = at->answers_arrive = PATH_NO;
         }
         if (fd != look->port_fd)

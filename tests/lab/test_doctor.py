@@ -538,6 +538,8 @@ case("the range is not forwarded, looked at through a relay", "not-forwarded", o
 case("as root the ruleset is read", "host-firewall", NOBODY, before=host_drops("udp dport 10000-10199 drop"), check=pasted("nft"))
 case("the ruleset is read where its policy is to drop", "host-firewall", NOBODY, check=pasted("nft"), src=["symmetric"], before=lambda c: c.world.srs.nft(STATEFUL))
 
+case("one port for all beside the range, and the host drops both", "host-firewall", NOBODY, arguments=["--rtp.mux_port=40000"], check=pasted("nft"),
+     before=host_drops("udp dport { 40000, 10000-10199 } drop"))
 case("iptables keeps the rules", "host-firewall", NOBODY, check=pasted("iptables"), before=iptables(
     "-N media", "-A media -p udp -m multiport --dports 10000:10199 -j DROP", "-A INPUT -j media"))
 case("iptables keeps the rules and its policy is to drop", "host-firewall", NOBODY, check=pasted("iptables"), src=["symmetric"], before=iptables(

@@ -649,6 +649,38 @@ static void test_cures_name(void)
     CHECK(strstr(text, "192.0.2.1 to sip.allow"));
 }
 
+/* rtp.mux_port is of no range; an SRC may have one stream there and the others in the range. */
+static void test_ports_of_rules(void)
+{
+    static const struct {
+        const char *table, *chain;
+        uint16_t port[2];
+        const char *want;
+    } rules[] = {
+        {"filter", "input", {40000, 40000}, "udp dport 40000 accept"},
+        {"filter", "input", {40000, 10000}, "udp dport { 40000, 10000-20000 } accept"},
+        {"filter", "INPUT", {40000, 40000}, "-p udp --dport 40000 -j ACCEPT"},
+        {"filter", "INPUT", {10000, 10002}, "-p udp --dport 10000:20000 -j ACCEPT"},
+        {"filter", "INPUT", {10000, 40000}, "-p udp -m multiport --dports 40000,10000:20000 -j"},
+        {"firewalld", "x", {40000, 10000}, "--add-port=40000/udp --add-port=10000-20000/udp"},
+    };
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+        struct doctor_evidence e = dead_call();
+        struct doctor_finding f = {DOCTOR_HOST_FIREWALL, DOCTOR_CERTAIN, 3};
+        char text[512] = "", cure[512] = "";
+        struct writer w = writer_of(text, sizeof text - 1), c = writer_of(cure, sizeof cure - 1);
+        (void)view_copy(view_of_string(rules[i].table), e.chain.table, sizeof e.chain.table);
+        (void)view_copy(view_of_string(rules[i].chain), e.chain.name, sizeof e.chain.name);
+        for (size_t k = 0; k < 2; k++)
+            e.streams[k].bound.port = rules[i].port[k];
+        doctor_print_command(&e, &f, &w);
+        CHECK(strstr(text, rules[i].want));
+        f.cause = DOCTOR_ROUTER_FIREWALL;
+        doctor_print_cure(&e, &f, &c);
+        CHECK((strstr(cure, "port 40000 of") != NULL) == (i == 0 || i == 2));
+    }
+}
+
 static void test_words(void)
 {
     struct doctor_evidence e = dead_call();
@@ -696,6 +728,7 @@ int main(void)
     RUN(test_external_cures);
     RUN(test_counts_are_no_more_than_they_are);
     RUN(test_cures_name);
+    RUN(test_ports_of_rules);
     RUN(test_words);
     return tap_done();
 }

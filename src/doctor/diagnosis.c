@@ -147,6 +147,18 @@ static bool is_without_udp(const struct doctor_evidence *e)
     return e->stun_is_asked && e->stun_is_silent && e->behind_nat != PATH_NO;
 }
 
+/* UDP of the call's got out: a stream of it comes by UDP, or STUN answered another port's questions. */
+static bool has_udp_out(const struct doctor_evidence *e)
+{
+    for (size_t i = 0; i < e->stream_count; i++) {
+        const struct doctor_stream *s = &e->streams[i];
+        bool comes = s->expects_media && !doctor_stream_is_silent(s) && !s->is_ice;
+        if (s->lacks_port || (comes && !is_relayed(s)))
+            return true;
+    }
+    return false;
+}
+
 /* No way in stands for the stream, as far as our own network knows: what would have given it one
  * failed. */
 static enum judgement lacks_way(const struct doctor_evidence *e, const struct doctor_stream *s)
@@ -160,8 +172,9 @@ static enum judgement lacks_way(const struct doctor_evidence *e, const struct do
      * than to send some, and a chosen pair is a way. */
     if (s->is_ice && (s->path != PATH_BEST_EFFORT || e->external_is_set))
         return NO;
-    /* But whom our NAT gives another port for each of its ports, and whose own NAT has to be opened, finds none without. */
-    if (s->is_ice && ((is_unforeseeable(e, s) && needs_relay(e)) || is_without_udp(e)))
+    /* Without UDP there is none but a relay by TCP. What else keeps checks out depends on the SRC's own
+     * NAT, of which its SDP does not say the kind (doc/nat.md 3). */
+    if (s->is_ice && is_without_udp(e) && !has_udp_out(e) && e->stun_by_tcp == PATH_YES)
         return CERTAIN;
     if (s->is_ice)
         return is_unforeseeable(e, s) ? LIKELY : POSSIBLE;
@@ -271,18 +284,6 @@ static enum judgement judge_turn_down(const struct doctor_evidence *e)
     return e->stun_by_tcp == PATH_YES || lacks == POSSIBLE ? POSSIBLE : LIKELY;
 }
 
-/* UDP of the call's got out: a stream of it comes by UDP, or STUN answered another port's questions. */
-static bool has_udp_out(const struct doctor_evidence *e)
-{
-    for (size_t i = 0; i < e->stream_count; i++) {
-        const struct doctor_stream *s = &e->streams[i];
-        bool comes = s->expects_media && !doctor_stream_is_silent(s) && !s->is_ice;
-        if (s->lacks_port || (comes && !is_relayed(s)))
-            return true;
-    }
-    return false;
-}
-
 static enum judgement judge_udp_blocked(const struct doctor_evidence *e)
 {
     if (!is_without_udp(e) || is_shut_here(e) || has_udp_out(e))
@@ -351,13 +352,14 @@ static enum judgement judge_double_nat(const struct doctor_evidence *e,
     return s->probe == PATH_NO ? judge_closed(e, s) : LIKELY;
 }
 
-/* A port that merely was not looked at in time has its address told soon after, and another try. */
+/* A port that merely was not looked at in time has its address told soon after, and another try; and
+ * a relay needs none. */
 static enum judgement judge_nat_full(const struct doctor_evidence *e, const struct doctor_stream *s)
 {
     (void)e;
-    if (!s->lacks_port || doctor_stream_has_stopped(s))
+    if (!s->lacks_port || is_relayed(s) || doctor_stream_has_stopped(s))
         return NO;
-    return s->is_given_up && !s->is_ice ? CERTAIN : LIKELY;
+    return s->is_given_up && s->path == PATH_BEST_EFFORT && !s->is_ice ? CERTAIN : LIKELY;
 }
 
 static enum judgement judge_hairpin(const struct doctor_evidence *e, const struct doctor_stream *s)

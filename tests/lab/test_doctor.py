@@ -690,9 +690,10 @@ case("ICE, a stateful firewall, and an SRC behind a symmetric NAT", "router-fire
 among("ICE, a stateful firewall, and an SRC in the open that sends nothing", "src-silent router-firewall", RELAY, call=ICE,
       before=both(core_drops(GUARDED), SILENT), check=names_first("src-silent"))
 case("ICE, and the range is not forwarded", "not-forwarded", of(STATIC, STUN), srs=["masquerade"], src=["symmetric"], call=ICE)
-case("ICE, symmetric NATs at both ends, no relay", "symmetric-nat", STUN, srs=["symmetric"], src=["symmetric"], call=ICE)
-case("ICE, symmetric NATs at both ends, and the TURN password is wrong", "turn-credentials", of(STUN, RELAY, TURN_PASSWORD="no"), srs=["symmetric"],
-     src=["symmetric"], call=ICE)
+among("ICE, symmetric NATs at both ends, no relay", "symmetric-nat src-silent", STUN, srs=["symmetric"], src=["symmetric"], call=ICE,
+      check=names_first("symmetric-nat"))
+among("ICE, symmetric NATs at both ends, and the TURN password is wrong", "turn-credentials src-silent", of(STUN, RELAY, TURN_PASSWORD="no"),
+      srs=["symmetric"], src=["symmetric"], call=ICE, check=names_first("turn-credentials"))
 
 # Media that came, and stops.
 BOX = ("box", "mapping=independent", "filtering=address-port", "scope=mapping", "ports=random")

@@ -497,6 +497,10 @@ static void test_full_nat(void)
     streams(&e, without_port);
     streams(&e, given_up);
     CHECK(is_alone(&e, DOCTOR_NAT_FULL));
+    for (size_t i = 0; i < e.stream_count; i++)
+        e.streams[i].path = PATH_RELAY; /* which needs no port */
+    e.relay = DOCTOR_RELAY_READY;
+    CHECK(!has(&e, DOCTOR_NAT_FULL));
     /* With a stream that comes by UDP it is not shut, whoever is silent now. */
     e = dead_call();
     e.stun_is_silent = true;

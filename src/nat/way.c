@@ -300,6 +300,8 @@ void way_retarget(struct way *w, struct tick now, const struct way_facts *facts)
     w->due_raw = w->due_relayed = 0;
     w->flows = false;
     keepalive_start(&w->rounds, now, &w->facts.behaviour, KEEPALIVE_ENDLESS);
+    /* At once: what is on its way yet from where it was will end the rounds. */
+    burst(w, now);
     if (w->facts.relay && (w->facts.choice.permits || w->facts.choice.relay_stands_by))
         ask(w, now, WAY_PERMIT);
     if (w->confirmed && !w->held && !w->ended)

@@ -152,7 +152,7 @@ static struct src_lesson lesson_of(const struct recorder *recorder,
     const struct verdict *v = &stream->story.verdict;
     const struct addr *rtp = &stream->advertised, *rtcp = &call->leases[number].advertised_rtcp;
     struct src_lesson lesson = {
-        .offered = stream->offered,
+        .offered = stream->has_first ? stream->story.first_offered : stream->offered,
         .signalled = call->flow.peer,
         .observed = stream->story.first,
         .good_rtp_ms = good_ms(stream, now),

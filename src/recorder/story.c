@@ -125,6 +125,7 @@ bool recorder_story_media(struct recorder_story *story, const struct media_event
     switch (event->kind) {
     case MEDIA_EVENT_FIRST:
         story->first = event->addr;
+        story->first_offered = v->src.offered;
         if (v->first_packet_ms >= 0)
             return true;
         verdict_first_packet(v, event->tick, &event->addr, (uint32_t)event->counters.lost_before);

@@ -22,7 +22,8 @@ struct recorder_story {
     const char *unexpected; /* the path's name if it is none and packets come all the same */
     char relay[160];        /* its JSON; empty: none */
     struct verdict verdict;
-    struct addr first; /* where its first packet came from; unset: none came */
+    struct addr first;         /* where its first packet came from; unset: none came */
+    struct addr first_offered; /* what the SRC's SDP had said by then */
     enum path_code answered_with;
     unsigned used;  /* facts of the SRC's profile that the answer rests on (nat/srcs.h) */
     bool left;      /* the ladder gave that answer up */

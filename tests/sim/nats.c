@@ -397,6 +397,25 @@ static void test_from_the_relay_to_the_direct_way(void)
     play_free(play);
 }
 
+/* An SRC that moves to another port by its SDP before a call has taught kept its word all along. */
+static void test_another_port_by_its_sdp(void)
+{
+    struct gate_options gate = {.outside = SRS_OUTSIDE, .filtering = NAT_FILTERING_ADDRESS_PORT};
+    struct play *play = begin(13, &gate, 0, 4);
+    CHECK(src_connect(play->src, NULL));
+    src_talk(play->src, true);
+    world_run(&play->world, 2000);
+    play->a->from.port = (uint16_t)(play->a->from.port + 500);
+    play->b->from.port = (uint16_t)(play->b->from.port + 500);
+    src_invite(play->src, NULL);
+    CHECK_INT(src_wait(play->src), 200);
+    world_run(&play->world, 8000);
+    play_end(play);
+    check_whole(play);
+    CHECK(strstr(play->srs.profile, "\"class\":\"B1\"") != NULL);
+    play_free(play);
+}
+
 int main(void)
 {
     RUN(test_open_before_the_answer);
@@ -412,5 +431,6 @@ int main(void)
     RUN(test_a_relay_dies);
     RUN(test_a_late_src_finds_its_relay);
     RUN(test_from_the_relay_to_the_direct_way);
+    RUN(test_another_port_by_its_sdp);
     return tap_done();
 }

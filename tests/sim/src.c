@@ -296,7 +296,9 @@ void src_rtp(struct src *src, struct src_stream *stream, uint8_t payload_type, b
     stream->seq++;
     stream->sent++;
     if (stream->to.port)
-        world_send(src->world, stream->from, stream->to, view_of(packet, len));
+        world_send(src->world,
+                   addr_with_port(stream->from, (uint16_t)(stream->from.port + stream->shift)),
+                   stream->to, view_of(packet, len));
 }
 
 void src_talk(struct src *src, bool on)

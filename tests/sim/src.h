@@ -15,6 +15,7 @@ struct src_stream {
     char connection[32]; /* c= of its own, "" : the session's */
     char extra[768];     /* more attribute lines */
     struct addr from;    /* its RTP address */
+    uint16_t shift;      /* its RTP leaves from the port so much above that */
     bool removed;        /* offered with port 0 */
     bool mux;            /* offers a=rtcp-mux */
     struct addr to;      /* where the answer wants RTP; port 0: refused */

@@ -857,6 +857,23 @@ static void test_one_that_may_follow(void)
     CHECK_INT(packets(NULL, false, clock_ms - 1999, clock_ms), 0);
 }
 
+/* Its SDP names another port: that is sent to at once, though what was on its way from the old one
+ * comes in the very moment. */
+static void test_another_port_by_its_sdp(void)
+{
+    struct way_facts facts = stun_path();
+    struct addr moved = addr_with_port(src, 20500);
+    begin(&facts);
+    way_confirm(&w, now());
+    flow(src, false, 2000);
+    facts.offered = facts.targets[0] = moved;
+    facts.target_count = 1;
+    way_retarget(&w, now(), &facts);
+    hear(src, false);
+    run_until(clock_ms + 100);
+    CHECK(packets(&moved, false, clock_ms - 100, clock_ms) >= 1);
+}
+
 int main(void)
 {
     rng_init_number(&rng, 3);
@@ -876,6 +893,7 @@ int main(void)
     RUN(test_lifetimes_that_are_told);
     RUN(test_address_change);
     RUN(test_migration);
+    RUN(test_another_port_by_its_sdp);
     RUN(test_srcs_that_bear_nothing);
     RUN(test_open_hosts);
     RUN(test_no_udp);

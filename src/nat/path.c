@@ -71,14 +71,34 @@ static bool is_guessable(const struct path_src *src)
     return src->keeps_port == PATH_YES && may_be_reached(&src->signalled) && src->offered.port != 0;
 }
 
-enum path_known path_known_of(const struct path_src *src)
+/* Does it send from the address that it offers, as far as can be told? */
+static bool is_there(const struct path_src *src)
 {
     bool same = addr_is_set(&src->signalled) && src->offered.port != 0 &&
                 addr_equal_ip(&src->offered, &src->signalled);
-    bool offered = same || is_reachable(src);
+    return same || is_reachable(src);
+}
+
+struct addr path_shifted(const struct path_src *src, const struct addr *offered)
+{
+    int32_t port = (int32_t)offered->port + src->port_offset;
+    bool there = is_there(src);
+    /* Of the two addresses the one where another port was seen. */
+    if (src->port_offset == 0 || offered->port == 0 || port < 1 || port > UINT16_MAX ||
+        src->many_addresses || src->any_address ||
+        (there ? src->symmetric : src->keeps_port) != PATH_NO ||
+        !addr_is_set(there ? offered : &src->signalled))
+        return (struct addr){0};
+    return addr_with_port(there ? *offered : src->signalled, (uint16_t)port);
+}
+
+enum path_known path_known_of(const struct path_src *src)
+{
+    struct addr shifted = path_shifted(src, &src->offered);
+    bool offered = is_there(src);
     if (src->many_addresses)
         return PATH_KNOWN_SET;
-    if (offered && src->symmetric != PATH_NO)
+    if (offered && (src->symmetric != PATH_NO || addr_is_set(&shifted)))
         return PATH_KNOWN_EXACTLY;
     if (offered)
         return PATH_KNOWN_IP;
@@ -86,8 +106,8 @@ enum path_known path_known_of(const struct path_src *src)
         return PATH_KNOWN_NOTHING;
     /* What it offers is an address of its own network, translated on the way: 1:1 NATs keep the
      * port, others may. */
-    return src->keeps_port == PATH_YES && src->offered.port != 0 ? PATH_KNOWN_GUESSED
-                                                                 : PATH_KNOWN_SIGNALLED;
+    bool kept = src->keeps_port == PATH_YES && src->offered.port != 0;
+    return kept || addr_is_set(&shifted) ? PATH_KNOWN_GUESSED : PATH_KNOWN_SIGNALLED;
 }
 
 /* Rules 1 and 2: is it the filter alone that decides who reaches our STUN-learned address? */
@@ -154,7 +174,9 @@ static struct path_choice fill(const struct row *row, const struct path_us *us,
     c.punches = (filtered || tries) && (facts & STUN) && c.known != PATH_KNOWN_NOTHING;
     c.to_port = filtered && (facts & APDF);
     c.permits = relays;
-    c.latches = c.known < PATH_KNOWN_GUESSED || src->any_address;
+    /* An offset opens the way; whose packets they are it does not say. */
+    struct addr shifted = path_shifted(src, &src->offered);
+    c.latches = c.known < PATH_KNOWN_GUESSED || src->any_address || addr_is_set(&shifted);
     c.probes_back = c.code >= PATH_STUN && (is_reachable(src) || is_guessable(src));
     c.relay_stands_by =
         (c.to_port || c.code == PATH_REVERSE || row->needs == OWN) && (facts & RELAY);

@@ -49,7 +49,9 @@ struct path_src {
     enum path_answer symmetric; /* sends from what it offers (RFC 7866 §8.1.8 REQUIRES it) */
     enum path_answer latches;   /* sends to where our packets come from */
     enum path_answer
-        keeps_port;      /* its NAT does: the offered port behind the signalled address is right */
+        keeps_port; /* its NAT does: the offered port behind the signalled address is right */
+    /* Else: the port that it sends from minus the offered one, the same in its calls; 0: not known. */
+    int32_t port_offset;
     bool many_addresses; /* media from a known set besides the two above: a farm */
     bool any_address;    /* media from addresses that cannot be told before: arbitrary pooling */
     bool barred;         /* what it offers may not be sent to: sip.allow (target.h) */
@@ -65,6 +67,9 @@ enum path_known {
     PATH_KNOWN_EXACTLY,   /* IP and port */
 };
 enum path_known path_known_of(const struct path_src *src);
+/* Where the offset puts what comes from `offered`, which is src's or its RTCP's; unset where none is
+ * known, or it leads to no port. */
+struct addr path_shifted(const struct path_src *src, const struct addr *offered);
 
 struct path_choice {
     enum path_code code;

@@ -9,8 +9,8 @@
 static const char *src_fact_name(enum src_fact fact)
 {
     static const char *const names[] = {
-        "symmetric", "latches",  "keeps_port",     "many_addresses", "any_address", "one_port",
-        "reinvites", "rtcp_mux", "rtcp_attribute", "quiet",          "rebinds"};
+        "symmetric", "latches",   "keeps_port", "port_offset",    "many_addresses", "any_address",
+        "one_port",  "reinvites", "rtcp_mux",   "rtcp_attribute", "quiet",          "rebinds"};
     _Static_assert(sizeof names / sizeof *names == SRC_FACTS, "one name each");
     return names[fact];
 }
@@ -87,6 +87,7 @@ static void apply(const struct src_profile *p, struct path_src *src, unsigned wi
     /* Nothing is to be followed where nothing of ours may come. */
     src->latches = is[SRC_QUIET] == PATH_YES ? PATH_NO : is[SRC_LATCHES];
     src->keeps_port = is[SRC_KEEPS_PORT];
+    src->port_offset = is[SRC_PORT_OFFSET] == PATH_YES ? p->port_offset : 0;
     src->many_addresses = is[SRC_MANY_ADDRESSES] == PATH_YES;
     src->any_address = is[SRC_ANY_ADDRESS] == PATH_YES;
 }
@@ -118,6 +119,7 @@ void src_profile_say(const struct src_profile *p, unsigned used, struct writer *
         [SRC_SYMMETRIC] = "it sends from the address that it offers",
         [SRC_LATCHES] = "it sends to where our packets come from",
         [SRC_KEEPS_PORT] = "the NAT before it keeps its port",
+        [SRC_PORT_OFFSET] = "its port is the offered one",
         [SRC_MANY_ADDRESSES] = "its media comes from one of several addresses",
         [SRC_ANY_ADDRESS] = "its media comes from addresses that cannot be told before",
     };
@@ -125,6 +127,7 @@ void src_profile_say(const struct src_profile *p, unsigned used, struct writer *
         [SRC_SYMMETRIC] = "it sends from another port than it offers",
         [SRC_LATCHES] = "it does not follow our packets",
         [SRC_KEEPS_PORT] = "the NAT before it changes its port",
+        [SRC_PORT_OFFSET] = "its port cannot be told from the offered one",
         [SRC_MANY_ADDRESSES] = "its media comes from one address",
         [SRC_ANY_ADDRESS] = "its media comes from known addresses",
     };
@@ -133,6 +136,8 @@ void src_profile_say(const struct src_profile *p, unsigned used, struct writer *
         if (!(used & (1u << f)) || p->beliefs[f].answer == PATH_UNKNOWN)
             continue;
         writer_printf(w, "%s%s", comma, (p->beliefs[f].answer == PATH_YES ? yes : no)[f]);
+        if (f == SRC_PORT_OFFSET && p->beliefs[f].answer == PATH_YES)
+            writer_printf(w, " %+d", p->port_offset);
         comma = ", ";
     }
     if (*comma)
@@ -174,6 +179,37 @@ static void remember(struct src_profile *p, const struct addr *ip)
     p->media[0] = addr_with_port(*ip, 0);
 }
 
+/* Whether its port can be told from the one that it offers. One call does not show that: the streams of
+ * one may be at one distance because its NAT counts up; and a call that offers the same port again may have
+ * found the mapping of the one before. So it takes calls in a row with other ports, and a stream that
+ * says otherwise undoes them all. */
+static void learn_offset(struct src_profile *p, const struct src_lesson *l)
+{
+    bool varies = src_profile_believes(p, SRC_PORT_OFFSET) == PATH_NO;
+    int32_t seen = (int32_t)l->observed.port - (int32_t)l->offered.port;
+    int32_t expected = (int32_t)l->offered.port + p->port_offset;
+    if (seen == 0) {
+        forget(p, SRC_PORT_OFFSET);
+        p->port_offset = 0;
+        p->port_offset_calls = 0;
+    } else if (seen == p->port_offset) {
+        if (l->failed && (l->used & 1u << SRC_PORT_OFFSET)) /* true perhaps, and of no use */
+            return;
+        if (!l->again && p->port_offset_calls && l->offered.port != p->port_offset_offered) {
+            p->port_offset_offered = l->offered.port;
+            p->port_offset_calls++;
+        }
+        if (p->port_offset_calls >= (varies ? SRC_OFFSET_AGAIN : SRC_OFFSET_CALLS))
+            see(p, SRC_PORT_OFFSET, PATH_YES);
+    } else if (p->port_offset == 0 || (expected > 0 && expected <= UINT16_MAX)) {
+        if (p->port_offset)
+            see(p, SRC_PORT_OFFSET, PATH_NO);
+        p->port_offset = l->again ? 0 : seen; /* of what this call showed before nothing is left */
+        p->port_offset_offered = l->offered.port;
+        p->port_offset_calls = l->again ? 0 : 1;
+    } /* else: beyond the last port it must do something else, which says nothing */
+}
+
 /* Where it sent from, beside what it had offered and where its SIP came from (doc/nat.md 1). */
 static void learn_source(struct src_profile *p, const struct src_lesson *l)
 {
@@ -188,6 +224,8 @@ static void learn_source(struct src_profile *p, const struct src_lesson *l)
         see(p, SRC_KEEPS_PORT, seen->port == l->offered.port ? PATH_YES : PATH_NO);
         forget(p, SRC_SYMMETRIC);
     }
+    if (l->offered.port && (at_offered || at_signalled))
+        learn_offset(p, l);
     if (!addr_equal(seen, &l->offered)) /* what follows is where it says that it is */
         forget(p, SRC_LATCHES);
     if (at_offered || at_signalled) {
@@ -226,6 +264,10 @@ bool src_profile_learn(struct src_profile *p, struct wall now, const struct src_
             if (l->used & (1u << f))
                 doubt(p, (enum src_fact)f);
         }
+        /* The way there did not open twice. It is not believed again while it stays the same. */
+        if ((l->used & 1u << SRC_PORT_OFFSET) &&
+            src_profile_believes(p, SRC_PORT_OFFSET) == PATH_UNKNOWN)
+            p->port_offset_calls = 0;
     }
     see(p, SRC_QUIET, l->quiet); /* it can end a call before that has taught anything */
     see(p, SRC_REINVITES, l->reinvites);
@@ -266,6 +308,20 @@ const char *src_profile_class(const struct src_profile *p)
 
 /* ---- Text ----------------------------------------------------------------------------------- */
 
+/* What is believed, for those who read it; and what it rests on. */
+static void print_offset(const struct src_profile *p, struct writer *w)
+{
+    if (src_profile_believes(p, SRC_PORT_OFFSET) == PATH_YES)
+        writer_printf(w, ",\"port_offset\":%d", p->port_offset);
+    else
+        writer_string(w, ",\"port_offset\":null");
+    if (p->port_offset)
+        writer_printf(w, ",\"port_offset_seen\":{\"ports\":%d,\"offered\":%u,\"calls\":%u}",
+                      p->port_offset, p->port_offset_offered, p->port_offset_calls);
+    else
+        writer_string(w, ",\"port_offset_seen\":null");
+}
+
 void src_profile_print(const struct src_profile *p, char out[SRC_PROFILE_TEXT])
 {
     const char *class = src_profile_class(p), *comma = "";
@@ -277,6 +333,7 @@ void src_profile_print(const struct src_profile *p, char out[SRC_PROFILE_TEXT])
         writer_printf(&w, ",\"first_rtp_ms\":%d", p->first_rtp_ms);
     else
         writer_string(&w, ",\"first_rtp_ms\":null");
+    print_offset(p, &w);
     writer_string(&w, ",\"facts\":{");
     for (int f = 0; f < SRC_FACTS; f++) {
         const struct src_belief *b = &p->beliefs[f];
@@ -317,6 +374,23 @@ static bool read_facts(const json_t *facts, struct src_profile *p)
     return true;
 }
 
+/* Profiles from before there were offsets have none. */
+static bool read_offset(const json_t *seen, struct src_profile *p)
+{
+    json_int_t ports = json_integer_value(json_object_get(seen, "ports"));
+    json_int_t offered = json_integer_value(json_object_get(seen, "offered"));
+    json_int_t calls = json_integer_value(json_object_get(seen, "calls"));
+    if (!seen || json_is_null(seen))
+        return src_profile_believes(p, SRC_PORT_OFFSET) != PATH_YES;
+    if (ports == 0 || ports < -UINT16_MAX || ports > UINT16_MAX || offered < 1 ||
+        offered > UINT16_MAX || calls < 0 || calls > UINT32_MAX)
+        return false;
+    p->port_offset = (int32_t)ports;
+    p->port_offset_offered = (uint16_t)offered;
+    p->port_offset_calls = (uint32_t)calls;
+    return true;
+}
+
 static bool read_profile(const json_t *root, struct src_profile *p)
 {
     const json_t *first = json_object_get(root, "first_rtp_ms");
@@ -324,8 +398,9 @@ static bool read_profile(const json_t *root, struct src_profile *p)
     json_int_t calls = json_integer_value(json_object_get(root, "calls"));
     *p = (struct src_profile){.first_rtp_ms = -1};
     if (!read_time(root, "first_at", &p->first_at) || !read_time(root, "used_at", &p->used_at) ||
-        !read_facts(json_object_get(root, "facts"), p) || calls < 0 || calls > UINT32_MAX ||
-        !json_is_array(media) || json_array_size(media) > SRC_MEDIA)
+        !read_facts(json_object_get(root, "facts"), p) ||
+        !read_offset(json_object_get(root, "port_offset_seen"), p) || calls < 0 ||
+        calls > UINT32_MAX || !json_is_array(media) || json_array_size(media) > SRC_MEDIA)
         return false;
     p->calls = (uint32_t)calls;
     if (json_is_integer(first)) {

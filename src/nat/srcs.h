@@ -15,6 +15,8 @@ enum {
     SRC_TEACHES_MS = 5000,  /* of good RTP */
     SRC_KEEP_DAYS = 30,     /* unused for so long: forgotten */
     SRC_WEIGHT = 100,       /* of what was seen; one failure halves it, two forget it */
+    SRC_OFFSET_CALLS = 2,   /* in a row that show one port offset: it is believed, */
+    SRC_OFFSET_AGAIN = 3,   /* and so many where it was seen to be another before */
     SRC_PROFILE_TEXT = 1536 /* its JSON is never longer */
 };
 
@@ -33,6 +35,7 @@ enum src_fact {
     SRC_SYMMETRIC,      /* sends from what it offers (RFC 7866 §8.1.8) */
     SRC_LATCHES,        /* sends to where our packets come from */
     SRC_KEEPS_PORT,     /* the NAT before it does */
+    SRC_PORT_OFFSET,    /* else its port is the offered one plus the same number in each call */
     SRC_MANY_ADDRESSES, /* media from a known set: a farm */
     SRC_ANY_ADDRESS,    /* media from addresses nobody can tell before */
     SRC_ONE_PORT,       /* the same source port to whomever it sends: the relay can be left */
@@ -54,6 +57,11 @@ struct src_profile {
     uint32_t calls; /* that taught */
     struct src_belief beliefs[SRC_FACTS];
     int32_t first_rtp_ms; /* after the ACK, as last seen; -1: not known */
+    /* The port that it sent from last minus the one it had offered, at the address where it was
+     * expected; 0: it was none. */
+    int32_t port_offset;
+    uint16_t port_offset_offered; /* the port that it had offered, */
+    uint32_t port_offset_calls;   /* calls in a row that showed it; 0: it has failed, none counts */
     struct addr media[SRC_MEDIA];
     uint8_t media_count;
 };
@@ -75,6 +83,7 @@ void src_profile_say(const struct src_profile *p, unsigned used, struct writer *
 /* One stream of a call that is over (or has taught enough). */
 struct src_lesson {
     struct addr offered, signalled;
+    bool again;              /* another stream of its call has taught before */
     struct addr observed;    /* the first source that was recorded; unset: nothing came */
     int64_t good_rtp_ms;     /* how long RTP flowed without breaks worth mention */
     int32_t first_rtp_ms;    /* after the ACK; -1: not known */

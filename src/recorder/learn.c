@@ -153,6 +153,7 @@ static struct src_lesson lesson_of(const struct recorder *recorder,
     const struct addr *rtp = &stream->advertised, *rtcp = &call->leases[number].advertised_rtcp;
     struct src_lesson lesson = {
         .offered = stream->has_first ? stream->story.first_offered : stream->offered,
+        .again = call->has_taught,
         .signalled = call->flow.peer,
         .observed = stream->story.first,
         .good_rtp_ms = good_ms(stream, now),

@@ -499,6 +499,7 @@ const char *recorder_way_name_unexpected(const struct recorder_lease *lease)
 struct targets {
     const struct recorder *recorder;
     struct target_rule rule;
+    const struct path_src *src;
 };
 
 static bool may_get(const struct targets *t, const struct addr *to)
@@ -517,14 +518,18 @@ static void add(struct addr *list, uint8_t *count, uint8_t room, struct addr one
         list[(*count)++] = one;
 }
 
-/* What is offered; and that port behind the address that SIP came from: 1:1 NATs and those that
- * keep ports show it so. */
-static void put_targets(const struct targets *t, const struct addr *offered, struct addr *list,
-                        uint8_t *count)
+/* Where the SRC was seen to send from, told by its port offset, if that is where the way has to be
+ * opened: what shifts RTP's port shifts RTCP's beside it. What is offered; and that port behind the
+ * address that SIP came from: 1:1 NATs and those that keep ports show it so. */
+static void put_targets(const struct targets *t, const struct addr *offered, bool punches,
+                        struct addr *list, uint8_t *count)
 {
     struct addr guess = addr_with_port(t->rule.signalled, offered->port);
+    struct addr shifted = path_shifted(t->src, offered);
     if (offered->port == 0)
         return;
+    if (punches && may_get(t, &shifted) && shifted.family == offered->family)
+        add(list, count, MEDIA_TARGETS, shifted);
     if (may_get(t, offered))
         add(list, count, MEDIA_TARGETS, *offered);
     if (may_get(t, &guess) && guess.family == offered->family)
@@ -597,15 +602,17 @@ void recorder_way_fill(const struct recorder *recorder, const struct recorder_ca
                        struct media_way *way)
 {
     unsigned v6 = family_of(lease);
-    struct targets t = {recorder, {.signalled = call->flow.peer, .listed = call->listed}};
+    struct targets t = {
+        recorder, {.signalled = call->flow.peer, .listed = call->listed}, &lease->src};
+    bool punches = lease->choice.punches;
     *way = (struct media_way){
         .choice = lease->choice,
         .behaviour = recorder->profiles[v6].behaviour,
         .may_reinvite = !call->stays,
         .mapped = lease->us.has_stun ? lease->ticket.seen : (struct addr){0},
     };
-    put_targets(&t, &stream->offered, way->targets, &way->target_count);
-    put_targets(&t, &stream->offered_rtcp, way->targets_rtcp, &way->target_rtcp_count);
+    put_targets(&t, &stream->offered, punches, way->targets, &way->target_count);
+    put_targets(&t, &stream->offered_rtcp, punches, way->targets_rtcp, &way->target_rtcp_count);
     put_permitted(&t, call, stream, lease->ticket.bound.family, way);
     if (call->knows_src)
         put_known(&t, &stream->offered, &call->src_profile, way);

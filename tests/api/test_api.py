@@ -407,7 +407,8 @@ def test_delete(w, c):
 
 
 PROFILE = {"class": "B2", "calls": 3, "first_at": "2026-03-01T12:00:00.000Z", "used_at": "2026-03-02T12:00:00.000Z",
-           "first_rtp_ms": 120, "facts": {"symmetric": {"is": False, "weight": 100}}, "media": ["192.0.2.9"]}
+           "first_rtp_ms": 120, "facts": {"symmetric": {"is": False, "weight": 100}, "port_offset": {"is": True, "weight": 50}},
+           "port_offset": -500, "port_offset_seen": {"ports": -500, "offered": 20000, "calls": 2}, "media": ["192.0.2.9"]}
 
 
 def srcs(c, want, query=""):

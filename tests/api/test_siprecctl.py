@@ -201,12 +201,12 @@ def test_delete(w):
 
 def test_srcs(w):
     assert w.ctl("srcs") == (0, "Nothing is known of any SRC yet.\n", "")
-    profile = {"class": "B6", "calls": 7, "facts": {"latches": {"is": True, "weight": 50},
-                                                     "rtcp_mux": {"is": False, "weight": 100}}, "media": []}
+    profile = {"class": "B6", "calls": 7, "facts": {"port_offset": {"is": True, "weight": 50}, "latches": {"is": False, "weight": 100}},
+               "port_offset": 1000, "media": []}
     w.ask(f"src {uuid(70)} udp:5060 192.0.2.7 h agent\x1b\t{json.dumps(profile)}")
     assert wait_for(lambda: not w.ctl("srcs")[1].startswith("Nothing"), 60)
     line = w.ctl("srcs")[1].splitlines()[1]
-    assert line.split() == [uuid(70), "192.0.2.7", "B6", "7", "latches", "no-rtcp_mux"], line
+    assert line.split() == [uuid(70), "192.0.2.7", "B6", "7", "port_offset=+1000", "no-latches"], line
     assert json.loads(w.ctl("srcs", "--json")[1])["srcs"][0]["class"] == "B6"
     assert w.ctl("srcs", "forget", uuid(70)) == (0, f"Forgotten {uuid(70)}.\n", "")
     assert w.ctl("srcs", "forget", uuid(70))[0] == 1

@@ -8,9 +8,18 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LADDER_MS = 3000, CLASSES = 6, COLD_MS = 20, PACKET_MS = 20 };
+enum {
+    LADDER_MS = 3000,
+    CLASSES = 7,
+    COLD_MS = 20,
+    PACKET_MS = 20,
+    SHIFT = 1000,
+    OTHER_SHIFT = 1700
+};
 
-static const char *const classes[CLASSES] = {"B1", "B2", "B3", "B4", "B5", "B6"};
+/* What an SRC may have been taken for; the last is B2 whose port offset is believed. */
+static const char *const classes[CLASSES] = {"B1", "B2", "B3", "B4", "B5", "B6", "B2"};
+enum { CLASS_B5 = 4, CLASS_B6 = 5, CLASS_SHIFTED = 6 };
 
 /* ---- networks ------------------------------------------------------------------------------- */
 
@@ -99,10 +108,11 @@ static void set_admits(struct network *n, const char *whom, struct rng *rng)
     }
 }
 
-static bool make_us(struct plainplay_options *o, const struct cell *cell, struct rng *rng)
+static bool make_us(struct plainplay_options *o, const struct cell *cell, const char *variant,
+                    struct rng *rng)
 {
     struct network *n = &o->us;
-    const char *value = strchr(cell->variant, '=');
+    const char *value = strchr(variant, '=');
     value = value ? value + 1 : "";
     o->speech = rng_below(rng, 2) ? MAPHOST_PCP : MAPHOST_NATPMP;
     if (strcmp(cell->srs, "same LAN") == 0) {
@@ -118,12 +128,31 @@ static bool make_us(struct plainplay_options *o, const struct cell *cell, struct
         return network_make(
             n, "IPv6 firewall",
             rng_below(rng, 2) ? "pinhole=yes filter=ADF" : "pinhole=yes filter=APDF", rng);
-    if (strncmp(cell->variant, "admits=", 7) == 0) {
+    if (strncmp(variant, "admits=", 7) == 0) {
         bool good = network_make(n, cell->srs, "", rng);
         set_admits(n, value, rng);
         return good;
     }
-    return network_make(n, cell->srs, cell->variant, rng);
+    return network_make(n, cell->srs, variant, rng);
+}
+
+/* The SRC's word of a variant, "scope=endpoint offset=learned"; the others are our network's. NULL: none. */
+static const char *offset_word(const struct cell *cell)
+{
+    return strstr(cell->variant, "offset=learned");
+}
+
+/* Its source port is the offered one and a number: by itself, or by the NAT that it is behind. */
+static void shift(struct plainplay_options *o, const char *column, struct rng *rng)
+{
+    int by = 1 + (int)rng_below(rng, 9000);
+    if (strcmp(column, "B4") == 0) {
+        o->them.boxes[0].mapping = NATBOX_INDEPENDENT; /* others have a second port for the relay */
+        o->them.boxes[0].ports = NATBOX_SHIFTED;
+        o->them.boxes[0].step = (uint16_t)by;
+    } else {
+        o->port_offset = rng_below(rng, 2) ? by : -by;
+    }
 }
 
 /* ---- plays ---------------------------------------------------------------------------------- */
@@ -206,6 +235,26 @@ static void judge_first(const struct judge *j, const struct plainplay_measure *m
         fail(j, "learned another class", m);
 }
 
+/* A call for which nothing may rest on an offset: no two in a row have shown it, or not any more. */
+static void play_unlearned(struct judge *j, struct plainplay *play, const char *which)
+{
+    j->which = which;
+    struct plainplay_measure m = plainplay_call(play);
+    judge_first(j, &m);
+    if (!is_relayed(m.path))
+        fail(j, "another path", &m);
+}
+
+/* What its port was told from holds no more: recorded all the same, and not believed again. */
+static void play_shifted_otherwise(struct judge *j, struct plainplay *play)
+{
+    play->src.options.port_offset += OTHER_SHIFT;
+    j->which = "another offset";
+    struct plainplay_measure m = plainplay_call(play);
+    judge_first(j, &m);
+    play_unlearned(j, play, "after another offset");
+}
+
 static void play_two(const struct cell *cell, uint64_t seed, const struct plainplay_options *o,
                      struct matrix_play *out)
 {
@@ -216,6 +265,8 @@ static void play_two(const struct cell *cell, uint64_t seed, const struct plainp
     plainplay_learn(&play);
     struct plainplay_measure m = plainplay_call(&play);
     (hopeless ? judge_hopeless : judge_first)(&j, &m);
+    if (offset_word(cell))
+        play_unlearned(&j, &play, "second call");
     j.which = "next call";
     m = plainplay_call(&play);
     out->came = m.came;
@@ -229,6 +280,8 @@ static void play_two(const struct cell *cell, uint64_t seed, const struct plainp
         if (!m.came || strcmp(m.path, cell->path) != 0)
             fail(&j, "another path", &m);
     }
+    if (o->port_offset)
+        play_shifted_otherwise(&j, &play);
     plainplay_finish(&play);
 }
 
@@ -243,13 +296,19 @@ static const struct src_profile *taught(size_t class)
     struct plainplay_options o = {.packet_ms = PACKET_MS};
     struct rng rng;
     rng_init_number(&rng, class);
-    bool made = network_make(&o.us, class == 4 ? "Open" : "EDM+APDF", "scope=mapping", &rng) &&
-                make_src(&o, classes[class], &rng);
+    bool made =
+        network_make(&o.us, class == CLASS_B5 ? "Open" : "EDM+APDF", "scope=mapping", &rng) &&
+        make_src(&o, classes[class], &rng);
+    o.port_offset = class == CLASS_SHIFTED ? SHIFT : 0;
     plainplay_begin(&play, class + 1, &o);
     plainplay_learn(&play);
     struct plainplay_measure m = plainplay_call(&play);
+    if (class == CLASS_SHIFTED)
+        m = plainplay_call(&play);
     profiles[class] = play.srs.known;
-    is_known[class] = made && strcmp(m.class, classes[class]) == 0;
+    is_known[class] =
+        made && strcmp(m.class, classes[class]) == 0 &&
+        (class == CLASS_SHIFTED) == (play.srs.known.beliefs[SRC_PORT_OFFSET].answer == PATH_YES);
     plainplay_finish(&play);
     return is_known[class] ? &profiles[class] : NULL;
 }
@@ -262,8 +321,8 @@ static void play_misled(const struct cell *cell, uint64_t seed, const struct pla
     struct rng rng;
     rng_init_number(&rng, seed ^ 0x777);
     size_t class = rng_below(&rng, CLASSES);
-    if (strcmp(classes[class], cell->src) == 0)
-        class = (class + 1) % CLASSES;
+    if (class != CLASS_SHIFTED && strcmp(classes[class], cell->src) == 0)
+        class = (class + 1) % CLASS_SHIFTED;
     const struct src_profile *wrong = taught(class);
     plainplay_begin(&play, seed, o);
     plainplay_learn(&play);
@@ -271,7 +330,8 @@ static void play_misled(const struct cell *cell, uint64_t seed, const struct pla
         play.srs.known = *wrong;
     struct plainplay_measure m = plainplay_call(&play);
     char which[32];
-    (void)snprintf(which, sizeof which, "known as %s", classes[class]);
+    (void)snprintf(which, sizeof which, "known as %s%s", classes[class],
+                   class == CLASS_SHIFTED ? " by its offset" : "");
     j.which = which;
     if (!wrong)
         fail(&j, "that class was not learned", &m);
@@ -281,7 +341,7 @@ static void play_misled(const struct cell *cell, uint64_t seed, const struct pla
         judge_always(&j, &m);
         if (!m.came || m.first_ms > LADDER_MS)
             fail(&j, "not recorded within 3 s", &m);
-        if (!is_class(cell, m.class, class == 5))
+        if (!is_class(cell, m.class, class == CLASS_B6))
             fail(&j, "not corrected", &m);
     }
     plainplay_finish(&play);
@@ -300,11 +360,18 @@ void matrix_play_plain(const struct cell *cell, uint64_t seed, struct matrix_pla
     struct rng rng;
     rng_init_number(&rng, seed);
     *out = (struct matrix_play){.kind = kind_of(cell->path), .good = true};
-    if (!make_us(&o, cell, &rng) || !make_src(&o, cell->src, &rng)) {
+    char ours[CELL_TEXT];
+    const char *theirs = offset_word(cell);
+    (void)snprintf(ours, sizeof ours, "%s", cell->variant);
+    if (theirs) /* and the blank before it */
+        ours[theirs > cell->variant ? theirs - cell->variant - 1 : 0] = 0;
+    if (!make_us(&o, cell, ours, &rng) || !make_src(&o, cell->src, &rng)) {
         out->good = false;
         (void)snprintf(out->why, sizeof out->why, "no network of that name, or a word is none");
         return;
     }
+    if (theirs)
+        shift(&o, cell->src, &rng);
     play_two(cell, seed, &o, out);
     play_misled(cell, seed, &o, out);
 }

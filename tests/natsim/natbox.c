@@ -138,6 +138,10 @@ static struct addr assign(struct natbox *box, struct tick now, const struct addr
         case NATBOX_OVERLOADED:
             external.port = try == 0 ? internal->port : any_port(box);
             break;
+        case NATBOX_SHIFTED:
+            external.port =
+                try == 0 ? (uint16_t)(internal->port + box->options.step) : any_port(box);
+            break;
         case NATBOX_PARITY:
             external.port = (uint16_t)((any_port(box) & ~1u) | (internal->port & 1u));
             break;

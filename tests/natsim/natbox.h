@@ -23,7 +23,8 @@ enum natbox_ports {
     NATBOX_PARITY,     /* any, of the same parity (§4.2.2) */
     NATBOX_SEQUENTIAL, /* each `step` on from the last */
     NATBOX_RANDOM,
-    NATBOX_BLOCK, /* any of a block of `quota` ports that each inside address has (RFC 7422) */
+    NATBOX_BLOCK,   /* any of a block of `quota` ports that each inside address has (RFC 7422) */
+    NATBOX_SHIFTED, /* the internal port plus `step` where that is free, else any */
 };
 
 /* What leaves at all: UDP and TCP, TCP alone, TCP to port 443 alone, or nothing. What comes in
@@ -53,7 +54,7 @@ struct natbox_options {
     enum natbox_protocol protocol; /* natsim sets it: each protocol has a table of its own */
     int64_t initial_ms;            /* lifetime of what has not been answered */
     int64_t established_ms;
-    uint16_t step; /* of sequential ports; 0 and 1: the next */
+    uint16_t step; /* of sequential ports; 0 and 1: the next; and of shifted ones */
     size_t quota;  /* mappings of one inside address at most; 0: no limit */
 };
 

@@ -278,8 +278,8 @@ void network_print(const struct network *n, char *out, size_t size)
 {
     static const char *const mappings[] = {"EIM", "ADM", "APDM"}, *const filters[] = {"EIF", "ADF",
                                                                                       "APDF"};
-    static const char *const ports[] = {"kept",       "overloaded", "parity",
-                                        "sequential", "random",     "block"};
+    static const char *const ports[] = {"kept",   "overloaded", "parity", "sequential",
+                                        "random", "block",      "shifted"};
     size_t len = 0;
     out[0] = 0;
     for (size_t i = n->levels; i-- > 0 && len < size;) {

@@ -38,10 +38,13 @@ static bool may(const struct plainside *side, const struct addr *to)
            target_may_get(&rule, to, is_named(side, to));
 }
 
+/* An address once; of the one that a port offset leads to what is offered, too. */
 static void add_target(const struct plainside *side, struct way_facts *f, struct addr to)
 {
+    struct addr shifted = path_shifted(&side->src, &side->src.offered);
     for (size_t i = 0; i < f->target_count; i++) {
-        if (addr_equal_ip(&f->targets[i], &to))
+        bool is_shifted = addr_equal(&f->targets[i], &shifted);
+        if (is_shifted ? addr_equal(&shifted, &to) : addr_equal_ip(&f->targets[i], &to))
             return;
     }
     if (f->target_count < WAY_TARGETS && to.port && may(side, &to))
@@ -83,6 +86,8 @@ static void fill_facts(struct plainside *side)
                             .one_port = src_profile_believes(&side->known, SRC_ONE_PORT)};
     if (side->is_direct)
         add_target(side, f, side->way.peer);
+    if (side->choice.punches)
+        add_target(side, f, path_shifted(&side->src, &side->src.offered));
     add_target(side, f, side->src.offered);
     add_target(side, f, addr_with_port(side->src.signalled, port));
     for (size_t i = 0; i < side->known.media_count; i++)

@@ -105,6 +105,7 @@ static void add_src(struct plainplay *play)
     network_build(n, &play->sim, 1);
     struct plainsrc_options src = {.address = n->address,
                                    .source = o->source,
+                                   .port_offset = o->port_offset,
                                    .latches = o->latches,
                                    .refuses = o->refuses,
                                    .is_closed = o->is_closed,

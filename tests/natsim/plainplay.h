@@ -19,6 +19,7 @@ enum { PLAINPLAY_MESSAGES = 8 };
 struct plainplay_options {
     struct network us, them;
     enum plainsrc_source source;
+    int port_offset; /* PLAINSRC_OTHER_PORT's */
     bool latches, refuses;
     bool is_closed;      /* to what we send to it: ICMP */
     bool inactive_first; /* nat.inactive_first */

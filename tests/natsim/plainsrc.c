@@ -47,6 +47,8 @@ void plainsrc_offer(struct plainsrc *src)
     src->offered = src->source = addr_with_port(o->address, src->port);
     if (o->source != PLAINSRC_SYMMETRIC)
         src->source.port = (uint16_t)(40000 + 2 * rng_below(rng, 10000));
+    if (o->source == PLAINSRC_OTHER_PORT && o->port_offset)
+        src->source.port = (uint16_t)(src->port + o->port_offset);
     if (o->source == PLAINSRC_FARM)
         src->source = addr_with_port(o->farm[src->calls % PLAINSRC_FARM_SIZE], src->source.port);
     if (o->source == PLAINSRC_ANYWHERE) {

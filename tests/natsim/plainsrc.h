@@ -19,6 +19,7 @@ enum { PLAINSRC_SIP_PORT = 5060, PLAINSRC_FARM_SIZE = 2, PLAINSRC_PAYLOAD_TYPE =
 struct plainsrc_options {
     struct addr address; /* its own, without port */
     enum plainsrc_source source;
+    int port_offset; /* its other port, from the offered one; 0: any other, each time */
     struct addr farm[PLAINSRC_FARM_SIZE]; /* its other addresses */
     struct addr anywhere;                 /* the first of many: 30 in a row are its own */
     bool latches;

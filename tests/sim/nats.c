@@ -397,11 +397,87 @@ static void test_from_the_relay_to_the_direct_way(void)
     play_free(play);
 }
 
-/* An SRC that moves to another port by its SDP before a call has taught kept its word all along. */
-static void test_another_port_by_its_sdp(void)
+/* One more call of the same SRC, whose one stream offers that port and comes from `by` above it. */
+static void call_again(struct play *play, unsigned number, uint16_t by)
+{
+    (void)play_same_src(play);
+    play->a->from.port = (uint16_t)(play->a->from.port + 100 * number);
+    play->a->shift = by;
+    CHECK(src_connect(play->src, NULL));
+    src_talk(play->src, true);
+}
+
+static bool is_told_a_relay(const struct play *play)
+{
+    return addr_equal_ip(&play->a->to, &gate_relayed);
+}
+
+/* What came of it once it has lasted long enough to teach; the document's only stream. */
+static json_t *hear_out(struct play *play, json_t **document)
+{
+    world_run(&play->world, 8000);
+    src_hang_up(play->src);
+    *document = json_loads(play->srs.files[play->srs.file_count - 1].document, 0, NULL);
+    json_t *stream = json_array_get(json_object_get(*document, "streams"), 0);
+    CHECK_TEXT(play_text(json_object_get(stream, "verdict"), "src_class"), "B2");
+    return stream;
+}
+
+/* Behind a filter for the very port an SRC whose port is always the offered one and 1,000 gets a relay, until a
+ * second call has shown that. Then what is sent there opens the way, and not a packet is lost. When the
+ * number is another one day the ladder finds a relay, and so do its next calls. */
+static void test_a_port_offset(void)
 {
     struct gate_options gate = {.outside = SRS_OUTSIDE, .filtering = NAT_FILTERING_ADDRESS_PORT};
-    struct play *play = begin(13, &gate, 0, 4);
+    struct play *play = begin(13, &gate, 0, 16);
+    json_t *document, *stream;
+    play->src->over = true;
+    for (unsigned call = 1; call <= 2; call++) { /* by the ladder, then at once */
+        call_again(play, call, 1000);
+        CHECK_INT(is_told_a_relay(play), call == 2);
+        (void)hear_out(play, &document);
+        CHECK(is_told_a_relay(play));
+        json_decref(document);
+    }
+    CHECK(strstr(play->srs.profile, "\"port_offset\":1000,") != NULL);
+    CHECK(strstr(play->srs.profile, "\"class\":\"B2\"") != NULL);
+
+    call_again(play, 3, 1000);
+    CHECK(addr_equal_ip(&play->a->to, &SRS_OUTSIDE));
+    const struct media_way *way = &play->srs.ways[0];
+    CHECK(way->target_count == 2 && addr_equal(&way->targets[1], &play->a->from));
+    CHECK(addr_equal_ip(&way->targets[0], &play->a->from)); /* before what is offered */
+    CHECK_INT(way->targets[0].port, play->a->from.port + 1000);
+    CHECK(way->target_rtcp_count == 2 && addr_equal_ip(&way->targets_rtcp[0], &play->a->from));
+    CHECK_INT(way->targets_rtcp[0].port, play->a->from.port + 1001);
+    stream = hear_out(play, &document);
+    const json_t *verdict = json_object_get(stream, "verdict");
+    CHECK_TEXT(play_text(verdict, "path"), "S+H(ip:port)");
+    CHECK_INT(play_number(stream, "packets"), play->a->sent);
+    CHECK(strstr(play_text(verdict, "learned"), "its port is the offered one +1000") != NULL);
+    json_decref(document);
+
+    call_again(play, 4, 1700);
+    CHECK(addr_equal_ip(&play->a->to, &SRS_OUTSIDE));
+    stream = hear_out(play, &document);
+    CHECK(is_told_a_relay(play));
+    CHECK(play_number(json_object_get(stream, "verdict"), "first_packet_ms") < 3000);
+    CHECK(play_number(stream, "packets") > play->a->sent / 2);
+    json_decref(document);
+    CHECK(strstr(play->srs.profile, "\"port_offset\":null,") != NULL);
+    call_again(play, 5, 1700);
+    CHECK(is_told_a_relay(play));
+    (void)hear_out(play, &document);
+    json_decref(document);
+    CHECK(srs_at_rest(&play->srs));
+    play_free(play);
+}
+
+/* An SRC that moves to another port by its SDP before a call has taught kept its word all along. */
+static void test_a_new_port_is_no_offset(void)
+{
+    struct gate_options gate = {.outside = SRS_OUTSIDE, .filtering = NAT_FILTERING_ADDRESS_PORT};
+    struct play *play = begin(14, &gate, 0, 4);
     CHECK(src_connect(play->src, NULL));
     src_talk(play->src, true);
     world_run(&play->world, 2000);
@@ -413,6 +489,7 @@ static void test_another_port_by_its_sdp(void)
     play_end(play);
     check_whole(play);
     CHECK(strstr(play->srs.profile, "\"class\":\"B1\"") != NULL);
+    CHECK(strstr(play->srs.profile, "\"port_offset_seen\":null") != NULL);
     play_free(play);
 }
 
@@ -431,6 +508,7 @@ int main(void)
     RUN(test_a_relay_dies);
     RUN(test_a_late_src_finds_its_relay);
     RUN(test_from_the_relay_to_the_direct_way);
-    RUN(test_another_port_by_its_sdp);
+    RUN(test_a_port_offset);
+    RUN(test_a_new_port_is_no_offset);
     return tap_done();
 }

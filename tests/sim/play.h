@@ -62,6 +62,20 @@ static inline void play_free(struct play *play)
     free(play);
 }
 
+/* The SRC of the play hangs up no more, and calls anew from the same address, with one stream. */
+static inline struct src *play_same_src(struct play *play)
+{
+    struct src *src = src_create(&play->world);
+    src->sip = play->src->sip;
+    (void)snprintf(src->call_id, sizeof src->call_id, "again-%u", play->world.src_count);
+    play->src->over = true;
+    /* The world hands what is for an address to the first who has it. */
+    play->src->sip.ip[3] = 200;
+    play->src = src;
+    play->a = src_add_stream(src, "1");
+    return src;
+}
+
 static inline unsigned play_count_in(const json_t *list, const char *key, const char *value)
 {
     unsigned count = 0;

@@ -847,19 +847,6 @@ static bool is_relayed(struct play *play, struct src *src)
     return relayed;
 }
 
-static struct src *same_src(struct play *play)
-{
-    struct src *src = src_create(&play->world);
-    src->sip = play->src->sip;
-    (void)snprintf(src->call_id, sizeof src->call_id, "again-%u", play->world.src_count);
-    play->src->over = true;
-    /* The world hands what is for an address to the first who has it. */
-    play->src->sip.ip[3] = 200;
-    play->src = src;
-    (void)src_add_stream(src, "1");
-    return src;
-}
-
 /* An SRC that sends from another port than it offers, which RFC 7866 §8.1.8 forbids: behind a NAT
  * that wants to know the port its next call gets a relay at once, and the verdict says why. */
 static void test_a_call_teaches(void)
@@ -890,10 +877,10 @@ static void test_a_call_teaches(void)
     memcpy(profiles, behind(NAT_MAPPING_INDEPENDENT, NAT_FILTERING_ADDRESS_PORT), sizeof profiles);
     profiles[0].local = addr_v4(198, 51, 100, 20, 0);
     recorder_know(play->srs.recorder, srs_now(&play->srs), profiles);
-    CHECK(is_relayed(play, same_src(play)));
+    CHECK(is_relayed(play, play_same_src(play)));
     CHECK(strstr(play->srs.files[1].document, "it sends from another port than it offers") != NULL);
     recorder_forget_src(play->srs.recorder, &play->srs.src);
-    CHECK(!is_relayed(play, same_src(play)));
+    CHECK(!is_relayed(play, play_same_src(play)));
     play->src->over = true;
     play_free(play);
 }
@@ -910,7 +897,7 @@ static void test_lessons_last(void)
                  "\"facts\":{\"symmetric\":{\"is\":false,\"weight\":100}},\"media\":[]}");
     recorder_src(play->srs.recorder, &id, VIEW_LIT("udp:5060 192.0.2.10 192.0.2.10 "), profile,
                  world_wall(&play->world));
-    (void)is_relayed(play, same_src(play)); /* (the world's first SRC stays unused) */
+    (void)is_relayed(play, play_same_src(play)); /* (the world's first SRC stays unused) */
     CHECK(strstr(play->srs.files[0].document, "\"path\":\"relay\"") != NULL);
     play->src->over = true;
     play_free(play);

@@ -68,6 +68,16 @@ static bool read_us(const char *row, const char *variant, struct path_us *us)
     return true;
 }
 
+/* "scope=endpoint offset=learned": the last word is of the SRC. True where it stood there; it is cut off. */
+static bool cut_offset(char *variant)
+{
+    char *word = strstr(variant, "offset=learned");
+    if (!word)
+        return false;
+    *(word > variant ? word - 1 : word) = 0;
+    return true;
+}
+
 /* What is known of the SRC by its offer, its SIP and its profile. */
 static bool read_src(const char *column, struct path_src *src)
 {
@@ -120,9 +130,14 @@ static void test_every_cell_of_the_tables(void)
             n++;
         if (n == 6 && strcmp(cell[4], "X") == 0) /* the SRC's own network: nothing of ours helps */
             continue;
+        bool has_offset = n == 6 && cut_offset(cell[3]);
         if (!CHECK_INT(n, 6) || !CHECK(read_us(cell[1], cell[3], &us)) ||
             !CHECK(read_src(cell[2], &src)))
             break;
+        if (has_offset) {
+            src.port_offset = 1000;
+            src.keeps_port = strcmp(cell[2], "B4") == 0 ? PATH_NO : PATH_UNKNOWN;
+        }
         struct path_choice choice = path_choose(&us, &src, 0);
         print(&choice, got);
         bool good = CHECK_TEXT(got, cell[4]);
@@ -292,6 +307,73 @@ static void test_the_direct_path(void)
     }
 }
 
+/* Its port is the offered one and a number: by arithmetic, and only where that is a port, of the one address
+ * at which it was seen to be another. */
+static void test_port_offsets(void)
+{
+    static const struct {
+        uint16_t offered;
+        int32_t offset;
+        uint16_t want; /* 0: it cannot be told */
+    } cases[] = {
+        {20000, 1000, 21000}, {20000, -500, 19500}, {20000, 0, 0},     {64535, 1000, 65535},
+        {64536, 1000, 0},     {1001, -1000, 1},     {1000, -1000, 0},  {500, -1000, 0},
+        {1, 65534, 65535},    {65535, -65534, 1},   {65535, 65534, 0}, {0, 1000, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct path_src src;
+        read_src("B2", &src);
+        src.offered.port = cases[i].offered;
+        src.port_offset = cases[i].offset;
+        struct addr shifted = path_shifted(&src, &src.offered);
+        CHECK_INT(shifted.port, cases[i].want);
+        CHECK(addr_is_set(&shifted) == (cases[i].want != 0));
+        CHECK(!cases[i].want || addr_equal_ip(&shifted, &src.offered));
+        CHECK_INT(path_known_of(&src), cases[i].want      ? PATH_KNOWN_EXACTLY
+                                       : cases[i].offered ? PATH_KNOWN_IP
+                                                          : PATH_KNOWN_SIGNALLED);
+    }
+    struct path_src src;
+    struct addr shifted;
+    read_src("B1", &src); /* not one that keeps its word, */
+    src.port_offset = 1000;
+    shifted = path_shifted(&src, &src.offered);
+    CHECK(!addr_is_set(&shifted));
+    read_src("B2", &src);
+    src.port_offset = 1000;
+    src.many_addresses = true; /* or sends from elsewhere, */
+    shifted = path_shifted(&src, &src.offered);
+    CHECK(!addr_is_set(&shifted));
+    read_src("B4", &src); /* behind its NAT at SIP's address, */
+    src.port_offset = 1000;
+    shifted = path_shifted(&src, &src.offered);
+    CHECK(!addr_is_set(&shifted)); /* where another port must have been seen */
+    src.keeps_port = PATH_NO;
+    shifted = path_shifted(&src, &src.offered);
+    CHECK(addr_equal_ip(&shifted, &src.signalled) && shifted.port == 21000);
+    CHECK_INT(path_known_of(&src), PATH_KNOWN_GUESSED);
+    struct addr rtcp = addr_with_port(src.offered, 20001);
+    shifted = path_shifted(&src, &rtcp);
+    CHECK_INT(shifted.port, 21001);
+}
+
+/* It was learned, and is wrong today: a relay stands by, and comes next. */
+static void test_a_wrong_offset(void)
+{
+    struct path_us us;
+    struct path_src src;
+    char got[64];
+    read_us("EIM+APDF", "-", &us);
+    read_src("B2", &src);
+    src.port_offset = 1000;
+    struct path_choice choice = path_choose(&us, &src, 0);
+    CHECK(choice.code == PATH_STUN && choice.relay_stands_by && choice.latches);
+    choice = path_choose(&us, &src, 1u << PATH_STUN);
+    print(&choice, got);
+    CHECK_TEXT(got, "Rw(ip)");
+    CHECK(choice.permits);
+}
+
 static void test_nonsense_is_not_a_source(void)
 {
     static const struct {
@@ -322,6 +404,8 @@ int main(void)
     RUN(test_without_relay_and_edge);
     RUN(test_strangers);
     RUN(test_the_direct_path);
+    RUN(test_port_offsets);
+    RUN(test_a_wrong_offset);
     RUN(test_nonsense_is_not_a_source);
     return tap_done();
 }

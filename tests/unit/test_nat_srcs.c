@@ -2,6 +2,7 @@
  * what the next call's choice makes of it. The text is read back by jansson. */
 #include "nat/srcs.h"
 
+#include "base/rng.h"
 #include "tap.h"
 
 #include <jansson.h>
@@ -177,6 +178,149 @@ static void test_farms(void)
     CHECK_INT(p.media[0].port, 0);
 }
 
+/* A call of a stream for each port: the first as offered, the second as seen. */
+static void call_from(struct src_profile *p, struct addr offered, struct addr seen_at,
+                      const int ports[][2], size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct src_lesson l = lesson(addr_with_port(offered, (uint16_t)ports[i][0]),
+                                     addr_with_port(seen_at, (uint16_t)ports[i][1]));
+        l.again = i > 0;
+        src_profile_learn(p, noon, &l);
+    }
+}
+
+#define CALL(p, ...)                                                                               \
+    call_from(p, public, public, (const int[][2]){__VA_ARGS__},                                    \
+              sizeof((const int[][2]){__VA_ARGS__}) / sizeof(int[2]))
+
+static enum path_answer offset_of(const struct src_profile *p)
+{
+    return src_profile_believes(p, SRC_PORT_OFFSET);
+}
+
+/* doc/nat.md 4, EIM+APDF x B2: a relay; S once a second call has shown the same offset. */
+static void test_a_second_call_shows_the_offset(void)
+{
+    struct src_profile p;
+    char text[64];
+    src_profile_init(&p, noon);
+    CALL(&p, {20000, 21000}, {20002, 21002});
+    CHECK_INT(offset_of(&p), PATH_UNKNOWN); /* a NAT that counts up shows two streams so */
+    choice_text(&eim_apdf, &p, public, text);
+    CHECK_TEXT(text, "Rw(ip)");
+    CALL(&p, {20000, 21000}); /* may have found the mapping of the call before */
+    CHECK_INT(offset_of(&p), PATH_UNKNOWN);
+    CALL(&p, {24680, 25680});
+    CHECK_INT(offset_of(&p), PATH_YES);
+    CHECK_TEXT(src_profile_class(&p), "B2");
+    choice_text(&eim_apdf, &p, public, text);
+    CHECK_TEXT(text, "S+H(ip:port)");
+    choice_text(&edm_apdf, &p, public, text); /* of no use there */
+    CHECK_TEXT(text, "Rw(ip)");
+    choice_text(&eim_apdf, &p, addr_with_port(public, 65000), text); /* no port */
+    CHECK_TEXT(text, "Rw(ip)");
+    CALL(&p, {65000, 41234}); /* nor does that prove anything */
+    CHECK_INT(offset_of(&p), PATH_YES);
+    CHECK_INT(p.port_offset, 1000);
+    src_profile_init(&p, noon); /* downwards, too */
+    CALL(&p, {20000, 19500});
+    CALL(&p, {20010, 19510});
+    CHECK(offset_of(&p) == PATH_YES && p.port_offset == -500);
+    /* Behind its NAT it is at SIP's address. */
+    src_profile_init(&p, noon);
+    call_from(&p, private, sip, (const int[][2]){{20000, 30000}}, 1);
+    choice_text(&eim_apdf, &p, private, text);
+    CHECK_TEXT(text, "Rw(SIP ip)");
+    call_from(&p, private, sip, (const int[][2]){{20006, 30006}}, 1);
+    CHECK_TEXT(src_profile_class(&p), "B4");
+    choice_text(&eim_apdf, &p, private, text);
+    CHECK_TEXT(text, "S+H(SIP ip:m port)");
+}
+
+static void test_what_takes_an_offset_away(void)
+{
+    struct src_profile p, believed;
+    char text[64];
+    src_profile_init(&p, noon);
+    CALL(&p, {20000, 21000});
+    CALL(&p, {20002, 21002});
+    believed = p;
+    CALL(&p, {20004, 33333}); /* one call that says otherwise */
+    CHECK_INT(offset_of(&p), PATH_NO);
+    CHECK_TEXT(src_profile_class(&p), "B2");
+    choice_text(&eim_apdf, &p, public, text);
+    CHECK_TEXT(text, "Rw(ip)");
+    CALL(&p, {20006, 21006}); /* where it has been another, two are not enough, */
+    CALL(&p, {20008, 21008});
+    CHECK_INT(offset_of(&p), PATH_NO);
+    CALL(&p, {20010, 21010});
+    CHECK_INT(offset_of(&p), PATH_YES);
+    p = believed; /* a stream that says otherwise is enough */
+    CALL(&p, {20004, 21004}, {20006, 33333});
+    CHECK_INT(offset_of(&p), PATH_NO);
+    CALL(&p, {20014, 21014}, {20016, 33343});
+    CALL(&p, {20024, 21024}, {20026, 33353});
+    CALL(&p, {20034, 21034}, {20036, 33363});
+    CHECK_INT(offset_of(&p), PATH_NO);
+    p = believed; /* it keeps its word now */
+    CALL(&p, {20004, 20004});
+    CHECK_INT(offset_of(&p), PATH_UNKNOWN);
+    CHECK_TEXT(src_profile_class(&p), "B1");
+    choice_text(&eim_apdf, &p, public, text);
+    CHECK_TEXT(text, "S+H(ip:port)");
+    CALL(&p, {20006, 21006});
+    CHECK_INT(offset_of(&p), PATH_UNKNOWN);
+    /* An answer by it that failed: halved, then forgotten, though the relay shows the same. */
+    p = believed;
+    struct src_lesson l = lesson(addr_with_port(public, 20004), addr_with_port(public, 21004));
+    l.failed = true;
+    l.used = 1u << SRC_PORT_OFFSET;
+    src_profile_learn(&p, noon, &l);
+    CHECK_INT(p.beliefs[SRC_PORT_OFFSET].weight, SRC_WEIGHT / 2);
+    CHECK_INT(offset_of(&p), PATH_YES);
+    l.offered.port = 20006;
+    l.observed.port = 21006;
+    src_profile_learn(&p, noon, &l);
+    CHECK_INT(offset_of(&p), PATH_UNKNOWN);
+    char kept[SRC_PROFILE_TEXT];
+    src_profile_print(&p, kept); /* not even after a restart is it tried again, */
+    CHECK(src_profile_parse(view_of_string(kept), &p));
+    for (int i = 1; i < 5; i++)
+        CALL(&p, {20010 + 2 * i, 21010 + 2 * i});
+    CHECK_INT(offset_of(&p), PATH_UNKNOWN);
+    for (int i = 1; i <= 3; i++) /* but another one is */
+        CALL(&p, {20020 + 2 * i, 22020 + 2 * i});
+    CHECK(offset_of(&p) == PATH_YES && p.port_offset == 2000);
+    p = believed;
+    src_profile_learn(&p, noon, &l);
+    CALL(&p, {20008, 21008}); /* a good call makes up for one */
+    CHECK_INT(p.beliefs[SRC_PORT_OFFSET].weight, SRC_WEIGHT);
+}
+
+/* NATs without any rule, of one stream a call and of two. */
+static void test_random_ports_are_no_offset(void)
+{
+    struct rng rng;
+    rng_init_number(&rng, 20261123);
+    for (int streams = 1; streams <= 2; streams++) {
+        struct src_profile p;
+        src_profile_init(&p, noon);
+        unsigned believed = 0;
+        for (int call = 0; call < 100000; call++) {
+            int ports[2][2];
+            for (int i = 0; i < streams; i++) {
+                ports[i][0] = 10000 + 2 * (int)rng_below(&rng, 5000);
+                ports[i][1] = 1024 + (int)rng_below(&rng, 64512);
+            }
+            call_from(&p, public, public, (const int(*)[2])ports, (size_t)streams);
+            believed += offset_of(&p) == PATH_YES;
+        }
+        CHECK_INT(believed, 0);
+        CHECK_INT(offset_of(&p), PATH_NO);
+    }
+}
+
 static void test_unused_ones_go(void)
 {
     struct src_profile p;
@@ -207,6 +351,17 @@ static void test_words(void)
     CHECK_VIEW(writer_done(&w), "it sends to where our packets come from (1 earlier call)");
     const struct path_us open = {.is_open = true};
     CHECK_INT(src_profile_used(&p, &open, &src), 0); /* there it needs nothing */
+    src_profile_init(&p, noon);
+    CALL(&p, {20000, 19500});
+    CALL(&p, {20002, 19502});
+    src_profile_apply(&p, &src);
+    used = src_profile_used(&p, &eim_apdf, &src);
+    CHECK_INT(used, 1u << SRC_SYMMETRIC | 1u << SRC_PORT_OFFSET);
+    w = writer_of(text, sizeof text - 1);
+    src_profile_say(&p, used, &w);
+    CHECK_VIEW(writer_done(&w),
+               "it sends from another port than it offers, its port is the offered "
+               "one -500 (2 earlier calls)");
 }
 
 static void test_text_there_and_back(void)
@@ -228,6 +383,10 @@ static void test_text_there_and_back(void)
     }
     for (int f = 0; f < SRC_FACTS; f++) /* as long as it gets */
         p.beliefs[f] = (struct src_belief){PATH_NO, SRC_WEIGHT};
+    p.beliefs[SRC_PORT_OFFSET].answer = PATH_YES;
+    p.port_offset = -UINT16_MAX;
+    p.port_offset_offered = UINT16_MAX;
+    p.calls = p.port_offset_calls = UINT32_MAX;
     src_profile_print(&p, text);
     CHECK(strlen(text) > 100);
     json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
@@ -236,6 +395,7 @@ static void test_text_there_and_back(void)
     CHECK(json_is_false(
         json_object_get(json_object_get(json_object_get(root, "facts"), "latches"), "is")));
     CHECK_INT(json_array_size(json_object_get(root, "media")), SRC_MEDIA);
+    CHECK_INT(json_integer_value(json_object_get(root, "port_offset")), -UINT16_MAX);
     json_decref(root);
     memset(&back, 0x55, sizeof back);
     if (!CHECK(src_profile_parse(view_of_string(text), &back)))
@@ -255,9 +415,36 @@ static void test_text_there_and_back(void)
         "\"facts\":{},\"media\":[\"x\"]}",
         "{\"calls\":1,\"first_at\":\"2026-01-01T00:00:00Z\",\"used_at\":\"2026-01-01T00:00:00Z\","
         "\"facts\":{\"latches\":{\"is\":true,\"weight\":101}},\"media\":[]}",
+        "{\"calls\":1,\"first_at\":\"2026-01-01T00:00:00Z\",\"used_at\":\"2026-01-01T00:00:00Z\","
+        "\"facts\":{\"port_offset\":{\"is\":true,\"weight\":100}},\"media\":[]}",
+        "{\"calls\":1,\"first_at\":\"2026-01-01T00:00:00Z\",\"used_at\":\"2026-01-01T00:00:00Z\","
+        "\"facts\":{},\"port_offset_seen\":{\"ports\":65536,\"offered\":20000,\"calls\":1},"
+        "\"media\":[]}",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         CHECK(!src_profile_parse(view_of_string(bad[i]), &back));
+}
+
+/* What a siprecd before this one had kept, and what the number is before it is believed. */
+static void test_older_text(void)
+{
+    struct src_profile p;
+    char text[SRC_PROFILE_TEXT];
+    CHECK(src_profile_parse(
+        VIEW_LIT("{\"class\":\"B2\",\"calls\":3,\"first_at\":\"2026-02-20T12:00:00.000Z\","
+                 "\"used_at\":\"2026-02-28T12:00:00.000Z\",\"first_rtp_ms\":null,"
+                 "\"facts\":{\"symmetric\":{\"is\":false,\"weight\":100}},\"media\":[]}"),
+        &p));
+    CHECK(p.port_offset_calls == 0 && offset_of(&p) == PATH_UNKNOWN && p.calls == 3);
+    CALL(&p, {20000, 21000});
+    src_profile_print(&p, text);
+    CHECK(strstr(text, "\"port_offset\":null,\"port_offset_seen\":{\"ports\":1000,"
+                       "\"offered\":20000,\"calls\":1}") != NULL);
+    CHECK(src_profile_parse(view_of_string(text), &p)); /* a restart between two calls */
+    CALL(&p, {20002, 21002});
+    CHECK_INT(offset_of(&p), PATH_YES);
+    src_profile_print(&p, text);
+    CHECK(strstr(text, "\"port_offset\":1000,") != NULL);
 }
 
 static void test_keys(void)
@@ -298,9 +485,13 @@ int main(void)
     RUN(test_what_is_seen_replaces);
     RUN(test_failures);
     RUN(test_farms);
+    RUN(test_a_second_call_shows_the_offset);
+    RUN(test_what_takes_an_offset_away);
+    RUN(test_random_ports_are_no_offset);
     RUN(test_unused_ones_go);
     RUN(test_words);
     RUN(test_text_there_and_back);
+    RUN(test_older_text);
     RUN(test_keys);
     return tap_done();
 }

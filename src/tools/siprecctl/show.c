@@ -310,7 +310,7 @@ void ctl_show_recording(FILE *out, const json_t *recording)
     show_warnings(out, recording);
 }
 
-/* "symmetric no-latches": what is believed, by the API's own words. */
+/* "symmetric no-latches port_offset=+1000": what is believed, by the API's own words. */
 static void put_facts(FILE *out, const json_t *src, size_t columns)
 {
     char facts[512] = "";
@@ -320,8 +320,11 @@ static void put_facts(FILE *out, const json_t *src, size_t columns)
     json_object_foreach(json_object_get(src, "facts"), name, fact)
     {
         bool is = json_is_true(json_object_get(fact, "is"));
-        int n = snprintf(facts + len, sizeof facts - len, "%s%s%s", len ? " " : "", is ? "" : "no-",
-                         name);
+        char number[24] = "";
+        if (is && strcmp(name, "port_offset") == 0)
+            (void)snprintf(number, sizeof number, "=%+" PRId64, number_of(src, name, 0));
+        int n = snprintf(facts + len, sizeof facts - len, "%s%s%s%s", len ? " " : "",
+                         is ? "" : "no-", name, number);
         if (n < 0 || (size_t)n >= sizeof facts - len)
             break;
         len += (size_t)n;

@@ -28,6 +28,7 @@ ENTERED = "SIPRECD_LAB"
 PROGRAMS = ("unshare", "nsenter", "ip", "nft", "turnserver", "sox")
 CLONE_NEWNET = 0x40000000
 SIP, RTP = 5060, (10000, 10199)
+SHIFTED, SHIFT = range(20002, 20062), 10000  # UDP ports inside of a "shifted" router, and how far above them it shows them
 SRS, SRC, SERVERS = "5.5.5", "5.5.6", "5.5.7"
 CORE = "5.5.0.1"  # the way out of every public host
 SRS6, SRC6, SERVERS6 = "2a00:5::", "2a00:6::", "2a00:7::"
@@ -175,6 +176,7 @@ class Router:
 
     masquerade       the kernel's usual one: EIM+APDF to its peers, ports kept
     symmetric        masquerade fully-random: EDM+APDF
+    shifted          masquerade, with a range of UDP ports (SHIFTED) forwarded, to and fro, from one as far above it (SHIFT)
     1:1              everything to and fro one host
     forwarded        masquerade, with SIP and the RTP range forwarded (option: rtp=MIN-MAX)
     pcp              masquerade with miniupnpd (options: its lines of settings)
@@ -218,7 +220,10 @@ class Router:
             inward = f'iifname "wan" meta l4proto {{ tcp, udp }} th dport {SIP} dnat ip to {host}'
         if self.kind == "forwarded":
             inward += f'\n iifname "wan" udp dport {self.range()} dnat ip to {host}'
+        if self.kind == "shifted":
+            inward += self.shift(False)
         outward = {"symmetric": 'oifname "wan" meta l4proto { tcp, udp } masquerade fully-random',
+                   "shifted": self.shift(True) + 'oifname "wan" masquerade',
                    "firewall": ""}.get(self.kind, 'oifname "wan" masquerade')
         allowed = self.OUT.get(self.kind, 'iifname "lan" accept')
         extra = ""
@@ -232,6 +237,15 @@ class Router:
         allowed = self.of_v6() + allowed
         self.space.nft(f"table inet filter {{ {extra}"
                        + FORWARD.format(allowed=allowed, inward=inward, outward=outward) + "}")
+
+    def shift(self, outward):
+        """The range forwarded both ways: what comes in first and what goes out first are one flow."""
+        pairs = [(port, port + SHIFT) for port in SHIFTED]
+        if outward:
+            to = ", ".join(f"{inside} : {self.wan} . {outside}" for inside, outside in pairs)
+            return f'oifname "wan" udp sport {SHIFTED[0]}-{SHIFTED[-1]} snat ip to udp sport map {{ {to} }}\n        '
+        to = ", ".join(f"{outside} : {self.inner} . {inside}" for inside, outside in pairs)
+        return f'\n iifname "wan" udp dport {SHIFTED[0] + SHIFT}-{SHIFTED[-1] + SHIFT} dnat ip to udp dport map {{ {to} }}'
 
     def of_v6(self):
         """IPv6 is never translated; it is open, or let in where it answers what went out."""

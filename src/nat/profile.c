@@ -290,7 +290,7 @@ static const struct profile_problem problems[] = {
     {"offline", "no network interface has an address", "connect the machine to a network"},
     {"no_udp", "no STUN server answers: UDP does not leave this network, or the servers are down",
      "open outgoing UDP to the STUN servers, or set nat.turn_servers with ?transport=tcp or "
-     "turns:"},
+     "turns:; where such a relay serves nothing is to be done"},
     {"external_differs", "nat.external_ip is not the address that STUN sees",
      "correct nat.external_ip, or set nat.behind_nat=true if it is right all the same"},
     {"external_differs",
@@ -300,8 +300,10 @@ static const struct profile_problem problems[] = {
     {"double_nat", "the gateway that maps our ports is behind another NAT",
      "put the outer router into bridge mode, or set nat.turn_servers"},
     {"external_unknown",
-     "nobody tells our address outside: SRCs beyond a NAT are told the internal one",
-     "let STUN (UDP) or HTTPS out, or set nat.external_ip"},
+     "nobody tells our address outside: SRCs beyond a NAT are told the internal one, or a relay's "
+     "where one serves",
+     "let STUN (UDP) or HTTPS out, or set nat.external_ip; where a relay serves nothing is to be "
+     "done"},
     {"sources_differ", "our address outside is not the same in everybody's words",
      "see external; if the first one is wrong, set nat.external_ip and nat.behind_nat=true"},
     {"needs_relay", "our NAT lets nobody in at an address that could be advertised",

@@ -234,6 +234,43 @@ static bool binding_parameter(struct view element, struct view name, struct view
     return false;
 }
 
+/* RFC 3261 §20.10: 0 to 1 with up to three decimals, here in thousandths; 1 where it is missing, or is
+ * none. */
+static unsigned binding_rank(struct view element)
+{
+    struct view q;
+    unsigned rank = 0, unit = 1000;
+    if (!binding_parameter(element, VIEW_LIT("q"), &q) || q.len == 0 || q.at[0] != '0')
+        return 1000;
+    for (size_t i = 2; i < q.len && unit > 1 && q.at[i] >= '0' && q.at[i] <= '9'; i++)
+        rank += (unsigned)(q.at[i] - '0') * (unit /= 10);
+    return rank;
+}
+
+bool sip_binding_redirect(const struct sip_message *m, bool is_secure,
+                          struct sip_register_target *target)
+{
+    struct sip_header at = {0};
+    unsigned best = 0;
+    bool found = false;
+    while (sip_message_header_named(m, VIEW_LIT("Contact"), &at)) {
+        struct view rest = at.value, element;
+        while (sip_list_next(&rest, &element)) {
+            struct sip_uri uri;
+            struct sip_register_target one;
+            unsigned rank = binding_rank(element);
+            if ((found && rank <= best) || !sip_uri_parse(sip_address_uri(element), &uri) ||
+                !sip_binding_target(&uri, &one) ||
+                (is_secure && !one.secure && one.protocol != SIP_PROTOCOL_TLS))
+                continue;
+            *target = one;
+            best = rank;
+            found = true;
+        }
+    }
+    return found;
+}
+
 /* RFC 5626 §6: by instance and reg-id; else by the URI. */
 static bool binding_is_ours(const struct sip_binding *b, const struct sip_binding_user *user,
                             struct view element)

@@ -58,6 +58,11 @@ WARN_UNUSED bool sip_binding_challenge(struct sip_binding *binding,
 /* What was asked for is answered no more. */
 void sip_binding_forget(struct sip_binding *binding);
 
+/* Where a 3xx sends us: the Contact that it likes best of those that we can register at; is_secure: it came over
+ * TLS, which is not left for what is none. False: there is none. RFC 3261 §8.1.3.4. */
+WARN_UNUSED bool sip_binding_redirect(const struct sip_message *m, bool is_secure,
+                                      struct sip_register_target *target);
+
 /* Takes Min-Expires of a 423; false: there is no sense in it. */
 WARN_UNUSED bool sip_binding_lengthen(struct sip_binding *binding, const struct sip_message *m);
 

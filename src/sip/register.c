@@ -378,17 +378,13 @@ static bool register_again(struct sip_register *reg, struct tick now, struct reg
     return true;
 }
 
-/* RFC 3261 §8.1.3.4: elsewhere, but never from TLS to what is none. */
+/* RFC 3261 §8.1.3.4: elsewhere. */
 static bool register_redirect(struct registration *r, const struct sip_message *m)
 {
     struct sip_register_target target;
     if ((m->status != 301 && m->status != 302 && m->status != 305) ||
-        r->redirects >= REGISTER_REDIRECTS_MAX || m->contact_uri.text.len == 0 ||
-        !sip_binding_target(&m->contact_uri, &target))
-        return false;
-    bool was_secure = r->flow.protocol == SIP_PROTOCOL_TLS;
-    bool is_secure = target.secure || target.protocol == SIP_PROTOCOL_TLS;
-    if (was_secure && !is_secure)
+        r->redirects >= REGISTER_REDIRECTS_MAX ||
+        !sip_binding_redirect(m, r->flow.protocol == SIP_PROTOCOL_TLS, &target))
         return false;
     r->redirects++;
     target.sent_by = r->flow.peer;

@@ -670,6 +670,39 @@ static void test_options(void)
     bench_end(b);
 }
 
+/* RFC 3261 §8.1.3.4, §20.10: of several Contacts the one with the highest q, of those as good the first; what is no
+ * SIP URI is nobody's registrar, and TLS is not left. */
+static void test_redirect_choice(void)
+{
+    static const struct {
+        const char *contacts, *host;
+    } cases[] = {
+        {"Contact: <sip:a.example;transport=tcp>;q=0.1, <sip:b.example;transport=tcp>;q=0.9\r\n",
+         "b.example"},
+        {"Contact: <sip:a.example;transport=tcp>;q=0.15\r\nContact: <sip:b.example>;q=0.2\r\n",
+         "b.example"},
+        {"Contact: <sip:a.example>;q=0.7, <sip:b.example>, <sip:c.example>;q=1.0\r\n", "b.example"},
+        {"Contact: <mailto:a@a.example>, <sip:b.example;transport=sctp>, <sip:c.example>;q=0\r\n",
+         "c.example"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct bench *b = bench_of("sip:bob@example.com;transport=tcp", "", "");
+        pull(b);
+        open_flow(b, 7, SIP_PROTOCOL_TCP);
+        answer(b, "302 Moved Temporarily", cases[i].contacts);
+        CHECK_INT(b->opens, 1);
+        CHECK_TEXT(b->target.host, cases[i].host);
+        bench_end(b);
+    }
+    struct bench *b = bench_of("sip:bob@example.com;transport=tls", "", "");
+    pull(b);
+    open_flow(b, 7, SIP_PROTOCOL_TLS);
+    answer(b, "302 Moved Temporarily",
+           "Contact: <sip:a.example;transport=tcp>, <sip:b.example;transport=tls>;q=0.1\r\n");
+    CHECK_TEXT(b->target.host, "b.example");
+    bench_end(b);
+}
+
 static struct sip_flow place_of(uint8_t number)
 {
     struct sip_flow flow = flow_of(0, SIP_PROTOCOL_UDP);
@@ -871,6 +904,7 @@ int main(void)
     RUN(test_expired);
     RUN(test_refused);
     RUN(test_redirect);
+    RUN(test_redirect_choice);
     RUN(test_redirect_after_a_challenge);
     RUN(test_stun);
     RUN(test_options);

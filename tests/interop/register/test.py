@@ -248,6 +248,8 @@ def blocked(sbc, port):
             run("ip", "-n", name, *command)
         relay = subprocess.Popen([sys.executable, str(HERE / "relay.py"), "198.18.77.1", str(port)])
         try:
+            # A flow that never stood is tried again after half a minute at the earliest.
+            wait_for(lambda: f"198.18.77.1:{port} " in run("ss", "-tlnH").stdout, 30)
             for password, want in (("pass", True), ("no", False)):
                 log = here / f"blocked-{password}.log"
                 with open(log, "wb") as out:

@@ -42,8 +42,9 @@ def media_of(sdp):
 
 
 class StubSrs:
-    def __init__(self, port=0, tcp=False, ip="127.0.0.1", refuse=None, label=None, ice=False, headers=""):
+    def __init__(self, port=0, tcp=False, ip="127.0.0.1", refuse=None, label=None, ice=False, headers="", glares=0):
         self.ip, self.tcp, self.refuse, self.label, self.ice, self.headers = ip, tcp, refuse, label, ice, headers
+        self.glares = glares  # re-INVITEs that cross one of its own
         self.messages, self.packets, self.control, self.version = [], {}, {}, 1
         self.last_sdp, self.sockets, self.buffers = None, [], {}
         self.selector = selectors.DefaultSelector()
@@ -128,6 +129,9 @@ class StubSrs:
             return None
         if method == "INVITE" and self.refuse:
             return self.reply(message, *self.refuse)
+        if method == "INVITE" and ";tag=" in header(message, "To", "t") and self.glares:
+            self.glares -= 1
+            return self.reply(message, 491, "Request Pending")
         sdp = sdp_of(message)
         if method == "INVITE" and not sdp:
             offer = "".join(f"m=audio {self.pair(i)} RTP/AVP 0 8 101\r\na=rtpmap:101 telephone-event/8000\r\n"

@@ -34,7 +34,7 @@ bool call_begin(struct call *call, struct call_world *world, unsigned number, st
     call->began = io_clock_wall();
     call->next_hop = world->wire.peer;
     call->resume_at = now;
-    call->hang_up_at = call->refresh_at = TICK_NEVER;
+    call->hang_up_at = call->refresh_at = call->service_again = TICK_NEVER;
     call->sip = (struct call_alarm){.kind = CALL_ALARM_SIP, .owner = call};
     call->script = (struct call_alarm){.kind = CALL_ALARM_SCRIPT, .owner = call};
     names_make(call);

@@ -127,7 +127,10 @@ struct call {
     enum call_content step_content;
     unsigned retries;
     bool step_again;   /* that is due at resume_at */
-    bool service_open; /* a request the script did not ask for: a refresh, a snapshot */
+    bool service_open; /* a request the script did not ask for: a refresh, a snapshot, candidates */
+    const char *service_method;
+    enum call_content service_content;
+    struct tick service_again; /* after a 491; TICK_NEVER: it was none */
     bool snapshot_wanted, cancelled, running;
     struct tick refresh_at; /* session timer, RFC 4028 §10 */
     int64_t refresh_ms;

@@ -269,31 +269,40 @@ static void step_play(struct call *call, const struct call_step *step, struct ti
     }
 }
 
+static void service_send(struct call *call, const char *method, enum call_content content,
+                         struct tick now)
+{
+    call->service_open = true;
+    call->service_again = TICK_NEVER;
+    call->service_method = method;
+    call->service_content = content;
+    call_request(call, method, content, now);
+}
+
 /* Requests the script did not ask for; true when one was sent. */
 static bool service_play(struct call *call, struct tick now)
 {
-    if (call->snapshot_wanted) {
+    if (!tick_is_never(call->service_again)) {
+        if (!tick_due(call->service_again, now))
+            return false;
+        service_send(call, call->service_method, call->service_content, now);
+    } else if (call->snapshot_wanted) {
         call->snapshot_wanted = false;
-        call->service_open = true;
-        call_request(call, call->updates ? "UPDATE" : "INVITE",
+        service_send(call, call->updates ? "UPDATE" : "INVITE",
                      call->updates ? CALL_CONTENT_METADATA : CALL_CONTENT_BOTH, now);
-        return true;
-    }
-    if (call_ice_tell(call)) {
-        call->service_open = true;
+    } else if (call_ice_tell(call)) {
         if (!call->takes_info)
             call->sdp_version++;
-        call_request(call, call->takes_info ? "INFO" : "INVITE",
+        service_send(call, call->takes_info ? "INFO" : "INVITE",
                      call->takes_info ? CALL_CONTENT_CANDIDATES : CALL_CONTENT_SDP, now);
         call_ice_told(call, now);
-        return true;
-    }
-    if (!tick_due(call->refresh_at, now))
+    } else if (tick_due(call->refresh_at, now)) {
+        call->refresh_at = tick_add_ms(now, call->refresh_ms);
+        service_send(call, call->updates ? "UPDATE" : "INVITE",
+                     call->updates ? CALL_CONTENT_NONE : CALL_CONTENT_SDP, now);
+    } else {
         return false;
-    call->refresh_at = tick_add_ms(now, call->refresh_ms);
-    call->service_open = true;
-    call_request(call, call->updates ? "UPDATE" : "INVITE",
-                 call->updates ? CALL_CONTENT_NONE : CALL_CONTENT_SDP, now);
+    }
     return true;
 }
 
@@ -350,16 +359,25 @@ void call_script_run(struct call *call, struct tick now)
     bool more = call->step < call->world->script.count || call->step_again ||
                 !tick_due(call->resume_at, now);
     struct tick due = tick_min(more ? call->resume_at : call->hang_up_at, call->refresh_at);
+    due = tick_min(due, call->service_again);
     if (call->step_open || call->service_open)
         due = TICK_NEVER;
     call_wheel_set(&call->world->wheel, &call->script, due);
+}
+
+/* RFC 3261 §14.1: of who chose the Call-ID. */
+static struct tick retry_at(struct call *call, struct tick now)
+{
+    return tick_add_ms(now, RETRY_LEAST_MS + rng_below(&call->world->rng, RETRY_SPAN_MS));
 }
 
 void call_step_answered(struct call *call, unsigned code, struct tick now)
 {
     if (call->service_open) {
         call->service_open = false;
-        if (code / 100 != 2 && code != 491)
+        if (code == 491)
+            call->service_again = retry_at(call, now);
+        else if (code / 100 != 2)
             call_problem(call, false, "a refresh, a snapshot or candidates were answered %u", code);
     } else if (call->step_open) {
         const struct call_step *step = &call->world->script.steps[call->step - 1];
@@ -368,8 +386,7 @@ void call_step_answered(struct call *call, unsigned code, struct tick now)
         call->resume_at = now;
         if (code == 491 && !good && call->retries++ < RETRIES_MAX) {
             call->step_again = true;
-            call->resume_at =
-                tick_add_ms(now, RETRY_LEAST_MS + rng_below(&call->world->rng, RETRY_SPAN_MS));
+            call->resume_at = retry_at(call, now);
         } else {
             call->retries = 0;
             result_note(call, step, code, good, now);

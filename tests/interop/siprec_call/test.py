@@ -377,6 +377,9 @@ def trickle():
     tap.ok(not srs.requests("INFO") and len(offers) == 2 and offers[1].count("a=candidate") == 2 and
            offers[1].count("a=end-of-candidates") == 2 and [m[1] for m in media_of(offers[1])] == [int(p.rpartition(":")[2]) for p in
            (s["offered"] for s in call["streams"])], "trickle: an SRS without INFO is told by an offer", offers)
+    status, call, srs = play("--ice", "trickle", "--seconds", "5s", ice=True, glares=1)
+    offers = [sdp_of(m) for m in srs.requests("INVITE")]
+    tap.ok(status == 0 and [o.count("a=candidate") for o in offers] == [0, 2, 2], "trickle: and once more after a 491", offers)
     status, call, srs = play("--ice", "trickle", "--seconds", "500ms")
     tap.equal((status, [m.split()[0] for m in srs.messages], len(srs.packets[0]) > 0), (0, ["INVITE", "ACK", "BYE"], True),
               "trickle: an SRS without ICE is told nothing, and sent to")

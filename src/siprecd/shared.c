@@ -16,6 +16,7 @@
 #include "io/clock.h"
 #include "io/tcp.h"
 #include "io/udp.h"
+#include "rtp/demux.h"
 
 enum {
     /* 64 kbit/s of 1,000 streams for 100 ms, in the kernel's accounting of about 750 bytes each. */
@@ -40,8 +41,9 @@ struct shared_connection {
     struct addr peer, local;
     bool claimed;           /* a stream's path; else strangers' until then */
     struct tick claimed_by; /* when not by then it is closed */
-    struct wall at;         /* when its newest bytes came */
+    struct wall since, at;  /* its newest bytes came after the one, and until the other */
     size_t len, used;       /* in bytes: filled; taken out as packets */
+    size_t old;             /* of them: of what was read before */
     uint8_t bytes[SHARED_BUFFER];
 };
 
@@ -59,8 +61,8 @@ struct shared {
     size_t at;       /* the socket to look at next */
     unsigned rounds; /* of it, in this sweep */
     struct io_tcp *tcp;
-    struct shared_connection *connections[SHARED_CONNECTIONS_MAX];
-    size_t connection_at; /* whose packets are handed out next */
+    struct shared_connection *connections[SHARED_CONNECTIONS_MAX]; /* by io_tcp_slot() */
+    struct shared_connection *full; /* has more packets than were handed out; NULL: none has */
     struct datagram framed[SHARED_BATCH];
     struct shared_end ends[SHARED_CONNECTIONS_MAX];
     size_t end_count;
@@ -165,30 +167,21 @@ static struct shared_connection *find_path(struct shared *shared, uint32_t socke
 
 static struct shared_connection *find_flow(struct shared *shared, uint64_t flow)
 {
-    for (size_t i = 0; i < SHARED_CONNECTIONS_MAX; i++) {
-        struct shared_connection *c = shared->connections[i];
-        if (c && c->flow == flow)
-            return c;
-    }
-    return NULL;
+    struct shared_connection *c = shared->connections[io_tcp_slot(flow)];
+    return c && c->flow == flow ? c : NULL;
 }
 
 static struct shared_connection *add(struct shared *shared, uint64_t flow)
 {
-    for (size_t i = 0; i < SHARED_CONNECTIONS_MAX; i++) {
-        struct shared_connection **c = &shared->connections[i];
-        if (!*c)
-            *c = calloc(1, sizeof **c);
-        if (!*c)
-            return NULL;
-        if ((*c)->flow)
-            continue;
-        (*c)->flow = flow;
-        (*c)->claimed = false;
-        (*c)->len = (*c)->used = 0;
-        return *c;
-    }
-    return NULL;
+    struct shared_connection **c = &shared->connections[io_tcp_slot(flow)];
+    if (!*c)
+        *c = calloc(1, sizeof **c);
+    if (!*c)
+        return NULL;
+    (*c)->flow = flow;
+    (*c)->claimed = false;
+    (*c)->len = (*c)->used = (*c)->old = 0;
+    return *c;
 }
 
 static void tell_end(struct shared *shared, uint32_t socket, const struct addr *peer)
@@ -241,27 +234,42 @@ static void take_bytes(struct shared *shared, struct tick now, const struct io_t
         return;
     }
     memcpy(c->bytes + c->len, event->bytes.at, event->bytes.len);
+    c->old = c->len;
     c->len += event->bytes.len;
+    c->since = event->since;
     c->at = event->at;
 }
 
-/* The whole packets of one connection. */
+/* When the packet that ends there arrived. */
+static struct wall arrival(const struct shared_connection *c)
+{
+    const struct io_tcp_event read = {.since = c->since, .at = c->at};
+    return io_tcp_arrival(&read, c->used - c->old, c->len - c->old);
+}
+
+/* The whole packets of one connection. Of one that brings media the next may wait for the next sweep: a check that
+ * comes among them is answered soon enough. */
 static size_t unframe(struct shared *shared, struct shared_connection *c)
 {
     size_t count = 0, used;
     struct view packet;
+    bool media = false;
     while (count < SHARED_BATCH &&
            ice_framing_next(view_of(c->bytes + c->used, c->len - c->used), &packet, &used)) {
         c->used += used;
         if (packet.len == 0)
             continue;
+        media = media || rtp_demux(packet) == RTP_DEMUX_RTP;
         shared->framed[count++] = (struct datagram){.socket = c->socket,
                                                     .from = c->peer,
                                                     .to = c->local,
-                                                    .at = c->at,
+                                                    .at = arrival(c),
                                                     .bytes = packet,
                                                     .truncated = packet.len > LIMIT_MEDIA_DATAGRAM};
     }
+    if (media && c->claimed)
+        io_tcp_defer(shared->tcp, c->flow);
+    shared->full = count == SHARED_BATCH ? c : NULL;
     return count;
 }
 
@@ -269,26 +277,20 @@ static size_t unframe(struct shared *shared, struct shared_connection *c)
 static size_t receive_tcp(struct shared *shared, struct tick now)
 {
     struct io_tcp_event event;
-    for (size_t count; shared->connection_at < SHARED_CONNECTIONS_MAX; shared->connection_at++) {
-        struct shared_connection *c = shared->connections[shared->connection_at];
-        if (c && c->flow && (count = unframe(shared, c)) > 0)
-            return count;
-    }
+    size_t count;
+    if (shared->full && shared->full->flow && (count = unframe(shared, shared->full)) > 0)
+        return count;
     while (io_tcp_event(shared->tcp, now, &event)) {
         struct shared_connection *c = find_flow(shared, event.flow);
-        size_t count;
         if (event.what == IO_TCP_OPENED)
             opened(shared, now, &event);
         else if (event.what == IO_TCP_CLOSED && c)
             forget(shared, c);
         else if (event.what == IO_TCP_BYTES)
             take_bytes(shared, now, &event);
-        if (event.what != IO_TCP_BYTES || !c || !c->flow || (count = unframe(shared, c)) == 0)
-            continue;
-        shared->connection_at = 0;
-        return count;
+        if (event.what == IO_TCP_BYTES && c && c->flow && (count = unframe(shared, c)) > 0)
+            return count;
     }
-    shared->connection_at = 0;
     return 0;
 }
 
@@ -323,11 +325,16 @@ static size_t receive_udp(struct shared *shared, struct io_batch *batch,
 size_t shared_receive(struct shared *shared, struct tick now, struct io_batch *batch,
                       const struct datagram **out)
 {
-    size_t count = shared->connection_at ? 0 : receive_udp(shared, batch, out);
+    size_t count = shared->full ? 0 : receive_udp(shared, batch, out);
     if (count)
         return count;
     *out = shared->framed;
     return receive_tcp(shared, now);
+}
+
+void shared_sweep(struct shared *shared, bool goes_on)
+{
+    io_tcp_sweep(shared->tcp, goes_on);
 }
 
 /* ---- out ------------------------------------------------------------------------------------ */

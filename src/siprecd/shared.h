@@ -28,6 +28,8 @@ void shared_destroy(struct shared *shared);
 
 /* Sends; opens a TCP connection first where ICE checks one from us (RFC 6544 §7.1). */
 void shared_send(struct shared *shared, struct tick now, const struct media_packet *packet);
+/* Before a sweep: what connections that bring media have brought is read now. goes_on: the next sweep is soon. */
+void shared_sweep(struct shared *shared, bool goes_on);
 /* What came since, in batches, until 0. Borrowed until the next call. */
 size_t shared_receive(struct shared *shared, struct tick now, struct io_batch *batch,
                       const struct datagram **out);

@@ -434,6 +434,7 @@ static void worker_sweep_shared(struct worker *worker, struct tick now)
 {
     const struct datagram *datagrams;
     size_t count;
+    shared_sweep(worker->shared, media_is_hurried(worker->media));
     while ((count = shared_receive(worker->shared, now, worker->batch, &datagrams)) > 0)
         worker_feed(worker, now, datagrams, count);
     shared_expire(worker->shared, now, worker->media);
@@ -588,6 +589,8 @@ static void *worker_run(void *argument)
         if (tick_due(media_deadline(worker->media), now) &&
             (sweeps || !media_is_ending(worker->media, now)))
             media_expire(worker->media, now);
+        if (has_mail && !sweeps)
+            worker_sweep_shared(worker, now);
         worker_relay(worker, now, has_mail && !sweeps);
         worker_drain(worker, now);
         /* Answers come soon: a long sleep would be counted as their round trip. */

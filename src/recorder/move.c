@@ -56,6 +56,7 @@ void recorder_move_want(struct recorder *recorder, struct recorder_call *call,
         (recorder_ice_runs(call, stream) && !changed && why != VERDICT_RETRIED) ||
         (call->stays && !changed) || call->moves.done >= OFFERS_PER_CALL)
         return;
+    turn->anew = false;
     /* What an address was good for does not matter once it is gone. */
     if (turn->wanted && is_loss(turn->why) && !changed)
         return;
@@ -97,17 +98,16 @@ void recorder_move_reached(struct recorder *recorder, struct recorder_call *call
 
 /* One that let the SRC in no more, as after a restart of its server, says nothing of the next; but a
  * server that will not have the SRC refuses it each time, and an SRC that sends nothing yet is to find the one
- * that it was told. False: that one stays. */
-static bool try_relays_again(struct recorder_turn *turn, struct recorder_lease *lease)
+ * that it was told. */
+static void try_relays_again(struct recorder *recorder, struct recorder_call *call,
+                             struct recorder_now now, unsigned number)
 {
-    if (!recorder_way_is_relayed(lease))
-        return true;
-    if (turn->renewed == RENEWALS)
-        return false;
-    turn->renewed++;
-    lease->has_relay = false;
-    lease->tried &= ~(1u << PATH_RELAY | 1u << PATH_RELAY_STREAM);
-    return true;
+    struct recorder_turn *turn = &call->moves.turns[number];
+    bool is_relayed = recorder_way_is_relayed(&call->leases[number]);
+    if (is_relayed && turn->renewed == RENEWALS)
+        return;
+    recorder_move_want(recorder, call, now, number, VERDICT_RELAY_LOST, &(struct addr){0});
+    turn->anew = is_relayed && turn->wanted;
 }
 
 void recorder_move_hope(struct recorder *recorder, struct recorder_now now, uint32_t worker)
@@ -122,8 +122,7 @@ void recorder_move_hope(struct recorder *recorder, struct recorder_now now, uint
                 schedule(recorder, call, tick_add_ms(now.tick, GATHER_MS));
             if (!turn->stranded || turn->wanted || turn->before)
                 continue;
-            if (try_relays_again(turn, &call->leases[i]))
-                recorder_move_want(recorder, call, now, i, VERDICT_RELAY_LOST, &(struct addr){0});
+            try_relays_again(recorder, call, now, i);
         }
     }
 }
@@ -161,6 +160,10 @@ static void choose(struct recorder *recorder, struct recorder_call *call, struct
     const struct recorder_turn *turn = &call->moves.turns[number];
     struct recorder_lease *lease = &call->leases[number];
     const struct addr *offered = &call->record.streams[number].offered;
+    if (turn->anew) {
+        lease->has_relay = false;
+        lease->tried &= ~(1u << PATH_RELAY | 1u << PATH_RELAY_STREAM);
+    }
     if (lease->lost && recorder_way_replace(recorder, call, lease))
         recorder_note_holder(recorder, call, &lease->ticket);
     if (turn->why == VERDICT_RETRIED && recorder_way_remap(recorder, call, now, lease, offered)) {
@@ -245,7 +248,8 @@ static bool turn_stream(struct recorder *recorder, struct recorder_call *call,
         return false;
     }
     /* The same address may have become a path that is known to work; it has brought nothing. */
-    bool same = addr_equal(&lease->advertised, &before->advertised), loss = is_loss(turn->why);
+    bool same = addr_equal(&lease->advertised, &before->advertised);
+    bool loss = is_loss(turn->why) && !turn->anew;
     bool hopeless = lease->choice.code == PATH_BEST_EFFORT;
     bool renewed = (hopeless || same) && renew(recorder, call, now, number, before);
     hopeless &= !renewed;
@@ -265,12 +269,13 @@ static bool turn_stream(struct recorder *recorder, struct recorder_call *call,
         if (waits)
             schedule(recorder, call, tick_add_ms(now.tick, LOOK_AGAIN_MS));
         /* Media asked for another path and shall know that this one stays. */
-        else if (turn->why != VERDICT_ADDRESS_CHANGED)
+        else if (turn->why != VERDICT_ADDRESS_CHANGED && !turn->anew)
             recorder_post_stream(recorder, call, number, now.wall, true);
         return false;
     }
     free(turn->before);
     turn->before = before;
+    turn->renewed += turn->anew;
     turn->turned_at = now.tick;
     turn->wanted = false;
     if (turn->why == VERDICT_ADDRESS_CHANGED)

@@ -15,6 +15,8 @@ struct sip_event;
 struct recorder_turn {
     bool wanted;
     bool
+        anew; /* another relay is wanted for one that brought nothing, or none: what was told stays then */
+    bool
         stranded; /* what the SRC was told leads nowhere, and there was nothing better to tell it */
     enum verdict_event why;        /* RETRIED, RELAY_LOST, MIGRATED or ADDRESS_CHANGED */
     struct addr seen;              /* MIGRATED: where its packets really come from */

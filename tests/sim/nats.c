@@ -370,6 +370,35 @@ static void test_a_late_src_finds_its_relay(void)
     play_free(play);
 }
 
+/* Two streams are silent on their relays, and one relay more stands ready: one of them may try it, and the other stays
+ * where its SRC will find it. */
+static void test_one_relay_for_two_silent_streams(void)
+{
+    for (unsigned more = 1; more <= 2; more++) {
+        struct gate_options gate = {.outside = SRS_OUTSIDE,
+                                    .filtering = NAT_FILTERING_ADDRESS_PORT,
+                                    .by_destination = true};
+        struct play *play = begin(14, &gate, 0, 2);
+        CHECK(src_connect(play->src, NULL));
+        world_run(&play->world, 10000);
+        struct addr first[2] = {play->a->to, play->b->to};
+        for (unsigned slot = 2; slot < 2 + more; slot++) {
+            srs_relay(&play->srs, slot, false);
+            world_run(&play->world, 10000);
+        }
+        CHECK(addr_equal_ip(&play->a->to, &gate_relayed));
+        CHECK(addr_equal_ip(&play->b->to, &gate_relayed));
+        unsigned same = addr_equal(&play->a->to, &first[0]) + addr_equal(&play->b->to, &first[1]);
+        CHECK(more > 1 || same == 1);
+        src_talk(play->src, true);
+        world_run(&play->world, 5000);
+        play_end(play);
+        CHECK(play_number(play_stream(play, 0), "packets") > 240);
+        CHECK(play_number(play_stream(play, 1), "packets") > 240);
+        play_free(play);
+    }
+}
+
 /* EIM+APDF and an SRC whose address only the relay shows: then the direct way, and the relay is free. */
 static void test_from_the_relay_to_the_direct_way(void)
 {
@@ -507,6 +536,7 @@ int main(void)
     RUN(test_a_mapping_ends);
     RUN(test_a_relay_dies);
     RUN(test_a_late_src_finds_its_relay);
+    RUN(test_one_relay_for_two_silent_streams);
     RUN(test_from_the_relay_to_the_direct_way);
     RUN(test_a_port_offset);
     RUN(test_a_new_port_is_no_offset);

@@ -206,6 +206,16 @@ static bool lapse(void)
     return is_told && iceplay_recover(&play, MOVE_MS) >= 0;
 }
 
+/* Without its mappings, too, there is a way that does not hang on chance. */
+static bool may_lapse(void)
+{
+    struct network ours = play.networks[0];
+    ours.way_in = NETWORK_NO_WAY_IN;
+    unsigned set =
+        oracle_direct_ice(&ours, &play.networks[1]) | oracle_relayed_ice(&ours, &play.networks[1]);
+    return set != 0 && !(set & ORACLE_CHANCE);
+}
+
 static bool is_possible(enum what what)
 {
     const struct network *n = &play.networks[0];
@@ -213,7 +223,8 @@ static bool is_possible(enum what what)
     case OUR_ADDRESS_CHANGES: /* who is translated one to one has one address */
         return n->way_in != NETWORK_WHOLE_ADDRESS;
     case OUR_GATEWAY_LAPSES:
-        return n->way_in == NETWORK_GATEWAY && play.gateways[ICEPLAY_US][0].mapped > 0;
+        return n->way_in == NETWORK_GATEWAY && play.gateways[ICEPLAY_US][0].mapped > 0 &&
+               may_lapse();
     default:
         return true;
     }

@@ -59,8 +59,14 @@ static void fill(unsigned char *packet, uint32_t number, uint32_t ssrc)
     memcpy(packet + 8, &ssrc, 4);
 }
 
-/* Streams are spread over the 20 ms, as those of many calls are; each has a socket (source port)
- * of its own, since siprecd tells senders apart. */
+/* SIGUSR1: one packet a second from now on, so that nobody takes the streams for dead; SIGUSR2: all. */
+static volatile sig_atomic_t is_sparse;
+
+static void on_user_signal(int number)
+{
+    is_sparse = number == SIGUSR1;
+}
+
 /* "5060" of loopback, or "192.0.2.1:5060". */
 static bool parse_target(const char *text, struct sockaddr_in *to)
 {
@@ -77,6 +83,8 @@ static bool parse_target(const char *text, struct sockaddr_in *to)
     return inet_pton(AF_INET, address, &to->sin_addr) == 1;
 }
 
+/* Streams are spread over the 20 ms, as those of many calls are; each has a socket (source port)
+ * of its own, since siprecd tells senders apart. */
 static int run_send(int argc, char **argv)
 {
     int seconds = atoi(argv[0]);
@@ -90,6 +98,10 @@ static int run_send(int argc, char **argv)
     int64_t began;
     int64_t late_ns = 0;
 
+    uint32_t skipped = 0;
+
+    (void)signal(SIGUSR1, on_user_signal);
+    (void)signal(SIGUSR2, on_user_signal);
     memset(packet, 0x55, sizeof(packet));
     for (int i = 0; i < streams; i++) {
         struct sockaddr_in to;
@@ -112,14 +124,16 @@ static int run_send(int argc, char **argv)
     for (uint32_t number = 0; number < (uint32_t)seconds * 1000 / PERIOD_MS &&
                               now_ns() - began < (int64_t)seconds * 1000000000;
          number++) {
+        bool skips = is_sparse && number % (1000 / PERIOD_MS) != 0;
+        skipped += skips;
         for (int part = 0; part < PERIOD_MS; part++) {
             int64_t due = began + ((int64_t)number * PERIOD_MS + part) * 1000000;
             if (now_ns() < due)
                 sleep_until(due);
             else if (now_ns() - due > late_ns)
                 late_ns = now_ns() - due;
-            for (int i = part; i < streams; i += PERIOD_MS) {
-                fill(packet, start + number, (uint32_t)i + 1);
+            for (int i = part; i < streams && !skips; i += PERIOD_MS) {
+                fill(packet, start + number - skipped, (uint32_t)i + 1);
                 if (send(fds[i], packet, sizeof(packet), MSG_DONTWAIT) == PACKET)
                     sent++;
                 else

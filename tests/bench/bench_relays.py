@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What a packet costs siprecd that came over a relay (ChannelData, coturn), beside one that came straight: in one world
-of network namespaces a siprecd behind a symmetric NAT and one on an open host get the same calls and, at the same time,
-the same packets. Prints lines of "name value unit note" for bench.py.
+of network namespaces a siprecd behind a symmetric NAT and one on an open host get the same calls and, in turns, the same
+packets (at the same time they would be more than two processors bear). Prints lines of "name value unit note" for bench.py.
 Use: bench_relays.py BUILD [CALLS [TURNS [udp|tcp]]]"""
 import os
 import pathlib
@@ -61,6 +61,11 @@ class Side:
         words = [TOOL, "send", "3600", "0", str(FIRST[self.name] + before), *self.targets[before:]]
         self.senders.append(subprocess.Popen([*self.world.src.enter, *map(str, words)], stdout=subprocess.DEVNULL))
 
+    def talk(self, on):
+        """All packets, or one a second of each stream."""
+        for sender in self.senders:
+            sender.send_signal(signal.SIGUSR2 if on else signal.SIGUSR1)
+
     def end(self):
         for sender in self.senders:
             sender.kill()
@@ -77,25 +82,29 @@ def measure(world):
     sides = (relayed, direct)
     try:
         ready = lambda: relayed.recorder.metric("siprecd_relays_ready")  # noqa: E731
-        for first in range(0, CALLS, TOGETHER):
-            count = min(TOGETHER, CALLS - first)
-            # The calls of a busy site do not all come in one second: each finds its two relays.
-            if not wait_for(lambda: ready() >= 2 * count, 30):
-                sys.exit(f"no relays after {first} calls: {relayed.recorder.json('/v1/nat')['relays']}")
-            for side in sides:
+        for side in sides:
+            for first in range(0, CALLS, TOGETHER):
+                count = min(TOGETHER, CALLS - first)
+                # The calls of a busy site do not all come in one second: each finds its two relays.
+                if side is relayed and not wait_for(lambda: ready() >= 2 * count, 30):
+                    sys.exit(f"no relays after {first} calls: {relayed.recorder.json('/v1/nat')['relays']}")
                 side.call(first, count)
+            side.talk(False)
         everywhere = {t.split(":")[0] for t in relayed.targets}
         if everywhere != {f"{lab.SERVERS}.1"}:
             sys.exit(f"answered with other paths than relays: {everywhere}")
-        for side in sides:  # sources are known, channels bound, documents written
-            start = side.packets()
-            wait_for(lambda s=side: s.packets() - start > 4 * 50 * len(s.targets), 20)
         costs = {side.name: [] for side in sides}
         share = {}
-        sent_a_turn = 2 * 50 * 2 * CALLS
-        for _ in range(TURNS):
+        second = 50 * 2 * CALLS
+        for turn in range(-1, TURNS):  # in the first sources become known, channels bound, documents written
             for side in sides:
-                costs[side.name].append(cost(side.pid, side.packets, sent_a_turn, 4))
+                side.talk(True)
+                # A relay that was nearly silent has its server asked whether it lives: that is no packet's cost.
+                start = side.packets()
+                wait_for(lambda s=side: s.packets() - start > (4 if turn < 0 else 2) * second, 20)
+                if turn >= 0:
+                    costs[side.name].append(cost(side.pid, side.packets, 3 * second, 5))
+                side.talk(False)
         for side in sides:
             share[side.name] = side.packets()
         lost = relayed.recorder.metric("siprecd_relays_lost_total")
@@ -114,7 +123,7 @@ with lab.World(["symmetric"]) as lab_world:
 ratios = [a / b for a, b in zip(cost_of["relayed"], cost_of["direct"])]
 print(f"relay.direct {statistics.median(cost_of['direct']):.2f} us a packet straight, {CALLS} calls of 2 streams, "
       f"{packets_of['direct']:.0f} packets")
-print(f"relay.relayed {statistics.median(cost_of['relayed']):.2f} us a packet over coturn at the same time, "
+print(f"relay.relayed {statistics.median(cost_of['relayed']):.2f} us a packet over coturn, "
       f"{packets_of['relayed']:.0f} packets")
 print(f"relay.ratio {statistics.median(ratios):.2f} times median of {len(ratios)} turns: " +
       " ".join(f"{r:.2f}" for r in ratios))

@@ -349,8 +349,8 @@ void media_path_failed(struct media *media, struct tick now, uint32_t socket,
 /* Whether a stream has proved that this path of a shared socket is its own. */
 bool media_knows_path(const struct media *media, uint32_t socket, const struct addr *peer);
 
-/* Whether checks are to be answered soon, or answers of STUN servers come: then a sweep every
- * 20 ms. */
+/* Whether checks are to be answered soon, or somebody waits for a STUN server's answer: then a sweep
+ * every 20 ms. */
 bool media_is_hurried(const struct media *media);
 
 struct media_usage {

@@ -34,6 +34,7 @@ struct socket {
     uint8_t silences; /* in a row: all servers were silent */
     uint8_t moves;    /* in a row: its mapping was another one, while it stood ready */
     bool used, lent, asked;
+    bool awaited; /* its answer: somebody waits for it */
 };
 
 struct port {
@@ -53,7 +54,7 @@ struct media_ports {
     struct list news;
     struct tick ready_at, urgent_at; /* the next may leave then */
     struct rng rng;
-    uint32_t used, open;
+    uint32_t used, awaited;
     int64_t gone_ms[2];      /* mappings were seen to be gone after that; 0: never */
     struct tick doubt_at[2]; /* all may be doubted again from then on */
     struct tick heard_at;    /* the last good answer to any of them; ns 0: none */
@@ -135,11 +136,19 @@ static int64_t interval_ms(const struct media_ports *ports, unsigned family)
     return half < MEDIA_PORT_LEAST_MS ? MEDIA_PORT_LEAST_MS : half;
 }
 
+/* That a stream's mapping is what it was may be heard late; what is new, or was asked for, may not. */
+static void await(struct media_ports *ports, struct socket *s)
+{
+    bool was = s->awaited,
+         is_routine = s->lent && !s->asked && addr_is_set(&s->seen) && !addr_is_set(&s->doubtful);
+    s->awaited = stun_client_is_open(&s->client) && !is_routine;
+    ports->awaited += (uint32_t)s->awaited - (uint32_t)was;
+}
+
 static void close_client(struct media_ports *ports, struct socket *s)
 {
-    if (stun_client_is_open(&s->client))
-        ports->open--;
     stun_client_stop(&s->client);
+    await(ports, s);
 }
 
 /* It sends as soon as its turn comes. */
@@ -409,6 +418,7 @@ void media_port_ask(struct media_ports *ports, struct tick now, uint32_t port)
         s->asked = true;
         if (!stun_client_is_open(&s->client))
             queue(ports, s);
+        await(ports, s);
     }
 }
 
@@ -491,7 +501,7 @@ struct tick media_port_deadline(const struct media_ports *ports)
 
 bool media_port_awaits(const struct media_ports *ports)
 {
-    return ports->open > 0;
+    return ports->awaited > 0;
 }
 
 /* The socket whose turn it is sends; false: its server had its time. */
@@ -503,12 +513,11 @@ static bool send(struct media_ports *ports, struct tick now, struct socket *s,
     struct port *port = port_of(ports, s);
     if (!stun_client_is_open(&s->client)) {
         stun_client_start(&s->client, now, &ports->rng, &schedule);
-        ports->open++;
+        await(ports, s);
     }
     list_remove(&s->turn);
     enum stun_client_step step = stun_client_step(&s->client, now);
     if (step == STUN_CLIENT_TIMEOUT) {
-        ports->open--;
         try_next_server(ports, now, s);
         return false;
     }

@@ -62,7 +62,7 @@ void media_port_ask(struct media_ports *ports, struct tick now, uint32_t port);
 bool media_port_input(struct media_ports *ports, struct tick now, const struct datagram *datagram);
 void media_port_expire(struct media_ports *ports, struct tick now);
 struct tick media_port_deadline(const struct media_ports *ports);
-/* Answers are awaited now: whoever sleeps shall look soon. */
+/* Somebody waits for an answer now: whoever sleeps shall look soon. */
 bool media_port_awaits(const struct media_ports *ports);
 
 struct media_port_packet {

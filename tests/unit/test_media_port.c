@@ -512,8 +512,42 @@ static void test_a_port_that_closes(void)
     end();
 }
 
+/* Who waits for an answer looks soon; that a stream's mapping is what it was may be heard late. */
+static void test_whose_answer_is_awaited(void)
+{
+    begin(1);
+    deaf[0] = deaf[1] = true;
+    run(20);
+    CHECK(media_port_awaits(ports)); /* the stock wants its address */
+    end();
+    begin(1);
+    run(1000);
+    CHECK(!media_port_awaits(ports));
+    media_port_lend(ports, now, 0, false);
+    deaf[0] = deaf[1] = true;
+    size_t before = sent_count;
+    for (int i = 0; i < 300 && sent_count == before; i++)
+        run(100);
+    if (!CHECK(sent_count > before))
+        return;
+    CHECK(!media_port_awaits(ports)); /* as every 25 s */
+    struct addr other = addr_with_port(outside(0), 7);
+    answer(before, &server, &other, true);
+    run(100);
+    CHECK(media_port_awaits(ports)); /* another one, once: again */
+    deaf[0] = false;
+    run(5000);
+    CHECK(!media_port_awaits(ports));
+    deaf[0] = true;
+    media_port_ask(ports, now, 0);
+    run(20);
+    CHECK(media_port_awaits(ports));
+    end();
+}
+
 int main(void)
 {
+    RUN(test_whose_answer_is_awaited);
     RUN(test_the_first_are_not_kept_waiting);
     RUN(test_a_loss_is_not_kept);
     RUN(test_one_silence_is_no_full_nat);

@@ -126,7 +126,7 @@ static const char *fixed_cure(enum doctor_cause cause)
 static void print_moved_cure(const struct doctor_evidence *e, const struct doctor_stream *s,
                              struct writer *w)
 {
-    bool is_relayed = s->path == PATH_RELAY || s->path == PATH_RELAY_STREAM;
+    bool is_relayed = path_is_relayed(s->path);
     writer_string(w,
                   "At the SBC: let it keep a stream's port for the whole call (through a "
                   "failover or transfer, too), or send a re-INVITE that names the new one; a NAT "
@@ -347,7 +347,7 @@ static void decide_stream(const struct doctor_evidence *e, const struct doctor_d
 {
     const struct doctor_stream *s = stream_of(e, f);
     uint32_t stream = 1u << doctor_finding_stream(f);
-    bool is_relayed = s->path == PATH_RELAY || s->path == PATH_RELAY_STREAM;
+    bool is_relayed = path_is_relayed(s->path);
     if (has(d, DOCTOR_HOST_FIREWALL, stream) && s->firewall == PATH_UNKNOWN &&
         s->probe == PATH_NO) {
         writer_string(command, "sudo siprecctl doctor");

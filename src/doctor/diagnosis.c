@@ -37,7 +37,7 @@ bool doctor_stream_is_silent(const struct doctor_stream *s)
 
 static bool is_relayed(const struct doctor_stream *s)
 {
-    return s->path == PATH_RELAY || s->path == PATH_RELAY_STREAM;
+    return path_is_relayed(s->path);
 }
 
 static size_t count_silent(const struct doctor_evidence *e)

@@ -165,7 +165,7 @@ static struct path_choice fill(const struct row *row, const struct path_us *us,
                                const struct path_src *src, unsigned facts)
 {
     struct path_choice c = {.code = code_of(row, us), .why = row->why, .known = path_known_of(src)};
-    bool relays = c.code == PATH_RELAY || c.code == PATH_RELAY_STREAM;
+    bool relays = path_is_relayed(c.code);
     bool tries = c.code == PATH_BEST_EFFORT || c.code == PATH_EDGE || row->needs == OWN;
     bool filtered = row->code == PATH_STUN && !(facts & EIF);
     /* Where nothing is known to work, the address that SIP came from is worth a try. */

@@ -22,6 +22,10 @@ enum path_code {
     PATH_BEST_EFFORT,  /* nothing is known to work: answered all the same, with a warning */
     PATH_CODES,
 };
+static inline bool path_is_relayed(enum path_code code)
+{
+    return code == PATH_RELAY || code == PATH_RELAY_STREAM;
+}
 
 enum path_answer { PATH_UNKNOWN, PATH_YES, PATH_NO };
 

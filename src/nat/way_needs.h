@@ -8,7 +8,7 @@
 
 static inline bool way_is_relayed(const struct way *w)
 {
-    return w->facts.choice.code == PATH_RELAY || w->facts.choice.code == PATH_RELAY_STREAM;
+    return path_is_relayed(w->facts.choice.code);
 }
 
 /* Nothing on our side has to be opened. */

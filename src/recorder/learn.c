@@ -131,7 +131,7 @@ static enum path_answer one_port(const struct verdict *v)
 {
     if (!has_step(v, VERDICT_MIGRATED))
         return PATH_UNKNOWN;
-    return v->choice.code == PATH_RELAY || v->choice.code == PATH_RELAY_STREAM ? PATH_NO : PATH_YES;
+    return path_is_relayed(v->choice.code) ? PATH_NO : PATH_YES;
 }
 
 static bool is_expected(const struct recorder *recorder, const struct addr *seen)
@@ -175,8 +175,8 @@ static struct src_lesson lesson_of(const struct recorder *recorder,
          * refused for coming from another port than it was told. */
         .quiet = stream->story.refuses && stream->has_first ? PATH_YES : PATH_UNKNOWN,
     };
-    lesson.probed_back = (lesson.answered == PATH_RELAY || lesson.answered == PATH_RELAY_STREAM) &&
-                         v->choice.probes_back && stream->counters.keepalives > 0;
+    lesson.probed_back = path_is_relayed(lesson.answered) && v->choice.probes_back &&
+                         stream->counters.keepalives > 0;
     if (stream->has_first && call->confirmed_at.ns && stream->first.ns > call->confirmed_at.ns)
         lesson.first_rtp_ms = (int32_t)wall_diff_ms(stream->first, call->confirmed_at);
     if (!stream->rtcp_mux && stream->counters.rtcp && rtcp->port != rtp->port + 1)

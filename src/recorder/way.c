@@ -171,8 +171,7 @@ static void take_relay(struct recorder *recorder, const struct recorder_call *ca
 {
     bool udp =
         lease->choice.code == PATH_RELAY || (lease->choice.relay_stands_by && lease->us.relay_udp);
-    if (lease->choice.code != PATH_RELAY && lease->choice.code != PATH_RELAY_STREAM &&
-        !lease->choice.relay_stands_by)
+    if (!path_is_relayed(lease->choice.code) && !lease->choice.relay_stands_by)
         return;
     const struct recorder_relay *relay = find_relay(recorder, call, lease, udp);
     if (!relay || relay == &lease->relay)
@@ -481,7 +480,7 @@ struct addr recorder_way_address(const struct recorder *recorder, const struct r
 
 bool recorder_way_is_relayed(const struct recorder_lease *lease)
 {
-    return lease->choice.code == PATH_RELAY || lease->choice.code == PATH_RELAY_STREAM;
+    return path_is_relayed(lease->choice.code);
 }
 
 const char *recorder_way_name(const struct recorder_lease *lease)

@@ -182,12 +182,17 @@ static void rest(struct media_ports *ports, struct tick now, struct socket *s)
                tick_add_ms(now, ms * (800 + (int64_t)rng_below(&ports->rng, 201)) / 1000));
 }
 
+/* It neither waits for its turn nor for an answer. */
+static bool is_at_rest(const struct socket *s)
+{
+    return !list_is_linked(&s->turn) && !stun_client_is_open(&s->client);
+}
+
 /* Both sockets of a lent port move together: what is known of one alone would be told twice. */
 static bool waits_for_other(const struct port *port, const struct socket *s)
 {
     const struct socket *other = &port->sockets[s == &port->sockets[0]];
-    return s->lent && other->used &&
-           (other->asked || list_is_linked(&other->turn) || stun_client_is_open(&other->client));
+    return s->lent && other->used && (other->asked || !is_at_rest(other));
 }
 
 static void tell(struct media_ports *ports, struct socket *s, bool changed)
@@ -272,9 +277,8 @@ static void doubt_all(struct media_ports *ports, struct tick now, unsigned famil
     for (uint32_t i = 0; i < ports->options.ports; i++) {
         for (unsigned k = 0; k < 2; k++) {
             struct socket *s = &ports->ports[i].sockets[k];
-            bool rests = !list_is_linked(&s->turn) && !stun_client_is_open(&s->client);
             bool known = s->seen_at.ns && tick_diff_ms(now, s->seen_at) < JUST_MS;
-            if (is_wanted(ports, s) && family_of(s) == family && rests && !known)
+            if (is_wanted(ports, s) && family_of(s) == family && is_at_rest(s) && !known)
                 queue(ports, s);
         }
     }
@@ -287,8 +291,7 @@ static void hasten(struct media_ports *ports, struct tick now, unsigned family)
     for (uint32_t i = 0; i < ports->options.ports; i++) {
         for (unsigned k = 0; k < 2; k++) {
             struct socket *s = &ports->ports[i].sockets[k];
-            bool rests = !list_is_linked(&s->turn) && !stun_client_is_open(&s->client);
-            if (is_wanted(ports, s) && family_of(s) == family && rests &&
+            if (is_wanted(ports, s) && family_of(s) == family && is_at_rest(s) &&
                 tick_diff_ms(s->timer.deadline, now) > ms)
                 rest(ports, now, s);
         }
